@@ -1,0 +1,472 @@
+"""The database: one driver connection a thread, in autocommit, and one way to run a statement.
+
+SQLAlchemy Core describes tables and builds statements; each statement is compiled once and then runs on
+the driver itself, on SQLite and on PostgreSQL alike (docs/decisions/0002-core-and-driver.md gives the cost).
+Times are stored as whole microseconds since 1970 in UTC and leave this module as aware datetimes.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Protocol
+
+import orjson
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as _insert_with_conflict
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from accounts.errors import Conflict, DatabaseUnavailable
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def new_id() -> str:
+    """A random 128-bit key, 32 hexadecimal characters: it tells nothing about what it names."""
+    return secrets.token_hex(16)
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware datetime, stored as microseconds since 1970: equal on every database, compared as a number."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        """Whole microseconds; a naive datetime raises TypeError, for it names no moment."""
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
+        """The same moment, aware, in UTC."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class Json(sa.types.TypeDecorator[Any]):
+    """A JSON value stored as text, for lists and small objects that are never searched."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
+        """Compact JSON."""
+        return None if value is None else orjson.dumps(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
+        """The value that was stored."""
+        return None if value is None else orjson.loads(value)
+
+
+def insert_unless_present(table: sa.Table) -> sa.Insert:
+    """An INSERT that leaves an existing row alone: the row count tells whether it was written."""
+    return _insert_with_conflict(table).on_conflict_do_nothing()
+
+
+_Processor = Callable[[Any], Any]
+
+
+class _Compiled:
+    """One statement in one dialect: its text, the order of its parameters, and what converts values."""
+
+    def __init__(self, clause: sa.ClauseElement, dialect: sa.Dialect, column_keys: list[str] | None) -> None:
+        compiled = clause.compile(dialect=dialect, column_keys=column_keys)
+        assert isinstance(compiled, SQLCompiler)
+        self.text = compiled.string
+        self.fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        order = compiled.positiontup or ()
+        self.parameters = tuple((name, _bind_processor(compiled, name, dialect)) for name in order)
+        columns = _result_columns(clause)
+        self.row = namedtuple("Row", [c.key for c in columns], rename=True) if columns else None  # type: ignore[misc]
+        converters = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
+        self.converters = tuple((i, f) for i, f in enumerate(converters) if f is not None and not _native(columns[i]))
+
+    def arguments(self, params: Mapping[str, Any]) -> list[Any]:
+        """The driver's positional arguments; a parameter that was not given and has no value raises KeyError."""
+        fixed = self.fixed
+        return [
+            (process(_value(params, fixed, name)) if process else _value(params, fixed, name))
+            for name, process in self.parameters
+        ]
+
+    def rows(self, raw: Iterable[Sequence[Any]]) -> list[Any]:
+        """Named rows, with converted columns."""
+        assert self.row is not None
+        make = self.row._make
+        if not self.converters:
+            return [make(r) for r in raw]
+        return [make(self._converted(r)) for r in raw]
+
+    def _converted(self, raw: Sequence[Any]) -> list[Any]:
+        values = list(raw)
+        for index, convert in self.converters:
+            values[index] = convert(values[index])
+        return values
+
+
+def _value(params: Mapping[str, Any], fixed: Mapping[str, Any], name: str) -> Any:
+    return params[name] if name in params else fixed[name]
+
+
+def _bind_processor(compiled: SQLCompiler, name: str, dialect: sa.Dialect) -> _Processor | None:
+    kind = compiled.binds[name].type
+    return kind.dialect_impl(dialect).bind_processor(dialect) if isinstance(kind, sa.types.TypeDecorator) else None
+
+
+def _native(column: Any) -> bool:
+    """Whether the driver's own value is already what we hand out."""
+    return not isinstance(column.type, sa.types.TypeDecorator | sa.Boolean)
+
+
+def _result_columns(clause: sa.ClauseElement) -> list[Any]:
+    if isinstance(clause, sa.Select | sa.CompoundSelect):
+        return list(clause.selected_columns)
+    returning = getattr(clause, "_returning", ())
+    return list(returning)
+
+
+class Statement:
+    """A statement built once at import and compiled once a dialect. `columns` names what an INSERT fills."""
+
+    def __init__(self, clause: sa.ClauseElement, columns: Iterable[str] | None = None) -> None:
+        self.clause = clause
+        self._columns = list(columns) if columns is not None else _insert_columns(clause)
+        self._compiled: dict[str, _Compiled] = {}
+
+    def compiled(self, dialect: sa.Dialect) -> _Compiled:
+        """This statement in that dialect."""
+        try:
+            return self._compiled[dialect.name]
+        except KeyError:
+            return self._compiled.setdefault(dialect.name, _Compiled(self.clause, dialect, self._columns))
+
+
+def _insert_columns(clause: sa.ClauseElement) -> list[str] | None:
+    """Every column, for a plain INSERT: leaving one out is a decision, so it is spelled as None."""
+    if isinstance(clause, sa.Insert) and not clause._values and clause.select is None:
+        return [c.key for c in clause.table.columns if not c.autoincrement is True]
+    return None
+
+
+class Redemption:
+    """What is spent once, and what it buys: DESIGN §4 rule 1 as a type.
+
+    `spend` is an UPDATE whose WHERE holds every condition of being spendable; `buys` are tables that each get one
+    row, only when exactly one row was spent. PostgreSQL gets one statement (a CTE), SQLite one short transaction.
+    """
+
+    def __init__(self, spend: sa.Update, *buys: sa.Table) -> None:
+        self.spend = Statement(spend)
+        self.buys = tuple(Statement(_bought(table, f"buy{i}_")) for i, table in enumerate(buys))
+        self.together = Statement(_one_statement(spend, buys))
+
+    def arguments(self, spend: Mapping[str, Any], buys: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The parameters of both, under names that cannot meet."""
+        arguments = dict(spend)
+        for i, row in enumerate(buys):
+            arguments.update({f"buy{i}_{column}": value for column, value in row.items()})
+        return arguments
+
+
+def _bought(table: sa.Table, prefix: str, spent: sa.CTE | None = None) -> sa.Insert:
+    values = sa.select(*(sa.cast(sa.bindparam(prefix + c.key, type_=c.type), c.type) for c in table.columns))
+    return sa.insert(table).from_select(
+        [c.key for c in table.columns], values if spent is None else values.select_from(spent)
+    )
+
+
+def _one_statement(spend: sa.Update, buys: Sequence[sa.Table]) -> sa.Select[Any]:
+    spent = spend.returning(sa.literal(1).label("spent")).cte("redeemed")
+    bought = [_bought(table, f"buy{i}_", spent).cte(f"bought_{i}") for i, table in enumerate(buys)]
+    return sa.select(spent.c.spent).add_cte(*bought)
+
+
+class Connection:
+    """One thread's way to the database. In autocommit each call is its own transaction."""
+
+    dialect: ClassVar[sa.Dialect]
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.in_transaction = False
+
+    def rows(self, statement: Statement, /, **params: Any) -> list[Any]:
+        """Every row, as named tuples."""
+        compiled = statement.compiled(self.dialect)
+        return compiled.rows(self._run(compiled.text, compiled.arguments(params)).fetchall())
+
+    def one(self, statement: Statement, /, **params: Any) -> Any:
+        """The first row, or None."""
+        found = self.rows(statement, **params)
+        return found[0] if found else None
+
+    def execute(self, statement: Statement, /, **params: Any) -> int:
+        """How many rows the statement wrote. Raises Conflict where a constraint refuses it."""
+        compiled = statement.compiled(self.dialect)
+        return int(self._run(compiled.text, compiled.arguments(params)).rowcount)
+
+    def execute_many(self, statement: Statement, many: Iterable[Mapping[str, Any]]) -> int:
+        """The statement once for each mapping, in one transaction, as fast as the driver can."""
+        compiled = statement.compiled(self.dialect)
+        arguments = [compiled.arguments(params) for params in many]
+        with self._database.transaction_of(self):
+            return self._run_many(compiled.text, arguments)
+
+    def redeem(self, redemption: Redemption, spend: Mapping[str, Any], *buys: Mapping[str, Any]) -> bool:
+        """Whether this call was the one that spent it; what it buys is then written, otherwise nothing is.
+
+        `spend` fills the UPDATE's parameters; each of `buys` is a whole row, in the order of the redemption's tables.
+        """
+        raise NotImplementedError
+
+    def _run(self, text: str, arguments: list[Any]) -> Any:
+        raise NotImplementedError
+
+    def _run_many(self, text: str, arguments: list[list[Any]]) -> int:
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Open a transaction that may write."""
+        raise NotImplementedError
+
+    def end(self, verb: str) -> None:
+        """COMMIT or ROLLBACK."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give the driver's connection back."""
+        raise NotImplementedError
+
+
+class SqliteConnection(Connection):
+    """SQLite in WAL mode: many readers, one writer at a time, who says so at once (BEGIN IMMEDIATE)."""
+
+    dialect = SQLiteDialect_pysqlite(paramstyle="qmark")
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        try:
+            self._driver = sqlite3.connect(
+                database.url.database or ":memory:",
+                isolation_level=None,
+                check_same_thread=False,
+                timeout=database.patience.total_seconds(),
+                cached_statements=512,
+            )
+            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+                self._driver.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error as error:
+            raise DatabaseUnavailable(detail=str(error)) from error
+
+    def redeem(self, redemption: Redemption, spend: Mapping[str, Any], *buys: Mapping[str, Any]) -> bool:
+        """One BEGIN IMMEDIATE: spend, and only if that took one row, buy."""
+        with self._database.transaction_of(self):
+            if self.execute(redemption.spend, **spend) != 1:
+                return False
+            arguments = redemption.arguments({}, buys)
+            for buy in redemption.buys:
+                self.execute(buy, **arguments)
+            return True
+
+    def _run(self, text: str, arguments: list[Any]) -> Any:
+        self._database.count()
+        try:
+            return self._driver.execute(text, arguments)
+        except sqlite3.IntegrityError as error:
+            raise Conflict(detail=str(error)) from error
+        except sqlite3.OperationalError as error:
+            raise DatabaseUnavailable(detail=str(error)) from error
+
+    def _run_many(self, text: str, arguments: list[list[Any]]) -> int:
+        self._database.count()
+        try:
+            return self._driver.executemany(text, arguments).rowcount
+        except sqlite3.IntegrityError as error:
+            raise Conflict(detail=str(error)) from error
+
+    def begin(self) -> None:
+        """Take the write lock now, so that no reader of this transaction has to be thrown out later."""
+        try:
+            self._driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise DatabaseUnavailable(detail=str(error)) from error
+
+    def end(self, verb: str) -> None:
+        """COMMIT or ROLLBACK."""
+        self._driver.execute(verb)
+
+    def close(self) -> None:
+        """Give the driver's connection back."""
+        self._driver.close()
+
+
+class PostgresConnection(Connection):
+    """PostgreSQL through psycopg 3, prepared statements, server-side parameters."""
+
+    dialect = PGDialect_psycopg(paramstyle="numeric_dollar")
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        try:
+            self._driver: psycopg.Connection[Any] = psycopg.connect(
+                url,
+                autocommit=True,
+                prepare_threshold=0,
+                cursor_factory=psycopg.RawCursor,
+                connect_timeout=max(2, int(database.patience.total_seconds())),
+                options=f"-c statement_timeout={int(database.patience.total_seconds() * 1000)} -c jit=off",
+            )
+        except psycopg.Error as error:
+            raise DatabaseUnavailable(detail=str(error)) from error
+        self._cursor = self._driver.cursor()
+
+    def redeem(self, redemption: Redemption, spend: Mapping[str, Any], *buys: Mapping[str, Any]) -> bool:
+        """One statement: PostgreSQL writes what is bought from the row that was spent, or nothing."""
+        compiled = redemption.together.compiled(self.dialect)
+        arguments = compiled.arguments(redemption.arguments(spend, buys))
+        return len(self._run(compiled.text, arguments).fetchall()) == 1
+
+    def _run(self, text: str, arguments: list[Any]) -> Any:
+        self._database.count()
+        try:
+            return self._cursor.execute(text, arguments)
+        except psycopg.errors.IntegrityError as error:
+            raise Conflict(detail=str(error.diag.constraint_name)) from error
+        except psycopg.OperationalError as error:
+            self._database.forget(self)
+            raise DatabaseUnavailable(detail=type(error).__name__) from error
+
+    def _run_many(self, text: str, arguments: list[list[Any]]) -> int:
+        self._database.count()
+        try:
+            self._cursor.executemany(text, arguments)
+        except psycopg.errors.IntegrityError as error:
+            raise Conflict(detail=str(error.diag.constraint_name)) from error
+        return self._cursor.rowcount
+
+    def begin(self) -> None:
+        """Open a transaction, READ COMMITTED."""
+        self._run("BEGIN", [])
+
+    def end(self, verb: str) -> None:
+        """COMMIT or ROLLBACK."""
+        self._run(verb, [])
+
+    def close(self) -> None:
+        """Give the driver's connection back."""
+        self._driver.close()
+
+
+class Counter(Protocol):
+    """What a test hands in to learn how many statements a request costs."""
+
+    def __call__(self) -> None:
+        """Called before each statement."""
+
+
+class Database:
+    """One database for one process; each thread that asks gets its own connection."""
+
+    def __init__(self, url: str, *, patience: timedelta = timedelta(seconds=5)) -> None:
+        self.url = make_url(url)
+        self.patience = patience
+        self.count: Counter = _ignore
+        self._kind = _KINDS[self.url.get_backend_name()]
+        self._mine = threading.local()
+        self._process = os.getpid()
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._kind.dialect.name
+
+    def connection(self) -> Connection:
+        """This thread's connection, in autocommit unless a transaction is open on it."""
+        if getattr(self._mine, "process", None) != os.getpid():  # a fork must never share a socket
+            self._mine.connection = self._kind(self)
+            self._mine.process = os.getpid()
+        connection: Connection = self._mine.connection
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction on this thread's connection: commits at the end, rolls back when an exception escapes.
+
+        Inside an open transaction it joins that one: the outermost decides.
+        """
+        connection = self.connection()
+        with self.transaction_of(connection):
+            yield connection
+
+    @contextmanager
+    def transaction_of(self, connection: Connection) -> Iterator[None]:
+        """The same, for a connection already in hand."""
+        if connection.in_transaction:
+            yield
+            return
+        connection.begin()
+        connection.in_transaction = True
+        try:
+            yield
+        except BaseException:
+            connection.in_transaction = False
+            _quietly(connection)
+            raise
+        connection.in_transaction = False
+        connection.end("COMMIT")
+
+    def forget(self, connection: Connection) -> None:
+        """Drop a broken connection: the thread's next call opens a new one."""
+        self._mine.process = None
+        try:
+            connection.close()
+        except Exception:  # noqa: BLE001 - it is broken already, and a second error would hide the first
+            return
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        if getattr(self._mine, "process", None) == os.getpid():
+            self._mine.connection.close()
+            self._mine.process = None
+
+    def engine(self) -> sa.Engine:
+        """A SQLAlchemy engine on the same database, for migrations and tests; never on a request path."""
+        backend = "postgresql+psycopg" if self.dialect == "postgresql" else "sqlite"
+        return sa.create_engine(self.url.set(drivername=backend), poolclass=sa.pool.NullPool)
+
+
+def _quietly(connection: Connection) -> None:
+    try:
+        connection.end("ROLLBACK")
+    except Exception:  # noqa: BLE001 - the first error is the one to report; a dead server has rolled back by itself
+        connection.in_transaction = False
+
+
+def _ignore() -> None:
+    return None
+
+
+_KINDS: dict[str, type[SqliteConnection | PostgresConnection]] = {
+    "sqlite": SqliteConnection,
+    "postgresql": PostgresConnection,
+}
