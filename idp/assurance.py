@@ -1,0 +1,128 @@
+"""How sure we are: identity assurance (IAL) × authentication assurance (AAL), methods → `amr` and `acr`. Pure.
+
+An `acr` of ours names a pair, `urn:yitong:ial<0-4>:aal<1-3>`. The two axes are never folded into one number: who a
+person is says nothing about how firmly they logged in today. What an organisation vouches for is a third axis and a
+claim of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+HIGHEST_IAL = 4
+HIGHEST_AAL = 3
+_ACR = re.compile(r"urn:yitong:ial([0-4]):aal([1-3])")
+
+
+class Factor(StrEnum):
+    """What a method proves: something known, held, or of the body."""
+
+    KNOWN = "known"
+    HELD = "held"
+    OF_THE_BODY = "of_the_body"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One way of authenticating. `name` is the RFC 8176 value; `resists_phishing` if it is bound to our origin."""
+
+    name: str
+    factor: Factor
+    resists_phishing: bool = False
+
+
+# RFC 8176 §2. `mfa` is never a method: it is computed. A name missing here proves nothing.
+METHODS: tuple[Method, ...] = (
+    Method("pwd", Factor.KNOWN),
+    Method("pin", Factor.KNOWN),
+    Method("otp", Factor.HELD),
+    Method("sms", Factor.HELD),
+    Method("swk", Factor.HELD, resists_phishing=True),
+    Method("hwk", Factor.HELD, resists_phishing=True),
+    Method("sc", Factor.HELD, resists_phishing=True),
+    Method("face", Factor.OF_THE_BODY),
+    Method("fpt", Factor.OF_THE_BODY),
+)
+_BY_NAME = {method.name: method for method in METHODS}
+_HARDWARE = frozenset({"hwk", "sc"})
+
+
+@dataclass(frozen=True, slots=True)
+class Acr:
+    """A pair of assurance levels."""
+
+    ial: int
+    aal: int
+
+    def __str__(self) -> str:
+        return f"urn:yitong:ial{self.ial}:aal{self.aal}"
+
+    def covers(self, asked: Acr) -> bool:
+        """Whether this is at least as sure as `asked` on both axes."""
+        return self.ial >= asked.ial and self.aal >= asked.aal
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """How and when the person proved who they are, and how sure that makes us."""
+
+    amr: tuple[str, ...]
+    auth_time: datetime
+    ial: int
+    aal: int
+
+    @property
+    def acr(self) -> str:
+        """The pair as clients read it."""
+        return str(Acr(self.ial, self.aal))
+
+
+def authentication(methods: Iterable[str], auth_time: datetime, ial: int) -> Authentication:
+    """The value for a login with these methods (RFC 8176 names) by a person of this identity assurance."""
+    names = tuple(dict.fromkeys(methods))
+    return Authentication(amr(names), auth_time, ial, aal(names))
+
+
+def amr(methods: Iterable[str]) -> tuple[str, ...]:
+    """The `amr` claim: the methods in order, and `mfa` where they prove two different factors."""
+    names = tuple(dict.fromkeys(name for name in methods if name != "mfa"))
+    return (*names, "mfa") if len(_factors(names)) > 1 else names
+
+
+def aal(methods: Iterable[str]) -> int:
+    """1 for one factor, 2 for two, 3 for two of which a hardware key bound to our origin is one."""
+    names = frozenset(methods)
+    if len(_factors(names)) < 2:  # noqa: PLR2004 - two factors are what the word means
+        return 1
+    return HIGHEST_AAL if names & _HARDWARE else 2
+
+
+def parse(acr: str) -> Acr | None:
+    """The pair an `acr` of ours names, or None for any other text: a stranger's level is never guessed at."""
+    match = _ACR.fullmatch(acr)
+    return Acr(int(match[1]), int(match[2])) if match else None
+
+
+def meets(requested: str, got: str) -> bool:
+    """Whether `got` is at least what `requested` names. False if either is not an acr of ours."""
+    asked, have = parse(requested), parse(got)
+    return asked is not None and have is not None and have.covers(asked)
+
+
+def meets_any(requested: Iterable[str], got: str) -> bool:
+    """Whether `got` meets one of the values; true when nothing is requested."""
+    values = tuple(requested)
+    return not values or any(meets(value, got) for value in values)
+
+
+def acr_values_supported() -> tuple[str, ...]:
+    """Every pair, for discovery, weakest first."""
+    return tuple(str(Acr(i, a)) for i in range(HIGHEST_IAL + 1) for a in range(1, HIGHEST_AAL + 1))
+
+
+def _factors(names: Iterable[str]) -> frozenset[Factor]:
+    return frozenset(_BY_NAME[name].factor for name in names if name in _BY_NAME)
