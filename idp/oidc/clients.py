@@ -1,0 +1,274 @@
+"""Relying systems: what we know of each, the cache of them, and the one comparer of URLs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from accounts.db import Connection, Database
+from idp.oidc import store
+from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri
+from idp.oidc.secret import digest, new_secret
+from idp.oidc.vocabulary import CLIENT_SECRET_PREFIX, NONE, PRIVATE_KEY_JWT
+
+_LOOPBACK = frozenset({"127.0.0.1", "[::1]"})
+_MOST_URIS = 50
+_MOST_URI_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One relying system as registered."""
+
+    client_id: str
+    secret_digest: bytes | None = field(repr=False)
+    next_secret_digest: bytes | None = field(repr=False)
+    name: str
+    name_en: str
+    channel: str
+    division: str
+    purpose: str
+    purpose_en: str
+    legal_basis: str
+    sector: str
+    redirect_uris: tuple[str, ...]
+    post_logout_redirect_uris: tuple[str, ...]
+    backchannel_logout_uri: str | None
+    backchannel_logout_session_required: bool
+    grant_types: tuple[str, ...]
+    response_types: tuple[str, ...]
+    scopes: tuple[str, ...]
+    claims_ceiling: tuple[str, ...]
+    token_endpoint_auth_method: str
+    id_token_signed_response_alg: str
+    require_pkce: bool
+    legacy_system: str | None
+    home_uri: str | None
+    status: str
+    registration_token_digest: bytes | None = field(repr=False)
+    metadata: Mapping[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the client holds no secret and no key (RFC 6749 §2.1)."""
+        return self.token_endpoint_auth_method == NONE
+
+    def row(self) -> dict[str, Any]:
+        """The client as a row of `clients`."""
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def from_row(row: Any) -> Client:
+    """The client a row of `clients` describes."""
+    values = {f.name: getattr(row, f.name) for f in fields(Client)}
+    return Client(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def accepts(registered: str, given: str) -> bool:
+    """Whether a URL we were given is one that was registered: byte-equal, or loopback differing in the port only.
+
+    The only comparer of URLs in the house (RFC 9700 §4.1.3; RFC 8252 §7.3 for the loopback port).
+    """
+    if registered == given:
+        return True
+    mine, theirs = _loopback(registered), _loopback(given)
+    return mine is not None and mine == theirs
+
+
+def _loopback(uri: str) -> tuple[str, str] | None:
+    """A loopback URI without its port, or None: http, a literal address, a plain decimal port and nothing odd."""
+    for host in _LOOPBACK:
+        start = f"http://{host}"
+        rest = uri.removeprefix(start)
+        if rest == uri:
+            continue
+        port, slash, path = rest.partition("/")
+        if port == "" or (port[0] == ":" and port[1:].isascii() and port[1:].isdigit() and len(port) <= len(":65535")):
+            return (host, slash + path) if "\\" not in path and "@" not in port else None
+    return None
+
+
+def accepted(registered: tuple[str, ...], given: str) -> bool:
+    """Whether one of the registered URLs accepts the given one."""
+    return any(accepts(uri, given) for uri in registered)
+
+
+def check_uri(uri: str, *, name: str) -> str:
+    """The URI, if it may be registered: https, or http on a literal loopback address; no fragment, no user, no oddities.
+
+    Raises InvalidRedirectUri naming the parameter and the cure.
+    """
+    parts = _split(uri, name)
+    if parts.scheme not in ("https", "http") or not uri.startswith((parts.scheme + "://",)):
+        raise InvalidRedirectUri(f"{name} must begin with https:// (or http://127.0.0.1 for a native application)")
+    if parts.scheme == "http" and _loopback(uri) is None:
+        raise InvalidRedirectUri(f"{name} must use https; plain http is for 127.0.0.1 and [::1] only")
+    if "#" in uri or "@" in parts.netloc or not parts.hostname:
+        raise InvalidRedirectUri(f"{name} must have a host, and neither a fragment nor user information")
+    if any(segment in ("..", ".", "..;") for segment in parts.path.split("/")):
+        raise InvalidRedirectUri(f"{name} must be written without dot segments")
+    return uri
+
+
+def _split(uri: str, name: str) -> Any:
+    if len(uri) > _MOST_URI_CHARACTERS or any(c <= " " or c in '\\"<>^`{|}' or not c.isascii() for c in uri):
+        raise InvalidRedirectUri(f"{name} must be a plain ASCII URI of at most {_MOST_URI_CHARACTERS} characters")
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+    except ValueError:
+        raise InvalidRedirectUri(f"{name} is not a URI; check the host and port") from None
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class NewClient:
+    """What an administrator or a registration says about a relying system. The defaults are the safest settings."""
+
+    client_id: str
+    name: str
+    name_en: str
+    division: str
+    purpose: str
+    purpose_en: str
+    legal_basis: str
+    redirect_uris: tuple[str, ...]
+    scopes: tuple[str, ...]
+    claims_ceiling: tuple[str, ...]
+    channel: str = "web"
+    sector: str | None = None
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool = True
+    grant_types: tuple[str, ...] = ("authorization_code", "refresh_token")
+    token_endpoint_auth_method: str = "client_secret_basic"  # noqa: S105 - a method's name
+    id_token_signed_response_alg: str = "ES256"
+    require_pkce: bool = True
+    legacy_system: str | None = None
+    home_uri: str | None = None
+    registration_token_digest: bytes | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def create(c: Connection, new: NewClient, *, now: datetime) -> tuple[Client, str | None]:
+    """The client is registered; with its secret, which is shown this once, unless it authenticates by key or not at all.
+
+    Raises InvalidRedirectUri, InvalidClientMetadata, or Conflict when the client_id is taken.
+    """
+    check(new)
+    secret = None if new.token_endpoint_auth_method in (NONE, PRIVATE_KEY_JWT) else new_secret(CLIENT_SECRET_PREFIX)
+    client = Client(
+        **{f.name: getattr(new, f.name) for f in fields(NewClient) if f.name != "sector"},
+        sector=new.sector or new.client_id,
+        secret_digest=None if secret is None else digest(secret),
+        next_secret_digest=None,
+        response_types=("code",) if "authorization_code" in new.grant_types else (),
+        status="active",
+        created_at=now,
+        updated_at=now,
+    )
+    c.execute(store.INSERT_CLIENT, **client.row())
+    store.clients_changed(c)
+    return client, secret
+
+
+def check(new: NewClient) -> None:
+    """Nothing about the client is unsafe. Raises InvalidRedirectUri or InvalidClientMetadata with the cure."""
+    if len(new.redirect_uris) + len(new.post_logout_redirect_uris) > _MOST_URIS:
+        raise InvalidRedirectUri(f"at most {_MOST_URIS} URIs may be registered")
+    for uri in new.redirect_uris:
+        check_uri(uri, name="redirect_uris")
+    for uri in new.post_logout_redirect_uris:
+        check_uri(uri, name="post_logout_redirect_uris")
+    if new.backchannel_logout_uri is not None:
+        check_uri(new.backchannel_logout_uri, name="backchannel_logout_uri")
+    if "authorization_code" in new.grant_types and not new.redirect_uris:
+        raise InvalidRedirectUri("redirect_uris is missing; authorization_code needs at least one")
+    if new.token_endpoint_auth_method == NONE and not new.require_pkce:
+        raise InvalidClientMetadata("a public client cannot do without PKCE")
+    if new.token_endpoint_auth_method == NONE and "client_credentials" in new.grant_types:
+        raise InvalidClientMetadata("client_credentials needs a client that authenticates")
+
+
+def rotate_secret(c: Connection, client: Client, *, now: datetime) -> str:
+    """A new secret is live beside the old one, which ends at the next rotation or by `end_old_secret`."""
+    secret = new_secret(CLIENT_SECRET_PREFIX)
+    c.execute(store.ROTATE_SECRET, of_client=client.client_id, fresh=digest(secret), old=client.secret_digest, now=now)
+    store.clients_changed(c)
+    return secret
+
+
+def end_old_secret(c: Connection, client: Client, *, now: datetime) -> None:
+    """Only the newest secret is live."""
+    c.execute(store.END_OLD_SECRET, of_client=client.client_id, now=now)
+    store.clients_changed(c)
+
+
+def change_status(c: Connection, client_id: str, status: str, *, now: datetime) -> bool:
+    """The client is `active` or `disabled`, in every process within a second. False if there is none of that id."""
+    changed = c.execute(store.CHANGE_CLIENT_STATUS, of_client=client_id, new_status=status, now=now) == 1
+    store.clients_changed(c)
+    return changed
+
+
+def every(c: Connection) -> tuple[Client, ...]:
+    """Every client, by id."""
+    return tuple(from_row(row) for row in c.rows(store.ALL_CLIENTS))
+
+
+class ClientCache:
+    """Clients by id, kept in the process, forgotten when the version stamp in the database moves.
+
+    The stamp is read at most once in `lifetime`, so a change is seen everywhere within that time.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        lifetime: timedelta = timedelta(seconds=1),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._lifetime = lifetime.total_seconds()
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._clients: dict[str, Client | None] = {}
+        self._version = -1
+        self._fresh_until = float("-inf")
+
+    def get(self, client_id: str) -> Client | None:
+        """The client, disabled ones included; None if there is none of that id."""
+        if self._monotonic() >= self._fresh_until:
+            self._refresh()
+        try:
+            return self._clients[client_id]
+        except KeyError:
+            return self._load(client_id)
+
+    def _refresh(self) -> None:
+        version = store.client_version(self._database.connection())
+        with self._lock:
+            if version != self._version:
+                self._clients = {}
+                self._version = version
+            self._fresh_until = self._monotonic() + self._lifetime
+
+    def _load(self, client_id: str) -> Client | None:
+        row = self._database.connection().one(store.FIND_CLIENT, wanted=client_id)
+        if row is None:
+            return None  # not kept: strangers could otherwise fill the cache with names
+        client = from_row(row)
+        self._clients[client_id] = client
+        return client

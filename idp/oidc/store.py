@@ -1,0 +1,240 @@
+"""Every statement of the token side: clients, keys, codes, tokens, the release ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from accounts.db import Connection, Redemption, Statement, insert_unless_present
+from accounts.people import natural_persons, person_phones
+from idp.oidc.models import (
+    access_tokens,
+    authorization_requests,
+    client_version as version_table,
+    clients,
+    grants,
+    initial_access_tokens,
+    refresh_tokens,
+    releases,
+    signing_keys,
+    spent_assertions,
+)
+
+_p = sa.bindparam
+
+# clients ------------------------------------------------------------------------------------------------------------
+INSERT_CLIENT = Statement(sa.insert(clients))
+FIND_CLIENT = Statement(sa.select(clients).where(clients.c.client_id == _p("wanted")))
+ALL_CLIENTS = Statement(sa.select(clients).order_by(clients.c.client_id))
+ROTATE_SECRET = Statement(
+    sa.update(clients)
+    .where(clients.c.client_id == _p("of_client"))
+    .values(secret_digest=_p("fresh"), next_secret_digest=_p("old"), updated_at=_p("now"))
+)
+END_OLD_SECRET = Statement(
+    sa.update(clients)
+    .where(clients.c.client_id == _p("of_client"))
+    .values(next_secret_digest=None, updated_at=_p("now"))
+)
+CHANGE_CLIENT_STATUS = Statement(
+    sa.update(clients)
+    .where(clients.c.client_id == _p("of_client"))
+    .values(status=_p("new_status"), updated_at=_p("now"))
+)
+_VERSION = Statement(sa.select(version_table.c.version).where(version_table.c.id == 1))
+_FIRST_VERSION = Statement(insert_unless_present(version_table), ["id", "version"])
+_NEXT_VERSION = Statement(
+    sa.update(version_table).where(version_table.c.id == 1).values(version=version_table.c.version + 1)
+)
+
+
+def client_version(c: Connection) -> int:
+    """The stamp that moves whenever a client changes."""
+    row = c.one(_VERSION)
+    return 0 if row is None else int(row.version)
+
+
+def clients_changed(c: Connection) -> None:
+    """Every process forgets its clients within a second."""
+    if c.execute(_NEXT_VERSION) == 0:
+        c.execute(_FIRST_VERSION, id=1, version=1)
+
+
+# signing keys -------------------------------------------------------------------------------------------------------
+INSERT_KEY = Statement(sa.insert(signing_keys))
+ALL_KEYS = Statement(sa.select(signing_keys).order_by(signing_keys.c.active_from, signing_keys.c.kid))
+KEY_STAMPS = Statement(sa.select(signing_keys.c.kid, signing_keys.c.active_from, signing_keys.c.retired_at))
+RETIRE_KEY = Statement(
+    sa.update(signing_keys)
+    .where(signing_keys.c.kid == _p("of_kid"), signing_keys.c.retired_at.is_(None))
+    .values(retired_at=_p("at"))
+)
+
+# client assertions --------------------------------------------------------------------------------------------------
+SPEND_ASSERTION = Statement(insert_unless_present(spent_assertions), ["client_id", "jti_digest", "expires_at"])
+PURGE_ASSERTIONS = Statement(sa.delete(spent_assertions).where(spent_assertions.c.expires_at < _p("now")))
+
+# initial access tokens ----------------------------------------------------------------------------------------------
+INSERT_INITIAL_ACCESS = Statement(sa.insert(initial_access_tokens))
+FIND_INITIAL_ACCESS = Statement(
+    sa.select(initial_access_tokens.c.policy).where(initial_access_tokens.c.digest == _p("of_digest"))
+)
+SPEND_INITIAL_ACCESS = Statement(
+    sa.update(initial_access_tokens)
+    .where(
+        initial_access_tokens.c.digest == _p("of_digest"),
+        initial_access_tokens.c.uses_left > 0,
+        initial_access_tokens.c.expires_at > _p("now"),
+    )
+    .values(uses_left=initial_access_tokens.c.uses_left - 1)
+)
+
+# codes --------------------------------------------------------------------------------------------------------------
+_requested = authorization_requests
+FIND_CODE = Statement(
+    sa.select(
+        _requested,
+        natural_persons.c.status.label("person_status"),
+        natural_persons.c.attributes,
+        natural_persons.c.updated_at.label("person_updated_at"),
+        grants.c.withdrawn_at.label("grant_withdrawn_at"),
+    )
+    .select_from(
+        _requested.outerjoin(natural_persons, natural_persons.c.id == _requested.c.person_id).outerjoin(
+            grants, grants.c.id == _requested.c.grant_id
+        )
+    )
+    .where(_requested.c.code_digest == _p("of_code"))
+)
+_spend_code = (
+    sa.update(_requested)
+    .where(
+        _requested.c.code_digest == _p("of_code"),
+        _requested.c.client_id == _p("of_client"),
+        _requested.c.state == "approved",
+        _requested.c.expires_at > _p("now"),
+    )
+    .values(state="redeemed", redeemed_at=_p("now"))
+)
+REDEEM_CODE = Redemption(_spend_code, access_tokens, releases)
+REDEEM_CODE_FOR_REFRESH = Redemption(_spend_code, access_tokens, releases, refresh_tokens)
+SPOIL_CODE = Statement(
+    sa.update(_requested)
+    .where(_requested.c.code_digest == _p("of_code"), _requested.c.state == "approved")
+    .values(state="denied")
+)
+
+# access tokens ------------------------------------------------------------------------------------------------------
+INSERT_ACCESS_TOKEN = Statement(sa.insert(access_tokens))
+FIND_ACCESS_TOKEN = Statement(
+    sa.select(
+        access_tokens,
+        natural_persons.c.status.label("person_status"),
+        grants.c.withdrawn_at.label("grant_withdrawn_at"),
+    )
+    .select_from(
+        access_tokens.outerjoin(natural_persons, natural_persons.c.id == access_tokens.c.person_id).outerjoin(
+            grants, grants.c.id == access_tokens.c.grant_id
+        )
+    )
+    .where(access_tokens.c.digest == _p("of_token"))
+)
+FIND_ACCESS_TOKEN_WITH_PERSON = Statement(
+    sa.select(
+        access_tokens,
+        natural_persons.c.status.label("person_status"),
+        natural_persons.c.attributes,
+        natural_persons.c.updated_at.label("person_updated_at"),
+        grants.c.withdrawn_at.label("grant_withdrawn_at"),
+        person_phones.c.sealed.label("phone_sealed"),
+        person_phones.c.verified_at.label("phone_verified_at"),
+    )
+    .select_from(
+        access_tokens.outerjoin(natural_persons, natural_persons.c.id == access_tokens.c.person_id)
+        .outerjoin(grants, grants.c.id == access_tokens.c.grant_id)
+        .outerjoin(
+            person_phones,
+            sa.and_(person_phones.c.person_id == access_tokens.c.person_id, person_phones.c.is_primary.is_(sa.true())),
+        )
+    )
+    .where(access_tokens.c.digest == _p("of_token"))
+)
+
+# refresh tokens -----------------------------------------------------------------------------------------------------
+FIND_REFRESH_TOKEN = Statement(
+    sa.select(
+        refresh_tokens,
+        natural_persons.c.status.label("person_status"),
+        grants.c.withdrawn_at.label("grant_withdrawn_at"),
+    )
+    .select_from(
+        refresh_tokens.outerjoin(natural_persons, natural_persons.c.id == refresh_tokens.c.person_id).outerjoin(
+            grants, grants.c.id == refresh_tokens.c.grant_id
+        )
+    )
+    .where(refresh_tokens.c.digest == _p("of_token"))
+)
+_alive = sa.and_(
+    refresh_tokens.c.digest == _p("of_token"),
+    refresh_tokens.c.used_at.is_(None),
+    refresh_tokens.c.revoked_at.is_(None),
+    refresh_tokens.c.expires_at > _p("now"),
+    refresh_tokens.c.ends_at > _p("now"),
+)
+ROTATE_REFRESH_TOKEN = Redemption(
+    sa.update(refresh_tokens).where(_alive).values(used_at=_p("now")), refresh_tokens, access_tokens
+)
+KEEP_REFRESH_TOKEN = Redemption(
+    sa.update(refresh_tokens).where(_alive).values(expires_at=_p("new_expiry")), access_tokens
+)
+
+# revoking -----------------------------------------------------------------------------------------------------------
+
+
+def _revoke(table: sa.Table, column: str) -> Statement:
+    return Statement(
+        sa.update(table).where(table.c[column] == _p("of"), table.c.revoked_at.is_(None)).values(revoked_at=_p("now"))
+    )
+
+
+_REVOKE: Mapping[str, tuple[Statement, ...]] = {
+    column: (_revoke(access_tokens, column), _revoke(refresh_tokens, column)) for column in ("request_id", "grant_id")
+}
+REVOKE_ACCESS_TOKEN = _revoke(access_tokens, "digest")
+REVOKE_FAMILY = _revoke(refresh_tokens, "family")
+REVOKE_ACCESS_OF_SESSION = _revoke(access_tokens, "session_id")
+REVOKE_REFRESH_OF_SESSION = Statement(
+    sa.update(refresh_tokens)
+    .where(
+        refresh_tokens.c.session_id == _p("of"),
+        refresh_tokens.c.offline.is_(sa.false()),
+        refresh_tokens.c.revoked_at.is_(None),
+    )
+    .values(revoked_at=_p("now"))
+)
+
+
+def revoke_bought(c: Connection, request_id: str, *, now: datetime) -> int:
+    """Everything a code bought is revoked, its refresh tokens' successors too. Returns how many tokens died."""
+    return sum(c.execute(statement, of=request_id, now=now) for statement in _REVOKE["request_id"])
+
+
+def revoke_grant_tokens(c: Connection, grant_id: str, *, now: datetime) -> int:
+    """Every token that hangs on this grant is revoked."""
+    return sum(c.execute(statement, of=grant_id, now=now) for statement in _REVOKE["grant_id"])
+
+
+def revoke_session_tokens(c: Connection, session_id: str, *, now: datetime) -> int:
+    """Every token of this session is revoked, but for refresh tokens given for use without it (offline_access)."""
+    return sum(
+        c.execute(statement, of=session_id, now=now)
+        for statement in (REVOKE_ACCESS_OF_SESSION, REVOKE_REFRESH_OF_SESSION)
+    )
+
+
+def insert_row(table_row: Mapping[str, Any], c: Connection) -> None:
+    """One access token's row, outside any redemption (client credentials)."""
+    c.execute(INSERT_ACCESS_TOKEN, **table_row)
