@@ -27,7 +27,7 @@ class Client:
 
     client_id: str
     secret_digest: bytes | None = field(repr=False)
-    next_secret_digest: bytes | None = field(repr=False)
+    previous_secret_digest: bytes | None = field(repr=False)
     name: str
     name_en: str
     channel: str
@@ -71,7 +71,7 @@ def _plain(value: Any) -> Any:
 
 def from_row(row: Any) -> Client:
     """The client a row of `clients` describes."""
-    values = {f.name: getattr(row, f.name) for f in fields(Client)}
+    values: dict[str, Any] = {f.name: getattr(row, f.name) for f in fields(Client)}
     return Client(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
@@ -168,11 +168,12 @@ def create(c: Connection, new: NewClient, *, now: datetime) -> tuple[Client, str
     """
     check(new)
     secret = None if new.token_endpoint_auth_method in (NONE, PRIVATE_KEY_JWT) else new_secret(CLIENT_SECRET_PREFIX)
+    told: dict[str, Any] = {f.name: getattr(new, f.name) for f in fields(NewClient) if f.name != "sector"}
     client = Client(
-        **{f.name: getattr(new, f.name) for f in fields(NewClient) if f.name != "sector"},
+        **told,
         sector=new.sector or new.client_id,
         secret_digest=None if secret is None else digest(secret),
-        next_secret_digest=None,
+        previous_secret_digest=None,
         response_types=("code",) if "authorization_code" in new.grant_types else (),
         status="active",
         created_at=now,

@@ -11,7 +11,7 @@ clients = sa.Table(
     metadata,
     sa.Column("client_id", sa.Text, primary_key=True),
     sa.Column("secret_digest", sa.LargeBinary),
-    sa.Column("next_secret_digest", sa.LargeBinary),  # two secrets live while a relying system changes over
+    sa.Column("previous_secret_digest", sa.LargeBinary),  # the second live secret while a relying system changes over
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("name_en", sa.Text, nullable=False),
     sa.Column("channel", sa.Text, nullable=False),
@@ -124,11 +124,11 @@ access_tokens = sa.Table(
     sa.Column("grant_id", sa.Text, index=True),
     sa.Column("request_id", sa.Text, index=True),
     sa.Column("client_id", sa.Text, nullable=False),
-    sa.Column("person_id", sa.Text),
+    sa.Column("person_id", sa.Text, index=True),  # none: the client acts for itself (client credentials)
     sa.Column("session_id", sa.Text, index=True),
     sa.Column("sub", sa.Text, nullable=False),
     sa.Column("scopes", Json, nullable=False),
-    sa.Column("claims", Json, nullable=False),
+    sa.Column("claims", Json, nullable=False),  # the names UserInfo answers
     sa.Column("acr", sa.Text),
     sa.Column("auth_time", UtcDateTime),
     sa.Column("issued_at", UtcDateTime, nullable=False),
@@ -144,7 +144,7 @@ refresh_tokens = sa.Table(
     sa.Column("grant_id", sa.Text, index=True),
     sa.Column("request_id", sa.Text, index=True),
     sa.Column("client_id", sa.Text, nullable=False),
-    sa.Column("person_id", sa.Text, nullable=False),
+    sa.Column("person_id", sa.Text, nullable=False, index=True),
     sa.Column("session_id", sa.Text, index=True),
     sa.Column("sub", sa.Text, nullable=False),
     sa.Column("scopes", Json, nullable=False),
@@ -178,7 +178,8 @@ signing_keys = sa.Table(
     sa.Column("public", Json, nullable=False),
     sa.Column("published_at", UtcDateTime, nullable=False),
     sa.Column("active_from", UtcDateTime, nullable=False),
-    sa.Column("retired_at", UtcDateTime),
+    sa.Column("retired_at", UtcDateTime),  # signs nothing from here on, verifies until `removed_at`
+    sa.Column("removed_at", UtcDateTime),  # leaves the published set
     sa.CheckConstraint("alg IN ('ES256', 'RS256')", name="alg"),
 )
 
@@ -209,7 +210,6 @@ initial_access_tokens = sa.Table(
 spent_assertions = sa.Table(
     "spent_assertions",
     metadata,
-    sa.Column("client_id", sa.Text, primary_key=True),
-    sa.Column("jti_digest", sa.LargeBinary, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, primary_key=True),  # of client_id and jti together
     sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
 )

@@ -32,12 +32,12 @@ ALL_CLIENTS = Statement(sa.select(clients).order_by(clients.c.client_id))
 ROTATE_SECRET = Statement(
     sa.update(clients)
     .where(clients.c.client_id == _p("of_client"))
-    .values(secret_digest=_p("fresh"), next_secret_digest=_p("old"), updated_at=_p("now"))
+    .values(secret_digest=_p("fresh"), previous_secret_digest=_p("old"), updated_at=_p("now"))
 )
 END_OLD_SECRET = Statement(
     sa.update(clients)
     .where(clients.c.client_id == _p("of_client"))
-    .values(next_secret_digest=None, updated_at=_p("now"))
+    .values(previous_secret_digest=None, updated_at=_p("now"))
 )
 CHANGE_CLIENT_STATUS = Statement(
     sa.update(clients)
@@ -70,11 +70,11 @@ KEY_STAMPS = Statement(sa.select(signing_keys.c.kid, signing_keys.c.active_from,
 RETIRE_KEY = Statement(
     sa.update(signing_keys)
     .where(signing_keys.c.kid == _p("of_kid"), signing_keys.c.retired_at.is_(None))
-    .values(retired_at=_p("at"))
+    .values(retired_at=_p("retire_at"), removed_at=_p("remove_at"))
 )
 
 # client assertions --------------------------------------------------------------------------------------------------
-SPEND_ASSERTION = Statement(insert_unless_present(spent_assertions), ["client_id", "jti_digest", "expires_at"])
+SPEND_ASSERTION = Statement(insert_unless_present(spent_assertions), ["digest", "expires_at"])
 PURGE_ASSERTIONS = Statement(sa.delete(spent_assertions).where(spent_assertions.c.expires_at < _p("now")))
 
 # initial access tokens ----------------------------------------------------------------------------------------------
@@ -233,8 +233,3 @@ def revoke_session_tokens(c: Connection, session_id: str, *, now: datetime) -> i
         c.execute(statement, of=session_id, now=now)
         for statement in (REVOKE_ACCESS_OF_SESSION, REVOKE_REFRESH_OF_SESSION)
     )
-
-
-def insert_row(table_row: Mapping[str, Any], c: Connection) -> None:
-    """One access token's row, outside any redemption (client credentials)."""
-    c.execute(INSERT_ACCESS_TOKEN, **table_row)

@@ -1,0 +1,41 @@
+"""Reading a JWT that a client signed with a key it registered. Nothing in the token itself chooses key or algorithm."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from joserfc import jwk, jws
+from joserfc.errors import JoseError
+
+_MOST_CHARACTERS = 8192
+
+
+class BadAssertion(Exception):
+    """The token is not what a registered key signed."""
+
+
+def issuer_of(token: str) -> str:
+    """The `iss` the token claims, unverified: only to look up whose keys to try. Empty if it cannot be read."""
+    try:
+        claims = json.loads(jws.extract_compact(token[:_MOST_CHARACTERS].encode()).payload)
+        issuer = claims["iss"]
+    except (JoseError, ValueError, KeyError, TypeError):
+        return ""
+    return issuer if isinstance(issuer, str) else ""
+
+
+def claims_of(token: str, jwks: Mapping[str, Any] | None, algorithms: tuple[str, ...]) -> dict[str, Any]:
+    """The claims, when one of the registered keys signed them with an allowed algorithm. Raises BadAssertion."""
+    if not jwks or len(token) > _MOST_CHARACTERS:
+        raise BadAssertion
+    try:
+        keys = jwk.KeySet.import_key_set({"keys": list(jwks["keys"])})
+        payload = jws.deserialize_compact(token, keys, algorithms=list(algorithms)).payload
+        claims = json.loads(payload)
+    except (JoseError, ValueError, KeyError, TypeError) as error:
+        raise BadAssertion from error
+    if not isinstance(claims, dict):
+        raise BadAssertion
+    return claims
