@@ -1,0 +1,67 @@
+"""Introspection (RFC 7662): whether a token is alive, told only to the client that holds it or a resource it is for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from idp.oidc import store
+from idp.oidc.clients import Client
+from idp.oidc.endpoints.token import client_of
+from idp.oidc.errors import InvalidRequest, UnauthorizedClient
+from idp.oidc.gate import may_act_alone, may_proceed
+from idp.oidc.messages import Reply, Request, json_reply
+from idp.oidc.provider import Provider
+from idp.oidc.secret import digest
+from idp.oidc.vocabulary import REFRESH_PREFIX
+
+_INACTIVE = {"active": False}
+
+
+def handle(provider: Provider, request: Request, now: datetime) -> Reply:
+    """The token's state as JSON. A stranger's token, a dead one and no token look alike: `active` is false."""
+    client = client_of(provider, request, now)
+    if client.is_public:
+        raise UnauthorizedClient("introspection needs a client that authenticates")
+    token = request.form.get("token")
+    if token is None:
+        raise InvalidRequest("token is missing")
+    statement = store.FIND_REFRESH_TOKEN if token.startswith(REFRESH_PREFIX) else store.FIND_ACCESS_TOKEN
+    row = provider.database.connection().one(statement, of_token=digest(token))
+    if row is None or not _may_see(client, row) or not _is_alive(provider, row, now):
+        return json_reply(200, _INACTIVE)
+    return json_reply(200, _described(provider, row, statement is store.FIND_ACCESS_TOKEN))
+
+
+def _may_see(client: Client, row: Any) -> bool:
+    """Its own tokens, or everybody's for a registered resource server."""
+    return row.client_id == client.client_id or client.metadata.get("resource_server") is True
+
+
+def _is_alive(provider: Provider, row: Any, now: datetime) -> bool:
+    if row.revoked_at is not None or now >= row.expires_at or getattr(row, "used_at", None) is not None:
+        return False
+    holder = provider.clients.get(row.client_id)
+    if holder is None:
+        return False
+    if row.person_id is None:
+        return may_act_alone(holder) is None
+    withdrawn = row.grant_withdrawn_at is not None
+    return may_proceed(client=holder, person_status=row.person_status, grant_withdrawn=withdrawn) is None
+
+
+def _described(provider: Provider, row: Any, is_access: bool) -> dict[str, Any]:  # noqa: FBT001 - a fact of the row
+    document: dict[str, Any] = {
+        "active": True,
+        "iss": provider.issuer,
+        "client_id": row.client_id,
+        "sub": row.sub,
+        "scope": " ".join(row.scopes),
+        "iat": int(row.issued_at.timestamp()),
+        "exp": int(row.expires_at.timestamp()),
+    }
+    if is_access:
+        document |= {"token_type": "Bearer", "aud": provider.issuer}
+    if row.auth_time is not None:
+        document |= {"acr": row.acr, "auth_time": int(row.auth_time.timestamp())}
+    return document

@@ -1,0 +1,43 @@
+"""Revocation (RFC 7009): a client gives a token back. Unknown and foreign tokens get the same 200 and stay as they are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from accounts import audit
+from accounts.db import Connection
+from idp.oidc import store
+from idp.oidc.clients import Client
+from idp.oidc.endpoints.token import client_of
+from idp.oidc.errors import InvalidRequest
+from idp.oidc.messages import NO_STORE, Reply, Request
+from idp.oidc.provider import Provider
+from idp.oidc.secret import digest
+from idp.oidc.vocabulary import REFRESH_PREFIX
+
+
+def handle(provider: Provider, request: Request, now: datetime) -> Reply:
+    """The token is dead when this answers; a refresh token takes its family and their access tokens along."""
+    client = client_of(provider, request, now)
+    token = request.form.get("token")
+    if token is None:
+        raise InvalidRequest("token is missing")
+    with provider.database.transaction() as c:
+        revoke = _revoke_refresh if token.startswith(REFRESH_PREFIX) else _revoke_access
+        revoke(c, client, digest(token), now)
+    return Reply(200, b"", NO_STORE)
+
+
+def _revoke_access(c: Connection, client: Client, key: bytes, now: datetime) -> None:
+    row = c.one(store.FIND_ACCESS_TOKEN, of_token=key)
+    if row is not None and row.client_id == client.client_id and c.execute(store.REVOKE_ACCESS_TOKEN, of=key, now=now):
+        audit.append(c, "client:token:revoke", now=now, person=row.person_id, client=client.client_id)
+
+
+def _revoke_refresh(c: Connection, client: Client, key: bytes, now: datetime) -> None:
+    row = c.one(store.FIND_REFRESH_TOKEN, of_token=key)
+    if row is None or row.client_id != client.client_id or row.revoked_at is not None:
+        return
+    c.execute(store.REVOKE_FAMILY, of=row.family, now=now)
+    store.revoke_bought(c, row.request_id, now=now)
+    audit.append(c, "client:token:revoke", now=now, person=row.person_id, client=client.client_id)

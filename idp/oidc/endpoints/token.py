@@ -1,0 +1,35 @@
+"""The token endpoint (RFC 6749 §3.2): authenticate the client, then hand the form to the grant it names."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from idp.oidc.client_authentication import Asked, authenticated
+from idp.oidc.clients import Client
+from idp.oidc.errors import InvalidRequest, UnauthorizedClient, UnsupportedGrantType
+from idp.oidc.grants import GRANTS
+from idp.oidc.messages import Reply, Request, json_reply
+from idp.oidc.provider import Provider
+
+_BY_TYPE = {grant.grant_type: grant for grant in GRANTS}
+
+
+def handle(provider: Provider, request: Request, now: datetime) -> Reply:
+    """Tokens as JSON, not to be stored. Parameters count only in the body (RFC 6749 §3.2, §10.3)."""
+    form = request.form
+    grant_type = form.get("grant_type")
+    if grant_type is None:
+        raise InvalidRequest("grant_type is missing")
+    client = client_of(provider, request, now)
+    grant = _BY_TYPE.get(grant_type)
+    if grant is None:
+        raise UnsupportedGrantType(f"grant_type must be one of {', '.join(_BY_TYPE)}")
+    if grant_type not in client.grant_types:
+        raise UnauthorizedClient("the client is not registered for this grant_type")
+    return json_reply(200, grant.redeem(provider, client, form, now))
+
+
+def client_of(provider: Provider, request: Request, now: datetime) -> Client:
+    """The client that made the request, authenticated."""
+    asked = Asked(request, request.form, provider.clients, provider.database.connection, provider.issuer, now)
+    return authenticated(asked)

@@ -1,0 +1,85 @@
+"""UserInfo (OpenID Connect Core §5.3): the claims this token's request was given. One indexed read.
+
+The row found by the token's digest is the proof that the token is ours and alive, so no signature is checked here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from accounts import linking
+from accounts.people import PersonPhone
+from idp.oidc import claims, store
+from idp.oidc.clients import Client
+from idp.oidc.errors import InsufficientScope, InvalidRequest, InvalidToken
+from idp.oidc.gate import may_proceed
+from idp.oidc.messages import Reply, Request, json_reply
+from idp.oidc.provider import Provider
+from idp.oidc.secret import digest
+from idp.oidc.vocabulary import OPENID
+
+_REALM = 'Bearer realm="Yitong"'
+
+
+def handle(provider: Provider, request: Request, now: datetime) -> Reply:
+    """`sub` and the released claims as JSON. Raises InvalidToken or InsufficientScope with their challenge."""
+    token = _token(request)
+    row = provider.database.connection().one(store.FIND_ACCESS_TOKEN_WITH_PERSON, of_token=digest(token))
+    client = None if row is None else provider.clients.get(row.client_id)
+    if row is None or client is None or row.revoked_at is not None or now >= row.expires_at or row.person_id is None:
+        raise _invalid()
+    refusal = may_proceed(
+        client=client, person_status=row.person_status, grant_withdrawn=row.grant_withdrawn_at is not None
+    )
+    if refusal is not None:
+        raise _invalid()
+    if OPENID not in row.scopes:
+        raise InsufficientScope("the token was not issued for openid", headers=_challenge("insufficient_scope"))
+    return json_reply(200, {"sub": row.sub, **claims.values(row.claims, _facts(provider, client, row, now))})
+
+
+def _token(request: Request) -> str:
+    """The header, or the form of a POST (RFC 6750 §2.1, §2.2); never both, never the query."""
+    held = request.bearer
+    in_form = None
+    if request.method == "POST" and request.body:
+        in_form = request.form.get("access_token")
+    if held is not None and in_form is not None:
+        raise InvalidRequest("the access token was sent twice", headers=_challenge("invalid_request"))
+    token = held or in_form
+    if token is None:
+        raise InvalidToken("", headers=(("WWW-Authenticate", _REALM),))
+    return token
+
+
+def _invalid() -> InvalidToken:
+    return InvalidToken("the access token is unknown, expired or revoked", headers=_challenge("invalid_token"))
+
+
+def _challenge(error: str) -> tuple[tuple[str, str], ...]:
+    return (("WWW-Authenticate", f'{_REALM}, error="{error}"'),)
+
+
+def _facts(provider: Provider, client: Client, row: Any, now: datetime) -> claims.Facts:
+    people, connection = provider.people, provider.database.connection
+    return claims.Facts(
+        attributes=people.attributes(row.attributes),
+        updated_at=row.person_updated_at,
+        now=now,
+        phones=lambda: _phones(provider, row),
+        identifiers=lambda: people.identifiers(connection(), row.person_id),
+        legacy_sub=lambda: _legacy_sub(provider, client, row),
+    )
+
+
+def _phones(provider: Provider, row: Any) -> tuple[PersonPhone, ...]:
+    if row.phone_sealed is None:
+        return ()
+    return (provider.people.opened_phone(row.phone_sealed, verified_at=row.phone_verified_at),)
+
+
+def _legacy_sub(provider: Provider, client: Client, row: Any) -> str | None:
+    if client.legacy_system is None:
+        return None
+    return linking.legacy_sub(provider.database.connection(), row.person_id, client.legacy_system)

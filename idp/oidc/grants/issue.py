@@ -1,0 +1,84 @@
+"""What every grant that speaks for a person shares: the rows it buys and the answer it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from idp.oidc.clients import Client
+from idp.oidc.provider import Provider
+from idp.oidc.secret import digest
+from idp.oidc.tokens import Holder
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """For whom and under what a token is issued. `claims` are the names UserInfo will answer."""
+
+    client: Client
+    holder: Holder
+    claims: tuple[str, ...]
+    person_id: str | None = None
+    grant_id: str | None = None
+    request_id: str | None = None
+
+
+def access_row(provider: Provider, issue: Issue, token: str, now: datetime) -> dict[str, Any]:
+    """The access token's row: only with it does the token exist."""
+    return {
+        "digest": digest(token),
+        "grant_id": issue.grant_id,
+        "request_id": issue.request_id,
+        "client_id": issue.client.client_id,
+        "person_id": issue.person_id,
+        "session_id": issue.holder.session_id,
+        "sub": issue.holder.sub,
+        "scopes": list(issue.holder.scopes),
+        "claims": list(issue.claims),
+        "acr": issue.holder.acr,
+        "auth_time": issue.holder.auth_time,
+        "issued_at": now,
+        "expires_at": now + provider.policy.lifetimes.access_token,
+        "revoked_at": None,
+    }
+
+
+def refresh_row(
+    provider: Provider, issue: Issue, token: str, now: datetime, *, family: str, ends_at: datetime, offline: bool
+) -> dict[str, Any]:
+    """A refresh token's row. `family` and `ends_at` are inherited by every successor."""
+    return {
+        "digest": digest(token),
+        "family": family,
+        "grant_id": issue.grant_id,
+        "request_id": issue.request_id,
+        "client_id": issue.client.client_id,
+        "person_id": issue.person_id,
+        "session_id": issue.holder.session_id,
+        "sub": issue.holder.sub,
+        "scopes": list(issue.holder.scopes),
+        "claims": list(issue.claims),
+        "amr": list(issue.holder.amr),
+        "acr": issue.holder.acr,
+        "auth_time": issue.holder.auth_time,
+        "offline": offline,
+        "issued_at": now,
+        "expires_at": min(now + provider.policy.lifetimes.refresh_idle, ends_at),
+        "ends_at": ends_at,
+        "used_at": None,
+        "revoked_at": None,
+    }
+
+
+def answer(provider: Provider, issue: Issue, access_token: str, **more: str | None) -> Mapping[str, Any]:
+    """The token endpoint's success (RFC 6749 §5.1); members that are None are left out."""
+    document = {
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": int(provider.policy.lifetimes.access_token.total_seconds()),
+        "scope": " ".join(issue.holder.scopes),
+        **more,
+    }
+    return {name: value for name, value in document.items() if value is not None}

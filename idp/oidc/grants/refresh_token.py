@@ -1,0 +1,151 @@
+"""refresh_token (RFC 6749 §6): confidential clients keep theirs, public clients rotate (docs/decisions/0008).
+
+The successor of a spent token is derived from it, so a repeat within ten seconds, after an answer that got lost, gives
+the same successor; a later repeat, or one after the successor was used, ends the whole family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from accounts import audit
+from idp.oidc import store
+from idp.oidc.clients import Client
+from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
+from idp.oidc.gate import may_proceed
+from idp.oidc.grants.issue import Issue, access_row, answer, refresh_row
+from idp.oidc.keys import encoded
+from idp.oidc.messages import Parameters
+from idp.oidc.provider import Provider
+from idp.oidc.secret import digest
+from idp.oidc.tokens import Holder
+from idp.oidc.vocabulary import OPENID, REFRESH_PREFIX
+
+_REFUSED = "the refresh token is unknown, expired, revoked, used, or another client's; ask the person to sign in again"
+
+
+def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) -> Mapping[str, Any]:
+    """A new access token, an ID token with `openid`, and for public clients the successor of the refresh token."""
+    token = form.get("refresh_token")
+    if token is None:
+        raise InvalidRequest("refresh_token is missing")
+    row = provider.database.connection().one(store.FIND_REFRESH_TOKEN, of_token=digest(token))
+    _check(client, row, now)
+    issue = _issue(client, row, form.get("scope"))
+    access_token = provider.tokens.access_token(client.client_id, issue.holder, now)
+    kept = _rotate(provider, issue, row, token, access_token, now) if client.is_public else token
+    if not client.is_public:
+        _keep(provider, issue, row, access_token, now)
+    id_token = _id_token(provider, issue, access_token, now) if OPENID in issue.holder.scopes else None
+    return answer(provider, issue, access_token, refresh_token=kept, id_token=id_token)
+
+
+def _check(client: Client, row: Any, now: datetime) -> None:
+    if row is None or row.client_id != client.client_id or row.revoked_at is not None:
+        raise InvalidGrant(_REFUSED)
+    if now >= row.expires_at or now >= row.ends_at:
+        raise InvalidGrant(_REFUSED)
+    refusal = may_proceed(
+        client=client, person_status=row.person_status, grant_withdrawn=row.grant_withdrawn_at is not None
+    )
+    if refusal is not None:
+        raise InvalidGrant(_REFUSED)
+
+
+def _issue(client: Client, row: Any, asked: str | None) -> Issue:
+    holder = Holder(
+        sub=row.sub,
+        scopes=_narrowed(tuple(row.scopes), asked),
+        session_id=row.session_id,
+        acr=row.acr,
+        amr=tuple(row.amr),
+        auth_time=row.auth_time,
+    )
+    return Issue(client, holder, tuple(row.claims), row.person_id, row.grant_id, row.request_id)
+
+
+def _narrowed(given: tuple[str, ...], asked: str | None) -> tuple[str, ...]:
+    """Fewer scopes than were given, never others (RFC 6749 §6)."""
+    if asked is None:
+        return given
+    wanted = frozenset(asked.split(" "))
+    if not wanted <= frozenset(given):
+        raise InvalidScope("scope may only narrow what was given")
+    return tuple(scope for scope in given if scope in wanted)
+
+
+def _keep(provider: Provider, issue: Issue, row: Any, access_token: str, now: datetime) -> None:
+    spend = {"of_token": row.digest, "now": now, "new_expiry": _idle_end(provider, row, now)}
+    bought = access_row(provider, issue, access_token, now)
+    if not provider.database.connection().redeem(store.KEEP_REFRESH_TOKEN, spend, bought):
+        raise InvalidGrant(_REFUSED)
+
+
+def _rotate(provider: Provider, issue: Issue, row: Any, token: str, access_token: str, now: datetime) -> str:
+    successor = REFRESH_PREFIX + encoded(provider.keys.derived(token.encode(), purpose="refresh successor")).decode()
+    fresh = refresh_row(
+        provider, _whole(issue, row), successor, now, family=row.family, ends_at=row.ends_at, offline=row.offline
+    )
+    bought = access_row(provider, issue, access_token, now)
+    c = provider.database.connection()
+    spent = row.used_at is None and c.redeem(
+        store.ROTATE_REFRESH_TOKEN, {"of_token": row.digest, "now": now}, fresh, bought
+    )
+    if not spent:
+        _repeat(provider, row, successor, bought, now)
+    return successor
+
+
+def _whole(issue: Issue, row: Any) -> Issue:
+    """The successor keeps every scope, whatever this one access token was narrowed to."""
+    scopes = tuple(row.scopes)
+    held = Holder(
+        issue.holder.sub, scopes, issue.holder.session_id, issue.holder.acr, issue.holder.amr, issue.holder.auth_time
+    )
+    return Issue(issue.client, held, issue.claims, issue.person_id, issue.grant_id, issue.request_id)
+
+
+def _repeat(provider: Provider, row: Any, successor: str, bought: dict[str, Any], now: datetime) -> None:
+    """The token was spent before. Within the window, and while its successor is unused, the answer is given again."""
+    c = provider.database.connection()
+    used_at = row.used_at or c.one(store.FIND_REFRESH_TOKEN, of_token=row.digest).used_at
+    if used_at is not None and now - used_at <= provider.policy.lifetimes.refresh_replay:
+        spend = {"of_token": digest(successor), "now": now, "new_expiry": _idle_end(provider, row, now)}
+        if c.redeem(store.KEEP_REFRESH_TOKEN, spend, bought):
+            return
+    _end_family(provider, row, now)
+
+
+def _idle_end(provider: Provider, row: Any, now: datetime) -> datetime:
+    return min(now + provider.policy.lifetimes.refresh_idle, row.ends_at)
+
+
+def _end_family(provider: Provider, row: Any, now: datetime) -> None:
+    with provider.database.transaction() as c:
+        died = c.execute(store.REVOKE_FAMILY, of=row.family, now=now)
+        died += store.revoke_bought(c, row.request_id, now=now)
+        audit.append(
+            c,
+            "client:token:replay",
+            now=now,
+            person=row.person_id,
+            client=row.client_id,
+            outcome="refused",
+            detail={"revoked": died, "kind": "refresh_token"},
+        )
+    raise InvalidGrant(_REFUSED)
+
+
+def _id_token(provider: Provider, issue: Issue, access_token: str, now: datetime) -> str:
+    """OpenID Connect Core §12.2: the first login's `auth_time`, no nonce."""
+    return provider.tokens.id_token(
+        issue.client.client_id,
+        issue.holder,
+        now,
+        alg=issue.client.id_token_signed_response_alg,
+        nonce=None,
+        access_token=access_token,
+        released={},
+    )
