@@ -1,0 +1,121 @@
+"""The front door: a thin WSGI adapter that maps protocol paths straight onto Reply, and gives the rest to Flask.
+
+It decides who the client's address is, caps the body, and translates; it knows no rule of the protocol.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any
+
+from idp.oidc.messages import MAX_BODY, Reply, Request, json_reply
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
+Handler = Callable[[Request], Reply | None]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_TOO_LARGE = {"error": "invalid_request", "error_description": "the body exceeds 64 kB"}
+
+
+class Front:
+    """The WSGI application: each path it was given has one handler; one that answers None leaves it to Flask."""
+
+    def __init__(
+        self, *, handlers: Mapping[str, Handler], fallback: Wsgi, trusted_proxies: tuple[Network, ...] = ()
+    ) -> None:
+        self._handlers = handlers
+        self._fallback = fallback
+        self._trusted = trusted_proxies
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """One request. `REMOTE_ADDR` is the client's address from here on; the body is read at most once."""
+        environ["REMOTE_ADDR"] = self._source(environ)
+        handler = self._handlers.get(environ["PATH_INFO"])
+        if handler is None:
+            return self._fallback(environ, start_response)
+        body = _body(environ)
+        if body is None:
+            return _respond(json_reply(413, _TOO_LARGE), start_response)
+        reply = handler(_request(environ, body))
+        if reply is not None:
+            return _respond(reply, start_response)
+        environ["wsgi.input"] = BytesIO(body)
+        return self._fallback(environ, start_response)
+
+    def _source(self, environ: Environ) -> str:
+        """The peer, or behind trusted proxies the nearest address that is not one of them."""
+        peer: str = environ.get("REMOTE_ADDR", "")
+        if not self._trusted or not self._is_trusted(peer):
+            return peer
+        for hop in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+            if not self._is_trusted(hop.strip()):
+                return hop.strip() if _is_address(hop.strip()) else peer
+        return peer
+
+    def _is_trusted(self, address: str) -> bool:
+        return _is_address(address) and any(ipaddress.ip_address(address) in network for network in self._trusted)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _body(environ: Environ) -> bytes | None:
+    """The body, or None when it is larger than we read, whatever its Content-Length claims."""
+    declared = environ.get("CONTENT_LENGTH") or ""
+    if declared.isdigit():
+        length = int(declared)
+        return None if length > MAX_BODY else (environ["wsgi.input"].read(length) if length else b"")
+    if "HTTP_TRANSFER_ENCODING" not in environ:
+        return b""
+    body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
+    return None if len(body) > MAX_BODY else body
+
+
+def _request(environ: Environ, body: bytes) -> Request:
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        path=environ["PATH_INFO"],
+        query=environ.get("QUERY_STRING", ""),
+        headers=_Headers(environ),
+        body=body,
+        source=environ["REMOTE_ADDR"],
+    )
+
+
+class _Headers(Mapping[str, str]):
+    """The request's headers under their lower-case names, read from WSGI's only when asked for."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: Environ) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        key = name.upper().replace("-", "_")
+        value: str = self._environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"]
+        return value
+
+    def __iter__(self) -> Any:
+        return (key[5:].lower().replace("_", "-") for key in self._environ if key.startswith("HTTP_"))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _respond(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:
+    headers = [*reply.headers]
+    if reply.status != HTTPStatus.NO_CONTENT:
+        headers.append(("Content-Length", str(len(reply.body))))
+    start_response(_STATUS[reply.status], headers)
+    return [reply.body]
