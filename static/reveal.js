@@ -1,0 +1,20 @@
+// A password may be shown by its owner. The field works without this file; the words come from the page.
+document.querySelectorAll("input[data-show]").forEach((input) => {
+  const button = document.createElement("button");
+  const tell = () => {
+    const hidden = input.type === "password";
+    button.textContent = hidden ? input.dataset.show : input.dataset.hide;
+    button.setAttribute("aria-pressed", String(!hidden));
+  };
+  button.type = "button";
+  button.className = "tool reveal";
+  button.setAttribute("aria-controls", input.id);
+  button.addEventListener("click", () => {
+    input.type = input.type === "password" ? "text" : "password";
+    tell();
+  });
+  // Never leave a shown password to the browser's form history.
+  input.form.addEventListener("submit", () => { input.type = "password"; });
+  tell();
+  input.after(button);
+});
