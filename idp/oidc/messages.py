@@ -1,182 +1,145 @@
-"""Requests, replies and their parameters as plain values: the protocol knows no web framework.
-
-Parameters are read once and strictly: what two parsers could read differently is refused here, in one place.
-"""
+"""HTTP in and out as plain values: what the protocol needs of a request, and what it answers."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
 import orjson
 
 from idp.oidc.errors import BadParameters
 
-MAX_PARAMETER_BYTES = 64 * 1024
-MAX_FIELDS = 100
+MAX_BODY = 64 * 1024
+MAX_PARAMETERS = 100
 FORM = "application/x-www-form-urlencoded"
+Headers = tuple[tuple[str, str], ...]
+NO_STORE: Headers = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+_CONTROL = frozenset(map(chr, range(32))) | {"\x7f"}
 
-# RFC 6749 Appendix A admits printable characters; a tab or a newline in `state` or `redirect_uri` is an attack.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
+class Parameters(Mapping[str, str]):
+    """Form or query parameters, parsed once. Empty values count as absent (RFC 6749 §3.1).
 
-class Parameters:
-    """The fields of a query string or form body: each name at most once (RFC 6749 §3.1), all valid UTF-8."""
+    Raises BadParameters for a duplicate, a control character, broken UTF-8, too many fields or too many bytes:
+    two readers of one ambiguous message would otherwise disagree about what it says.
+    """
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_values",)
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        self._fields = fields
-
-    @classmethod
-    def read(cls, encoded: str | bytes) -> Parameters:
-        """The decoded parameters. A parameter without a value counts as omitted (RFC 6749 §3.1).
-
-        Raises BadParameters on duplicates, more than 64 kB or 100 fields, control characters or broken UTF-8.
-        """
-        text = _ascii(encoded)
-        fields: dict[str, str] = {}
-        if text:
-            pieces = text.split("&")
-            if len(pieces) > MAX_FIELDS:
-                raise BadParameters(f"more than {MAX_FIELDS} parameters; send only those the endpoint knows")
-            for piece in pieces:
-                _take(fields, piece)
-        return cls({name: value for name, value in fields.items() if value})
-
-    def get(self, name: str) -> str | None:
-        """The value, or None when omitted or empty."""
-        return self._fields.get(name)
+    def __init__(self, raw: str | bytes) -> None:
+        text = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape")
+        if len(text) > MAX_BODY:
+            raise BadParameters("the parameters exceed 64 kB; send fewer")
+        self._values = _parsed(text) if text else {}
 
     def __getitem__(self, name: str) -> str:
-        """The value; raises BadParameters naming the parameter when it is missing."""
-        try:
-            return self._fields[name]
-        except KeyError:
-            raise BadParameters(f"the parameter {name} is missing; send it exactly once") from None
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._fields
+        return self._values[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
+        return iter(self._values)
 
     def __len__(self) -> int:
-        return len(self._fields)
-
-    def __repr__(self) -> str:
-        return f"Parameters({', '.join(sorted(self._fields))})"  # names only: values hold codes and secrets
+        return len(self._values)
 
     @property
     def names(self) -> frozenset[str]:
-        """The names that came with a value."""
-        return frozenset(self._fields)
+        """The names that carry a value."""
+        return frozenset(self._values)
 
 
-def _ascii(encoded: str | bytes) -> str:
-    if len(encoded) > MAX_PARAMETER_BYTES:
-        raise BadParameters("the parameters are larger than 64 kB")
-    if isinstance(encoded, str):
-        return encoded
+def _parsed(text: bytes) -> dict[str, str]:
+    values: dict[str, str] = {}
+    seen: set[str] = set()
+    pairs = text.split(b"&", MAX_PARAMETERS)
+    if len(pairs) > MAX_PARAMETERS:
+        raise BadParameters("more than 100 parameters; send fewer")
+    for pair in pairs:
+        if not pair:
+            continue
+        raw_name, _, raw_value = pair.partition(b"=")
+        name, value = _decoded(raw_name), _decoded(raw_value)
+        if name in seen:
+            raise BadParameters(f"the parameter {_printable(name)} is repeated; send it once")
+        seen.add(name)
+        if value:
+            values[name] = value
+    return values
+
+
+def _decoded(raw: bytes) -> str:
+    if b"+" in raw or b"%" in raw:
+        raw = unquote_to_bytes(raw.replace(b"+", b" "))
     try:
-        return encoded.decode("utf-8")
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadParameters("the parameters are not valid UTF-8; percent-encode them as UTF-8") from None
-
-
-def _take(fields: dict[str, str], piece: str) -> None:
-    if not piece:
-        return
-    name, _, value = piece.partition("=")
-    if "%" in piece or "+" in piece:
-        name, value = decode(name), decode(value)
-    if name in fields:
-        raise BadParameters("a parameter is given more than once; send each exactly once (RFC 6749 section 3.1)")
-    if _CONTROL.search(name) or _CONTROL.search(value):
+        raise BadParameters("a parameter is not UTF-8; encode it as UTF-8") from None
+    if not _CONTROL.isdisjoint(text):
         raise BadParameters("a parameter holds a control character; remove it")
-    fields[name] = value
+    return text
 
 
-def decode(text: str) -> str:
-    """The form-urlencoded text decoded; raises BadParameters where it is not UTF-8."""
-    try:
-        return unquote_to_bytes(text.replace("+", " ")).decode("utf-8")
-    except UnicodeDecodeError:
-        raise BadParameters("a parameter is not valid UTF-8; percent-encode it as UTF-8") from None
+def _printable(name: str) -> str:
+    safe = "".join(c for c in name[:40] if c.isascii() and (c.isalnum() or c in "_-."))
+    return safe or "(unreadable)"
 
 
-@dataclass(slots=True)
-class _Read:
-    form: Parameters | None = None
-    arguments: Parameters | None = None
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
-    """One HTTP request. Header names are lower-case; `source` is the client's address as the front established it."""
+    """One HTTP request. Header names are lower-case; `source` is the client's address as the edge knows it."""
 
     method: str
     path: str
-    query: str = field(default="", repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    body: bytes = b""
     source: str = ""
-    _read: _Read = field(default_factory=_Read, repr=False, compare=False)
 
-    @property
-    def form(self) -> Parameters:
-        """The body's parameters, parsed once; raises BadParameters, also for another content type."""
-        if self._read.form is None:
-            if self.content_type != FORM:
-                raise BadParameters(f"the body must be sent as Content-Type: {FORM}")
-            self._read.form = Parameters.read(self.body)
-        return self._read.form
-
-    @property
+    @cached_property
     def arguments(self) -> Parameters:
-        """The query's parameters, parsed once; raises BadParameters."""
-        if self._read.arguments is None:
-            self._read.arguments = Parameters.read(self.query)
-        return self._read.arguments
+        """The query parameters."""
+        return Parameters(self.query)
 
-    @property
-    def content_type(self) -> str:
-        """The media type without its parameters, lower-case; empty when absent."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+    @cached_property
+    def form(self) -> Parameters:
+        """The body's parameters. BadParameters unless the body is declared as a form."""
+        declared = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if declared != FORM:
+            raise BadParameters(f"the Content-Type must be {FORM}")
+        return Parameters(self.body)
 
-    @property
+    @cached_property
     def cookies(self) -> Mapping[str, str]:
-        """The cookies; of two with one name the first counts, which is the most specific (RFC 6265 §5.4)."""
+        """The cookies; the first of two with one name wins, as browsers send the most specific first."""
         found: dict[str, str] = {}
         for pair in self.headers.get("cookie", "").split(";"):
-            name, separator, value = pair.strip().partition("=")
-            if separator:
-                found.setdefault(name, value.strip('"'))
+            name, _, value = pair.strip().partition("=")
+            found.setdefault(name, value)
         return found
 
     @property
     def bearer(self) -> str | None:
-        """The token of an `Authorization: Bearer` header (RFC 6750 §2.1), or None."""
+        """The token of an `Authorization: Bearer` header (RFC 6750 §2.1)."""
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP response, complete."""
+    """One HTTP answer."""
 
     status: int
-    body: bytes = field(default=b"", repr=False)
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = b""
+    headers: Headers = ()
+
+    @property
+    def location(self) -> str | None:
+        """Where the reply redirects to, if it does."""
+        return next((value for name, value in self.headers if name == "Location"), None)
 
 
-NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
-JSON_TYPE = ("Content-Type", "application/json")
-_JSON_NO_STORE = (JSON_TYPE, *NO_STORE)
-
-
-def json_reply(status: int, content: object, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
-    """A JSON reply that no cache keeps (RFC 6749 §5.1)."""
-    return Reply(status, orjson.dumps(content), _JSON_NO_STORE + headers if headers else _JSON_NO_STORE)
+def json_reply(status: int, document: object, headers: Headers = NO_STORE) -> Reply:
+    """The document as JSON, not to be stored unless the headers say otherwise."""
+    return Reply(status, orjson.dumps(document), (("Content-Type", "application/json"), *headers))

@@ -1,31 +1,34 @@
-"""The words of the specifications that more than one module says."""
+"""Names and URNs of the specifications, each once."""
 
 from __future__ import annotations
 
-AUTHORIZATION_CODE = "authorization_code"
-REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a grant, RFC 6749 §6
-CLIENT_CREDENTIALS = "client_credentials"
+from typing import Final
 
-OPENID = "openid"
-OFFLINE_ACCESS = "offline_access"
+# RFC 6749, OpenID Connect Core: grant types
+AUTHORIZATION_CODE: Final = "authorization_code"
+REFRESH_TOKEN: Final = "refresh_token"  # noqa: S105 - a grant type's name
+CLIENT_CREDENTIALS: Final = "client_credentials"
 
-NONE = "none"
-CLIENT_SECRET_BASIC = "client_secret_basic"  # noqa: S105 - the name of a method, RFC 7591 §2
-CLIENT_SECRET_POST = "client_secret_post"  # noqa: S105 - the name of a method, RFC 7591 §2
-PRIVATE_KEY_JWT = "private_key_jwt"
-JWT_BEARER_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+# RFC 7591 §2, RFC 7523 §2.2: client authentication
+CLIENT_SECRET_BASIC: Final = "client_secret_basic"  # noqa: S105 - a method's name
+CLIENT_SECRET_POST: Final = "client_secret_post"  # noqa: S105 - a method's name
+PRIVATE_KEY_JWT: Final = "private_key_jwt"
+NONE: Final = "none"
+JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-AT_JWT = "at+jwt"
-LOGOUT_JWT = "logout+jwt"
-ID_TOKEN = "JWT"  # noqa: S105 - the `typ` header of an ID token
-CLIENT_AUTHENTICATION_JWT = "client-authentication+jwt"
-BACKCHANNEL_LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+# RFC 9068 §2.1, OpenID Connect Back-Channel Logout §2.4: token types in the JOSE header
+AT_JWT: Final = "at+jwt"
+ID_JWT: Final = "JWT"
+LOGOUT_JWT: Final = "logout+jwt"
+BACKCHANNEL_LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
-S256 = "S256"
+# Scopes with a meaning in the protocol
+OPENID: Final = "openid"
+OFFLINE_ACCESS: Final = "offline_access"
 
-# What a secret starts with, so that a leaked one is recognised in logs and repositories.
-CODE_PREFIX = "yt_ac_"
-REFRESH_TOKEN_PREFIX = "yt_rt_"  # noqa: S105
-CLIENT_SECRET_PREFIX = "yt_cs_"  # noqa: S105
-INITIAL_ACCESS_TOKEN_PREFIX = "yt_ia_"  # noqa: S105
-REGISTRATION_TOKEN_PREFIX = "yt_ra_"  # noqa: S105
+# Prefixes by which scanners find a secret of ours that leaked
+CODE_PREFIX: Final = "yt_ac_"
+REFRESH_PREFIX: Final = "yt_rt_"
+CLIENT_SECRET_PREFIX: Final = "yt_cs_"
+INITIAL_ACCESS_PREFIX: Final = "yt_ia_"
+REGISTRATION_PREFIX: Final = "yt_ra_"
