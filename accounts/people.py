@@ -1,10 +1,27 @@
-"""Who we know: natural and legal persons, their identifiers and phones. Numbers are sealed and found by blind index."""
+"""Who we know: natural persons, their identifiers and phones. Numbers are sealed and found by blind index.
+
+The database, not this code, keeps an active identifier unique. A random key stands for the person everywhere else.
+Legal persons (accounts.organisations) are reached through the same class, for callers who know people only.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import orjson
 import sqlalchemy as sa
 
-from accounts.db import UtcDateTime, metadata
+from accounts.blind_index import matches, terms
+from accounts.db import Connection, Statement, UtcDateTime, metadata, new_id
+from accounts.errors import Conflict
+from accounts.identifiers import Identifier, IdentifierKind, Mobile
+from accounts.organisations import LegalPerson, LegalPersonAttributes, LegalPersons, NewLegalPerson
+from accounts.vault import Vault
+
+MOST_HOLDERS = 5  # of one phone, in one answer: families share a number, and nobody may make us list thousands
 
 natural_persons = sa.Table(
     "natural_persons",
@@ -49,3 +66,257 @@ person_phones = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 sa.Index("ix_person_phones_blind_index", person_phones.c.blind_index)
+
+ATTRIBUTES = "natural_persons.attributes"
+IDENTIFIER = "person_identifiers.sealed"
+PHONE = "person_phones.sealed"
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """A person as proofing found them. Each identifier becomes active; the first phone becomes the primary one."""
+
+    name: str = field(repr=False)
+    identifiers: tuple[Identifier, ...]
+    phones: tuple[Mobile, ...] = ()
+    birth_date: date | None = field(default=None, repr=False)
+    sex: str | None = field(default=None, repr=False)
+    email: str | None = field(default=None, repr=False)
+    address: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAttributes:
+    """What the seal of a person holds."""
+
+    name: str = field(repr=False)
+    birth_date: date | None = field(default=None, repr=False)
+    sex: str | None = field(default=None, repr=False)
+    email: str | None = field(default=None, repr=False)
+    address: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NaturalPerson:
+    """A person's row; `attributes` is sealed and opened by `People.attributes`."""
+
+    id: str
+    status: str
+    attributes: bytes = field(repr=False)
+    merged_into: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PersonIdentifier:
+    """One number a person has or had. `until` is None while it is active."""
+
+    id: str
+    kind: IdentifierKind
+    canonical: str = field(repr=False)
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPhone:
+    """One phone of a person, E.164. Only a verified phone (`verified_at`) ever finds its holder."""
+
+    canonical: str = field(repr=False)
+    is_primary: bool
+    verified_at: datetime | None
+
+
+_INSERT_PERSON = Statement(sa.insert(natural_persons))
+_INSERT_IDENTIFIER = Statement(sa.insert(person_identifiers))
+_INSERT_PHONE = Statement(sa.insert(person_phones))
+_BY_ID = Statement(sa.select(natural_persons).where(natural_persons.c.id == sa.bindparam("person_id")))
+_FIND = Statement(
+    sa.select(person_identifiers.c.person_id).where(
+        person_identifiers.c.kind == sa.bindparam("identifier_kind"),
+        matches(person_identifiers.c.blind_index),
+        person_identifiers.c.until.is_(None),
+    )
+)
+# The order is a rule: see docs of find_by_phone. People verified at the same microsecond are told apart by key.
+PHONE_ORDER = (person_phones.c.is_primary.desc(), person_phones.c.verified_at, person_phones.c.person_id)
+_FIND_BY_PHONE = Statement(
+    sa.select(person_phones.c.person_id)
+    .join(natural_persons, natural_persons.c.id == person_phones.c.person_id)
+    .where(
+        matches(person_phones.c.blind_index),
+        person_phones.c.verified_at.is_not(None),
+        natural_persons.c.status == "active",
+    )
+    .order_by(*PHONE_ORDER)
+    .limit(MOST_HOLDERS)
+)
+_IDENTIFIERS = Statement(
+    sa.select(person_identifiers)
+    .where(person_identifiers.c.person_id == sa.bindparam("person_id"))
+    .order_by(person_identifiers.c.since, person_identifiers.c.id)
+)
+_PHONES = Statement(
+    sa.select(person_phones).where(person_phones.c.person_id == sa.bindparam("person_id")).order_by(*PHONE_ORDER)
+)
+_VERIFY_PHONE = Statement(
+    sa.update(person_phones)
+    .where(person_phones.c.person_id == sa.bindparam("holder"), matches(person_phones.c.blind_index))
+    .values(verified_at=sa.bindparam("now", type_=UtcDateTime))
+)
+_CHANGE_STATUS = Statement(
+    sa.update(natural_persons)
+    .where(natural_persons.c.id == sa.bindparam("person"))
+    .values(status=sa.bindparam("new_status"), updated_at=sa.bindparam("now", type_=UtcDateTime))
+)
+
+
+class People:
+    """The register of persons, on one vault. Holds no connection and no state: share it freely."""
+
+    def __init__(self, vault: Vault) -> None:
+        self.vault = vault
+        self._organisations = LegalPersons(vault)
+
+    def register(self, c: Connection, new: NewPerson, *, now: datetime) -> NaturalPerson:
+        """The person is known, active, with every identifier and phone (phones unverified).
+
+        Needs an open transaction (RuntimeError otherwise: half a person must not remain). Raises Conflict if an
+        active identifier is somebody's already; then the transaction must end.
+        """
+        _require_transaction(c)
+        for identifier in new.identifiers:  # the unique index guards the current key, this guards older ones
+            if self.find(c, identifier) is not None:
+                raise Conflict(detail="uq_person_identifiers_active")
+        sealed = self.vault.seal(_attributes_json(new), place=ATTRIBUTES)
+        person = NaturalPerson(new_id(), "active", sealed, None, now, now)
+        c.execute(_INSERT_PERSON, **_person_row(person))
+        for identifier in new.identifiers:
+            self.add_identifier(c, person.id, identifier, now=now)
+        for position, phone in enumerate(new.phones):
+            c.execute(_INSERT_PHONE, **self._phone_row(person.id, phone, now) | {"is_primary": position == 0})
+        return person
+
+    def by_id(self, c: Connection, person_id: str) -> NaturalPerson | None:
+        """The person, whatever the status, or None."""
+        row = c.one(_BY_ID, person_id=person_id)
+        return NaturalPerson(*row) if row else None
+
+    def find(self, c: Connection, identifier: Identifier) -> str | None:
+        """The id of the person who holds this identifier now, whatever their status, or None."""
+        row = c.one(_FIND, identifier_kind=identifier.kind.value, **self.terms(identifier))
+        return row.person_id if row else None
+
+    def find_by_phone(self, c: Connection, phone: Mobile) -> tuple[str, ...]:
+        """The active persons who proved they hold this phone: primary holders first, then who proved it earliest.
+
+        At most MOST_HOLDERS. A phone is not a person: never take the first for anything but asking for a secret.
+        """
+        return tuple(row.person_id for row in c.rows(_FIND_BY_PHONE, **self.terms(phone)))
+
+    def attributes(self, sealed: bytes) -> PersonAttributes:
+        """What `natural_persons.attributes` holds. Raises SealBroken."""
+        return _attributes(orjson.loads(self.vault.open(sealed, place=ATTRIBUTES)))
+
+    def identifiers(self, c: Connection, person_id: str) -> tuple[PersonIdentifier, ...]:
+        """Every identifier the person has or had, oldest first, opened. Raises SealBroken."""
+        return tuple(
+            PersonIdentifier(
+                row.id, IdentifierKind(row.kind), self.vault.open(row.sealed, place=IDENTIFIER), row.since, row.until
+            )
+            for row in c.rows(_IDENTIFIERS, person_id=person_id)
+        )
+
+    def phones(self, c: Connection, person_id: str) -> tuple[PersonPhone, ...]:
+        """The person's phones, primary first, opened. Raises SealBroken."""
+        return tuple(
+            PersonPhone(self.vault.open(row.sealed, place=PHONE), row.is_primary, row.verified_at)
+            for row in c.rows(_PHONES, person_id=person_id)
+        )
+
+    def add_identifier(self, c: Connection, person_id: str, identifier: Identifier, *, now: datetime) -> None:
+        """The person also holds this identifier from now on. Raises Conflict if it is an active one's already."""
+        c.execute(
+            _INSERT_IDENTIFIER,
+            id=new_id(),
+            person_id=person_id,
+            kind=identifier.kind.value,
+            sealed=self.vault.seal(identifier.canonical, place=IDENTIFIER),
+            blind_index=self.vault.index(identifier.canonical, kind=identifier.kind.value),
+            since=now,
+            until=None,
+        )
+
+    def add_phone(self, c: Connection, person_id: str, phone: Mobile, *, now: datetime) -> None:
+        """The person names this phone; it finds nobody until `phone_verified`. Conflict if they named it before."""
+        c.execute(_INSERT_PHONE, **self._phone_row(person_id, phone, now) | {"is_primary": False})
+
+    def phone_verified(self, c: Connection, person_id: str, phone: Mobile, *, now: datetime) -> bool:
+        """The person has just proven to hold this phone. False if it is none of theirs."""
+        return c.execute(_VERIFY_PHONE, holder=person_id, now=now, **self.terms(phone)) > 0
+
+    def change_status(self, c: Connection, person_id: str, status: str, *, now: datetime) -> None:
+        """The person has this status. Raises Conflict for a status the table does not know."""
+        c.execute(_CHANGE_STATUS, person=person_id, new_status=status, now=now)
+
+    def register_legal_person(self, c: Connection, new: NewLegalPerson, *, now: datetime) -> LegalPerson:
+        """As accounts.organisations.LegalPersons.register."""
+        _require_transaction(c)
+        return self._organisations.register(c, new, now=now)
+
+    def find_legal_person(self, c: Connection, identifier: Identifier) -> str | None:
+        """As accounts.organisations.LegalPersons.find."""
+        return self._organisations.find(c, identifier)
+
+    def legal_person_by_id(self, c: Connection, legal_person_id: str) -> LegalPerson | None:
+        """As accounts.organisations.LegalPersons.by_id."""
+        return self._organisations.by_id(c, legal_person_id)
+
+    def legal_person_attributes(self, sealed: bytes) -> LegalPersonAttributes:
+        """As accounts.organisations.LegalPersons.attributes."""
+        return self._organisations.attributes(sealed)
+
+    def terms(self, identifier: Identifier) -> dict[str, bytes]:
+        """The parameters of `accounts.blind_index.matches` for this identifier or phone."""
+        return terms(self.vault, identifier.canonical, kind=identifier.kind.value)
+
+    def _phone_row(self, person_id: str, phone: Mobile, now: datetime) -> dict[str, Any]:
+        return {
+            "person_id": person_id,
+            "blind_index": self.vault.index(phone.canonical, kind=phone.kind.value),
+            "sealed": self.vault.seal(phone.canonical, place=PHONE),
+            "verified_at": None,
+            "created_at": now,
+        }
+
+
+def _require_transaction(c: Connection) -> None:
+    if not c.in_transaction:
+        raise RuntimeError("a person is registered inside a transaction, so that half a person never remains")
+
+
+def _person_row(person: NaturalPerson) -> dict[str, Any]:
+    return {name: getattr(person, name) for name in natural_persons.columns.keys()}  # noqa: SIM118 - column names
+
+
+def _attributes_json(new: NewPerson) -> str:
+    held = {
+        "name": new.name,
+        "birth_date": new.birth_date,
+        "sex": new.sex,
+        "email": new.email,
+        "address": new.address,
+    }
+    return orjson.dumps({key: value for key, value in held.items() if value is not None}).decode()
+
+
+def _attributes(held: Mapping[str, Any]) -> PersonAttributes:
+    born = held.get("birth_date")
+    return PersonAttributes(
+        name=held["name"],
+        birth_date=date.fromisoformat(born) if born else None,
+        sex=held.get("sex"),
+        email=held.get("email"),
+        address=held.get("address"),
+    )

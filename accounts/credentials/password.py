@@ -1,0 +1,178 @@
+"""Passwords: one hasher with a bound on how many run at once, and the sealed row a person's hash lives in.
+
+Argon2id (RFC 9106) over the NFKC form. The encoded hash is sealed by the vault, so a stolen database cannot be guessed
+at without a key that is not in it (NIST SP 800-63B-4 asks for such a keyed step), and the key rotates with all others.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import argon2
+import sqlalchemy as sa
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy.dialects.postgresql import insert as insert_with_conflict
+
+from accounts.db import Connection, Statement, UtcDateTime, insert_unless_present, metadata
+from accounts.errors import Busy
+from accounts.vault import Vault
+
+CREDENTIAL = "password_credentials.sealed"
+LONGEST = 256  # code points; the policy refuses more, and so does the hasher before it spends anything
+
+password_credentials = sa.Table(
+    "password_credentials",
+    metadata,
+    sa.Column("person_id", sa.Text, sa.ForeignKey("natural_persons.id"), primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),  # the encoded Argon2id hash
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("changed_at", UtcDateTime, nullable=False),  # the secret itself; hashing it anew does not count
+    sa.CheckConstraint("origin IN ('chosen', 'adopted')", name="origin"),
+)
+
+_columns = password_credentials.c
+_READ = Statement(sa.select(password_credentials).where(_columns.person_id == sa.bindparam("person_id")))
+_insert = insert_with_conflict(password_credentials)
+_STORE = Statement(
+    _insert.on_conflict_do_update(
+        index_elements=["person_id"],
+        set_={name: _insert.excluded[name] for name in ("sealed", "origin", "changed_at")},
+    ),
+    columns=[c.key for c in _columns],
+)
+_ADOPT = Statement(insert_unless_present(password_credentials), columns=[c.key for c in _columns])
+_REPLACE_HASH = Statement(
+    sa.update(password_credentials)
+    .where(_columns.person_id == sa.bindparam("person"), _columns.sealed == sa.bindparam("was"))
+    .values(sealed=sa.bindparam("new_sealed", type_=sa.LargeBinary))
+)
+_FORGET = Statement(sa.delete(password_credentials).where(_columns.person_id == sa.bindparam("person_id")))
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What one Argon2id hash costs, and how long it took where it was measured."""
+
+    memory_kib: int
+    passes: int
+    lanes: int
+    took: timedelta
+
+
+class PasswordHasher:
+    """Hashes and verifies, `concurrent` at a time; safe to share by threads.
+
+    Without the bound Argon2 releases the GIL and takes every core: other requests then wait ten times longer.
+    """
+
+    def __init__(
+        self,
+        *,
+        memory_kib: int = 19456,
+        passes: int = 2,
+        lanes: int = 1,
+        concurrent: int | None = None,
+        wait: timedelta = timedelta(milliseconds=50),
+    ) -> None:
+        """`concurrent` defaults to one check a core; a call waits up to `wait` for its turn, then raises Busy."""
+        self._argon2 = argon2.PasswordHasher(passes, memory_kib, lanes)
+        self._turns = threading.BoundedSemaphore(concurrent or os.cpu_count() or 1)
+        self._wait = wait.total_seconds()
+        self._nothing = self._argon2.hash("no password is this one")
+
+    def hash(self, password: str) -> str:
+        """The encoded Argon2id hash of the password's NFKC form, with a fresh salt. Raises Busy."""
+        with self._turn():
+            return self._argon2.hash(_normal(password))
+
+    def verify(self, encoded: str, password: str) -> bool:
+        """Whether the hash is of this password. Raises Busy. A hash that cannot be read verifies nothing."""
+        with self._turn():
+            try:
+                return self._argon2.verify(encoded, _normal(password))
+            except (VerificationError, InvalidHashError):
+                return False
+
+    def verify_nothing(self, password: str) -> bool:
+        """False, after the time `verify` takes: for a person who does not exist or has no password. Raises Busy."""
+        return self.verify(self._nothing, password) and False
+
+    def needs_rehash(self, encoded: str) -> bool:
+        """Whether the hash was made with other parameters than ours are now."""
+        return self._argon2.check_needs_rehash(encoded)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=self._wait):
+            raise Busy(detail="password checks")
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+
+def _normal(password: str) -> bytes:
+    """NFKC, so that full-width and composed forms of one keyboard's word are one password; never more than LONGEST."""
+    return unicodedata.normalize("NFKC", password[: LONGEST + 1]).encode("utf-8", "surrogatepass")
+
+
+def calibrate(target: timedelta = timedelta(milliseconds=100), *, memory_kib: int = 19456) -> Parameters:
+    """The costliest parameters whose hash takes at most `target` on this machine now, never below OWASP's minimum.
+
+    Passes are doubled before memory: memory is paid for by every check that runs at the same time.
+    """
+    best = _measured(memory_kib, 2)
+    for memory, passes in ((memory_kib, 3), (memory_kib, 4), (2 * memory_kib, 2), (2 * memory_kib, 4)):
+        tried = _measured(memory, passes)
+        if tried.took <= target and tried.took > best.took:
+            best = tried
+    return best
+
+
+def _measured(memory_kib: int, passes: int) -> Parameters:
+    hasher = argon2.PasswordHasher(passes, memory_kib, 1)
+    took = []
+    for _ in range(3):
+        start = time.perf_counter()
+        hasher.hash("calibration")
+        took.append(time.perf_counter() - start)
+    return Parameters(memory_kib, passes, 1, timedelta(seconds=sorted(took)[1]))
+
+
+def read(c: Connection, vault: Vault, person_id: str) -> str | None:
+    """The person's encoded hash, or None. Raises SealBroken."""
+    row = c.one(_READ, person_id=person_id)
+    return vault.open(row.sealed, place=CREDENTIAL) if row else None
+
+
+def store(c: Connection, vault: Vault, person_id: str, encoded: str, *, now: datetime) -> None:
+    """This is the person's password from now on, whatever it was before. Conflict for a person that does not exist."""
+    c.execute(_STORE, **_row(vault, person_id, encoded, "chosen", now))
+
+
+def adopt(c: Connection, vault: Vault, person_id: str, encoded: str, *, now: datetime) -> bool:
+    """An older system's password is the person's; False if they have one already, which then stays."""
+    return c.execute(_ADOPT, **_row(vault, person_id, encoded, "adopted", now)) == 1
+
+
+def replace_hash(c: Connection, vault: Vault, person_id: str, was: bytes, encoded: str) -> bool:
+    """The same password under new parameters or keys; False if it was changed since `was` was read: that one stays."""
+    return c.execute(_REPLACE_HASH, person=person_id, was=was, new_sealed=vault.seal(encoded, place=CREDENTIAL)) == 1
+
+
+def forget(c: Connection, person_id: str) -> bool:
+    """The person has no password. False if they had none."""
+    return c.execute(_FORGET, person_id=person_id) == 1
+
+
+def _row(vault: Vault, person_id: str, encoded: str, origin: str, now: datetime) -> dict[str, object]:
+    sealed = vault.seal(encoded, place=CREDENTIAL)
+    return {"person_id": person_id, "sealed": sealed, "origin": origin, "created_at": now, "changed_at": now}

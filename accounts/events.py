@@ -1,0 +1,85 @@
+"""Every event the audit knows: `subject:object:action`, with the words the account page shows a person.
+
+The Chinese text is the message id of the catalogues; the English one is what the `en` catalogue must say.
+An event that is not here cannot be appended, so this file is the whole vocabulary of the record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One kind of event."""
+
+    name: str
+    zh: str
+    en: str
+
+
+EVENTS: tuple[Event, ...] = (
+    # the person
+    Event("person:account:open", "开通了账号", "The account was opened"),
+    Event("person:account:disable", "账号被停用", "The account was disabled"),
+    Event("person:account:enable", "账号恢复使用", "The account was enabled again"),
+    Event("person:account:close", "注销了账号", "The account was closed"),
+    Event("person:account:merge", "合并了账号", "Accounts were merged"),
+    Event("person:account:separate", "撤销了账号合并", "A merge of accounts was undone"),
+    Event("person:identifier:add", "登记了证件", "An identity document was recorded"),
+    Event("person:identifier:end", "证件停止使用", "An identity document ended"),
+    Event("person:phone:add", "添加了手机号", "A phone was added"),
+    Event("person:phone:verify", "验证了手机号", "A phone was verified"),
+    Event("person:phone:end", "移除了手机号", "A phone was removed"),
+    Event("person:attributes:change", "修改了个人资料", "Personal details were changed"),
+    Event("person:evidence:record", "完成了身份核验", "Identity was verified"),
+    Event("person:evidence:withdraw", "身份核验被撤销", "An identity check was withdrawn"),
+    # proving and sessions
+    Event("person:password:set", "设置了密码", "A password was set"),
+    Event("person:password:change", "修改了密码", "The password was changed"),
+    Event("person:password:adopt", "旧系统密码转为统一密码", "An older system's password was taken over"),
+    Event("person:password:reset", "重置了密码", "The password was reset"),
+    Event("person:authentication:password", "使用密码登录", "Logged in with a password"),
+    Event("person:authentication:sms", "使用短信验证码登录", "Logged in with a text-message code"),
+    Event("person:authentication:totp", "使用动态口令验证", "Confirmed with a one-time code"),
+    Event("person:authentication:passkey", "使用通行密钥登录", "Logged in with a passkey"),
+    Event("person:authentication:certificate", "使用数字证书登录", "Logged in with a certificate"),
+    Event("person:credential:add", "添加了登录方式", "A way to log in was added"),
+    Event("person:credential:remove", "移除了登录方式", "A way to log in was removed"),
+    Event("person:session:open", "登录成功", "Logged in"),
+    Event("person:session:step_up", "完成了加强验证", "Confirmed again for a more sensitive service"),
+    Event("person:session:end", "退出了登录", "Logged out"),
+    # services
+    Event("person:grant:give", "同意向服务提供信息", "Agreed to share information with a service"),
+    Event("person:grant:withdraw", "撤回了对服务的同意", "Withdrew consent for a service"),
+    Event("person:request:approve", "登录了一个服务", "Logged in to a service"),
+    Event("person:request:deny", "拒绝了服务的请求", "Refused a service's request"),
+    Event("client:token:issue", "服务取得了访问凭证", "A service received a token"),
+    Event("client:token:refresh", "服务续用了访问凭证", "A service renewed its token"),
+    Event("client:token:revoke", "访问凭证被撤销", "A token was revoked"),
+    Event("client:token:replay", "发现重复使用的凭证，已撤销", "A token was used twice and has been revoked"),
+    Event("client:claims:release", "服务取得了您的信息", "A service received your information"),
+    Event("client:authentication:fail", "服务身份验证失败", "A service failed to authenticate"),
+    # organisations
+    Event("organisation:account:open", "开通了法人账号", "An organisation's account was opened"),
+    Event("organisation:delegation:offer", "发出了授权", "A delegation was offered"),
+    Event("organisation:delegation:accept", "接受了授权", "A delegation was accepted"),
+    Event("organisation:delegation:end", "终止了授权", "A delegation ended"),
+    # those who run it
+    Event("administrator:client:create", "登记了接入系统", "A relying system was registered"),
+    Event("administrator:client:change", "修改了接入系统", "A relying system was changed"),
+    Event("administrator:client:disable", "停用了接入系统", "A relying system was disabled"),
+    Event("administrator:secret:rotate", "更换了系统密钥", "A relying system's secret was replaced"),
+    Event("administrator:keys:rotate", "更换了签名密钥", "The signing keys were rotated"),
+    Event("administrator:vault:reseal", "更换了加密密钥", "Sealed data moved to a new key"),
+    Event("administrator:role:give", "授予了管理角色", "An administrator's role was given"),
+    Event("administrator:role:end", "收回了管理角色", "An administrator's role ended"),
+    Event("administrator:person:read", "查看了人员资料", "A person's record was read"),
+    Event("administrator:audit:read", "查看了审计记录", "The audit was read"),
+    Event("administrator:audit:verify", "校验了审计记录", "The audit was verified"),
+    Event("merge:run:apply", "执行了账号归集", "An account merge was applied"),
+    Event("merge:run:undo", "撤销了账号归集", "An account merge was undone"),
+    Event("merge:account:link", "关联了旧系统账号", "An older system's account was linked"),
+    Event("merge:account:unlink", "取消了旧系统账号关联", "An older system's account was unlinked"),
+    Event("clerk:person:identify", "窗口核验了身份", "A clerk checked the identity"),
+)
