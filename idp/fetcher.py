@@ -6,6 +6,7 @@ that answers differently a moment later gains nothing. No redirects, https only,
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
 import re
 import socket
@@ -173,7 +174,7 @@ class Fetcher:
         try:
             self._send(connection, method, target, body, headers)
             return self._receive(connection, deadline)
-        except (OSError, urllib3.exceptions.HTTPError, ValueError) as error:
+        except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, ValueError) as error:
             raise FetchFailed("timed_out" if time.monotonic() >= deadline else "broken_answer") from error
         finally:
             watchdog.cancel()

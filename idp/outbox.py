@@ -14,13 +14,15 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
 import structlog
 
 from accounts.db import Connection, Database, Json, Statement, UtcDateTime, metadata, new_id
+from accounts.identifiers import Mobile
+from accounts.ports import SmsGateway
 from accounts.vault import Vault
 from idp.fetcher import Fetcher
 
@@ -123,13 +125,6 @@ class LogoutNotice:
     sid: str | None
 
 
-class SmsGateway(Protocol):
-    """Who sends a short message."""
-
-    def send(self, phone: str, text: str, *, now: datetime) -> None:
-        """The gateway has accepted the message for this phone (`+86…`). Raises Unavailable when it has not."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outlets:
     """Everything deliveries go through. `logout_token` mints one (≤ 2 minutes) for a notice at a moment."""
@@ -153,9 +148,9 @@ def announce_logout(c: Connection, *, client_id: str, uri: str, sub: str | None,
     return _enqueue(c, "backchannel_logout", uri, {"sub": sub, "sid": sid}, now=now, client_id=client_id)
 
 
-def send_sms(c: Connection, vault: Vault, *, phone: str, text: str, now: datetime) -> str:
-    """The message will be sent once the caller's transaction commits; phone (`+86…`) and text are stored sealed."""
-    sealed = vault.seal(orjson.dumps({"phone": phone, "text": text}).decode(), place="outbox.sealed")
+def send_sms(c: Connection, vault: Vault, *, phone: Mobile, text: str, now: datetime) -> str:
+    """The message will be sent once the caller's transaction commits; phone and text are stored sealed."""
+    sealed = vault.seal(orjson.dumps({"phone": phone.canonical, "text": text}).decode(), place="outbox.sealed")
     return _enqueue(c, "sms", "sms", {}, now=now, sealed=sealed)
 
 
@@ -202,9 +197,9 @@ def _deliver_logout(outlets: Outlets, row: Any, now: datetime) -> None:
         raise NotDelivered(f"the client answered {answer.status}")
 
 
-def _deliver_sms(outlets: Outlets, row: Any, now: datetime) -> None:
+def _deliver_sms(outlets: Outlets, row: Any, _now: datetime) -> None:
     message = orjson.loads(outlets.vault.open(row.sealed, place="outbox.sealed"))
-    outlets.sms.send(message["phone"], message["text"], now=now)
+    outlets.sms.send(Mobile.parse(message["phone"]), message["text"])
 
 
 OUTBOX_KINDS: tuple[OutboxKind, ...] = (

@@ -1,0 +1,256 @@
+"""The outbox on both databases: with the fact, once, again after failure, and never forgotten."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from accounts.db import Database, Statement
+from accounts.errors import RegistryUnavailable
+from accounts.identifiers import Mobile
+from idp.fetcher import Fetched, Fetcher, FetchFailed
+from idp.outbox import (
+    GIVE_UP_AFTER,
+    LEASE,
+    OUTBOX_KINDS,
+    LogoutNotice,
+    Outlets,
+    Worker,
+    announce_logout,
+    outbox,
+    pause_before,
+    send_sms,
+    undelivered,
+)
+
+ALL = Statement(sa.select(outbox).order_by(outbox.c.created_at))
+PHONE = Mobile.parse("+8613900000011")
+
+
+class Listener(Fetcher):
+    """A relying system that answers what the test tells it to, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status, self.heard = 200, []
+        self.hold = threading.Event()
+        self.hold.set()
+
+    def post_form(self, url, form):
+        self.hold.wait(5)
+        self.heard.append((url, form["logout_token"]))
+        if self.status == 0:
+            raise FetchFailed("no_connection")
+        return Fetched(self.status, b"", {})
+
+
+class Gateway:
+    def __init__(self) -> None:
+        self.sent, self.down = [], False
+
+    def send(self, phone, text):
+        if self.down:
+            raise RegistryUnavailable
+        self.sent.append((phone, text))
+        return "1"
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+def gateway() -> Gateway:
+    return Gateway()
+
+
+@pytest.fixture
+def outlets(listener, gateway, vault) -> Outlets:
+    def token(notice: LogoutNotice, now) -> str:
+        return f"{notice.jti}:{notice.client_id}:{notice.sub}:{notice.sid}:{now.isoformat()}"
+
+    return Outlets(fetcher=listener, vault=vault, sms=gateway, logout_token=token)
+
+
+@pytest.fixture
+def worker(database: Database, outlets: Outlets) -> Iterator[Worker]:
+    made = Worker(database, outlets)
+    yield made
+    made.close()
+
+
+def _announce(database: Database, clock, client: str = "housing", sid: str = "s1") -> str:
+    with database.transaction() as c:
+        uri = f"https://{client}.example/logout"
+        return announce_logout(c, client_id=client, uri=uri, sub="p1", sid=sid, now=clock.now)
+
+
+def _row(database: Database):
+    return database.connection().one(ALL)
+
+
+def test_a_rolled_back_fact_announces_nothing(database, clock, worker):
+    """The row lives and dies with the transaction that wrote it."""
+
+    class Stop(Exception):
+        pass
+
+    def fail() -> None:
+        with database.transaction() as c:
+            announce_logout(c, client_id="a", uri="https://a.example/", sub="p", sid=None, now=clock.now)
+            raise Stop
+
+    with pytest.raises(Stop):
+        fail()
+    assert worker.run_once(clock.now) == 0
+
+
+def test_a_logout_is_told_once(database, clock, worker, listener):
+    """A delivered row is never delivered again."""
+    delivery = _announce(database, clock)
+    assert worker.run_once(clock.now) == 1
+    assert worker.run_once(clock.advance(days=2)) == 0
+    assert [(url, token.split(":")[:4]) for url, token in listener.heard] == [
+        ("https://housing.example/logout", [delivery, "housing", "p1", "s1"])
+    ]
+    assert _row(database).delivered_at is not None
+
+
+def test_204_is_delivered(database, clock, worker, listener):
+    """A client that answers 204 has heard it (Back-Channel Logout 1.0 §2.8)."""
+    listener.status = 204
+    _announce(database, clock)
+    worker.run_once(clock.now)
+    assert _row(database).delivered_at == clock.now
+
+
+@pytest.mark.parametrize(("status", "error"), [(0, "no_connection"), (400, "400"), (302, "302"), (500, "500")])
+def test_a_refusal_is_tried_again_with_a_fresh_token_and_the_same_id(database, clock, worker, listener, status, error):
+    """After a failure the row waits, then a token minted at that moment with the same `jti` is sent."""
+    listener.status = status
+    delivery = _announce(database, clock)
+    worker.run_once(clock.now)
+    waiting = _row(database)
+    assert waiting.next_attempt_at > clock.now
+    assert error in waiting.last_error
+    listener.status = 200
+    assert worker.run_once(clock.now) == 0
+    assert worker.run_once(clock.advance(seconds=3)) == 1
+    first, second = (token for _, token in listener.heard)
+    assert first.split(":")[0] == second.split(":")[0] == delivery
+    assert first != second
+
+
+def test_a_day_of_silence_ends_in_a_failure_everybody_can_see(database, clock, worker, listener):
+    """A client that never answers is retried for 24 hours; then the row has failed and is still listed."""
+    listener.status = 0
+    began = clock.now
+    _announce(database, clock)
+    while _row(database).failed_at is None:
+        worker.run_once(clock.advance(minutes=30))
+        assert clock.now - began < GIVE_UP_AFTER + timedelta(hours=3)
+    assert clock.now - began >= GIVE_UP_AFTER
+    (listed,) = undelivered(database.connection())
+    assert (listed.client_id, listed.last_error) == ("housing", "no_connection")
+    assert worker.run_once(clock.advance(days=3)) == 0
+
+
+def test_pauses_double_up_to_an_hour_and_are_jittered():
+    """No two clients come back in step, and none waits longer than an hour."""
+    for attempt in range(1, 40):
+        full = min(timedelta(seconds=2**attempt), timedelta(hours=1))
+        pauses = {pause_before(attempt) for _ in range(20)}
+        assert full / 2 <= min(pauses)
+        assert max(pauses) <= full
+        assert len(pauses) > 10
+
+
+def test_two_workers_never_deliver_one_row_twice(database, database_url, clock, outlets, listener):
+    """Eight workers on one database, fifty rows: each is told exactly once."""
+    for n in range(50):
+        _announce(database, clock, client=f"c{n % 10}", sid=f"s{n}")
+    start = threading.Barrier(8)
+
+    def work() -> None:
+        own = Database(database_url)
+        mine = Worker(own, outlets)
+        start.wait()
+        mine.run_once(clock.now)
+        mine.close()
+        own.close()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    told = [token.split(":")[0] for _, token in listener.heard]
+    assert len(told) == len(set(told)) == 50
+
+
+def test_what_a_killed_worker_held_is_tried_again_after_the_lease(database, clock, outlets, worker, listener):
+    """A claim that nobody finishes ends by itself."""
+
+    class Killed(Worker):
+        def _record(self, row, error, now):
+            self._busy[row.destination] -= 1
+
+    _announce(database, clock)
+    dead = Killed(database, outlets)
+    dead.run_once(clock.now)
+    dead.close()
+    assert worker.run_once(clock.advance(seconds=LEASE.total_seconds() - 1)) == 0
+    assert worker.run_once(clock.advance(seconds=2)) == 1
+    assert _row(database).delivered_at is not None
+
+
+def test_a_hanging_client_does_not_delay_the_others(database, clock, outlets, listener, gateway):
+    """While every delivery to one client hangs, messages to others leave."""
+    listener.hold.clear()
+    for n in range(20):
+        _announce(database, clock, sid=f"s{n}")
+    with database.transaction() as c:
+        send_sms(c, outlets.vault, phone=PHONE, text="您好", now=clock.now)
+    stop, worker = threading.Event(), Worker(database, outlets)
+    thread = threading.Thread(target=_run, args=(worker, database, clock, stop))
+    thread.start()
+    for _ in range(200):
+        if gateway.sent:
+            break
+        threading.Event().wait(0.01)
+    sent_while_hanging = list(gateway.sent)
+    listener.hold.set()
+    stop.set()
+    thread.join()
+    worker.close()
+    assert sent_while_hanging == [(PHONE, "您好")]
+
+
+def _run(worker: Worker, database: Database, clock, stop: threading.Event) -> None:
+    worker.run(clock, stop, poll=timedelta(milliseconds=10))
+    database.close()
+
+
+def test_a_message_is_stored_sealed_and_forgotten_when_sent(database, clock, outlets, worker, gateway):
+    """Neither phone nor text is readable in the table, and nothing of them stays once the gateway has them."""
+    with database.transaction() as c:
+        send_sms(c, outlets.vault, phone=PHONE, text="验证码 123456", now=clock.now)
+    gateway.down = True
+    worker.run_once(clock.now)
+    row = _row(database)
+    assert "1390" not in str((row.payload, row.destination, row.last_error))
+    assert PHONE.canonical.encode() not in row.sealed
+    gateway.down = False
+    worker.run_once(clock.advance(seconds=3))
+    assert gateway.sent == [(PHONE, "验证码 123456")]
+    assert _row(database).sealed is None
+
+
+def test_every_kind_the_table_allows_has_a_deliverer():
+    """The CHECK of the table and OUTBOX_KINDS name the same kinds."""
+    (check,) = [c for c in outbox.constraints if isinstance(c, sa.CheckConstraint) and str(c.name).endswith("kind")]
+    assert all(f"'{kind.name}'" in str(check.sqltext) for kind in OUTBOX_KINDS)
+    assert str(check.sqltext).count("'") == 2 * len(OUTBOX_KINDS)
