@@ -1,0 +1,290 @@
+"""What every page of ours relies on in the browser: declared views, cookies, CSRF, security headers, the way back.
+
+A page needs `view` to register, `due` or `signed_in` to learn who is there, `sign_in` and `sign_out` to change that,
+and `redirect_to_dispatcher` or `redirect_to_path` to leave. No page links to another page of a journey.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import flask
+from flask_wtf.csrf import generate_csrf, validate_csrf
+from werkzeug.wrappers import Response
+from wtforms import ValidationError
+
+from accounts.authentication import Authenticated
+from idp import dispatcher, sessions
+from idp.dispatcher import Due
+from idp.interaction import Step
+from idp.oidc.messages import Reply
+from idp.services import Services, unit_of_work
+
+_View = TypeVar("_View", bound=Callable[..., Any])
+_RULES = "__yitong_view__"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# One slash, then nothing a browser could read as an authority or a new header: no second slash, backslash or control.
+_OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9_\-./?=&%]{0,500}", re.ASCII)
+_SELF_SITES = frozenset({"same-origin", "none"})
+
+
+class Audience(StrEnum):
+    """For whom a view is."""
+
+    ANYONE = "anyone"  # who is there does not matter: errors, health, language, signed out
+    PERSON = "person"  # a person answering a client's request; `due` checks the request, the browser and the step
+    SIGNED_IN = "signed_in"  # a person with a session; the view never runs without one
+    RELYING_SYSTEM = "relying_system"  # sent here by a client through the browser; protocol checks apply
+
+
+class Csrf(StrEnum):
+    """What proves that a POST comes from our own page."""
+
+    FORM = "form"  # a hidden `csrf_token` field, and an Origin and Sec-Fetch-Site that do not say otherwise
+    READ_ONLY = "read_only"  # answers GET only and changes nothing
+    PROTOCOL = "protocol"  # a client may send it cross-site by specification; it changes nothing by itself
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRules:
+    """What a view declared. `role` is `none` until the console brings administrators' roles."""
+
+    audience: Audience
+    csrf: Csrf
+    role: str
+
+
+class UndeclaredView(Exception):  # noqa: N818 - names what is wrong, at start
+    """A view has no declared audience, role and CSRF mode, or takes POST while declared read-only."""
+
+
+class ForeignForm(Exception):  # noqa: N818 - names what happened
+    """A POST that does not come from a page of ours, or from one too old. Nothing was changed."""
+
+
+class SignInFirst(Exception):  # noqa: N818 - names what is needed
+    """The view is for signed-in people and nobody is; `path` is where the person wanted to go."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("sign in first")
+        self.path = path
+
+
+def view(*, audience: Audience, csrf: Csrf, role: str = "none") -> Callable[[_View], _View]:
+    """The decorated function may be registered as a view; put it below the route decorator.
+
+    Example::
+
+        @login.post("/login/<request_id>")
+        @view(audience=Audience.PERSON, csrf=Csrf.FORM)
+        def submit(request_id: str) -> ResponseReturnValue: ...
+
+    A view without it does not register: `create_app` raises UndeclaredView (DESIGN §4 rule 11).
+    """
+
+    def declare(function: _View) -> _View:
+        setattr(function, _RULES, ViewRules(audience, csrf, role))
+        return function
+
+    return declare
+
+
+def rules_of(function: Callable[..., Any]) -> ViewRules:
+    """What the view declared. Raises UndeclaredView when it declared nothing."""
+    rules = getattr(function, _RULES, None)
+    if not isinstance(rules, ViewRules):
+        raise UndeclaredView(f"{function.__module__}.{function.__qualname__} needs @view(audience=…, csrf=…)")
+    return rules
+
+
+class DeclaredFlask(flask.Flask):
+    """A Flask application in which an undeclared view cannot be registered."""
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Callable[..., Any] | None = None,
+        provide_automatic_options: bool | None = None,
+        **options: Any,
+    ) -> None:
+        """The view answers at `rule`. Raises UndeclaredView where its declaration is missing or contradicts it."""
+        if view_func is not None:
+            rules = rules_of(view_func)
+            writes = set(options.get("methods") or ()) - _SAFE_METHODS
+            if writes and rules.csrf is Csrf.READ_ONLY:
+                raise UndeclaredView(f"{rule} takes {', '.join(sorted(writes))} but is declared read-only")
+        super().add_url_rule(rule, endpoint, view_func, provide_automatic_options, **options)
+
+
+# Who is there -------------------------------------------------------------------------------------------------------
+
+
+def due(request_id: str, step: Step) -> Due:
+    """The request this browser is answering, when `step` is what it must do next.
+
+    Raises dispatcher.NotDue (answered by going back to the dispatcher), dispatcher.RequestGone (expired, answered
+    or unknown: a page with a way on) and dispatcher.OtherBrowser (it was started elsewhere). All are answered by
+    `idp.errors`; a view lets them pass.
+    """
+    work = unit_of_work()
+    flask.g.leads_out = True
+    return dispatcher.due(work.services, work.c, work.request, request_id, step, work.now)
+
+
+def current_session() -> sessions.Session | None:
+    """The live session of this browser, read once a request; None when nobody is signed in."""
+    if "session_here" not in flask.g:
+        work = unit_of_work()
+        flask.g.session_here = dispatcher.session_of(work.services, work.c, work.request, work.now)
+    found: sessions.Session | None = flask.g.session_here
+    return found
+
+
+def signed_in() -> sessions.Session:
+    """The live session of this browser. Raises SignInFirst, answered by the login page and then the way back."""
+    found = current_session()
+    if found is None:
+        raise SignInFirst(flask.request.path)
+    return found
+
+
+def sign_in(authenticated: Authenticated) -> sessions.Session:
+    """This browser has a session under a new handle, and the cookie goes out with the response.
+
+    A session the browser already had ends when it was another person's, and is stepped up when it was the same
+    person's: either way the old handle opens nothing any more (ASVS 7.2.4).
+    """
+    work = unit_of_work()
+    opened = dispatcher.sign_in(work.services, work.c, work.request, authenticated, work.now)
+    flask.g.session_here = opened.session
+    flask.g.session_handle = opened.handle
+    return opened.session
+
+
+def sign_out(reason: str = "signed_out") -> None:
+    """This browser's session, if any, is ended everywhere it was used, and its cookie is removed."""
+    work, here = unit_of_work(), current_session()
+    if here is not None:
+        sessions.end(work.c, here.id, work.now, reason)
+    flask.g.session_here = None
+    flask.g.session_handle = ""
+
+
+# The way back -------------------------------------------------------------------------------------------------------
+
+
+def redirect_to_dispatcher(request_id: str) -> Response:
+    """The browser asks the dispatcher what comes next; the one way a step's page ends (303)."""
+    return flask.redirect(f"/continue/{request_id}", 303)
+
+
+def redirect_to_path(text: str | None, otherwise: str = "/account") -> Response:
+    """The browser goes to that path of ours, or to `otherwise` where the text is no such path (303)."""
+    return flask.redirect(own_path(text) or otherwise, 303)
+
+
+def own_path(text: str | None) -> str | None:
+    """The text, when it is a path on this site that a browser cannot read as another site; otherwise None."""
+    if text is None or not _OWN_PATH.fullmatch(text):
+        return None
+    return text
+
+
+def answer(reply: Reply) -> Response:
+    """A protocol reply as Flask's response."""
+    response = Response(reply.body, reply.status)
+    response.headers.clear()
+    for name, value in reply.headers:
+        response.headers.add(name, value)
+    return response
+
+
+# Every request and response ------------------------------------------------------------------------------------------
+
+
+def protect(app: flask.Flask, services: Services) -> None:
+    """Every request of the application is checked and every response carries its cookies and security headers."""
+    app.jinja_env.globals.update(csrf_token=generate_csrf, csp_nonce=csp_nonce)
+
+    @app.before_request
+    def check_form() -> None:
+        refuse_foreign_form(services.settings.origin)
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        _set_session_cookie(response, services)
+        return harden(response, secure=services.settings.is_secure)
+
+
+def refuse_foreign_form(origin: str) -> None:
+    """The request may change something, or ForeignForm is raised and nothing was."""
+    function = flask.current_app.view_functions.get(flask.request.endpoint or "")
+    if function is None or flask.request.method in _SAFE_METHODS:
+        return
+    if rules_of(function).csrf is Csrf.PROTOCOL:
+        return
+    sent = flask.request.headers
+    if sent.get("Sec-Fetch-Site", "same-origin") not in _SELF_SITES or sent.get("Origin", origin) != origin:
+        raise ForeignForm("sent from another site")
+    try:
+        validate_csrf(flask.request.form.get("csrf_token"))
+    except ValidationError as error:
+        raise ForeignForm("no valid token") from error
+
+
+def csp_nonce() -> str:
+    """This response's nonce, for `<script nonce>`; the same throughout one response."""
+    if "csp_nonce" not in flask.g:
+        flask.g.csp_nonce = secrets.token_urlsafe(16)
+    return str(flask.g.csp_nonce)
+
+
+def harden(response: Response, *, secure: bool) -> Response:
+    """The response with the headers every page of ours has; what a view has set stays."""
+    for name, value in _HEADERS:
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Content-Security-Policy", _policy())
+    if secure:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+    return response
+
+
+def _policy() -> str:
+    """Chromium applies `form-action` to every redirect after a POST, also to the relying system's own ones.
+
+    So pages whose form ends at a relying system go without it (docs/decisions); all others keep 'self'.
+    """
+    script = f"'nonce-{flask.g.csp_nonce}'" if "csp_nonce" in flask.g else "'none'"
+    form = "" if flask.g.get("leads_out") else " form-action 'self';"
+    return _POLICY.format(script=script, form=form)
+
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; manifest-src 'self'; "
+    "script-src {script};{form} base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ("Cache-Control", "no-store"),
+)
+
+
+def _set_session_cookie(response: Response, services: Services) -> None:
+    handle = flask.g.get("session_handle")
+    if handle is None:
+        return
+    name = sessions.cookie_name(secure=services.settings.is_secure)
+    value, age = (handle, None) if handle else ("", 0)
+    response.set_cookie(
+        name, value, max_age=age, path="/", secure=services.settings.is_secure, httponly=True, samesite="Lax"
+    )

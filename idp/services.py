@@ -1,0 +1,160 @@
+"""What lives as long as the process (Services), and what lives as long as one browser request (UnitOfWork).
+
+Nothing here decides anything: `build_services` only puts the parts of one process together, in one place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+import flask
+
+from accounts import linking
+from accounts.authentication import PasswordAuthentication
+from accounts.credentials.password import PasswordHasher
+from accounts.credentials.throttle import Throttle
+from accounts.db import Connection, Database
+from accounts.people import People
+from accounts.ports import SmsGateway
+from accounts.vault import Vault
+from idp.interaction import ChannelRules
+from idp.oidc.clients import ClientCache
+from idp.oidc.keys import KeyRing
+from idp.oidc.messages import Request
+from idp.oidc.provider import Provider, ProviderPolicy
+from idp.settings import Settings
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The moment, aware, in UTC: the one place where a process reads its clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Systems:
+    """What we call, each behind a port of `accounts.ports`; None where this process calls nothing of the kind."""
+
+    sms: SmsGateway | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One process's parts. Immutable; safe to share between threads."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    vault: Vault
+    people: People
+    hasher: PasswordHasher
+    passwords: PasswordAuthentication
+    keys: KeyRing
+    clients: ClientCache
+    provider: Provider
+    channels: Mapping[str, ChannelRules] = field(default_factory=dict)
+    systems: Systems = field(default_factory=Systems)
+
+
+def build_services(
+    settings: Settings,
+    clock: Clock = utc_now,
+    *,
+    channels: tuple[ChannelRules, ...] = (),
+    systems: Systems | None = None,
+) -> Services:
+    """The parts of one process, connected to each other but not yet to any database server.
+
+    The command line needs no channels; the web application hands in its registry. Raises SettingsError-like
+    ValueError where a key does not have 32 bytes.
+    """
+    database = Database(settings.database_url.get_secret_value(), patience=settings.database_patience)
+    vault = Vault.from_keys(settings.vault_key_pairs(), profile=settings.crypto_profile)
+    people = People(vault)
+    hasher = _hasher(settings)
+    keys = KeyRing(database, vault)
+    provider = Provider(
+        database=database, issuer=settings.issuer, keys=keys, people=people, policy=ProviderPolicy(), now=clock
+    )
+    return Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        vault=vault,
+        people=people,
+        hasher=hasher,
+        passwords=PasswordAuthentication(people, hasher, Throttle(vault), linking.Linking(vault)),
+        keys=keys,
+        clients=provider.clients,
+        provider=provider,
+        channels={channel.name: channel for channel in channels},
+        systems=systems or Systems(),
+    )
+
+
+def _hasher(settings: Settings) -> PasswordHasher:
+    return PasswordHasher(
+        memory_kib=settings.argon2_memory_kib,
+        passes=settings.argon2_passes,
+        lanes=settings.argon2_lanes,
+        concurrent=settings.argon2_concurrent or os.cpu_count() or 1,
+        wait=settings.argon2_wait,
+    )
+
+
+class UnitOfWork:
+    """One browser request: its moment, its services, and one transaction that opens when `c` is first asked for.
+
+    The transaction commits when the view has produced a response, an error page included, and rolls back only
+    when an exception escapes. Costly work (a password check) comes before the first use of `c`, so that no
+    transaction waits for it.
+    """
+
+    def __init__(self, services: Services, request: Request) -> None:
+        self.services = services
+        self.request = request
+        self.now = services.clock()
+        self._open = ExitStack()
+        self._connection: Connection | None = None
+
+    @property
+    def c(self) -> Connection:
+        """This request's connection, inside this request's transaction."""
+        if self._connection is None:
+            self._connection = self._open.enter_context(self.services.database.transaction())
+        return self._connection
+
+    def commit(self) -> None:
+        """Everything written through `c` is durable. Raises what the database raises, and then nothing is."""
+        self._connection = None
+        self._open.close()
+
+    def roll_back(self) -> None:
+        """Nothing written through `c` remains."""
+        self._connection = None
+        try:
+            self._open.__exit__(_RolledBack, _RolledBack(), None)
+        except _RolledBack:
+            return
+
+
+class _RolledBack(Exception):  # noqa: N818 - never an error: how a transaction is told to end
+    pass
+
+
+class _HoldsServices(Protocol):
+    services: Services
+
+
+def unit_of_work() -> UnitOfWork:
+    """The unit of work of the request being answered. Raises RuntimeError outside a request of our application."""
+    work = flask.g.get("unit_of_work")
+    if not isinstance(work, UnitOfWork):
+        raise RuntimeError("No unit of work: this code runs outside a request of create_app()'s application.")  # noqa: TRY004 - not a type error, a missing request
+    return work
