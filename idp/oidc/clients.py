@@ -252,7 +252,7 @@ class ClientCache:
     def get(self, client_id: str) -> Client | None:
         """The client, disabled ones included; None if there is none of that id."""
         if not (client_id.isascii() and client_id.isprintable()):
-            return None  # RFC 6749 Appendix A.1; a NUL or a lone surrogate would be refused by the driver, as our failure
+            return None  # RFC 6749 Appendix A.1; the driver would refuse a NUL or lone surrogate as our failure
         if self._monotonic() >= self._fresh_until:
             self._refresh()
         try:
@@ -269,7 +269,7 @@ class ClientCache:
             self._fresh_until = self._monotonic() + self._lifetime
 
     def _load(self, client_id: str) -> Client | None:
-        known = self._clients  # taken before the read: a row read before a change must not enter the cache made after it
+        known = self._clients  # taken first: a row read before a change must not enter the cache made after it
         row = self._database.connection().one(store.FIND_CLIENT, wanted=client_id)
         if row is None:
             return None  # not kept: strangers could otherwise fill the cache with names
