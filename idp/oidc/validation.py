@@ -316,7 +316,7 @@ def login_hint(asked: Asked) -> Fields:
 
 
 def locales(asked: Asked) -> Fields:
-    """Languages for the pages. Nobody reads `claims_locales` and `display`: our facts have one language, pages one form."""
+    """Languages for the pages. `claims_locales` and `display` change nothing: facts have one language."""
     wished = (asked.parameters.get("ui_locales") or "").split()[:_MOST_LOCALES]
     return {"ui_locales": tuple(tag for tag in wished if _LOCALE.fullmatch(tag))}
 

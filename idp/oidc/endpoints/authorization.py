@@ -1,0 +1,243 @@
+"""The authorization endpoint (RFC 6749 §3.1, OpenID Connect Core §3.1.2): a request comes in, an answer goes out.
+
+What lies between, asking the person, is the dispatcher's. Answers leave by 303 or by a self-posting form, always with
+`iss` (RFC 9207), never to a URI that is not registered, and never to be stored.
+"""
+
+from __future__ import annotations
+
+import html
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from accounts import audit
+from accounts.db import Connection
+from idp.oidc import request_store, validation
+from idp.oidc.authorization_request import CODE_FOR, Approval, AuthorizationRequest, Event, State, next_state
+from idp.oidc.errors import BadParameters, ProtocolError, RefusedToPerson
+from idp.oidc.keys import NotSignedByUs
+from idp.oidc.messages import FORM, NO_STORE, Headers, Parameters, Reply, Request
+from idp.oidc.provider import Provider
+from idp.oidc.secret import digest, new_secret
+from idp.oidc.validation import AuthorizationError, ReplyTo
+from idp.oidc.vocabulary import CODE_PREFIX
+
+_ANSWER: Headers = (*NO_STORE, ("Referrer-Policy", "no-referrer"), ("X-Content-Type-Options", "nosniff"))
+_TO_SALVAGE = ("client_id", "redirect_uri", "response_mode", "state")
+
+
+@dataclass(frozen=True, slots=True)
+class FormPost:
+    """An answer that travels in a form which posts itself (OAuth 2.0 Form Post Response Mode 1.0).
+
+    `nonce` is for the page's one script and its Content-Security-Policy; without script a button does the same.
+    """
+
+    action: str
+    fields: Mapping[str, str]
+    client_id: str
+    nonce: str
+
+
+FormPostPage = Callable[[FormPost], bytes]
+
+
+def plain_page(form: FormPost) -> bytes:
+    """A bare page, for deployments and tests without templates."""
+    hidden = "".join(
+        f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
+        for name, value in form.fields.items()
+    )
+    page = (
+        '<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>正在返回</title>'
+        f'<form method="post" action="{html.escape(form.action)}">{hidden}<button>继续 Continue</button></form>'
+        f'<script nonce="{form.nonce}">document.forms[0].submit()</script></html>'
+    )
+    return page.encode()
+
+
+def read_request(provider: Provider, request: Request, now: datetime) -> AuthorizationRequest:
+    """The validated request, not yet stored. Raises RefusedToPerson (a page) or AuthorizationError (`error_reply`)."""
+    try:
+        parameters = _parameters(request)
+    except BadParameters as error:
+        raise _told_if_possible(provider, request, error) from None
+    return validation.validate(parameters, provider.clients, _hint_reader(provider, now), now)
+
+
+def error_reply(provider: Provider, error: AuthorizationError, page: FormPostPage = plain_page) -> Reply:
+    """The error at the client's redirect URI, with `state` and `iss`."""
+    return _reply(provider.issuer, error.to, error.error.document(), page)
+
+
+def open_request(
+    c: Connection,
+    request: AuthorizationRequest,
+    now: datetime,  # noqa: ARG001 - the request carries its own times; the caller's is part of the contract
+    *,
+    binding: bytes | None = None,
+) -> str:
+    """The request is stored, OPEN; returns its id. `binding` is the digest of the cookie of the browser that asked."""
+    bound = request if binding is None else replace(request, browser_binding=binding)
+    request_store.insert(c, request_store.open_row(bound))
+    return request.id
+
+
+def approve(
+    c: Connection,
+    provider: Provider,
+    request: AuthorizationRequest,
+    approval: Approval,
+    now: datetime,
+    page: FormPostPage = plain_page,
+) -> Reply:
+    """The request is APPROVED and the answer carries its code. Raises RefusedToPerson if answered or too old."""
+    code, answer = _answer(approval, now)
+    if not request_store.approve(c, request.id, answer, now):
+        raise _answered()
+    audit.append(c, "person:request:approve", now=now, person=approval.person_id, client=request.client_id)
+    return success_reply(provider, request, code, page)
+
+
+def issue_code(request: AuthorizationRequest, approval: Approval, now: datetime) -> tuple[str, dict[str, Any]]:
+    """A code and the whole row of an already APPROVED request, for one Redemption together with the session's touch.
+
+    Nothing is stored by this call: whoever writes the row answers with `success_reply`.
+    """
+    code, answer = _answer(approval, now)
+    row = request_store.open_row(request) | {
+        "state": next_state(State.OPEN, Event.APPROVE).value,
+        "person_id": approval.person_id,
+        "session_id": approval.session_id,
+        "grant_id": approval.grant_id,
+        "sub": approval.sub,
+        "released": list(approval.released),
+        "code_digest": answer["digest"],
+        "amr": list(approval.authentication.amr),
+        "acr": approval.authentication.acr,
+        "auth_time": approval.authentication.auth_time,
+        "expires_at": answer["collect_by"],
+    }
+    return code, row
+
+
+def success_reply(
+    provider: Provider, request: AuthorizationRequest, code: str, page: FormPostPage = plain_page
+) -> Reply:
+    """The code at the client's redirect URI, with `state` and `iss`."""
+    return _reply(provider.issuer, _to(request), {"code": code}, page)
+
+
+def deny(
+    c: Connection,
+    provider: Provider,
+    request: AuthorizationRequest,
+    error: ProtocolError,
+    now: datetime,
+    page: FormPostPage = plain_page,
+) -> Reply:
+    """The request is DENIED and the client told why. Raises RefusedToPerson if it was answered or is too old."""
+    if not request_store.deny(c, request.id, now):
+        raise _answered()
+    audit.append(c, "person:request:deny", now=now, client=request.client_id, outcome="failure")
+    return refusal_reply(provider, request, error, page)
+
+
+def refusal_reply(
+    provider: Provider, request: AuthorizationRequest, error: ProtocolError, page: FormPostPage = plain_page
+) -> Reply:
+    """The error for a request that was never stored: `prompt=none` that would need a page."""
+    return _reply(provider.issuer, _to(request), error.document(), page)
+
+
+def _parameters(request: Request) -> Parameters:
+    return request.form if request.method == "POST" else request.arguments
+
+
+def _told_if_possible(provider: Provider, request: Request, error: BadParameters) -> Exception:
+    """The client learns that its message cannot be read, if what names the client and its URI is beyond doubt."""
+    raw = request.body if request.method == "POST" else request.query.encode("utf-8", "surrogateescape")
+    refused = RefusedToPerson("request_unreadable", error.description)
+    if request.method == "POST" and FORM not in request.headers.get("content-type", ""):
+        return refused
+    try:
+        legible = Parameters(_salvaged(raw))
+        client = validation.known_client(provider.clients, legible)
+        return AuthorizationError(error, validation.reply_to(client, legible))
+    except (BadParameters, RefusedToPerson):
+        return refused
+
+
+def _salvaged(raw: bytes) -> bytes:
+    """Only the fields that say where an answer goes; one that is there twice is still there twice."""
+    return b"&".join(pair for pair in raw.split(b"&")[:200] if _name(pair) in _TO_SALVAGE)
+
+
+def _name(pair: bytes) -> str:
+    names = parse_qsl(pair.decode("latin-1"), keep_blank_values=True)
+    return names[0][0] if names else ""
+
+
+def _hint_reader(provider: Provider, now: datetime) -> validation.HintReader:
+    def read(token: str) -> Mapping[str, Any] | None:
+        try:
+            return provider.tokens.read_id_token(token, now)
+        except NotSignedByUs:
+            return None
+
+    return read
+
+
+def _answer(approval: Approval, now: datetime) -> tuple[str, dict[str, Any]]:
+    code = new_secret(CODE_PREFIX)
+    return code, {
+        "who": approval.person_id,
+        "session": approval.session_id,
+        "granted_by": approval.grant_id,
+        "subject": approval.sub,
+        "let_go": list(approval.released),
+        "digest": digest(code),
+        "methods": list(approval.authentication.amr),
+        "level": approval.authentication.acr,
+        "proven_at": approval.authentication.auth_time,
+        "collect_by": now + CODE_FOR,
+    }
+
+
+def _answered() -> RefusedToPerson:
+    return RefusedToPerson("request_answered", "this request was answered already or is too old; start again")
+
+
+def _to(request: AuthorizationRequest) -> ReplyTo:
+    return ReplyTo(request.client_id, request.redirect_uri, request.response_mode, request.client_state)
+
+
+def _reply(issuer: str, to: ReplyTo, answer: Mapping[str, str], page: FormPostPage) -> Reply:
+    fields = {**answer, **({} if to.state is None else {"state": to.state}), "iss": issuer}
+    return _form_post(to, fields, page) if to.response_mode == "form_post" else _redirect(to.redirect_uri, fields)
+
+
+def _redirect(uri: str, fields: Mapping[str, str]) -> Reply:
+    """303: the browser comes with GET, whatever it came here with (RFC 9700 §4.12)."""
+    return Reply(303, b"", (("Location", with_query(uri, fields.items())), *_ANSWER))
+
+
+def with_query(uri: str, fields: Iterable[tuple[str, str]]) -> str:
+    """The registered URI with these parameters added to its query, and nothing else about it changed."""
+    joint = "&" if urlsplit(uri).query else ("" if uri.endswith("?") else "?")
+    return uri + joint + urlencode(tuple(fields), quote_via=quote)
+
+
+def _form_post(to: ReplyTo, fields: Mapping[str, str], page: FormPostPage) -> Reply:
+    """No `form-action` in the policy: browsers apply it to the redirects that follow the post, too."""
+    form = FormPost(to.redirect_uri, fields, to.client_id, secrets.token_urlsafe(16))
+    policy = (
+        f"default-src 'none'; script-src 'nonce-{form.nonce}'; style-src 'self'; img-src 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    )
+    headers = (("Content-Type", "text/html; charset=utf-8"), ("Content-Security-Policy", policy), *_ANSWER)
+    return Reply(200, page(form), headers)

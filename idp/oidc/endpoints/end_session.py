@@ -1,0 +1,19 @@
+"""The end-session endpoint (OpenID Connect RP-Initiated Logout 1.0 §2): where the browser goes once it is over.
+
+Reading and judging the request is `idp.oidc.logout`; ending the session is the session's, asking a page's.
+"""
+
+from __future__ import annotations
+
+from idp.oidc.endpoints.authorization import with_query
+from idp.oidc.logout import LogoutRequest
+from idp.oidc.messages import NO_STORE, Reply
+
+
+def signed_out_reply(logout: LogoutRequest) -> Reply | None:
+    """303 to the client's registered URI with its `state`, or None: then the signed-out page is shown."""
+    uri = logout.post_logout_redirect_uri
+    if uri is None:
+        return None
+    location = uri if logout.state is None else with_query(uri, (("state", logout.state),))
+    return Reply(303, b"", (("Location", location), *NO_STORE, ("Referrer-Policy", "no-referrer")))
