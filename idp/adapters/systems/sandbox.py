@@ -1,0 +1,71 @@
+"""A gateway for demonstrations: every message is kept for a page instead of being sent. Never in production."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import orjson
+import sqlalchemy as sa
+
+from accounts.db import Connection, Database, Statement, UtcDateTime, metadata, new_id
+from accounts.identifiers import Mobile
+from accounts.vault import Vault
+
+_PLACE = "sandbox_messages.sealed"
+
+sandbox_messages = sa.Table(
+    "sandbox_messages",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),  # phone and text
+    sa.Column("created_at", UtcDateTime, nullable=False, index=True),
+)
+_INSERT = Statement(sa.insert(sandbox_messages))
+_NEWEST = Statement(
+    sa.select(sandbox_messages)
+    .order_by(sandbox_messages.c.created_at.desc())
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+
+
+class SandboxInProduction(Exception):
+    """The sandbox was asked for in production: messages would be shown to visitors instead of being sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message that would have been sent; the phone is masked."""
+
+    phone: str
+    text: str = field(repr=False)
+    at: datetime
+
+
+class SandboxSms:
+    """An `accounts.ports.SmsGateway` that keeps messages. Raises SandboxInProduction when built in production."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Callable[[], datetime], *, environment: str) -> None:
+        if environment == "production":
+            raise SandboxInProduction("choose a real SMS gateway in the settings")
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+
+    def send(self, phone: Mobile, text: str) -> str:
+        """The message is on the sandbox page; returns its id."""
+        message_id = new_id()
+        sealed = self._vault.seal(orjson.dumps([phone.masked, text]).decode(), place=_PLACE)
+        self._database.connection().execute(_INSERT, id=message_id, sealed=sealed, created_at=self._clock())
+        return message_id
+
+
+def newest(c: Connection, vault: Vault, most: int = 50) -> list[Message]:
+    """The newest messages, newest first."""
+    return [_opened(vault, row.sealed, row.created_at) for row in c.rows(_NEWEST, most=most)]
+
+
+def _opened(vault: Vault, sealed: bytes, at: datetime) -> Message:
+    phone, text = orjson.loads(vault.open(sealed, place=_PLACE))
+    return Message(phone, text, at)

@@ -1,0 +1,115 @@
+"""The schema's history: each change one revision that runs alike on SQLite and PostgreSQL, all of them or none.
+
+Revisions expand first and contract a release later, so that two releases can serve side by side.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from accounts.db import Database, metadata
+from accounts.errors import DatabaseUnavailable
+
+TABLE_MODULES: tuple[str, ...] = (
+    "accounts.people",
+    "accounts.organisations",
+    "accounts.evidence",
+    "accounts.credentials.password",
+    "accounts.credentials.throttle",
+    "accounts.audit",
+    "accounts.linking",
+    "accounts.merging",
+    "idp.oidc.models",
+    "idp.sessions",
+    "idp.outbox",
+    "idp.adapters.systems.sandbox",
+)
+_ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(7981)")  # two nodes that start together must not both migrate
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """The database has the schema of that revision. Run again, it changes nothing; broken off, it changed nothing.
+
+    Raises DatabaseUnavailable.
+    """
+    with _open(database) as connection:
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """The database is back at that revision (`base`: no table of ours); what only the newer schema held is gone."""
+    with _open(database) as connection:
+        command.downgrade(_config(connection), revision)
+
+
+def revise(database: Database, message: str) -> None:
+    """A new revision file holds what the tables in code have and this database, at the newest revision, has not."""
+    with _open(database) as connection:
+        command.revision(_config(connection), message=message, autogenerate=True)
+
+
+def current(database: Database) -> str | None:
+    """The revision the database is at; None when it has no schema of ours."""
+    with _open(database) as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest() -> str | None:
+    """The newest revision in code."""
+    return ScriptDirectory.from_config(_config(None)).get_current_head()
+
+
+def differences(database: Database) -> list[object]:
+    """How the database's tables, columns and indexes differ from those in code; empty when they agree."""
+    load_tables()
+    with _open(database) as connection:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+def load_tables() -> None:
+    """Every table of the house is in `accounts.db.metadata`."""
+    for name in TABLE_MODULES:
+        importlib.import_module(name)
+
+
+def _config(connection: sa.Connection | None) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    return config
+
+
+@contextmanager
+def _open(database: Database) -> Iterator[sa.Connection]:
+    """One transaction around everything, also on SQLite, whose driver would otherwise commit before each table."""
+    engine = database.engine()
+    if database.dialect == "sqlite":
+        sa.event.listen(engine, "connect", _leave_transactions_to_us)
+        sa.event.listen(engine, "begin", _begin_immediate)
+    try:
+        with engine.begin() as connection:
+            if database.dialect == "postgresql":
+                connection.execute(_ONE_AT_A_TIME)
+            yield connection
+    except sa.exc.OperationalError as error:
+        raise DatabaseUnavailable(detail=type(error.orig).__name__) from error
+    finally:
+        engine.dispose()
+
+
+def _leave_transactions_to_us(driver: object, _record: object) -> None:
+    driver.isolation_level = None  # type: ignore[attr-defined]
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,22 @@
+"""Sandbox messages: every text message that would have been sent. Outside production only."""
+
+from __future__ import annotations
+
+import flask
+from flask.typing import ResponseReturnValue
+
+from idp.adapters.systems import sandbox as messages
+from idp.browser import Audience, Csrf, view
+from idp.services import unit_of_work
+
+sandbox = flask.Blueprint("sandbox", __name__)
+
+
+@sandbox.get("/sandbox/messages")
+@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
+def show() -> ResponseReturnValue:
+    """The newest messages; in production there is no such page."""
+    work = unit_of_work()
+    if work.services.settings.environment == "production":
+        flask.abort(404)
+    return flask.render_template("pages/sandbox.html", messages=messages.newest(work.c, work.services.vault))
