@@ -231,9 +231,13 @@ class People:
     def phones(self, c: Connection, person_id: str) -> tuple[PersonPhone, ...]:
         """The person's phones, primary first, opened. Raises SealBroken."""
         return tuple(
-            PersonPhone(self.vault.open(row.sealed, place=PHONE), row.is_primary, row.verified_at)
+            self.opened_phone(row.sealed, is_primary=row.is_primary, verified_at=row.verified_at)
             for row in c.rows(_PHONES, person_id=person_id)
         )
+
+    def opened_phone(self, sealed: bytes, *, is_primary: bool, verified_at: datetime | None) -> PersonPhone:
+        """A phone whose row is already in hand. Raises SealBroken."""
+        return PersonPhone(self.vault.open(sealed, place=PHONE), is_primary, verified_at)
 
     def add_identifier(self, c: Connection, person_id: str, identifier: Identifier, *, now: datetime) -> None:
         """The person also holds this identifier from now on. Raises Conflict if it is an active one's already."""

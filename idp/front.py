@@ -41,10 +41,10 @@ class Front:
             return self._fallback(environ, start_response)
         body = _body(environ)
         if body is None:
-            return _respond(json_reply(413, _TOO_LARGE), start_response)
+            return _respond(json_reply(413, _TOO_LARGE), start_response, "POST")
         reply = handler(_request(environ, body))
         if reply is not None:
-            return _respond(reply, start_response)
+            return _respond(reply, start_response, environ["REQUEST_METHOD"])
         environ["wsgi.input"] = BytesIO(body)
         return self._fallback(environ, start_response)
 
@@ -113,9 +113,10 @@ class _Headers(Mapping[str, str]):
         return sum(1 for _ in self)
 
 
-def _respond(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:
+def _respond(reply: Reply, start_response: StartResponse, method: str) -> Iterable[bytes]:
+    """HEAD has the length of what GET would have sent, and sends nothing (RFC 9110 §8.6)."""
     headers = [*reply.headers]
     if reply.status != HTTPStatus.NO_CONTENT:
         headers.append(("Content-Length", str(len(reply.body))))
     start_response(_STATUS[reply.status], headers)
-    return [reply.body]
+    return [] if method == "HEAD" else [reply.body]

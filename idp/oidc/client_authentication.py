@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_to_bytes
 
 from accounts.db import Connection
 from idp.oidc import jwt_assertion, store
@@ -80,12 +80,17 @@ def _basic(asked: Asked) -> Client:
     try:
         text = base64.b64decode(asked.request.headers["authorization"][6:].strip(), validate=True).decode()
         client_id, colon, secret = text.partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+        client_id, secret = _form_decoded(client_id), _form_decoded(secret)
+    except (binascii.Error, ValueError):
         _refuse("the Authorization header is not base64 of client_id:client_secret")
     named = asked.form.get("client_id")
-    if not colon or (named is not None and named != unquote_plus(client_id)):
+    if not colon or (named is not None and named != client_id):
         _refuse("the Authorization header and client_id do not agree")
-    return _by_secret(asked, unquote_plus(client_id), unquote_plus(secret))
+    return _by_secret(asked, client_id, secret)
+
+
+def _form_decoded(text: str) -> str:
+    return unquote_to_bytes(text.replace("+", " ")).decode()
 
 
 def _is_post(request: Request, form: Parameters) -> bool:

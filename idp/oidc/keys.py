@@ -94,6 +94,7 @@ class KeyRing:
         self._stamps: list[Any] = []
         self._keys: tuple[SigningKey, ...] = ()
         self._headers: dict[tuple[str, str], bytes] = {}
+        self._published: tuple[tuple[str, ...], bytes] = ((), b"")
 
     def signed(self, claims: Mapping[str, Any], *, alg: str, typ: str, now: datetime) -> str:
         """A compact JWS of the claims by the current key of that algorithm, with `kid` and `typ` in its header."""
@@ -131,7 +132,11 @@ class KeyRing:
 
     def jwks(self, now: datetime) -> bytes:
         """The published keys as a JWK Set (RFC 7517 §5)."""
-        return orjson.dumps({"keys": [dict(k.public) for k in self._loaded() if k.is_published(now)]})
+        published = [k for k in self._loaded() if k.is_published(now)]
+        kids = tuple(k.kid for k in published)
+        if self._published[0] != kids:
+            self._published = (kids, orjson.dumps({"keys": [dict(k.public) for k in published]}))
+        return self._published[1]
 
     def derived(self, data: bytes, *, purpose: str) -> bytes:
         """32 bytes that only this provider can make of `data`."""

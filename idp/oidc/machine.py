@@ -50,8 +50,7 @@ class Machine:
         method = "GET" if request.method == "HEAD" else request.method
         if method not in endpoint.at.methods:
             return Reply(405, b"", (("Allow", ", ".join(endpoint.at.methods)), *NO_STORE))
-        reply = self._guarded(endpoint.handle, request)
-        return Reply(reply.status, b"", reply.headers) if request.method == "HEAD" else reply
+        return self._guarded(endpoint.handle, request)
 
     def _guarded(self, handle: Callable[[Provider, Request, datetime], Reply], request: Request) -> Reply:
         try:

@@ -200,11 +200,14 @@ def _revoke(table: sa.Table, column: str) -> Statement:
     )
 
 
+# Refresh tokens twice, then access tokens: a rotation that commits while the first UPDATE waits for its row has
+# inserted a successor and an access token that this UPDATE's snapshot cannot see; the next statement's can.
 _REVOKE: Mapping[str, tuple[Statement, ...]] = {
-    column: (_revoke(access_tokens, column), _revoke(refresh_tokens, column)) for column in ("request_id", "grant_id")
+    column: (_revoke(refresh_tokens, column), _revoke(refresh_tokens, column), _revoke(access_tokens, column))
+    for column in ("request_id", "grant_id")
 }
 REVOKE_ACCESS_TOKEN = _revoke(access_tokens, "digest")
-REVOKE_FAMILY = _revoke(refresh_tokens, "family")
+_REVOKE_FAMILY = _revoke(refresh_tokens, "family")
 REVOKE_ACCESS_OF_SESSION = _revoke(access_tokens, "session_id")
 REVOKE_REFRESH_OF_SESSION = Statement(
     sa.update(refresh_tokens)
@@ -229,7 +232,11 @@ def revoke_grant_tokens(c: Connection, grant_id: str, *, now: datetime) -> int:
 
 def revoke_session_tokens(c: Connection, session_id: str, *, now: datetime) -> int:
     """Every token of this session is revoked, but for refresh tokens given for use without it (offline_access)."""
-    return sum(
-        c.execute(statement, of=session_id, now=now)
-        for statement in (REVOKE_ACCESS_OF_SESSION, REVOKE_REFRESH_OF_SESSION)
-    )
+    order = (REVOKE_REFRESH_OF_SESSION, REVOKE_REFRESH_OF_SESSION, REVOKE_ACCESS_OF_SESSION)
+    return sum(c.execute(statement, of=session_id, now=now) for statement in order)
+
+
+def revoke_family(c: Connection, family: str, request_id: str, *, now: datetime) -> int:
+    """A refresh token, all it came from and all that came from it are revoked, with their access tokens."""
+    died = sum(c.execute(_REVOKE_FAMILY, of=family, now=now) for _ in range(2))
+    return died + revoke_bought(c, request_id, now=now)

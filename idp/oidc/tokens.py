@@ -57,8 +57,12 @@ class Tokens:
             "jti": secrets.token_urlsafe(16),
             "scope": " ".join(holder.scopes),
         }
-        if holder.auth_time is not None:
-            claims |= {"auth_time": _seconds(holder.auth_time), "acr": holder.acr}
+        known = {
+            "acr": holder.acr,
+            "auth_time": None if holder.auth_time is None else _seconds(holder.auth_time),
+            "sid": holder.session_id,
+        }
+        claims |= {name: value for name, value in known.items() if value is not None}
         return self._keys.signed(claims, alg="ES256", typ=AT_JWT, now=now)
 
     def id_token(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import datetime
 
 from idp.oidc.keys import JWKS_MAX_AGE
@@ -16,4 +17,8 @@ _HEADERS = (
 
 def handle(provider: Provider, request: Request, now: datetime) -> Reply:
     """The same bytes for everybody."""
-    return Reply(200, provider.keys.jwks(now), _HEADERS)
+    document = provider.keys.jwks(now)
+    tag = f'"{zlib.crc32(document):08x}"'
+    if request.headers.get("if-none-match") == tag:
+        return Reply(304, b"", (*_HEADERS, ("ETag", tag)))
+    return Reply(200, document, (*_HEADERS, ("ETag", tag)))

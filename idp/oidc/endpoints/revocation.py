@@ -38,6 +38,5 @@ def _revoke_refresh(c: Connection, client: Client, key: bytes, now: datetime) ->
     row = c.one(store.FIND_REFRESH_TOKEN, of_token=key)
     if row is None or row.client_id != client.client_id or row.revoked_at is not None:
         return
-    c.execute(store.REVOKE_FAMILY, of=row.family, now=now)
-    store.revoke_bought(c, row.request_id, now=now)
+    store.revoke_family(c, row.family, row.request_id, now=now)
     audit.append(c, "client:token:revoke", now=now, person=row.person_id, client=client.client_id)

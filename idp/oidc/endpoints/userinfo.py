@@ -76,7 +76,7 @@ def _facts(provider: Provider, client: Client, row: Any, now: datetime) -> claim
 def _phones(provider: Provider, row: Any) -> tuple[PersonPhone, ...]:
     if row.phone_sealed is None:
         return ()
-    return (provider.people.opened_phone(row.phone_sealed, verified_at=row.phone_verified_at),)
+    return (provider.people.opened_phone(row.phone_sealed, is_primary=True, verified_at=row.phone_verified_at),)
 
 
 def _legacy_sub(provider: Provider, client: Client, row: Any) -> str | None:

@@ -55,11 +55,11 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
 def _check(provider: Provider, client: Client, form: Parameters, row: Any, now: datetime) -> None:
     if row is None:
         raise InvalidGrant(_REFUSED)
+    if row.state == "redeemed":
+        _replayed(provider, row, now)
     if row.client_id != client.client_id:
         provider.database.connection().execute(store.SPOIL_CODE, of_code=row.code_digest)
         raise InvalidGrant(_REFUSED)
-    if row.state == "redeemed":
-        _replayed(provider, row, now)
     if row.state != "approved" or now >= row.expires_at or form.get("redirect_uri") != row.redirect_uri:
         raise InvalidGrant(_REFUSED)
     _check_verifier(client, row.code_challenge, form.get("code_verifier"))
@@ -73,7 +73,9 @@ def _check(provider: Provider, client: Client, form: Parameters, row: Any, now: 
 def _check_verifier(client: Client, challenge: str | None, verifier: str | None) -> None:
     """S256 always; a verifier without a challenge is a downgrade and refused (RFC 9700 §4.8.2)."""
     if challenge is None:
-        if verifier is not None or client.require_pkce:
+        if client.require_pkce:
+            raise InvalidGrant("the request was made without code_challenge; PKCE S256 is required")
+        if verifier is not None:
             raise InvalidGrant("code_verifier was sent for a request without code_challenge")
         return
     made = base64.urlsafe_b64encode(hashlib.sha256((verifier or "").encode()).digest()).rstrip(b"=")

@@ -110,7 +110,7 @@ def _whole(issue: Issue, row: Any) -> Issue:
 def _repeat(provider: Provider, row: Any, successor: str, bought: dict[str, Any], now: datetime) -> None:
     """The token was spent before. Within the window, and while its successor is unused, the answer is given again."""
     c = provider.database.connection()
-    used_at = row.used_at or c.one(store.FIND_REFRESH_TOKEN, of_token=row.digest).used_at
+    used_at: datetime | None = row.used_at or c.one(store.FIND_REFRESH_TOKEN, of_token=row.digest).used_at
     if used_at is not None and now - used_at <= provider.policy.lifetimes.refresh_replay:
         spend = {"of_token": digest(successor), "now": now, "new_expiry": _idle_end(provider, row, now)}
         if c.redeem(store.KEEP_REFRESH_TOKEN, spend, bought):
@@ -124,8 +124,7 @@ def _idle_end(provider: Provider, row: Any, now: datetime) -> datetime:
 
 def _end_family(provider: Provider, row: Any, now: datetime) -> None:
     with provider.database.transaction() as c:
-        died = c.execute(store.REVOKE_FAMILY, of=row.family, now=now)
-        died += store.revoke_bought(c, row.request_id, now=now)
+        died = store.revoke_family(c, row.family, row.request_id, now=now)
         audit.append(
             c,
             "client:token:replay",
