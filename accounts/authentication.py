@@ -1,0 +1,240 @@
+"""Logging in with a password: one answer and one cost, whoever is asked for.
+
+Every guess costs one Argon2id hash and the same statements, whether the person exists, has a password, has only an older
+system's, or may not log in at all. At most two statements come before the hash of a person who has a password, and one
+transaction after it, with the audit record in it.
+
+A phone may be several people's. One guess must not buy several hashes, so a phone stands for exactly one person: the
+holder who proved it, primary before secondary, earliest first. The others log in with their number.
+A login name may be several people's too, in several systems. Its secrets are cheap to check, so all are (at most
+MOST_LOGINS), and it opens an account only when every one that fits is the same person's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from accounts import audit
+from accounts.blind_index import matches
+from accounts.credentials import password as passwords
+from accounts.credentials.password import PasswordHasher, password_credentials
+from accounts.credentials.throttle import Throttle
+from accounts.db import Connection, Database, Statement
+from accounts.errors import Busy, NotProven
+from accounts.identifiers import Identifier, IdentifierKind, guess_person_identifier
+from accounts.people import PHONE_ORDER, People, natural_persons, person_identifiers, person_phones
+from accounts.ports import LegacyLogin, LegacyLogins
+
+MOST_LOGINS = 5
+_EVENT = "person:authentication:password"
+_NOBODY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A person proved who they are. `at` is when; `methods` are RFC 8176 values."""
+
+    person_id: str
+    methods: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """Whom a guess is about, as far as it is known."""
+
+    person_id: str | None = None
+    may_log_in: bool = False
+    sealed: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One guess, and how it came in."""
+
+    typed: str = field(repr=False)
+    password: str = field(repr=False)
+    source: str
+    channel: str
+    now: datetime
+
+
+_PERSON = (natural_persons.c.id, natural_persons.c.status, password_credentials.c.sealed)
+_WITH_PASSWORD = natural_persons.outerjoin(
+    password_credentials, password_credentials.c.person_id == natural_persons.c.id
+)
+_BY_IDENTIFIER = Statement(
+    sa.select(*_PERSON)
+    .select_from(_WITH_PASSWORD.join(person_identifiers, person_identifiers.c.person_id == natural_persons.c.id))
+    .where(
+        person_identifiers.c.kind == sa.bindparam("identifier_kind"),
+        matches(person_identifiers.c.blind_index),
+        person_identifiers.c.until.is_(None),
+    )
+)
+_BY_PHONE = Statement(
+    sa.select(*_PERSON)
+    .select_from(_WITH_PASSWORD.join(person_phones, person_phones.c.person_id == natural_persons.c.id))
+    .where(
+        matches(person_phones.c.blind_index),
+        person_phones.c.verified_at.is_not(None),
+        natural_persons.c.status == "active",
+    )
+    .order_by(*PHONE_ORDER)
+    .limit(1)
+)
+_BY_PERSON = Statement(
+    sa.select(*_PERSON).select_from(_WITH_PASSWORD).where(natural_persons.c.id == sa.bindparam("person_id"))
+)
+
+
+class PasswordAuthentication:
+    """Proves people by password. Immutable: one for the process."""
+
+    def __init__(self, people: People, hasher: PasswordHasher, throttle: Throttle, linking: LegacyLogins) -> None:
+        self._people = people
+        self._hasher = hasher
+        self._throttle = throttle
+        self._linking = linking
+
+    def authenticate(
+        self, database: Database, identifier: str, password: str, *, source: str, channel: str, now: datetime
+    ) -> Authenticated:
+        """The person this identifier or login name stands for has proven to know their password.
+
+        Raises NotProven (one answer for everything that is wrong), Throttled (nothing was tried), Busy (nothing was
+        tried and nothing counted). Call it outside a transaction: counting an attempt must outlive a rollback.
+        """
+        attempt = _Attempt(identifier.strip(), password, source, channel, now)
+        known = guess_person_identifier(attempt.typed)
+        if known is not None:
+            return self._by_number(database, attempt, known)
+        return self._by_login_name(database, attempt)
+
+    def _by_number(self, database: Database, attempt: _Attempt, number: Identifier) -> Authenticated:
+        c = database.connection()
+        candidate = self._candidate(c, number)
+        subject = candidate.person_id or self._stand_in(number.canonical)
+        self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now)
+        try:
+            if candidate.sealed is not None:
+                encoded = self._check(candidate, attempt.password)
+                if encoded is None:
+                    self._linking.find(c, attempt.typed)  # what a guess at an unknown number costs as well
+                return self._conclude(database, attempt, subject, candidate, encoded)
+            logins = self._linking.find(c, attempt.typed)
+            return self._by_legacy(database, attempt, subject, logins)
+        except Busy:
+            self._throttle.untried(c, person=subject, source=attempt.source, now=attempt.now)
+            raise
+
+    def _by_login_name(self, database: Database, attempt: _Attempt) -> Authenticated:
+        c = database.connection()
+        logins = self._linking.find(c, attempt.typed)
+        person_id = _only_person(logins)
+        candidate = _candidate_of(c.one(_BY_PERSON, person_id=person_id or _NOBODY))
+        subject = person_id or self._stand_in(attempt.typed)
+        self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now)
+        try:
+            if candidate.sealed is not None:
+                encoded = self._check(candidate, attempt.password)
+                return self._conclude(database, attempt, subject, candidate, encoded)
+            return self._by_legacy(database, attempt, subject, logins)
+        except Busy:
+            self._throttle.untried(c, person=subject, source=attempt.source, now=attempt.now)
+            raise
+
+    def _candidate(self, c: Connection, number: Identifier) -> _Candidate:
+        terms = self._people.terms(number)
+        if number.kind is IdentifierKind.MOBILE:
+            return _candidate_of(c.one(_BY_PHONE, **terms))
+        return _candidate_of(c.one(_BY_IDENTIFIER, identifier_kind=number.kind.value, **terms))
+
+    def _stand_in(self, text: str) -> str:
+        """What an unknown name is throttled as: guesses at nobody run out exactly as guesses at somebody do."""
+        return self._people.vault.pepper(text.casefold().encode("utf-8", "surrogatepass"), purpose="throttle").hex()
+
+    def _check(self, candidate: _Candidate, password: str) -> str | None:
+        """The encoded hash if it is of this password."""
+        assert candidate.sealed is not None
+        encoded = self._people.vault.open(candidate.sealed, place=passwords.CREDENTIAL)
+        return encoded if self._hasher.verify(encoded, password) else None
+
+    def _conclude(
+        self, database: Database, attempt: _Attempt, subject: str, candidate: _Candidate, encoded: str | None
+    ) -> Authenticated:
+        """The outcome is on record, and the hash is renewed where parameters or keys have moved on."""
+        proven = encoded is not None and candidate.may_log_in
+        if encoded is None or candidate.person_id is None or not proven:
+            return self._refuse(database, attempt, candidate.person_id)
+        renewed = self._renewed(candidate, encoded, attempt.password)
+        with database.transaction() as c:
+            if renewed is not None and candidate.sealed is not None:
+                passwords.replace_hash(c, self._people.vault, candidate.person_id, candidate.sealed, renewed)
+            return self._accept(c, attempt, subject, candidate.person_id)
+
+    def _renewed(self, candidate: _Candidate, encoded: str, password: str) -> str | None:
+        """What to store in place of the hash, or None. A full bulkhead only puts it off to the next login."""
+        if self._hasher.needs_rehash(encoded):
+            try:
+                return self._hasher.hash(password)
+            except Busy:
+                return None
+        stale = candidate.sealed is not None and self._people.vault.is_stale(candidate.sealed)
+        return encoded if stale else None
+
+    def _by_legacy(
+        self, database: Database, attempt: _Attempt, subject: str, logins: Sequence[LegacyLogin]
+    ) -> Authenticated:
+        """An older system's password: verified there, hashed anew here, and the old secret erased, all or nothing."""
+        fitting = [login for login in logins[:MOST_LOGINS] if self._linking.verify(login, attempt.password)]
+        person_id = _only_person(fitting)
+        if person_id is None:
+            self._hasher.verify_nothing(attempt.password)
+            return self._refuse(database, attempt, None)
+        encoded = self._hasher.hash(attempt.password)
+        with database.transaction() as c:
+            row = c.one(_BY_PERSON, person_id=person_id)
+            adopted = _candidate_of(row).may_log_in and passwords.adopt(
+                c, self._people.vault, person_id, encoded, now=attempt.now
+            )
+            if adopted:
+                for login in fitting:
+                    self._linking.adopt(c, login, now=attempt.now)
+                audit.append(c, "person:password:adopt", now=attempt.now, person=person_id, channel=attempt.channel)
+                return self._accept(c, attempt, subject, person_id)
+        return self._refuse(database, attempt, person_id)
+
+    def _accept(self, c: Connection, attempt: _Attempt, subject: str, person_id: str) -> Authenticated:
+        audit.append(c, _EVENT, now=attempt.now, person=person_id, channel=attempt.channel, source=attempt.source)
+        self._throttle.succeeded(c, person=subject, source=attempt.source, now=attempt.now)
+        return Authenticated(person_id, ("pwd",), attempt.now)
+
+    def _refuse(self, database: Database, attempt: _Attempt, person_id: str | None) -> Authenticated:
+        """Never returns: the refusal is on record, without what was typed (people type passwords into that field)."""
+        with database.transaction() as c:
+            audit.append(
+                c,
+                _EVENT,
+                now=attempt.now,
+                person=person_id,
+                channel=attempt.channel,
+                source=attempt.source,
+                outcome="failure",
+            )
+        raise NotProven
+
+
+def _candidate_of(row: Any) -> _Candidate:
+    return _Candidate() if row is None else _Candidate(row.id, row.status == "active", row.sealed)
+
+
+def _only_person(logins: Sequence[LegacyLogin]) -> str | None:
+    """Whose all these accounts are; None when there are none, or they are different people's."""
+    holders = {login.person_id for login in logins}
+    return holders.pop() if len(holders) == 1 else None

@@ -1,0 +1,162 @@
+"""Which new passwords are good enough: long, unknown to guessers, and not made of what strangers know of the person.
+
+NIST SP 800-63B-4 asks for length and a list and against composition rules; the Chinese weight of the list and of the
+person's own words is ours. Each refusal has a stable code, which the message catalogue explains.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from pypinyin import Style, lazy_pinyin
+
+from accounts.credentials.blocklist import common_passwords
+from accounts.credentials.password import LONGEST
+from accounts.errors import CredentialRefused
+from accounts.identifiers import IdentifierKind
+from accounts.people import NewPerson
+
+# Refusals: code → what the person did. The catalogue has the words.
+CODES = (
+    "password_too_short",
+    "password_too_long",
+    "password_common",
+    "password_repeats",
+    "password_keyboard_walk",
+    "password_personal",
+    "password_contextual",
+)
+CONTEXT_WORDS = (
+    "luzhou", "sichuan", "lzs", "yitong", "zhengwu", "shebao", "yibao", "gongjijin", "minzheng", "gongan", "shimin",
+    "tongyi", "renzheng", "weixin", "wechat", "wx", "qq", "tencent", "zhifubao", "alipay", "taobao", "password",
+    "passwd", "mima", "admin", "login", "woaini", "iloveyou", "泸州", "一通", "政务", "社保", "微信", "支付宝", "我爱你", "密码",
+)  # fmt: skip
+ENDINGS = ("520", "521", "1314", "5201314", "888", "666", "999", "168", "123", "1234", "12345", "123456", "111", "000")
+WALKS = (
+    "1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+    "qazwsxedcrfvtgbyhnujmikolp", "1q2w3e4r5t6y7u8i9o0p", "147258369", "159357", "abcdefghijklmnopqrstuvwxyz",
+)  # fmt: skip
+_LEAST_WALK = 4
+_LEAST_OWN = 4  # a shorter word of the person's own is part of too many innocent passwords
+_FILLER = re.compile(r"[\d\W_]+", re.UNICODE)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonContext:
+    """What strangers may know of the person. `words` are e.g. an older system's login names."""
+
+    name: str = field(default="", repr=False)
+    numbers: tuple[str, ...] = field(default=(), repr=False)
+    phones: tuple[str, ...] = field(default=(), repr=False)
+    birth_date: date | None = field(default=None, repr=False)
+    words: tuple[str, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, new: NewPerson) -> PersonContext:
+        """The context of a person about to be registered."""
+        numbers = tuple(i.canonical for i in new.identifiers if i.kind is not IdentifierKind.MOBILE)
+        phones = tuple(phone.canonical for phone in new.phones)
+        words = (new.email.partition("@")[0],) if new.email else ()
+        return cls(new.name, numbers, phones, new.birth_date, words)
+
+
+class PasswordPolicy:
+    """The citizens' profile: at least `least` code points, up to 256, no composition rules, no forced change."""
+
+    def __init__(self, *, least: int = 10) -> None:
+        """`least` is 8 where a second factor is required and 15 where NIST's advice for a sole factor is followed."""
+        self._least = least
+
+    def check(self, password: str, *, context: PersonContext) -> None:
+        """The password is good enough. Raises CredentialRefused with one of CODES."""
+        normal = unicodedata.normalize("NFKC", password)
+        plain = normal.casefold()
+        if len(normal) < self._least:
+            raise CredentialRefused("password_too_short")
+        if len(normal) > LONGEST:
+            raise CredentialRefused("password_too_long")
+        if plain in common_passwords():
+            raise CredentialRefused("password_common")
+        if _repeats(plain):
+            raise CredentialRefused("password_repeats")
+        self._check_words(plain, context)
+
+    def _check_words(self, plain: str, context: PersonContext) -> None:
+        """What is left when a known word is taken away must still be a password of its own: 8 characters not filler."""
+        if _walks(plain):
+            raise CredentialRefused("password_keyboard_walk")
+        if _carried_by(plain, _own_words(context)):
+            raise CredentialRefused("password_personal")
+        if _carried_by(plain, CONTEXT_WORDS):
+            raise CredentialRefused("password_contextual")
+
+
+def _repeats(plain: str) -> bool:
+    """Whether it is one short piece over and over, or has fewer than four different characters."""
+    return len(set(plain)) < 4 or plain in (plain + plain)[1:-1]  # noqa: PLR2004 - aaa, abab, 112112
+
+
+def _walks(plain: str) -> bool:
+    """Whether walks over the keyboard, digits and usual endings are all there is to it."""
+    rest = plain
+    while (step := _longest_walk(rest)) is not None:
+        rest = rest.replace(step, " ", 1)
+    return _is_filler(rest) and rest != plain
+
+
+def _longest_walk(text: str) -> str | None:
+    for size in range(len(text), _LEAST_WALK - 1, -1):
+        for start in range(len(text) - size + 1):
+            piece = text[start : start + size]
+            if any(piece in walk or piece in walk[::-1] for walk in WALKS):
+                return piece
+    return None
+
+
+def _carried_by(plain: str, words: Iterator[str] | tuple[str, ...]) -> bool:
+    """Whether only filler (digits, signs, endings) remains beside known words."""
+    rest, found = plain, False
+    for word in sorted(set(words), key=len, reverse=True):
+        if word and word in rest:
+            rest, found = rest.replace(word, " "), True
+    return found and _is_filler(rest)
+
+
+def _is_filler(rest: str) -> bool:
+    """Whether what remains is digits, signs, spaces and at most two letters."""
+    return len(_FILLER.sub("", rest)) <= 2  # noqa: PLR2004
+
+
+def _own_words(context: PersonContext) -> Iterator[str]:
+    yield from _name_words(context.name)
+    for number in context.numbers:
+        plain = number.casefold()
+        yield from (plain, plain[-8:], plain[-6:], plain[-4:], plain[:6])
+        if len(plain) == 18:  # noqa: PLR2004 - a citizen number holds the birth date
+            yield from _date_words(plain[6:10], plain[10:12], plain[12:14])
+    for phone in context.phones:
+        digits = phone.removeprefix("+86")
+        yield from (digits, digits[-8:], digits[-6:], digits[-4:], digits[:7])
+    if context.birth_date is not None:
+        yield from _date_words(*context.birth_date.isoformat().split("-"))
+    yield from (word.casefold() for word in context.words if len(word) >= _LEAST_OWN)
+
+
+def _date_words(year: str, month: str, day: str) -> Iterator[str]:
+    yield from (year + month + day, year[2:] + month + day, month + day + year, day + month + year, month + day)
+
+
+def _name_words(name: str) -> Iterator[str]:
+    """The name as written and as typed: zhangwei, zhang, wei, zw, zhangw, zwei, weizhang."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    syllables = [s for s in lazy_pinyin(plain, style=Style.NORMAL) if s.strip()]
+    if not syllables:
+        return
+    initials = "".join(s[0] for s in syllables)
+    family, given = syllables[0], "".join(syllables[1:])
+    yield from (plain, "".join(syllables), given + family, family + initials[1:], family[0] + given, initials)
+    yield from (word for word in (family, given, *syllables) if len(word) > 1)

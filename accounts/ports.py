@@ -1,0 +1,107 @@
+"""What the domain asks of the world outside it. Each docstring is the contract an adapter's tests prove.
+
+Every call may raise RegistryUnavailable (try later); none may raise anything of its own library. No adapter logs a
+number, a name or a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Protocol
+
+from accounts.db import Connection
+from accounts.identifiers import Identifier, Mobile
+
+
+class LegacyLogin(Protocol):
+    """One older system's account that a person may still log in with."""
+
+    @property
+    def person_id(self) -> str:
+        """Whose account it is."""
+        ...
+
+
+class LegacyLogins(Protocol):
+    """Older systems' accounts, found by the login name their people still type."""
+
+    def find(self, c: Connection, login_name: str) -> Sequence[LegacyLogin]:
+        """The live, linked accounts of this login name over all systems, most recently used first, in one statement.
+
+        An account that was adopted is found as well, for its login name stays good.
+        """
+        ...
+
+    def verify(self, login: LegacyLogin, password: str) -> bool:
+        """Whether the older system would have let this password in. False once it was adopted.
+
+        It must not cost as much as an Argon2id check: the caller adds exactly one of those to every guess, so that
+        unknown, wrong and legacy passwords take the same time.
+        """
+        ...
+
+    def adopt(self, c: Connection, login: LegacyLogin, *, now: datetime) -> None:
+        """The account's own secret is erased, in the caller's transaction: the person has a password of ours now."""
+        ...
+
+
+class SmsGateway(Protocol):
+    """Sends text messages."""
+
+    def send(self, phone: Mobile, text: str) -> str:
+        """The gateway took the message; returns its own reference. A message never holds an identity number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationRecord:
+    """What the population registry confirms about a number."""
+
+    matches: bool
+    deceased_on: date | None = None
+
+
+class PopulationRegistry(Protocol):
+    """The authority's register of citizens."""
+
+    def check(self, identifier: Identifier, name: str) -> PopulationRecord:
+        """Whether number and name belong together. It never returns a name: it only confirms one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EnterpriseRecord:
+    """An enterprise as its register describes it."""
+
+    name: str
+    kind: str
+    status: str
+    legal_representative: str = field(repr=False)
+
+
+class EnterpriseRegistry(Protocol):
+    """The register of enterprises and other legal persons."""
+
+    def look_up(self, identifier: Identifier) -> EnterpriseRecord | None:
+        """The enterprise of this code, or None when the register has none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StaffMember:
+    """One clerk or administrator as the directory knows them."""
+
+    staff_id: str
+    name: str = field(repr=False)
+    division: str
+    groups: tuple[str, ...] = ()
+
+
+class StaffDirectory(Protocol):
+    """The directory of the city's staff, e.g. LDAP."""
+
+    def authenticate(self, login_name: str, password: str) -> StaffMember | None:
+        """The member who proved themselves, or None; an empty password proves nobody, whatever the directory says."""
+        ...

@@ -1,0 +1,57 @@
+"""Opening an account, once proofing has shown who the person is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts import audit, evidence
+from accounts.credentials import password as passwords
+from accounts.credentials.password import PasswordHasher
+from accounts.credentials.policy import PasswordPolicy, PersonContext
+from accounts.db import Database
+from accounts.evidence import EvidenceKind
+from accounts.people import NaturalPerson, NewPerson, People
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What proofing found: the check that succeeded, who made it, and until when it holds."""
+
+    kind: EvidenceKind
+    source: str
+    expires_at: datetime | None = None
+
+
+class Registration:
+    """Opens accounts. Immutable: one for the process."""
+
+    def __init__(self, people: People, hasher: PasswordHasher, policy: PasswordPolicy) -> None:
+        self._people = people
+        self._hasher = hasher
+        self._policy = policy
+
+    def open_account(
+        self,
+        database: Database,
+        new: NewPerson,
+        password: str,
+        *,
+        proofs: tuple[Proof, ...],
+        channel: str,
+        now: datetime,
+    ) -> NaturalPerson:
+        """The person exists with this password and these checks, or nothing has changed.
+
+        Raises CredentialRefused, Busy, and Conflict when somebody holds one of the identifiers: tell the person to log
+        in, at the end of proofing only, for until then the answer would tell strangers who is registered.
+        """
+        self._policy.check(password, context=PersonContext.of(new))
+        encoded = self._hasher.hash(password)
+        with database.transaction() as c:
+            person = self._people.register(c, new, now=now)
+            for proof in proofs:
+                evidence.record(c, person.id, proof.kind, source=proof.source, at=now, expires_at=proof.expires_at)
+            passwords.store(c, self._people.vault, person.id, encoded, now=now)
+            audit.append(c, "person:account:open", now=now, person=person.id, channel=channel)
+        return person
