@@ -19,17 +19,20 @@ from werkzeug.wrappers import Response
 from wtforms import ValidationError
 
 from accounts.authentication import Authenticated
-from idp import dispatcher, sessions
+from idp import dispatcher, i18n, sessions
 from idp.dispatcher import Due
 from idp.interaction import Step
-from idp.oidc.messages import Reply
-from idp.services import Services, unit_of_work
+from idp.oidc.messages import Reply, Request
+from idp.services import Services, UnitOfWork, unit_of_work
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _RULES = "__yitong_view__"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # One slash, then nothing a browser could read as an authority or a new header: no second slash, backslash or control.
 _OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9_\-./?=&%]{0,500}", re.ASCII)
+LANGUAGE_COOKIE, VIEW_COOKIE = "yt_lang", "yt_view"
+VIEWS = ("standard", "elder", "largest")
+_YEAR = 365 * 24 * 3600
 _SELF_SITES = frozenset({"same-origin", "none"})
 
 
@@ -59,15 +62,15 @@ class ViewRules:
     role: str
 
 
-class UndeclaredView(Exception):  # noqa: N818 - names what is wrong, at start
+class UndeclaredView(Exception):
     """A view has no declared audience, role and CSRF mode, or takes POST while declared read-only."""
 
 
-class ForeignForm(Exception):  # noqa: N818 - names what happened
+class ForeignForm(Exception):
     """A POST that does not come from a page of ours, or from one too old. Nothing was changed."""
 
 
-class SignInFirst(Exception):  # noqa: N818 - names what is needed
+class SignInFirst(Exception):
     """The view is for signed-in people and nobody is; `path` is where the person wanted to go."""
 
     def __init__(self, path: str) -> None:
@@ -134,14 +137,14 @@ def due(request_id: str, step: Step) -> Due:
     """
     work = unit_of_work()
     flask.g.leads_out = True
-    return dispatcher.due(work.services, work.c, work.request, request_id, step, work.now)
+    return dispatcher.due(work.services, work.reading, work.request, request_id, step, work.now)
 
 
 def current_session() -> sessions.Session | None:
     """The live session of this browser, read once a request; None when nobody is signed in."""
     if "session_here" not in flask.g:
         work = unit_of_work()
-        flask.g.session_here = dispatcher.session_of(work.services, work.c, work.request, work.now)
+        flask.g.session_here = dispatcher.session_of(work.services, work.reading, work.request, work.now)
     found: sessions.Session | None = flask.g.session_here
     return found
 
@@ -209,17 +212,78 @@ def answer(reply: Reply) -> Response:
 
 
 def protect(app: flask.Flask, services: Services) -> None:
-    """Every request of the application is checked and every response carries its cookies and security headers."""
-    app.jinja_env.globals.update(csrf_token=generate_csrf, csp_nonce=csp_nonce)
+    """Every request has its unit of work and is checked; every response is committed before it is sent.
+
+    Every page knows its language, its size of type, the way back and the number to call.
+    """
 
     @app.before_request
-    def check_form() -> None:
+    def begin() -> None:
+        flask.g.unit_of_work = UnitOfWork(services, _plain_request())
         refuse_foreign_form(services.settings.origin)
 
     @app.after_request
     def finish(response: Response) -> Response:
+        if "unit_of_work" in flask.g:
+            unit_of_work().commit()
         _set_session_cookie(response, services)
         return harden(response, secure=services.settings.is_secure)
+
+    @app.teardown_request
+    def close(error: BaseException | None) -> None:
+        if "unit_of_work" in flask.g:
+            unit_of_work().roll_back()
+
+    @app.context_processor
+    def frame() -> dict[str, Any]:
+        return {
+            "csrf_token": generate_csrf,
+            "csp_nonce": csp_nonce(),
+            "lang": language(),
+            "view": type_size(),
+            "return_to": own_path(flask.request.full_path.rstrip("?")) or "",
+            "help_line": services.settings.help_line,
+        }
+
+
+def abandon() -> None:
+    """Nothing this request wrote remains, and no handle of a session that was not written goes out."""
+    if "unit_of_work" in flask.g:
+        unit_of_work().roll_back()
+    flask.g.pop("session_handle", None)
+
+
+def language() -> str:
+    """`zh-CN` or `en`: what the person chose here, or else what their browser asks for."""
+    return i18n.choose_language(flask.request.cookies.get(LANGUAGE_COOKIE, ""), str(flask.request.accept_languages))
+
+
+def type_size() -> str:
+    """`standard`, `elder` or `largest`: what the person chose here."""
+    chosen = flask.request.cookies.get(VIEW_COOKIE, "")
+    return chosen if chosen in VIEWS else VIEWS[0]
+
+
+def remember(response: Response, *, secure: bool) -> Response:
+    """The response with the choices of language and size that the request carries, for a year."""
+    for name, field, known in ((LANGUAGE_COOKIE, "language", tuple(i18n.LANGUAGES)), (VIEW_COOKIE, "view", VIEWS)):
+        chosen = flask.request.form.get(field)
+        if chosen in known:
+            response.set_cookie(name, chosen, max_age=_YEAR, path="/", secure=secure, httponly=True, samesite="Lax")
+    return response
+
+
+def _plain_request() -> Request:
+    """The request as the protocol reads it. The body is cached, so that Flask's form still finds it."""
+    incoming = flask.request
+    return Request(
+        method=incoming.method,
+        path=incoming.path,
+        query=incoming.query_string.decode("latin-1"),
+        headers={name.lower(): value for name, value in incoming.headers},
+        body=incoming.get_data(),
+        source=incoming.remote_addr or "",
+    )
 
 
 def refuse_foreign_form(origin: str) -> None:
@@ -260,7 +324,7 @@ def _policy() -> str:
 
     So pages whose form ends at a relying system go without it (docs/decisions); all others keep 'self'.
     """
-    script = f"'nonce-{flask.g.csp_nonce}'" if "csp_nonce" in flask.g else "'none'"
+    script = f"'nonce-{flask.g.csp_nonce}'" if "csp_nonce" in flask.g else "'none'"  # only pages have one
     form = "" if flask.g.get("leads_out") else " form-action 'self';"
     return _POLICY.format(script=script, form=form)
 
@@ -272,7 +336,8 @@ _POLICY = (
 _HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "no-referrer"),
+    # Not no-referrer: with it browsers send `Origin: null` on our own forms, and a null origin proves nothing.
+    ("Referrer-Policy", "same-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     ("Cache-Control", "no-store"),

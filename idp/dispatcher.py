@@ -1,21 +1,39 @@
-"""From a client's request to its answer: which step is due, and the approval when none is. Knows no web framework."""
+"""From a client's request to its answer: which step is due, and the approval when none is. Knows no web framework.
+
+The silent path, a person who is signed in and has agreed before, costs two statements: one read of everything that
+matters, and one Redemption that proves the session live in the same moment in which it approves the request.
+"""
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from accounts import audit, evidence
 from accounts.authentication import Authenticated
-from accounts.db import Connection
-from idp import sessions
-from idp.interaction import Step
-from idp.oidc.authorization_request import AuthorizationRequest
+from accounts.db import Connection, Redemption
+from idp import assurance, interaction, sessions
+from idp.interaction import Asked, ChannelRules, Step
+from idp.oidc import claims, consents, request_store, subjects
+from idp.oidc.authorization_request import OPEN_FOR, Approval, AuthorizationRequest, State
 from idp.oidc.clients import Client
+from idp.oidc.endpoints import authorization
+from idp.oidc.errors import AccessDenied, ProtocolError
+from idp.oidc.gate import may_proceed
 from idp.oidc.messages import Reply, Request
+from idp.oidc.models import authorization_requests
+from idp.oidc.secret import digest
+from idp.oidc.validation import AuthorizationError
 from idp.services import Services
 
+WEB = "web"  # the channel that answers decides the steps, and only the browser answers yet
+_HANDLE_LENGTH = 43
+_SILENT = Redemption(sessions.TOUCH_LIVE, authorization_requests, audit.audit_events)
+_SILENT_FIRST = Redemption(sessions.TOUCH_LIVE, authorization_requests, audit.audit_events, sessions.session_clients)
 
-class NotDue(Exception):  # noqa: N818 - names what happened
+
+class NotDue(Exception):
     """The step is not what this request needs next; the dispatcher knows what is."""
 
     def __init__(self, request_id: str) -> None:
@@ -23,7 +41,7 @@ class NotDue(Exception):  # noqa: N818 - names what happened
         self.request_id = request_id
 
 
-class RequestGone(Exception):  # noqa: N818 - names what happened
+class RequestGone(Exception):
     """The request is unknown, expired or answered. `client` is who asked, when that is still known."""
 
     def __init__(self, client: Client | None) -> None:
@@ -31,7 +49,7 @@ class RequestGone(Exception):  # noqa: N818 - names what happened
         self.client = client
 
 
-class OtherBrowser(Exception):  # noqa: N818 - names what happened
+class OtherBrowser(Exception):
     """The request was started in another browser and is answered nowhere else."""
 
 
@@ -43,3 +61,256 @@ class Due:
     client: Client
     session: sessions.Session | None
     step: Step
+
+
+def authorize(services: Services, request: Request, now: datetime) -> Reply:
+    """The answer to a request at /authorize: the client's code, its error, or the way to the first step.
+
+    Raises RefusedToPerson: a page, for there is nobody to redirect to.
+    """
+    try:
+        asked = authorization.read_request(services.provider, request, now)
+    except AuthorizationError as error:
+        return authorization.error_reply(services.provider, error)
+    client = _client(services, asked)
+    c = services.database.connection()
+    here = _standing(services, c, request, client, now)
+    try:
+        step = _next_step(services, c, asked, client, here)
+    except ProtocolError as error:
+        return authorization.refusal_reply(services.provider, asked, error)
+    if step is not None or here is None:
+        return _begin(services, c, request, asked, step or Step.LOGIN, now)
+    return _approve_silently(services, c, asked, client, here, now) or _begin(
+        services, c, request, asked, Step.LOGIN, now
+    )
+
+
+def resume(services: Services, c: Connection, request: Request, request_id: str, now: datetime) -> Reply:
+    """Where this request goes next: to the page of the step that is due, or to the client with its answer.
+
+    Raises RequestGone and OtherBrowser.
+    """
+    asked, client = _pending(services, c, request, request_id, now)
+    here = _standing(services, c, request, client, now)
+    try:
+        step = _next_step(services, c, asked, client, here)
+    except ProtocolError as error:
+        return authorization.deny(c, services.provider, asked, error, now)
+    if step is not None or here is None:
+        return _see(f"/{step or Step.LOGIN}/{request_id}")
+    return _approve(services, c, asked, client, here, now)
+
+
+def due(services: Services, c: Connection, request: Request, request_id: str, step: Step, now: datetime) -> Due:
+    """What the step's page needs, when that step is due. Raises NotDue, RequestGone and OtherBrowser."""
+    asked, client = _pending(services, c, request, request_id, now)
+    here = _standing(services, c, request, client, now)
+    try:
+        wanted = _next_step(services, c, asked, client, here)
+    except ProtocolError:
+        raise NotDue(request_id) from None
+    if wanted is not step:
+        raise NotDue(request_id)
+    return Due(asked, client, here.session if here else None, step)
+
+
+def decline(services: Services, c: Connection, declined: Due, now: datetime) -> Reply:
+    """The person said no: the client hears `access_denied` (RFC 6749 §4.1.2.1) and the refusal is remembered."""
+    if declined.step is Step.CONSENT and declined.session is not None:
+        consents.refuse(c, declined.session.person_id, declined.client, declined.request, now)
+    error = AccessDenied("the person declined")
+    return authorization.deny(c, services.provider, declined.request, error, now)
+
+
+def session_of(services: Services, c: Connection, request: Request, now: datetime) -> sessions.Session | None:
+    """The live session of the browser that sent the request."""
+    handle = _handle(services, request)
+    if handle is None:
+        return None
+    return sessions.read_by_handle(c, handle, _web(services).lifetimes.idle, now)
+
+
+def sign_in(
+    services: Services, c: Connection, request: Request, authenticated: Authenticated, now: datetime
+) -> sessions.Opened:
+    """A session of the person who proved themselves, under a handle nobody has seen before."""
+    level = evidence.identity_assurance(evidence.of(c, authenticated.person_id), now)
+    proven = assurance.authentication(authenticated.methods, authenticated.at, level)
+    before = session_of(services, c, request, now)
+    if before is not None and before.person_id == authenticated.person_id:
+        renewed = sessions.step_up(c, before, proven, now)
+        if renewed is not None:
+            return renewed
+    elif before is not None:
+        sessions.end(c, before.id, now, "another person signed in")
+    return sessions.open_session(
+        c,
+        authenticated.person_id,
+        proven,
+        _web(services).lifetimes,
+        channel=WEB,
+        user_agent=request.headers.get("user-agent"),
+        source=request.source,
+        now=now,
+    )
+
+
+def _approve_silently(
+    services: Services,
+    c: Connection,
+    asked: AuthorizationRequest,
+    client: Client,
+    here: sessions.Standing,
+    now: datetime,
+) -> Reply | None:
+    """The answer, or None when the session ended between the read and this statement."""
+    sub = here.sub or subjects.subject_for(c, here.session.person_id, client.sector, now)
+    approval = _approval(here, asked, client, here.grant_id or "", sub)
+    code, row = authorization.issue_code(asked, approval, now)
+    event = audit.row(
+        "person:request:approve", now=now, person=approval.person_id, client=client.client_id, channel=WEB
+    )
+    spend = {"session": here.session.id, "idle_since": now - _web(services).lifetimes.idle, "now": now}
+    if here.knows_client:
+        approved = c.redeem(_SILENT, spend, row, event)
+    else:
+        joined = {"session_id": here.session.id, "client_id": client.client_id, "sub": sub, "first_at": now}
+        approved = c.redeem(_SILENT_FIRST, spend, row, event, joined)
+    return authorization.success_reply(services.provider, asked, code) if approved else None
+
+
+def _approve(
+    services: Services,
+    c: Connection,
+    asked: AuthorizationRequest,
+    client: Client,
+    here: sessions.Standing,
+    now: datetime,
+) -> Reply:
+    if here.grant_id is None or not sessions.touch(c, here.session.id, now):
+        raise RequestGone(client)
+    sub = subjects.subject_for(c, here.session.person_id, client.sector, now)
+    sessions.join_client(c, here.session.id, client.client_id, sub, now)
+    approval = _approval(here, asked, client, here.grant_id, sub)
+    return authorization.approve(c, services.provider, asked, approval, now)
+
+
+def _approval(
+    here: sessions.Standing, asked: AuthorizationRequest, client: Client, grant_id: str, sub: str
+) -> Approval:
+    return Approval(
+        person_id=here.session.person_id,
+        session_id=here.session.id,
+        authentication=here.session.authentication,
+        grant_id=grant_id,
+        sub=sub,
+        released=claims.granted(asked.scopes, asked.claims, client),
+    )
+
+
+def _begin(
+    services: Services,
+    c: Connection,
+    request: Request,
+    asked: AuthorizationRequest,
+    step: Step,
+    now: datetime,
+) -> Reply:
+    """The request waits for a person, bound to this browser: a link to it is worth nothing in another one."""
+    name = browser_cookie_name(secure=services.settings.is_secure)
+    known = request.cookies.get(name, "")
+    value = known if len(known) == _HANDLE_LENGTH else secrets.token_urlsafe(32)
+    authorization.open_request(c, asked, now, binding=digest(value))
+    secure = "; Secure" if services.settings.is_secure else ""
+    age = int(OPEN_FOR.total_seconds())
+    cookie = f"{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"
+    reply = _see(f"/{step}/{asked.id}")
+    return Reply(reply.status, b"", (*reply.headers, ("Set-Cookie", cookie)))
+
+
+def browser_cookie_name(*, secure: bool) -> str:
+    """The cookie that says which browser asked; one value serves all its open requests, so that tabs do not fight."""
+    return "__Host-yt_browser" if secure else "yt_browser"
+
+
+def _pending(
+    services: Services, c: Connection, request: Request, request_id: str, now: datetime
+) -> tuple[AuthorizationRequest, Client]:
+    asked = request_store.find(c, request_id)
+    if asked is None:
+        raise RequestGone(None)
+    client = _client(services, asked)
+    value = request.cookies.get(browser_cookie_name(secure=services.settings.is_secure), "")
+    if asked.browser_binding is None or not secrets.compare_digest(asked.browser_binding, digest(value)):
+        raise OtherBrowser
+    if asked.state is not State.OPEN or asked.is_expired(now) or client.status != "active":
+        raise RequestGone(client)
+    return asked, client
+
+
+def _client(services: Services, asked: AuthorizationRequest) -> Client:
+    client = services.clients.get(asked.client_id)
+    if client is None:
+        raise RequestGone(None)
+    return client
+
+
+def _standing(
+    services: Services, c: Connection, request: Request, client: Client, now: datetime
+) -> sessions.Standing | None:
+    handle = _handle(services, request)
+    if handle is None:
+        return None
+    idle = _web(services).lifetimes.idle
+    here = sessions.standing(c, handle, idle, client_id=client.client_id, sector=client.sector, now=now)
+    if here is None or may_proceed(client=client, person_status=here.person_status, grant_withdrawn=False):
+        return None
+    return here
+
+
+def _next_step(
+    services: Services, c: Connection, asked: AuthorizationRequest, client: Client, here: sessions.Standing | None
+) -> Step | None:
+    return interaction.next_step(_asked(asked), _seen(c, asked, client, here), _web(services))
+
+
+def _asked(request: AuthorizationRequest) -> Asked:
+    return Asked(
+        created_at=request.created_at,
+        prompt=request.prompt,
+        max_age=None if request.max_age is None else timedelta(seconds=request.max_age),
+        essential_acr=request.essential_acr,
+        subject=request.asked_subject,
+    )
+
+
+def _seen(
+    c: Connection, asked: AuthorizationRequest, client: Client, here: sessions.Standing | None
+) -> interaction.Standing:
+    if here is None:
+        return interaction.Standing()
+    sub = here.sub
+    if sub is None and asked.asked_subject is not None:
+        sub = subjects.subject_of(c, here.session.person_id, client.sector)
+    covered = here.grant_id is not None and consents.covers(here.grant_scopes, here.grant_claims, asked, client)
+    return interaction.Standing(
+        auth_time=here.session.auth_time,
+        acr=here.session.authentication.acr,
+        sub=sub,
+        consent_needed=not covered,
+        consent_at=here.grant_at,
+    )
+
+
+def _handle(services: Services, request: Request) -> str | None:
+    handle = request.cookies.get(sessions.cookie_name(secure=services.settings.is_secure), "")
+    return handle if len(handle) == _HANDLE_LENGTH else None
+
+
+def _web(services: Services) -> ChannelRules:
+    return services.channels[WEB]
+
+
+def _see(path: str) -> Reply:
+    return Reply(303, b"", (("Location", path), ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")))

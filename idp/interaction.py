@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from idp.oidc.errors import ConsentRequired, LoginRequired, ProtocolError
+from idp import assurance
+from idp.oidc.errors import ConsentRequired, LoginRequired, ProtocolError, UnmetAuthenticationRequirements
 from idp.sessions import Lifetimes
 
 
@@ -63,15 +64,15 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One step, when it is due, and what a client that forbade asking is told."""
+    """One step, when it is due, and what a client that forbade asking is told. `None`: no step can repair it."""
 
-    step: Step
+    step: Step | None
     due: Callable[[Asked, Standing], bool]
     error: type[ProtocolError]
     says: str
 
 
-def _nobody(asked: Asked, standing: Standing) -> bool:
+def _nobody(_: Asked, standing: Standing) -> bool:
     return standing.auth_time is None
 
 
@@ -90,7 +91,17 @@ def _somebody_else(asked: Asked, standing: Standing) -> bool:
     return asked.subject is not None and asked.subject != standing.sub
 
 
-def _not_seen(asked: Asked, standing: Standing) -> bool:
+def _still_somebody_else(asked: Asked, standing: Standing) -> bool:
+    """The person was asked to log in as the one the hint names and came back as another: asking again is a loop."""
+    return _somebody_else(asked, standing) and not _before(standing.auth_time, asked.created_at)
+
+
+def _not_sure_enough(asked: Asked, standing: Standing) -> bool:
+    """An essential level that this login does not reach (Core §5.5.1.1); there is no stronger method to ask for yet."""
+    return not assurance.meets_any(asked.essential_acr, standing.acr or "")
+
+
+def _not_seen(_: Asked, standing: Standing) -> bool:
     return standing.consent_needed
 
 
@@ -103,10 +114,14 @@ def _before(moment: datetime | None, limit: datetime) -> bool:
 
 
 ROWS: tuple[Row, ...] = (
-    Row(Step.LOGIN, _nobody, LoginRequired, "nobody is signed in in this browser; send the request without prompt=none"),
+    Row(
+        Step.LOGIN, _nobody, LoginRequired, "nobody is signed in in this browser; send the request without prompt=none"
+    ),
     Row(Step.LOGIN, _asked_again, LoginRequired, "prompt=login cannot be answered silently"),
     Row(Step.LOGIN, _too_long_ago, LoginRequired, "the login is older than max_age; send it without prompt=none"),
+    Row(None, _still_somebody_else, LoginRequired, "the person who logged in is not the one the hint names"),
     Row(Step.LOGIN, _somebody_else, LoginRequired, "another person is signed in than the hint names"),
+    Row(None, _not_sure_enough, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
     Row(Step.CONSENT, _not_seen, ConsentRequired, "the person has not agreed yet; send it without prompt=none"),
     Row(Step.CONSENT, _shown_again, ConsentRequired, "prompt=consent cannot be answered silently"),
 )
@@ -114,14 +129,17 @@ ROWS: tuple[Row, ...] = (
 
 def next_row(asked: Asked, standing: Standing, steps: tuple[Step, ...]) -> Row | None:
     """The first row that is due among a channel's steps, or None when nothing is left to ask."""
-    return next((row for row in ROWS if row.step in steps and row.due(asked, standing)), None)
+    return next((row for row in ROWS if (row.step is None or row.step in steps) and row.due(asked, standing)), None)
 
 
 def next_step(asked: Asked, standing: Standing, channel: ChannelRules) -> Step | None:
-    """What the person must do next, or None. Raises the row's error where the client said prompt=none."""
+    """What the person must do next, or None.
+
+    Raises the row's error where the client said prompt=none, or where no step can repair what is missing.
+    """
     row = next_row(asked, standing, channel.steps)
     if row is None:
         return None
-    if "none" in asked.prompt:
+    if row.step is None or "none" in asked.prompt:
         raise row.error(row.says)
     return row.step

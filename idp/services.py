@@ -5,22 +5,19 @@ Nothing here decides anything: `build_services` only puts the parts of one proce
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
 
 import flask
 
-from accounts import linking
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.throttle import Throttle
 from accounts.db import Connection, Database
 from accounts.people import People
-from accounts.ports import SmsGateway
+from accounts.ports import LegacyLogin, LegacyLogins, SmsGateway
 from accounts.vault import Vault
 from idp.interaction import ChannelRules
 from idp.oidc.clients import ClientCache
@@ -68,11 +65,11 @@ def build_services(
     *,
     channels: tuple[ChannelRules, ...] = (),
     systems: Systems | None = None,
+    legacy: LegacyLogins | None = None,
 ) -> Services:
     """The parts of one process, connected to each other but not yet to any database server.
 
-    The command line needs no channels; the web application hands in its registry. Raises SettingsError-like
-    ValueError where a key does not have 32 bytes.
+    The command line needs no channels; the web application hands in its registry.
     """
     database = Database(settings.database_url.get_secret_value(), patience=settings.database_patience)
     vault = Vault.from_keys(settings.vault_key_pairs(), profile=settings.crypto_profile)
@@ -89,7 +86,7 @@ def build_services(
         vault=vault,
         people=people,
         hasher=hasher,
-        passwords=PasswordAuthentication(people, hasher, Throttle(vault), linking.Linking(vault)),
+        passwords=PasswordAuthentication(people, hasher, Throttle(), legacy or NoLegacyLogins()),
         keys=keys,
         clients=provider.clients,
         provider=provider,
@@ -103,9 +100,24 @@ def _hasher(settings: Settings) -> PasswordHasher:
         memory_kib=settings.argon2_memory_kib,
         passes=settings.argon2_passes,
         lanes=settings.argon2_lanes,
-        concurrent=settings.argon2_concurrent or os.cpu_count() or 1,
+        concurrent=settings.argon2_concurrent or None,
         wait=settings.argon2_wait,
     )
+
+
+class NoLegacyLogins:
+    """A city whose older systems' accounts have not been taken over yet: no login name leads anywhere."""
+
+    def find(self, c: Connection, login_name: str) -> tuple[LegacyLogin, ...]:  # noqa: ARG002 - the port's words
+        """Nobody."""
+        return ()
+
+    def verify(self, login: LegacyLogin, password: str) -> bool:  # noqa: ARG002 - the port's words
+        """Never."""
+        return False
+
+    def adopt(self, c: Connection, login: LegacyLogin, *, now: datetime) -> None:
+        """Never called, as nothing verifies."""
 
 
 class UnitOfWork:
@@ -122,6 +134,11 @@ class UnitOfWork:
         self.now = services.clock()
         self._open = ExitStack()
         self._connection: Connection | None = None
+
+    @property
+    def reading(self) -> Connection:
+        """This thread's connection without a transaction, unless `c` has opened one: for reads before costly work."""
+        return self.services.database.connection()
 
     @property
     def c(self) -> Connection:
@@ -144,12 +161,8 @@ class UnitOfWork:
             return
 
 
-class _RolledBack(Exception):  # noqa: N818 - never an error: how a transaction is told to end
+class _RolledBack(Exception):
     pass
-
-
-class _HoldsServices(Protocol):
-    services: Services
 
 
 def unit_of_work() -> UnitOfWork:

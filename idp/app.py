@@ -1,0 +1,82 @@
+"""The composition root: the only place that wires. Settings go in, the WSGI application of one process comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from flask_babel import Babel
+
+from idp import browser, dispatcher, errors, i18n, pages, routes
+from idp.adapters.channels import CHANNELS
+from idp.adapters.channels.channel import Channel
+from idp.adapters.channels.web import WEB
+from idp.front import Front
+from idp.oidc.machine import Machine
+from idp.oidc.messages import MAX_BODY, Reply, Request
+from idp.services import Services, build_services
+from idp.sessions import Lifetimes
+from idp.settings import Settings
+
+_TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+def create_app(settings: Settings) -> Front:
+    """The WSGI application: protocol endpoints straight from the front, pages through Flask."""
+    return serve(build_services(settings, channels=channels(settings)))
+
+
+def serve(services: Services) -> Front:
+    """The same for services that are built already: how tests bring their own clock and database."""
+    machine = Machine(services.provider)
+    handlers: dict[str, Callable[[Request], Reply | None]] = dict.fromkeys(machine.endpoints, machine.handle)
+    handlers["/authorize"] = _authorize(services)
+    return Front(
+        handlers=handlers,
+        fallback=flask_app(services).wsgi_app,
+        trusted_proxies=services.settings.proxies(),
+    )
+
+
+def channels(settings: Settings) -> tuple[Channel, ...]:
+    """CHANNELS, with the lifetimes this deployment has chosen for the web."""
+    lifetimes = Lifetimes(idle=settings.web_idle, absolute=settings.web_absolute)
+    web = Channel(WEB.name, WEB.steps, lifetimes, WEB.ceiling, WEB.shares_session)
+    return tuple(web if channel is WEB else channel for channel in CHANNELS)
+
+
+def flask_app(services: Services) -> browser.DeclaredFlask:
+    """The pages. Raises UndeclaredView for a view that does not say for whom it is."""
+    app = browser.DeclaredFlask("yitong", template_folder=str(_TEMPLATES), static_folder=None)
+    secure = services.settings.is_secure
+    app.config.update(
+        SECRET_KEY=services.vault.pepper(b"cookies", purpose="flask"),
+        SESSION_COOKIE_NAME="__Host-yt_form" if secure else "yt_form",
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        BABEL_TRANSLATION_DIRECTORIES=str(i18n.CATALOGUES),
+    )
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
+    app.extensions["yitong"] = services
+    Babel(app, default_locale=i18n.SOURCE, locale_selector=lambda: i18n.LANGUAGES[browser.language()])
+    browser.protect(app, services)
+    errors.register(app)
+    app.register_blueprint(routes.routes)
+    for page in pages.PAGES:
+        app.register_blueprint(page)
+    app.add_url_rule("/static/<path:filename>", "static", routes.static_file)
+    app.add_url_rule("/favicon.ico", "favicon", routes.favicon)
+    return app
+
+
+def _authorize(services: Services) -> Callable[[Request], Reply | None]:
+    def handle(request: Request) -> Reply | None:
+        """None for whatever needs a page: Flask asks again, and its error handlers draw it."""
+        try:
+            return dispatcher.authorize(services, request, services.clock())
+        except Exception:  # noqa: BLE001 - nothing was written, and the second attempt reports
+            return None
+
+    return handle

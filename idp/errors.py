@@ -1,0 +1,241 @@
+"""From an error to what the reader sees: a page with title, cause and cure, with words apart for the integrator.
+
+Each page carries a code for the telephone and a log id; the log holds the type and the place of a failure and never
+its text, which may name a person.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import flask
+import structlog
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from accounts.errors import Busy, Throttled, Unavailable
+from idp import browser, i18n
+from idp.browser import ForeignForm, SignInFirst
+from idp.dispatcher import NotDue, OtherBrowser, RequestGone
+from idp.oidc.claims import N_
+from idp.oidc.clients import Client
+from idp.oidc.errors import RefusedToPerson
+from idp.services import unit_of_work
+
+_log = structlog.get_logger("idp.errors")
+_HERE = ZoneInfo("Asia/Shanghai")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a person is told: source texts for the catalogues."""
+
+    title: str
+    cause: str
+    cure: str
+
+
+_NOT_CONNECTED = Message(
+    N_("这个网站还没有接入"),
+    N_("要您来登录的网站没有在我们这里登记，或者登记的信息对不上。"),
+    N_("请从官方网站重新进入。不要在这里填写密码。"),
+)
+_UNREADABLE = Message(
+    N_("登录请求看不懂"),
+    N_("把您带到这里的网站发来的请求不完整。您的账号没有问题。"),
+    N_("请回到您要办事的网站，再点一次登录。如果还是这样，请告诉那个网站。"),
+)
+MESSAGES: dict[str, Message] = {
+    "client_missing": _NOT_CONNECTED,
+    "client_unknown": _NOT_CONNECTED,
+    "client_disabled": Message(
+        N_("这个服务暂停使用统一登录"),
+        N_("这个服务的统一登录已经停用。您的账号没有问题。"),
+        N_("请拨打服务热线询问，或者到政务服务大厅人工窗口办理。"),
+    ),
+    "redirect_uri_missing": _NOT_CONNECTED,
+    "redirect_uri_unregistered": _NOT_CONNECTED,
+    "post_logout_redirect_uri_unregistered": _NOT_CONNECTED,
+    "logout_client_mismatch": _UNREADABLE,
+    "request_unreadable": _UNREADABLE,
+    "foreign_form": Message(
+        N_("这个页面打开太久了"),
+        N_("为了安全，我们没有接受刚才的提交，什么也没有改变。"),
+        N_("请返回上一页，刷新后再试一次。请确认浏览器没有禁用 Cookie。"),
+    ),
+    "other_browser": Message(
+        N_("请回到原来的浏览器"),
+        N_("这个登录是在另一个浏览器或另一台设备上开始的，不能在这里继续。"),
+        N_("请回到原来的浏览器继续，或者在这里从您要办事的网站重新点登录。如果链接是别人发给您的，请不要登录。"),
+    ),
+    "not_found": Message(
+        N_("没有这个页面"), N_("网址可能不完整，或者页面已经搬走。"), N_("请从您要办事的网站重新进入。")
+    ),
+    "bad_request": _UNREADABLE,
+    "unavailable": Message(
+        N_("系统正忙，请稍等"), N_("我们暂时无法处理您的请求，什么也没有改变。"), N_("请过几秒钟再试一次。")
+    ),
+    "server_error": Message(
+        N_("出错了，是我们的问题"),
+        N_("系统发生了意外，什么也没有改变。您的账号没有问题。"),
+        N_("请过一会儿再试。打电话求助时，请报下面的日志编号。"),
+    ),
+}
+
+
+def new_log_id() -> str:
+    """What a person reads out on the telephone and an operator finds in the log."""
+    return secrets.token_hex(5).upper()
+
+
+def error_page(code: str, status: int, *, description: str = "", client: Client | None = None) -> ResponseReturnValue:
+    """The page for that code, or JSON for whoever asks for it; logged under the id the page shows."""
+    log_id = new_log_id()
+    _log.info("refused", code=code, status=status, log_id=log_id, endpoint=flask.request.endpoint)
+    message = MESSAGES.get(code, MESSAGES["bad_request"])
+    if _wants_json():
+        return {"error": code, "error_description": description or message.cause, "log_id": log_id}, status
+    page = flask.render_template(
+        "pages/error.html",
+        title=gettext(message.title),
+        cause=gettext(message.cause),
+        cure=gettext(message.cure),
+        code=code,
+        description=description,
+        log_id=log_id,
+        home_uri=client.home_uri or "" if client else "",
+        client_name=_name(client),
+    )
+    return page, status
+
+
+def register(app: flask.Flask) -> None:
+    """Every error that reaches the application is answered with a page of ours."""
+    app.register_error_handler(RefusedToPerson, _refused)
+    app.register_error_handler(RequestGone, _gone)
+    app.register_error_handler(OtherBrowser, _other_browser)
+    app.register_error_handler(NotDue, _not_due)
+    app.register_error_handler(SignInFirst, _sign_in_first)
+    app.register_error_handler(ForeignForm, _foreign_form)
+    app.register_error_handler(Throttled, _throttled)
+    app.register_error_handler(Unavailable, _unavailable)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _failed)
+
+
+def _refused(error: RefusedToPerson) -> ResponseReturnValue:
+    if error.code == "request_answered":
+        return _gone(RequestGone(None))
+    return error_page(error.code, 400, description=error.description)
+
+
+def _gone(error: RequestGone) -> ResponseReturnValue:
+    page = flask.render_template(
+        "pages/expired.html",
+        home_uri=error.client.home_uri or "" if error.client else "",
+        client_name=_name(error.client),
+        log_id=new_log_id(),
+    )
+    return page, 410
+
+
+def _other_browser(_: OtherBrowser) -> ResponseReturnValue:
+    return error_page("other_browser", 403, description="The request is bound to the browser that made it.")
+
+
+def _not_due(error: NotDue) -> ResponseReturnValue:
+    return browser.redirect_to_dispatcher(error.request_id)
+
+
+def _sign_in_first(error: SignInFirst) -> ResponseReturnValue:
+    return flask.redirect(f"/login?next={error.path}", 303)
+
+
+def _foreign_form(error: ForeignForm) -> ResponseReturnValue:
+    return error_page("foreign_form", 403, description=f"The form was refused: {error}.")
+
+
+def _throttled(error: Throttled) -> ResponseReturnValue:
+    seconds = int(error.retry_after.total_seconds())
+    until = unit_of_work().now + timedelta(seconds=seconds)
+    page = flask.render_template(
+        "pages/throttled.html", minutes=-(-seconds // 60), until=_clock_time(until), retry_to=_way_back()
+    )
+    return page, 429, {"Retry-After": str(seconds)}
+
+
+def _unavailable(error: Unavailable) -> ResponseReturnValue:
+    if not isinstance(error, Busy):
+        browser.abandon()
+        _log.warning("unavailable", code=error.code)
+    seconds = max(1, int(error.retry_after.total_seconds()))
+    page = flask.render_template("pages/busy.html", retry_to=_way_back(), seconds=seconds)
+    return page, 503, {"Retry-After": str(seconds)}
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None:
+        return error.response
+    status = error.code or 500
+    code = "not_found" if status == 404 else "bad_request"  # noqa: PLR2004 - HTTP's own number
+    answer = flask.make_response(error_page(code, status, description=error.name))
+    _keep_allow(error, answer)
+    return answer
+
+
+def _keep_allow(error: HTTPException, answer: Response) -> None:
+    """A 405 names what is allowed (RFC 9110 §15.5.6)."""
+    for name, value in error.get_headers():
+        if name == "Allow":
+            answer.headers[name] = value
+
+
+def _failed(error: Exception) -> ResponseReturnValue:
+    browser.abandon()
+    log_id, trace = new_log_id(), error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else ""
+    _log.error("server_error", log_id=log_id, type=type(error).__name__, place=place)
+    message = MESSAGES["server_error"]
+    page = flask.render_template(
+        "pages/error.html",
+        title=gettext(message.title),
+        cause=gettext(message.cause),
+        cure=gettext(message.cure),
+        code="server_error",
+        description="The provider failed; the log holds the place under this id.",
+        log_id=log_id,
+        home_uri="",
+        client_name="",
+    )
+    return page, 500
+
+
+def _way_back() -> str:
+    """Where trying again leads: the same page by GET."""
+    return browser.own_path(flask.request.path) or "/account"
+
+
+def _clock_time(moment: datetime) -> str:
+    return moment.astimezone(_HERE).strftime("%H:%M")
+
+
+def _name(client: Client | None) -> str:
+    if client is None:
+        return ""
+    return (
+        client.name_en or client.name
+        if browser.language() in i18n.LANGUAGES and browser.language() == "en"
+        else client.name
+    )
+
+
+def _wants_json() -> bool:
+    accepted = flask.request.accept_mimetypes
+    return accepted.best_match(("text/html", "application/json")) == "application/json"

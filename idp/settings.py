@@ -1,0 +1,167 @@
+"""Settings: everything a deployment may choose, typed, explained and checked before the first request.
+
+Values come from the environment (`YITONG_…`), and from the file named by `YITONG_ENV_FILE`. In production an insecure
+value refuses the start, and the refusal names the cure. docs/reference/settings.md is written from this file.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import ipaddress
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_KEY_BYTES = 32
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_NEW_KEY = "python -c 'import base64,secrets; print(\"k1:\" + base64.b64encode(secrets.token_bytes(32)).decode())'"
+
+
+class Settings(BaseSettings):
+    """One deployment's choices. Secrets are masked in `repr`; nothing changes after the start."""
+
+    model_config = SettingsConfigDict(env_prefix="YITONG_", frozen=True, extra="ignore")
+
+    environment: Literal["production", "demo", "test"] = Field(
+        "production",
+        description="What this process is for. `demo` and `test` allow http, development keys and sandbox systems; "
+        "`production` refuses all of them.",
+    )
+    issuer: str = Field(
+        "http://localhost:8000",
+        description="The public origin, without a path: the `iss` of every token and the start of every link. "
+        "Host and proxy headers are never asked. Changing it signs everybody out of every service.",
+    )
+    database_url: SecretStr = Field(
+        SecretStr("sqlite:///var/yitong.db"),
+        description="`sqlite:///path` or `postgresql://user:password@host/name`. SQLite serves one process.",
+    )
+    database_patience: timedelta = Field(
+        timedelta(seconds=5),
+        description="How long a statement may wait or run before the person is asked to try again.",
+    )
+    vault_keys: SecretStr = Field(
+        SecretStr(""),
+        description="`id:base64` of 32 random bytes, the current key first, older ones after commas. "
+        "They seal every number and name: whoever loses them loses the data, whoever leaks them leaks it.",
+    )
+    crypto_profile: Literal["international", "gm"] = Field(
+        "international",
+        description="`gm` seals with SM4 and indexes with SM3. What the other profile sealed stays readable.",
+    )
+    argon2_memory_kib: int = Field(
+        19456, ge=8, description="Memory of one password check. `yitong calibrate` proposes a value for the machine."
+    )
+    argon2_passes: int = Field(2, ge=1, description="Passes over that memory; more cost an attacker and us alike.")
+    argon2_lanes: int = Field(1, ge=1, description="Lanes of one check. More than one takes cores from other requests.")
+    argon2_concurrent: int = Field(
+        0, ge=0, description="Password checks at a time in this process; 0 is one for each core."
+    )
+    argon2_wait: timedelta = Field(
+        timedelta(milliseconds=50),
+        description="How long a login waits for its turn before the page says that too many people are logging in.",
+    )
+    web_idle: timedelta = Field(
+        timedelta(minutes=15), description="A web session unused for this long asks for a login again."
+    )
+    web_absolute: timedelta = Field(
+        timedelta(hours=12), description="A web session never lasts longer than this, used or not."
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Networks of our own proxies, comma-separated (`10.0.0.0/8`). Only they may say in "
+        "X-Forwarded-For whom a request comes from; a stranger listed here can evade every limit.",
+    )
+    help_line: str = Field("12345", description="The telephone number that every page offers for help.")
+    allow_private_destinations: bool = Field(
+        False,  # noqa: FBT003 - a field's default, not a switch
+        description="Whether logout notices may go to private addresses. For demo and tests; production refuses it.",
+    )
+    sandbox: bool = Field(
+        False,  # noqa: FBT003 - a field's default, not a switch
+        description="Whether short messages go to a page of ours instead of a telephone. Production refuses it.",
+    )
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the public origin is https, and cookies may say so."""
+        return self.issuer.startswith("https://")
+
+    @property
+    def origin(self) -> str:
+        """The public origin as browsers write it in `Origin`."""
+        return self.issuer
+
+    def vault_key_pairs(self) -> tuple[tuple[str, bytes], ...]:
+        """(key id, 32 bytes) of each vault key, the current one first."""
+        text = self.vault_keys.get_secret_value()
+        return tuple(_key(part) for part in text.split(",")) if text else (_development_key(),)
+
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks of our own proxies."""
+        parts = (part.strip() for part in self.trusted_proxies.split(","))
+        return tuple(ipaddress.ip_network(part) for part in parts if part)
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        for problem in (*self._malformed(), *(self._insecure() if self.environment == "production" else ())):
+            raise ValueError(problem)
+        return self
+
+    def _malformed(self) -> tuple[str, ...]:
+        problems = []
+        url = urlsplit(self.issuer)
+        if url.scheme not in ("http", "https") or not url.hostname or self.issuer != f"{url.scheme}://{url.netloc}":
+            problems.append("YITONG_ISSUER must be an origin such as https://id.example.gov.cn, without path or slash")
+        self.vault_key_pairs()
+        self.proxies()
+        return tuple(problems)
+
+    def _insecure(self) -> tuple[str, ...]:
+        refused = (
+            (not self.is_secure, "YITONG_ISSUER must be https; put the server behind TLS and set its public origin"),
+            (
+                not self.vault_keys.get_secret_value(),
+                f"YITONG_VAULT_KEYS is empty; make a key with {_NEW_KEY} and keep a copy offline",
+            ),
+            (self.sandbox, "YITONG_SANDBOX shows text messages to everybody; unset it and configure a gateway"),
+            (
+                self.allow_private_destinations,
+                "YITONG_ALLOW_PRIVATE_DESTINATIONS lets clients probe our network; unset",
+            ),
+            (
+                self.argon2_memory_kib * self.argon2_passes < 7168 * 5,
+                "YITONG_ARGON2_MEMORY_KIB and _PASSES are weaker than 7168 × 5; run `yitong calibrate`",
+            ),
+        )
+        return tuple(cure for is_so, cure in refused if is_so)
+
+
+def load() -> Settings:
+    """The settings of this process. Raises pydantic's ValidationError, each line of which names the cure."""
+    name = os.environ.get("YITONG_ENV_FILE")
+    return Settings(_env_file=Path(name) if name else None)  # type: ignore[call-arg]
+
+
+def _key(part: str) -> tuple[str, bytes]:
+    key_id, _, encoded = part.strip().partition(":")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        key = b""
+    if not key_id or len(key) != _KEY_BYTES:
+        raise ValueError(f"YITONG_VAULT_KEYS: each key is id:base64 of 32 random bytes; make one with {_NEW_KEY}")
+    return key_id, key
+
+
+def _development_key() -> tuple[str, bytes]:
+    """The same for everybody, so it protects nothing: production refuses to start with it."""
+    return "development", hashlib.sha256(b"yitong development vault key: protects nothing").digest()
