@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -109,6 +109,16 @@ def is_public(address: Address) -> bool:
     return not any(address in network for network in _REFUSED_NETWORKS)
 
 
+class _Everywhere:
+    """Every origin: for a demo, whose relying systems all live on this machine."""
+
+    def __contains__(self, _origin: object) -> bool:
+        return True
+
+
+EVERYWHERE: Container[str] = _Everywhere()
+
+
 class Fetcher:
     """Fetches from strangers. `allowed_private` lists origins (`http://127.0.0.1:8001`) of a demo or a test.
 
@@ -119,13 +129,13 @@ class Fetcher:
     def __init__(
         self,
         *,
-        allowed_private: Collection[str] = (),
+        allowed_private: Container[str] = (),
         timeout: timedelta = timedelta(seconds=5),
         largest: int = 64 * 1024,
         resolver: Resolver = resolve,
         ca_file: str | None = None,
     ) -> None:
-        self._allowed = frozenset(origin.rstrip("/") for origin in allowed_private)
+        self._allowed = allowed_private
         self._timeout = timeout.total_seconds()
         self._largest = largest
         self._resolver = resolver

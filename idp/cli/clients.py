@@ -1,0 +1,106 @@
+"""Commands about relying systems."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+from rich.table import Table
+
+from accounts import divisions
+from accounts.db import Connection
+from idp.cli.terminal import MISUSED, House, Told, house, out
+from idp.oidc import claims, clients, store
+from idp.oidc.secret import digest, new_secret
+from idp.oidc.vocabulary import INITIAL_ACCESS_PREFIX
+
+
+@click.group("clients")
+def clients_group() -> None:
+    """Relying systems."""
+
+
+@clients_group.command("add")
+@click.argument("client_id")
+@click.option("--name", required=True, help="What people read, in Chinese.")
+@click.option("--name-en", required=True)
+@click.option("--purpose", required=True, help="What the facts are needed for; shown to people.")
+@click.option("--purpose-en", required=True)
+@click.option("--redirect-uri", "redirect_uris", multiple=True, required=True)
+@click.option("--post-logout-redirect-uri", "post_logout", multiple=True)
+@click.option("--backchannel-logout-uri", default=None)
+@click.option("--scope", "scopes", multiple=True, default=("openid", "profile"), show_default=True)
+@click.option("--division", default="510500", show_default=True, help="Whose system it is, as a division code.")
+@click.option(
+    "--legal-basis",
+    type=click.Choice(["statutory_duty", "consent", "separate_consent", "guardian_consent", "contract"]),
+    default="consent",
+    show_default=True,
+)
+@click.option("--auth-method", default="client_secret_basic", show_default=True)
+@house
+def clients_add(here: House, /, client_id: str, scopes: tuple[str, ...], **told: Any) -> None:
+    """Register CLIENT_ID and show its secret, this once."""
+    if divisions.find(told["division"]) is None:
+        raise Told("unknown_division", "No division has that code.", "Use a six-digit code such as 510502.", MISUSED)
+    new = clients.NewClient(
+        client_id=client_id,
+        scopes=scopes,
+        claims_ceiling=claims.of_scopes(scopes),
+        post_logout_redirect_uris=told.pop("post_logout"),
+        token_endpoint_auth_method=told.pop("auth_method"),
+        **told,
+    )
+    with here.transaction() as c:
+        _, secret = clients.create(c, new, now=here.now)
+    out.print(f"client_id      {client_id}\nclient_secret  {secret or '(none)'}")
+    out.print(f"issuer         {here.services.settings.issuer}")
+
+
+@clients_group.command("list")
+@house
+def clients_list(here: House) -> None:
+    """Every relying system."""
+    table = Table("client_id", "名称 name", "basis", "scopes", "status")
+    with here.transaction() as c:
+        for client in clients.every(c):
+            table.add_row(client.client_id, client.name, client.legal_basis, " ".join(client.scopes), client.status)
+    out.print(table)
+
+
+@clients_group.command("secret")
+@click.argument("client_id")
+@house
+def clients_secret(here: House, client_id: str) -> None:
+    """Give CLIENT_ID a new secret, shown this once; the old one works until the next change."""
+    with here.transaction() as c:
+        out.print(clients.rotate_secret(c, _client(here, client_id), now=here.now))
+
+
+@clients_group.command("invite")
+@click.option("--scope", "scopes", multiple=True, default=("openid", "profile"), show_default=True)
+@click.option("--uses", default=1, show_default=True, type=click.IntRange(1))
+@click.option("--days", default=7, show_default=True, type=click.IntRange(1, 365))
+@click.option("--division", default="510500", show_default=True)
+@house
+def clients_invite(here: House, scopes: tuple[str, ...], uses: int, days: int, division: str) -> None:
+    """Make an initial access token with which a system registers itself (RFC 7591)."""
+    policy = {"scopes": list(scopes), "division": division}
+    with here.transaction() as c:
+        out.print(invite(c, policy, uses=uses, until=here.now + timedelta(days=days), now=here.now))
+
+
+def invite(c: Connection, policy: dict[str, Any], *, uses: int, until: datetime, now: datetime) -> str:
+    """An initial access token good for `uses` registrations within the policy, until then."""
+    token = new_secret(INITIAL_ACCESS_PREFIX)
+    row = {"digest": digest(token), "policy": policy, "created_at": now, "expires_at": until, "uses_left": uses}
+    c.execute(store.INSERT_INITIAL_ACCESS, **row)
+    return token
+
+
+def _client(here: House, client_id: str) -> clients.Client:
+    found = here.services.clients.get(client_id)
+    if found is None:
+        raise Told("unknown_client", "There is no client of that id.", "See `yitong clients list`.")
+    return found

@@ -1,0 +1,103 @@
+"""Commands about the schema, the signing keys, the audit trail, deliveries and this machine."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+from rich.table import Table
+
+from accounts import audit
+from accounts.credentials import password as passwords
+from idp import migrations, outbox
+from idp.cli.terminal import House, Told, house, out
+
+
+@click.group()
+def db() -> None:
+    """The schema of the database."""
+
+
+@db.command("upgrade")
+@click.argument("revision", default="head")
+@house
+def db_upgrade(here: House, revision: str) -> None:
+    """Bring the schema to REVISION, the newest by default. Safe to repeat, also from two nodes at once."""
+    migrations.upgrade(here.services.database, revision)
+    with here.transaction() as c:
+        here.services.keys.ensure(c, here.now)
+    out.print(f"schema at {migrations.current(here.services.database)}; signing keys present")
+
+
+@db.command("downgrade")
+@click.argument("revision")
+@click.confirmation_option(prompt="What only the newer schema holds will be lost. Go on?")
+@house
+def db_downgrade(here: House, revision: str) -> None:
+    """Take the schema back to REVISION (`base` removes every table)."""
+    migrations.downgrade(here.services.database, revision)
+    out.print(f"schema at {migrations.current(here.services.database) or 'base'}")
+
+
+@db.command("revise")
+@click.argument("message")
+@house
+def db_revise(here: House, message: str) -> None:
+    """For developers: write a revision with what the tables in code have and this database has not."""
+    migrations.revise(here.services.database, message)
+
+
+@click.group()
+def keys() -> None:
+    """The keys that sign tokens."""
+
+
+@keys.command("rotate")
+@click.option("--now", "at_once", is_flag=True, help="Emergency: sign with the new key at once.")
+@house
+def keys_rotate(here: House, at_once: bool) -> None:  # noqa: FBT001 - click hands flags over so
+    """Publish new keys now; they sign once relying systems have had time to fetch them."""
+    lead = {"lead": timedelta(0)} if at_once else {}
+    with here.transaction() as c:
+        for kid in here.services.keys.rotate(c, here.now, **lead):
+            out.print(f"published {kid}")
+
+
+@click.group("audit")
+def audit_group() -> None:
+    """The audit trail."""
+
+
+@audit_group.command("verify")
+@house
+def audit_verify(here: House) -> None:
+    """Read the whole chain again and point at the first record that does not stand."""
+    with here.transaction() as c:
+        verdict = audit.verify(c, here.services.vault)
+    if verdict.broken is None:
+        out.print(f"{verdict.records} records in {verdict.batches} batches stand")
+        return
+    where = f"batch {verdict.broken.batch}, record {verdict.broken.position}: {verdict.broken.reason}"
+    raise Told("audit_broken", where, "Keep the database as it is and compare with a backup.")
+
+
+@click.command("deliveries")
+@click.option("--most", default=50, show_default=True)
+@house
+def deliveries(here: House, most: int) -> None:
+    """Who has not been told yet, and why."""
+    table = Table("since", "kind", "client", "tries", "next", "last error")
+    with here.transaction() as c:
+        for row in outbox.undelivered(c, most):
+            when = "given up" if row.failed_at else f"{row.next_attempt_at:%H:%M:%S}"
+            since = f"{row.created_at:%m-%d %H:%M:%S}"
+            table.add_row(since, row.kind, row.client_id or "", str(row.attempts), when, row.last_error or "")
+    out.print(table)
+
+
+@click.command()
+@click.option("--milliseconds", default=100, show_default=True, type=click.IntRange(10, 5000))
+def calibrate(milliseconds: int) -> None:
+    """Propose Argon2id parameters for this machine."""
+    best = passwords.calibrate(timedelta(milliseconds=milliseconds))
+    out.print(f"YITONG_ARGON2_MEMORY_KIB={best.memory_kib}\nYITONG_ARGON2_PASSES={best.passes}", highlight=False)

@@ -1,0 +1,100 @@
+"""The processes of a deployment: the server, and the worker beside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta
+
+import click
+import structlog
+
+from accounts import audit
+from accounts.errors import Conflict, Unavailable
+from idp.adapters.systems.sandbox import SandboxSms
+from idp.cli.terminal import MISUSED, House, Told, house
+from idp.fetcher import EVERYWHERE, Fetcher
+from idp.outbox import LogoutNotice, Outlets, Worker
+from idp.services import Services
+
+_SEAL_EVERY = 10.0
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1))
+@click.option("--threads", default=4, show_default=True, type=click.IntRange(1), help="Requests at a time per worker.")
+@house
+def serve(here: House, host: str, port: int, workers: int, threads: int) -> None:
+    """Serve logins. Put nginx in front: a naked port is not for the internet."""
+    from granian import Granian  # noqa: PLC0415 - only this command pays for the server
+    from granian.constants import Interfaces  # noqa: PLC0415
+
+    if workers > 1 and here.services.database.dialect == "sqlite":
+        raise Told("one_worker_with_sqlite", "SQLite serves one process.", "Use --workers 1, or PostgreSQL.", MISUSED)
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - wsgi.py stands beside the installed packages
+    Granian(
+        "wsgi:application",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=threads,
+        log_access=False,
+    ).serve()
+
+
+@click.command()
+@click.option("--poll", default=0.2, show_default=True, type=click.FloatRange(0.01, 60), help="Seconds between looks.")
+@house
+def worker(here: House, poll: float) -> None:
+    """Deliver logout notices and messages, and chain the audit trail, until stopped."""
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    sealing = threading.Thread(target=_seal_until, args=(here.services, stop), name="audit")
+    sealing.start()
+    with closing(here.services.database), closing(Worker(here.services.database, outlets(here.services))) as deliverer:
+        deliverer.run(here.services.clock, stop, poll=timedelta(seconds=poll))
+    sealing.join()
+
+
+def outlets(services: Services) -> Outlets:
+    """Everything this process delivers through. Raises SandboxInProduction."""
+    chosen = services.settings
+    return Outlets(
+        fetcher=Fetcher(allowed_private=EVERYWHERE if chosen.allow_private_destinations else ()),
+        vault=services.vault,
+        sms=SandboxSms(services.database, services.vault, services.clock, environment=chosen.environment),
+        logout_token=_logout_token(services),
+    )
+
+
+def _logout_token(services: Services) -> Callable[[LogoutNotice, datetime], str]:
+    def mint(notice: LogoutNotice, now: datetime) -> str:
+        client = services.clients.get(notice.client_id)
+        alg = client.id_token_signed_response_alg if client else "ES256"
+        tokens = services.provider.tokens
+        return tokens.logout_token(notice.client_id, now, alg=alg, jti=notice.jti, sub=notice.sub, sid=notice.sid)
+
+    return mint
+
+
+def _seal_until(services: Services, stop: threading.Event) -> None:
+    with closing(services.database):
+        while not stop.wait(_SEAL_EVERY):
+            try:
+                while _seal_batch(services):
+                    continue
+            except (Conflict, Unavailable) as later:
+                structlog.get_logger(__name__).warning("audit_not_sealed", code=later.code)
+
+
+def _seal_batch(services: Services) -> int:
+    with services.database.transaction() as c:
+        return audit.seal(c, services.vault, now=services.clock())
