@@ -1,0 +1,56 @@
+import logging
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from accounts.audit import append, audit_events
+from accounts.db import Statement
+from tests.hygiene import HYGIENE, Hygiene, _Listener
+
+LEAKS = (
+    "51999919900101005X",
+    "id=51999919900101005x&next=",
+    "510502189101010016",
+    "810000189101010017",
+    "519999900101001",
+    "+8613900000012",
+    "tel%3A 13900000012 ",
+)
+CLEAN = ("a5199991990010100517b", "1893-01-01", "5199991990", "+8613812345678", "c3519999199001010017f0")
+
+
+@pytest.mark.parametrize("text", LEAKS)
+def test_a_leak_is_found_wherever_it_stands(text):
+    """A scan that could not find a leak would prove nothing."""
+    seen = Hygiene()
+    seen.look("url", "/authorize", f"https://idp.example/{text}")
+    seen.look("page", "/", f"<p>{text}</p>")
+    assert len(seen.hits) == 2
+
+
+@pytest.mark.parametrize("text", CLEAN)
+def test_what_is_no_number_is_no_hit(text):
+    """Digests and dates that resemble a number do not raise an alarm nobody would believe twice."""
+    seen = Hygiene()
+    seen.look("log", "idp", text)
+    assert not seen.hits
+
+
+def test_the_run_listens_to_every_logger_at_debug(pytestconfig):
+    """A library's debug line counts as much as one of ours."""
+    before = pytestconfig.stash[HYGIENE].looked.get("log", 0)
+    logging.getLogger("some.library").debug("forty-two")
+    assert pytestconfig.stash[HYGIENE].looked["log"] > before
+    assert any(isinstance(handler, _Listener) for handler in logging.getLogger().handlers)
+
+
+def test_a_number_in_a_row_is_found(database):
+    """The dump of a database is looked at row by row."""
+    with database.transaction() as c:
+        append(c, "person:session:open", now=datetime(2026, 3, 2, tzinfo=UTC), detail={"note": "519999" + "199001010017"})
+    seen = Hygiene()
+    seen.look_at_database("here", database)
+    assert seen.hits
+    with database.transaction() as c:
+        c.execute(Statement(sa.delete(audit_events)))

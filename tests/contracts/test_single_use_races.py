@@ -1,0 +1,229 @@
+"""Sixty-four racers for each single-use thing, on both databases: exactly one winner, every round.
+
+`YITONG_RACE_ROUNDS` sets the rounds: few in a quick run, 1,000 in CI (`make race`).
+"""
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from accounts.db import Database, Statement, new_id
+from accounts.people import People, natural_persons
+from idp.oidc import clients, store
+from idp.oidc.keys import KeyRing
+from idp.oidc.machine import Machine
+from idp.oidc.messages import Request
+from idp.oidc.models import access_tokens, authorization_requests, refresh_tokens
+from idp.oidc.provider import Provider, ProviderPolicy
+from idp.oidc.secret import digest, new_secret
+
+pytestmark = [pytest.mark.race, pytest.mark.timeout(3600)]
+
+RACERS = 64
+THREADS = 16  # so many connections race at once; the other racers come as these finish
+ROUNDS = int(os.environ.get("YITONG_RACE_ROUNDS", "10"))
+CALLBACK = "https://rp.example/callback"
+VERIFIER = "v" * 43
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+COUNT_ACCESS = Statement(sa.select(sa.func.count().label("n")).where(access_tokens.c.request_id == sa.bindparam("of")))
+COUNT_SUCCESSORS = Statement(
+    sa.select(sa.func.count().label("n")).where(
+        refresh_tokens.c.family == sa.bindparam("of"), refresh_tokens.c.used_at.is_(None)
+    )
+)
+INSERT_REQUEST = Statement(sa.insert(authorization_requests))
+INSERT_PERSON = Statement(sa.insert(natural_persons))
+INSERT_REFRESH = Statement(sa.insert(refresh_tokens))
+
+
+@pytest.fixture
+def arena(database_url, vault, clock):
+    """A provider whose racers wait for the writer rather than give up."""
+    database = Database(database_url, patience=timedelta(seconds=60))
+    provider = Provider(
+        database=database,
+        issuer="https://idp.example",
+        keys=KeyRing(database, vault),
+        people=People(vault),
+        policy=ProviderPolicy(),
+        now=clock,
+    )
+    with database.transaction() as c:
+        provider.keys.ensure(c, clock())
+    made = Arena(provider, vault, clock)
+    yield made
+    made.close()
+    database.close()
+
+
+class Arena:
+    """One provider, one person, one public client, and racers."""
+
+    def __init__(self, provider, vault, clock):
+        self.provider, self.clock = provider, clock
+        self.machine = Machine(provider)
+        self.together = threading.Barrier(THREADS)
+        self.pool = ThreadPoolExecutor(THREADS)
+        self.person_id = new_id()
+        c = provider.database.connection()
+        sealed = vault.seal("{}", place="natural_persons.attributes")
+        moment = {"created_at": clock(), "updated_at": clock()}
+        c.execute(INSERT_PERSON, id=self.person_id, status="active", attributes=sealed, merged_into=None, **moment)
+        new = clients.NewClient(
+            client_id="public",
+            name="公开",
+            name_en="public",
+            division="510500",
+            purpose="测试",
+            purpose_en="test",
+            legal_basis="consent",
+            redirect_uris=(CALLBACK,),
+            scopes=("openid", "offline_access"),
+            claims_ceiling=(),
+            token_endpoint_auth_method="none",
+        )
+        with provider.database.transaction() as c:
+            clients.create(c, new, now=clock())
+
+    def race(self, act):
+        """What each of the racers got; the first of every thread start together."""
+
+        def run(n):
+            if n < THREADS:
+                self.together.wait()
+            return act()
+
+        return list(self.pool.map(run, range(RACERS)))
+
+    def close(self):
+        """Every thread gives its connection back."""
+
+        def leave(_):
+            self.together.wait()
+            self.provider.database.close()
+
+        list(self.pool.map(leave, range(THREADS)))
+        self.pool.shutdown()
+
+    def token(self, **form):
+        """The status the token endpoint gives."""
+        body = "&".join(f"{name}={value}" for name, value in form.items()).encode()
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        return self.machine.handle(Request("POST", "/token", headers=headers, body=body))
+
+    def code(self, scopes=("openid",)):
+        """A fresh approved request's id and code."""
+        code, request_id, now = new_secret("yt_ac_"), new_id(), self.clock()
+        row = dict.fromkeys(authorization_requests.c.keys())
+        row |= {
+            "id": request_id,
+            "kind": "browser",
+            "state": "approved",
+            "client_id": "public",
+            "person_id": self.person_id,
+            "sub": "subject",
+            "scopes": list(scopes),
+            "claims": {},
+            "released": [],
+            "redirect_uri": CALLBACK,
+            "response_mode": "query",
+            "code_challenge": CHALLENGE,
+            "acr_values": [],
+            "prompt": [],
+            "ui_locales": [],
+            "amr": ["pwd"],
+            "acr": "urn:yitong:ial2:aal1",
+            "auth_time": now,
+            "code_digest": digest(code),
+            "created_at": now,
+            "expires_at": now + timedelta(seconds=60),
+        }
+        self.provider.database.connection().execute(INSERT_REQUEST, **row)
+        return request_id, code
+
+
+def test_a_code_buys_tokens_once(arena):
+    """Of sixty-four exchanges of one code, one succeeds and one access token was ever bought."""
+    for _ in range(ROUNDS):
+        request_id, code = arena.code()
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": "public",
+            "code": code,
+            "redirect_uri": CALLBACK,
+            "code_verifier": VERIFIER,
+        }
+        statuses = [reply.status for reply in arena.race(lambda form=form: arena.token(**form))]
+        assert sorted(set(statuses)) == [200, 400]
+        assert statuses.count(200) == 1
+        assert arena.provider.database.connection().one(COUNT_ACCESS, of=request_id).n == 1
+
+
+def test_a_refresh_token_has_one_successor(arena):
+    """Sixty-four rotations of one token end with one successor, and everybody who got an answer got that one."""
+    for _ in range(ROUNDS):
+        token, family, now = new_secret("yt_rt_"), new_id(), arena.clock()
+        row = dict.fromkeys(refresh_tokens.c.keys())
+        row |= {
+            "digest": digest(token),
+            "family": family,
+            "request_id": new_id(),
+            "client_id": "public",
+            "person_id": arena.person_id,
+            "sub": "subject",
+            "scopes": ["openid"],
+            "claims": [],
+            "amr": ["pwd"],
+            "offline": True,
+            "issued_at": now,
+            "expires_at": now + timedelta(days=1),
+            "ends_at": now + timedelta(days=2),
+        }
+        arena.provider.database.connection().execute(INSERT_REFRESH, **row)
+        form = {"grant_type": "refresh_token", "client_id": "public", "refresh_token": token}
+        replies = arena.race(lambda form=form: arena.token(**form))
+        assert {reply.status for reply in replies} == {200}
+        assert len({_member(reply, "refresh_token") for reply in replies}) == 1
+        assert arena.provider.database.connection().one(COUNT_SUCCESSORS, of=family).n == 1
+
+
+def test_a_client_assertion_is_spent_once(arena):
+    """Sixty-four uses of one `jti` find it unspent once."""
+    for _ in range(ROUNDS):
+        key, until = secrets.token_bytes(32), arena.clock() + timedelta(minutes=1)
+
+        def spend(key=key, until=until):
+            return arena.provider.database.connection().execute(store.SPEND_ASSERTION, digest=key, expires_at=until)
+
+        assert sum(arena.race(spend)) == 1
+
+
+def test_an_initial_access_token_registers_as_often_as_it_says(arena):
+    """A token with one use left is spent by one of sixty-four."""
+    for _ in range(ROUNDS):
+        key, now = secrets.token_bytes(32), arena.clock()
+        arena.provider.database.connection().execute(
+            store.INSERT_INITIAL_ACCESS,
+            digest=key,
+            policy={},
+            created_at=now,
+            expires_at=now + timedelta(days=1),
+            uses_left=1,
+        )
+
+        def spend(key=key, now=now):
+            return arena.provider.database.connection().execute(store.SPEND_INITIAL_ACCESS, of_digest=key, now=now)
+
+        assert sum(arena.race(spend)) == 1
+
+
+def _member(reply, name):
+    return json.loads(reply.body)[name]
