@@ -27,7 +27,9 @@ from idp.oidc.validation import AuthorizationError, ReplyTo
 from idp.oidc.vocabulary import CODE_PREFIX
 
 _ANSWER: Headers = (*NO_STORE, ("Referrer-Policy", "no-referrer"), ("X-Content-Type-Options", "nosniff"))
-_TO_SALVAGE = ("client_id", "redirect_uri", "response_mode", "state")
+_ADDRESS = ("client_id", "redirect_uri")
+_ON_THE_WAY = ("response_mode", "state")
+_MOST_PAIRS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +175,11 @@ def _told_if_possible(provider: Provider, request: Request, error: BadParameters
 
 
 def _salvaged(raw: bytes) -> bytes:
-    """Only the fields that say where an answer goes; one that is there twice is still there twice."""
-    return b"&".join(pair for pair in raw.split(b"&")[:200] if _name(pair) in _TO_SALVAGE)
+    """Only the fields that say where an answer goes; an address that is there twice is still there twice."""
+    named = [(_name(pair), pair) for pair in raw.split(b"&")[:_MOST_PAIRS]]
+    names = [name for name, _ in named]
+    wanted = [*_ADDRESS, *(name for name in _ON_THE_WAY if names.count(name) == 1)]
+    return b"&".join(pair for name, pair in named if name in wanted)
 
 
 def _name(pair: bytes) -> str:

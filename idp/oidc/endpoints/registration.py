@@ -24,13 +24,13 @@ from idp.oidc.claims import of_scopes, scopes_supported
 from idp.oidc.clients import Client, NewClient
 from idp.oidc.endpoints.discovery import SIGNING_ALGORITHMS
 from idp.oidc.endpoints.paths import REGISTRATION
-from idp.oidc.errors import InvalidClientMetadata, InvalidRequest, InvalidToken
+from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidRequest, InvalidToken
 from idp.oidc.grants import GRANTS
 from idp.oidc.messages import Reply, Request, json_reply
 from idp.oidc.provider import Provider
 from idp.oidc.secret import digest, new_secret
 from idp.oidc.validation import RESPONSE_TYPES
-from idp.oidc.vocabulary import OFFLINE_ACCESS, OPENID, PRIVATE_KEY_JWT, REGISTRATION_PREFIX
+from idp.oidc.vocabulary import NONE, OFFLINE_ACCESS, OPENID, PRIVATE_KEY_JWT, REGISTRATION_PREFIX
 
 _LONGEST_NAME = 100
 _MOST_KEYS = 10
@@ -61,8 +61,9 @@ class Policy:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Policy:
-        """The policy as `initial_access_tokens.policy` holds it. Unknown members raise TypeError: a typo must not widen."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()})
+        """The policy as `initial_access_tokens.policy` holds it. TypeError for an unknown member, for typos may widen."""
+        members: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+        return cls(**members)
 
 
 def handle(provider: Provider, request: Request, now: datetime) -> Reply:
@@ -149,7 +150,7 @@ def _new_client(metadata: dict[str, Any], policy: Policy, token_digest: bytes) -
         grant_types=tuple(metadata.get("grant_types", ("authorization_code",))),
         token_endpoint_auth_method=metadata["token_endpoint_auth_method"],
         id_token_signed_response_alg=metadata.get("id_token_signed_response_alg", "RS256"),
-        require_pkce=policy.require_pkce or metadata["token_endpoint_auth_method"] == "none",
+        require_pkce=policy.require_pkce or metadata["token_endpoint_auth_method"] == NONE,
         home_uri=metadata.get("client_uri"),
         registration_token_digest=token_digest,
         metadata={key: metadata[key] for key in (*_KEPT, "jwks") if key in metadata},
@@ -166,36 +167,45 @@ def _check_shape(metadata: dict[str, Any]) -> None:
     for name in ("client_name", "client_name#en", "client_uri", "backchannel_logout_uri", "policy_uri", "tos_uri"):
         _text(metadata, name)
     _flag(metadata, "backchannel_logout_session_required")
+    _check_uris(metadata)
+    _check_keys(metadata.get("jwks"))
     _validated_by_library(metadata)
+    if metadata["token_endpoint_auth_method"] == PRIVATE_KEY_JWT and metadata.get("jwks") is None:
+        raise InvalidClientMetadata("private_key_jwt needs jwks; send the public keys inline")
     _one_of(metadata, "token_endpoint_auth_method", [method.name for method in client_authentication.METHODS])
     _one_of(metadata, "id_token_signed_response_alg", SIGNING_ALGORITHMS)
     _one_of(metadata, "subject_type", ("pairwise",))
     _one_of(metadata, "application_type", ("web", "native"))
     _each_of(metadata, "grant_types", [grant.grant_type for grant in GRANTS])
     _each_of(metadata, "response_types", RESPONSE_TYPES)
-    for name in ("client_uri", "policy_uri", "tos_uri"):
-        if name in metadata:
-            clients.check_uri(metadata[name], name=name)
-    _check_keys(metadata)
+
+
+def _check_uris(metadata: Mapping[str, Any]) -> None:
+    """Before anything else about them: what cannot be registered has its own error (RFC 7591 §3.2.2)."""
+    for name in ("redirect_uris", "post_logout_redirect_uris"):
+        for uri in metadata.get(name, ()):
+            clients.check_uri(uri, name=name)
+    for name in ("client_uri", "policy_uri", "tos_uri", "backchannel_logout_uri"):
+        try:
+            clients.check_uri(metadata.get(name, "https://absent.invalid"), name=name)
+        except InvalidRedirectUri as error:
+            raise InvalidClientMetadata(error.description) from None
 
 
 def _validated_by_library(metadata: dict[str, Any]) -> None:
     """Authlib knows the shape of each field of RFC 7591 §2, and fills in the default authentication method."""
     library = ClientMetadataClaims(metadata, {}, {}, {})
     try:
-        library.validate()
+        library.validate()  # type: ignore[no-untyped-call]
     except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
         field = getattr(error, "claim", None) or "a field"
         raise InvalidClientMetadata(f"{field} is malformed; see RFC 7591 section 2") from error
     metadata["token_endpoint_auth_method"] = library["token_endpoint_auth_method"]
 
 
-def _check_keys(metadata: Mapping[str, Any]) -> None:
+def _check_keys(jwks: Any) -> None:
     """Public keys only: a private key that reaches us is no longer private."""
-    jwks = metadata.get("jwks")
     if jwks is None:
-        if metadata["token_endpoint_auth_method"] == PRIVATE_KEY_JWT:
-            raise InvalidClientMetadata("private_key_jwt needs jwks; send the public keys inline")
         return
     keys = jwks.get("keys") if isinstance(jwks, dict) else None
     if not isinstance(keys, list) or not 0 < len(keys) <= _MOST_KEYS or not all(isinstance(k, dict) for k in keys):

@@ -1,0 +1,426 @@
+"""The authorization endpoint: what is accepted, what is refused, and where the answer goes."""
+
+import itertools
+import json
+import random
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from idp.oidc import clients, request_store
+from idp.oidc.authorization_request import TRANSITIONS, Event, State, WrongState, next_state
+from idp.oidc.clients import accepts
+from idp.oidc.endpoints import authorization
+from idp.oidc.errors import AccessDenied, RefusedToPerson
+from idp.oidc.messages import FORM, Request
+from idp.oidc.tokens import Holder
+from idp.oidc.validation import CHECKS, AuthorizationError
+from tests.protocol.city import CHALLENGE, ISSUER, REDIRECT, City, answer_of, build, get, header, parameters, post
+
+
+@pytest.fixture
+def city(database, vault, clock) -> City:
+    made = build(database, vault, clock)
+    made.registers()
+    return made
+
+
+def hostile_uris() -> Iterator[tuple[str, str]]:
+    """(registered, given): each way we know of to make two URIs look alike, on each kind of registered URI."""
+    hosts = ("fund.example", "127.0.0.1:8001", "[::1]:8001")
+    for host in hosts:
+        scheme = "https" if host == "fund.example" else "http"
+        good = f"{scheme}://{host}/callback"
+        bare = host.partition(":8001")[0]
+        yield from ((good, uri) for uri in _twisted(scheme, host, bare))
+    for character in [*map(chr, range(33)), "\x7f", "\u3002", "\uff0f", "\u2044", "\u0430", "%00", "%0d%0a", "\\", "@"]:
+        for place in range(0, len(REDIRECT) + 1, 4):
+            yield REDIRECT, REDIRECT[:place] + character + REDIRECT[place:]
+
+
+def _twisted(scheme: str, host: str, bare: str) -> Iterator[str]:
+    good = f"{scheme}://{host}/callback"
+    tails = ("/", "?", "#", "?a=b", "#a", "/..", "/../callback", "/..;/x", "%2f", "%2e%2e", ";x", "//", "\\", ".")
+    yield from (good + tail for tail in tails)
+    yield from (f"{other}://{host}/callback" for other in ("javascript", "data", "file", "ftp", "HTTPS", "HTTP", "ws"))
+    evil = ("evil.example", "evil.example:80")
+    yield from (f"{scheme}://{a}@{b}/callback" for a, b in itertools.product((host, bare, "a@b"), evil))
+    yield from (f"{scheme}://{b}@{host}/callback" for b in evil)
+    yield from (
+        f"{scheme}://{bare}{joint}evil.example/callback" for joint in (".", "\\@", "%40", "#@", "?@", "&", "%2f")
+    )
+    yield from (f"{scheme}://evil.example{joint}{host}/callback" for joint in ("/", "?", "#", "\\", "@", "%5c"))
+    yield from (f"{scheme}://{bare}:{port}/callback" for port in ("x", "-1", "80@evil.example", "99999999", "80a"))
+    yield from (f"{scheme}://{bare}/{path}" for path in ("Callback", "callback/", "call%62ack", "//callback", "."))
+    yield from (f"{scheme}:{slashes}{host}/callback" for slashes in ("", "/", "///", "\\\\", "/\\"))
+    yield from (
+        f"{scheme}://{other}/callback" for other in ("localhost", "127.1", "2130706433", "0x7f.1", "[::ffff:7f00:1]")
+    )
+
+
+CORPUS = tuple(hostile_uris())
+
+
+def _same_but_port(registered: str, given: str) -> bool:
+    """A second opinion on the comparer, written differently: equal once the port of a literal loopback is cut out."""
+    for host in ("http://127.0.0.1", "http://[::1]"):
+        if registered.startswith(host) and given.startswith(host):
+            mine, theirs = (uri[len(host) :].split("/", 1) for uri in (registered, given))
+            port = theirs[0]
+            ported = port == "" or (port[:1] == ":" and port[1:].isdecimal() and port.isascii())
+            return ported and mine[1:] == theirs[1:]
+    return False
+
+
+def test_corpus_is_large():
+    """The comparer is tried against at least five hundred hostile URIs."""
+    assert len(set(CORPUS)) >= 500
+
+
+def test_accepted_means_equal_or_loopback_port():
+    """A URI is accepted only if it is byte-equal to the registered one, or loopback differing in nothing but the port."""
+    wrong = [(a, b) for a, b in CORPUS if accepts(a, b) and a != b and not _same_but_port(a, b)]
+    assert wrong == []
+
+
+def test_no_hostile_uri_gets_a_redirect(city):
+    """No URI of the corpus ever makes a Location, whatever else is wrong or right with the request."""
+    for _, uri in CORPUS:
+        if uri == REDIRECT:
+            continue
+        with pytest.raises(RefusedToPerson):
+            authorization.read_request(city.provider, get(redirect_uri=uri), city.now())
+
+
+ERRORS = {
+    "response_type": ({"response_type": None}, "invalid_request"),
+    "implicit": ({"response_type": "token"}, "unsupported_response_type"),
+    "hybrid": ({"response_type": "code id_token"}, "unsupported_response_type"),
+    "fragment": ({"response_mode": "fragment"}, "invalid_request"),
+    "no scope": ({"scope": None}, "invalid_scope"),
+    "nothing left of scope": ({"scope": "made_up"}, "invalid_scope"),
+    "malformed scope": ({"scope": 'open"id'}, "invalid_scope"),
+    "long scope": ({"scope": "openid " + "a" * 2100}, "invalid_request"),
+    "no PKCE": ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
+    "plain PKCE": ({"code_challenge_method": "plain"}, "invalid_request"),
+    "PKCE by default plain": ({"code_challenge_method": None}, "invalid_request"),
+    "short challenge": ({"code_challenge": "abc"}, "invalid_request"),
+    "long nonce": ({"nonce": "n" * 1025}, "invalid_request"),
+    "none with login": ({"prompt": "none login"}, "invalid_request"),
+    "unknown prompt": ({"prompt": "create"}, "invalid_request"),
+    "max_age": ({"max_age": "-1"}, "invalid_request"),
+    "max_age not a number": ({"max_age": "soon"}, "invalid_request"),
+    "claims": ({"claims": "{"}, "invalid_request"),
+    "claims not an object": ({"claims": "[]"}, "invalid_request"),
+    "claims member": ({"claims": '{"userinfo": ["name"]}'}, "invalid_request"),
+    "claims wish": ({"claims": '{"userinfo": {"name": true}}'}, "invalid_request"),
+    "foreign acr": (
+        {"claims": '{"id_token": {"acr": {"essential": true, "values": ["gold"]}}}'},
+        "unmet_authentication_requirements",
+    ),
+    "hint": ({"id_token_hint": "not.a.token"}, "invalid_request"),
+    "request": ({"request": "e30.e30."}, "request_not_supported"),
+    "request_uri": ({"request_uri": "https://evil.example/r"}, "request_uri_not_supported"),
+    "registration": ({"registration": "{}"}, "registration_not_supported"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+@pytest.mark.parametrize("ask", [get, post])
+def test_errors_reach_the_client(city, name, ask):
+    """Each error goes to the registered URI as the specification's code, with state and issuer."""
+    changes, expected = ERRORS[name]
+    answer = answer_of(city.refusal(ask(**changes)))
+    assert answer["error"] == expected
+    assert answer["error_description"].isascii()
+    assert (answer["state"], answer["iss"]) == ("s-1", ISSUER)
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_never_reach_a_stranger(city, name):
+    """Each error, asked for with an unregistered URI or an unknown client, is a page without Location."""
+    changes, _ = ERRORS[name]
+    for wrong in ({"redirect_uri": "https://evil.example/"}, {"client_id": "nobody"}, {"redirect_uri": None}):
+        with pytest.raises(RefusedToPerson):
+            authorization.read_request(city.provider, get(**changes, **wrong), city.now())
+
+
+def test_disabled_client_gets_a_page(city):
+    """A client that was disabled is refused to the person, not redirected to."""
+    with city.database.transaction() as c:
+        clients.change_status(c, "fund", "disabled", now=city.now())
+    city.provider.clients._fresh_until = 0
+    with pytest.raises(RefusedToPerson) as refused:
+        city.asks()
+    assert refused.value.code == "client_disabled"
+
+
+@pytest.mark.parametrize("name", ["scope", "state", "nonce", "x"])
+def test_repeated_parameter_is_told(city, name):
+    """A repeated parameter is invalid_request at the client, as long as client and URI are beyond doubt."""
+    query = urlencode(parameters(x="1")) + f"&{name}=again"
+    answer = answer_of(city.refusal(Request("GET", "/authorize", query)))
+    assert answer["error"] == "invalid_request"
+    assert answer.get("state") == (None if name == "state" else "s-1")
+
+
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri", "client%5fid"])
+def test_repeated_address_is_refused(city, name):
+    """Two clients or two URIs in one request: nobody is redirected to either."""
+    query = urlencode(parameters()) + f"&{name}={quote('https://evil.example/')}"
+    with pytest.raises(RefusedToPerson):
+        authorization.read_request(city.provider, Request("GET", "/authorize", query), city.now())
+
+
+def test_control_characters_and_broken_utf8(city):
+    """Control characters and broken UTF-8 are invalid_request; nothing of them is echoed."""
+    for bad in ("nonce=%0d%0aSet-Cookie:x", "nonce=%ff", "nonce=%00"):
+        query = urlencode(parameters(nonce=None)) + "&" + bad
+        answer = answer_of(city.refusal(Request("GET", "/authorize", query)))
+        assert answer["error"] == "invalid_request"
+
+
+def test_post_needs_a_form(city):
+    """A POST that is no form is a page: nothing in it can be believed."""
+    with pytest.raises(RefusedToPerson):
+        authorization.read_request(city.provider, Request("POST", "/authorize", "", {}, b"{}"), city.now())
+
+
+def test_long_state_is_not_echoed(city):
+    """A state too long to keep is refused, and not sent back."""
+    answer = answer_of(city.refusal(get(state="s" * 3000)))
+    assert (answer["error"], answer.get("state")) == ("invalid_request", None)
+
+
+def test_whole_request_is_kept(city):
+    """What a client asks comes back from the database as it was read."""
+    asked = city.asks(
+        scope="openid profile phone unknown",
+        prompt="login consent",
+        max_age="600",
+        acr_values="gold urn:yitong:ial2:aal1",
+        ui_locales="en zh-CN nonsense!",
+        claims='{"userinfo": {"name": null, "email": {"essential": true}}}',
+        display="popup",
+        claims_locales="en",
+        login_hint="xiaoman",
+        x_unknown="1",
+    )
+    assert asked.scopes == ("openid", "profile", "phone")
+    assert asked.acr_values == ("urn:yitong:ial2:aal1",)
+    assert asked.ui_locales == ("en", "zh-CN")
+    assert (asked.max_age, asked.login_hint) == (600, "xiaoman")
+    with city.database.transaction() as c:
+        authorization.open_request(c, asked, city.now(), binding=b"b" * 32)
+        stored = request_store.find(c, asked.id)
+    assert stored is not None
+    assert stored.browser_binding == b"b" * 32
+    assert (stored.claims, stored.prompt, stored.code_challenge) == (asked.claims, asked.prompt, CHALLENGE)
+
+
+@pytest.mark.parametrize("hint", ["13900000001", "+86 139 0000 0001", "519999 19900101 0015", "x" * 101])
+def test_login_hint_like_a_number_is_dropped(city, hint, caplog):
+    """A login hint that could be a number is dropped, without an error and without a word in the log."""
+    assert city.asks(login_hint=hint).login_hint is None
+    assert hint not in caplog.text
+
+
+def test_client_without_pkce(city):
+    """PKCE may be left out only by a client registered so, and a challenge it sends is still held to S256."""
+    city.registers("old", require_pkce=False)
+    assert city.asks(client_id="old", code_challenge=None, code_challenge_method=None).code_challenge is None
+    assert city.asks(client_id="old").code_challenge == CHALLENGE
+    reply = city.refusal(get(client_id="old", code_challenge_method="plain"))
+    assert answer_of(reply)["error"] == "invalid_request"
+
+
+def test_client_not_registered_for_code(city):
+    """A client that only has client_credentials is told so."""
+    city.registers("robot", grant_types=("client_credentials",))
+    assert answer_of(city.refusal(get(client_id="robot")))["error"] == "unauthorized_client"
+
+
+def test_offline_access_needs_the_grant(city):
+    """offline_access means nothing for a client that has no refresh tokens."""
+    city.registers("brief", grant_types=("authorization_code",))
+    assert city.asks(client_id="brief", scope="openid offline_access").scopes == ("openid",)
+    assert city.asks(scope="openid offline_access").scopes == ("openid", "offline_access")
+
+
+def test_hint_names_the_subject(city):
+    """An ID token of ours, expired or not, names the person; one for another client, or another person, is refused."""
+
+    def hint(client_id: str) -> str:
+        holder = Holder("sub-1", ("openid",))
+        return city.provider.tokens.id_token(
+            client_id, holder, city.now(), alg="ES256", nonce=None, access_token=None, released={}
+        )
+
+    mine, other = hint("fund"), hint("another")
+    city.now.advance(days=1)
+    assert city.asks(id_token_hint=mine).asked_subject == "sub-1"
+    assert answer_of(city.refusal(get(id_token_hint=other)))["error"] == "invalid_request"
+    clash = get(id_token_hint=mine, claims='{"id_token": {"sub": {"value": "sub-2"}}}')
+    assert answer_of(city.refusal(clash))["error"] == "login_required"
+
+
+def test_essential_acr_is_kept(city):
+    """An essential acr is kept as a condition, a wished one only as a wish."""
+    level = "urn:yitong:ial3:aal2"
+    wish = {"id_token": {"acr": {"essential": True, "values": [level]}}}
+    assert city.asks(claims=json.dumps(wish)).essential_acr == (level,)
+    assert city.asks(acr_values=level).essential_acr == ()
+    assert city.asks(acr_values=level).wished_acr == (level,)
+
+
+def test_code_comes_back(city):
+    """An approval answers by 303 with code, state and issuer, not to be stored, without referrer."""
+    reply = city.citizen().approves(city.asks())
+    answer = answer_of(reply)
+    assert answer["code"].startswith("yt_ac_")
+    assert (answer["state"], answer["iss"]) == ("s-1", ISSUER)
+    assert header(reply, "Cache-Control") == "no-store"
+    assert header(reply, "Referrer-Policy") == "no-referrer"
+
+
+def test_query_of_the_redirect_uri_survives(city):
+    """A registered URI with a query keeps it; ours is added."""
+    uri = "https://fund.example/cb?tenant=lz"
+    city.registers("tenant", redirect_uris=(uri,))
+    reply = city.citizen().approves(city.asks(client_id="tenant", redirect_uri=uri))
+    assert reply.location is not None
+    assert reply.location.startswith(uri + "&code=")
+
+
+def test_code_is_stored_as_digest_only(city):
+    """The code itself is nowhere in the database."""
+    reply = city.citizen().approves(city.asks())
+    code = answer_of(reply)["code"]
+    rows = city.database.connection().rows(request_store._FIND, request_id=city.asks().id)
+    assert code not in repr(rows)
+
+
+def test_answer_by_form(city):
+    """form_post answers, and errors, come as a page that posts itself under a nonce, and has a button without script."""
+    reply = city.citizen().approves(city.asks(response_mode="form_post", state='"><script>alert(1)</script>'))
+    page = reply.body.decode()
+    assert (reply.status, reply.location) == (200, None)
+    assert 'name="code"' in page
+    assert 'name="iss"' in page
+    assert "<button" in page
+    assert "<script>alert" not in page
+    policy = header(reply, "Content-Security-Policy") or ""
+    assert "default-src 'none'" in policy
+    assert policy.split("'nonce-")[1].split("'")[0] in page
+    error = city.refusal(get(response_mode="form_post", scope=None))
+    assert 'value="invalid_scope"' in error.body.decode()
+
+
+def test_request_is_answered_once(city):
+    """Of an approval and a denial of one request only the first counts; a second answer is refused with a page."""
+    citizen, asked = city.citizen(), city.asks()
+    citizen.approves(asked)
+    with city.database.transaction() as c:
+        with pytest.raises(RefusedToPerson):
+            authorization.deny(c, city.provider, asked, AccessDenied("no"), city.now())
+        with pytest.raises(RefusedToPerson):
+            authorization.approve(c, city.provider, asked, citizen.approval(asked), city.now())
+
+
+def test_racing_answers(city):
+    """Of eight simultaneous answers to one request exactly one wins."""
+    citizen, asked = city.citizen(), city.asks()
+    approval = citizen.approval(asked)
+    with city.database.transaction() as c:
+        authorization.open_request(c, asked, city.now())
+    won: list[str] = []
+    start = threading.Barrier(8)
+
+    def answer() -> None:
+        start.wait()
+        try:
+            with city.database.transaction() as c:
+                won.append(authorization.approve(c, city.provider, asked, approval, city.now()).location or "")
+        except RefusedToPerson:
+            return
+        finally:
+            city.database.close()
+
+    threads = [threading.Thread(target=answer) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+
+
+def test_old_request_is_refused(city):
+    """A request nobody answered within its time cannot be approved any more."""
+    citizen, asked = city.citizen(), city.asks()
+    with city.database.transaction() as c:
+        authorization.open_request(c, asked, city.now())
+    city.now.advance(minutes=31)
+    assert asked.is_expired(city.now())
+    with city.database.transaction() as c, pytest.raises(RefusedToPerson):
+        authorization.approve(c, city.provider, asked, citizen.approval(asked), city.now())
+
+
+def test_denial_is_told(city):
+    """A refusal reaches the client as access_denied."""
+    asked = city.asks()
+    with city.database.transaction() as c:
+        authorization.open_request(c, asked, city.now())
+        reply = authorization.deny(c, city.provider, asked, AccessDenied("the person declined"), city.now())
+    assert answer_of(reply)["error"] == "access_denied"
+
+
+def test_silent_row_is_an_approval(city):
+    """The row for the silent path is the row an open request has after its approval."""
+    citizen, asked = city.citizen(), city.asks()
+    code, row = authorization.issue_code(asked, citizen.approval(asked), city.now())
+    with city.database.transaction() as c:
+        request_store.insert(c, row)
+    status, tokens = city.token(code)
+    assert status == 200, tokens
+    assert answer_of(authorization.success_reply(city.provider, asked, code))["code"] == code
+    assert row["expires_at"] == city.now() + timedelta(seconds=60)
+
+
+def test_states_are_a_table():
+    """Every pair of state and event is either in the table or refused."""
+    for state, event in itertools.product(State, Event):
+        if (state, event) in TRANSITIONS:
+            assert next_state(state, event) is TRANSITIONS[state, event]
+        else:
+            with pytest.raises(WrongState):
+                next_state(state, event)
+
+
+def test_checks_have_one_name_each():
+    """Each row of the table of checks is named after its function, once."""
+    names = [check.name for check in CHECKS]
+    assert names == [check.run.__name__ for check in CHECKS]
+    assert len(set(names)) == len(names)
+
+
+def test_noise_is_never_a_traceback(city):
+    """A thousand malformed requests get an error of ours, each of them."""
+    noise = random.Random(20260302)
+    alphabet = "abc=&%;+#?\\\"'{}[]:/@.,1\u00e9\u4e2d"
+    for _ in range(1000):
+        usual = list(parameters().items())
+        noise.shuffle(usual)
+        name, _value = usual[0]
+        junk = "".join(noise.choices(alphabet, k=noise.randrange(30)))
+        query = urlencode([*usual[1:], (noise.choice([name, "claims", "prompt", "max_age", "id_token_hint"]), junk)])
+        for request in (
+            Request("GET", "/authorize", query),
+            Request("POST", "/authorize", "", {"content-type": FORM}, query.encode()),
+        ):
+            try:
+                authorization.read_request(city.provider, request, city.now())
+            except (AuthorizationError, RefusedToPerson):
+                continue

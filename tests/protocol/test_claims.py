@@ -1,0 +1,231 @@
+"""The catalogue of claims, subjects and consents."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from accounts.db import Statement
+from accounts.people import natural_persons
+from idp.oidc import claims, consents, subjects
+from idp.oidc.claims import CLAIMS, Sensitivity
+from tests.protocol.city import SCOPES, City, answer_of, build
+
+
+@pytest.fixture
+def city(database, vault, clock) -> City:
+    made = build(database, vault, clock)
+    made.registers()
+    return made
+
+
+def userinfo(city: City, request, client_id: str = "fund", citizen=None) -> dict:
+    reply = (citizen or city.citizen()).approves(request)
+    status, tokens = city.token(answer_of(reply)["code"], client_id)
+    assert status == 200, tokens
+    status, facts = city.posts("/userinfo", {}, authorization="Bearer " + tokens["access_token"])
+    assert status == 200, facts
+    return facts
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+def test_rows_are_whole(claim):
+    """Each row of the catalogue has scope, label, purpose, sensitivity and source."""
+    assert all((claim.name, claim.scope, claim.label, claim.purpose))
+    assert isinstance(claim.sensitivity, Sensitivity)
+    assert callable(claim.source)
+    assert claim.only_by_scope or claim.sensitivity is not Sensitivity.SENSITIVE
+
+
+def test_names_are_unique():
+    """No two claims share a name, and none takes the name of a token's own claim."""
+    names = [claim.name for claim in CLAIMS]
+    assert len(set(names)) == len(names)
+    assert not set(names) & set(claims.TOKEN_CLAIMS)
+
+
+def test_scopes_release_their_facts(city):
+    """UserInfo answers what the granted scopes stand for, and no more."""
+    facts = userinfo(city, city.asks(scope="openid profile phone email address age"))
+    assert facts.pop("sub")
+    assert facts.pop("updated_at") == int(city.now().timestamp())
+    assert facts == {
+        "name": "泸小满",
+        "birthdate": "1990-01-01",
+        "gender": "female",
+        "zoneinfo": "Asia/Shanghai",
+        "locale": "zh-CN",
+        "age_over_18": True,
+        "phone_number": "+8613900000001",
+        "phone_number_verified": False,
+        "email": "xiaoman@example.cn",
+        "email_verified": False,
+        "address": {"formatted": "泸州市江阳区某街1号", "country": "CN"},
+    }
+    assert set(userinfo(city, city.asks(scope="openid"), citizen=city.citizen("泸大满们"))) == {"sub"}
+
+
+def test_ceiling_holds(city):
+    """A claim above the ceiling is left out, by scope and by name, and is listed for the log."""
+    client = city.registers("narrow", scopes=("openid", "profile"), claims_ceiling=("name",))
+    asked = city.asks(client_id="narrow", claims='{"userinfo": {"email": null, "birthdate": null}}')
+    assert claims.granted(asked.scopes, asked.claims, client) == ("name",)
+    assert "birthdate" in claims.beyond_ceiling(asked.scopes, asked.claims, client)
+    assert set(userinfo(city, asked, "narrow")) == {"sub", "name"}
+
+
+def test_claims_parameter(city):
+    """A claim named for UserInfo is answered there; one named for the ID token is in it and only there."""
+    asked = city.asks(scope="openid", claims='{"userinfo": {"name": null}, "id_token": {"email": null}}')
+    reply = city.citizen().approves(asked)
+    _, tokens = city.token(answer_of(reply)["code"])
+    told = city.provider.tokens.read_id_token(tokens["id_token"], city.now())
+    assert told["email"] == "xiaoman@example.cn"
+    assert "name" not in told
+    _, facts = city.posts("/userinfo", {}, authorization="Bearer " + tokens["access_token"])
+    assert set(facts) == {"sub", "name"}
+
+
+def test_identity_number_only_by_its_scope(city):
+    """The number is released by its own scope to a client with a ceiling for it, in UserInfo only, never by name."""
+    scopes = ("openid", "identity_number")
+    client = city.registers("tax", scopes=scopes, claims_ceiling=claims.of_scopes(scopes), legal_basis="statutory_duty")
+    by_name = '{"id_token": {"identity_number": null}, "userinfo": {"identity_number": null}}'
+    asked = city.asks(client_id="tax", scope="openid", claims=by_name)
+    assert claims.granted(asked.scopes, asked.claims, client) == ()
+    asked = city.asks(client_id="tax", scope="openid identity_number", claims=by_name)
+    citizen = city.citizen()
+    reply = citizen.approves(asked)
+    _, tokens = city.token(answer_of(reply)["code"], "tax")
+    number = userinfo(city, city.asks(client_id="tax", scope="openid identity_number"), "tax", citizen)[
+        "identity_number"
+    ]
+    assert number.startswith("519999")
+    assert number not in repr(city.provider.tokens.read_id_token(tokens["id_token"], city.now()))
+    assert "identity_number" not in city.asks(scope="openid identity_number").scopes
+
+
+@pytest.mark.parametrize("missing", ["purpose", "legal_basis"])
+def test_sensitive_fact_needs_a_reason(city, missing):
+    """Without a recorded purpose and legal basis no client gets a sensitive fact."""
+    scopes = ("openid", "identity_number")
+    client = city.registers("tax", scopes=scopes, claims_ceiling=claims.of_scopes(scopes))
+    assert "identity_number" in claims.granted(scopes, {}, client)
+    assert "identity_number" not in claims.granted(scopes, {}, replace(client, **{missing: ""}))
+
+
+def test_subject_by_sector(city):
+    """Two sectors know a person by two names, two clients of one sector by one; a second call changes nothing."""
+    citizen = city.citizen()
+    with city.database.transaction() as c:
+        names = [subjects.subject_for(c, citizen.id, s, city.now()) for s in ("a", "b", "a")]
+    assert names[0] == names[2] != names[1]
+    assert len(names[0]) == 32
+
+
+def test_subject_race(city):
+    """Eight first calls at once agree on one name."""
+    citizen = city.citizen()
+    found: list[str] = []
+    start = threading.Barrier(8)
+
+    def ask() -> None:
+        start.wait()
+        with city.database.transaction() as c:
+            found.append(subjects.subject_for(c, citizen.id, "a", city.now()))
+        city.database.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+def test_merges_keep_names(city):
+    """Whoever absorbs a person answers with their name where they have none, also after two merges; an undo gives it back."""
+    first, second, third = city.citizen("甲"), city.citizen("乙乙"), city.citizen("丙丙丙")
+    merge = Statement(
+        sa.update(natural_persons)
+        .where(natural_persons.c.id == sa.bindparam("who"))
+        .values(merged_into=sa.bindparam("into"))
+    )
+    with city.database.transaction() as c:
+        old = subjects.subject_for(c, first.id, "a", city.now())
+        own = subjects.subject_for(c, third.id, "b", city.now())
+        c.execute(merge, who=first.id, into=second.id)
+        c.execute(merge, who=second.id, into=third.id)
+        assert subjects.subject_for(c, third.id, "a", city.now()) == old
+        assert subjects.subject_for(c, third.id, "b", city.now()) == own
+        c.execute(merge, who=first.id, into=None)
+        assert subjects.subject_for(c, third.id, "a", city.now()) != old
+        assert subjects.subject_for(c, first.id, "a", city.now()) == old
+
+
+@pytest.mark.parametrize(
+    ("basis", "manner"), [("statutory_duty", "notice"), ("consent", "consent"), ("separate_consent", "consent")]
+)
+def test_basis_decides_the_manner(city, basis, manner):
+    """A statutory duty is told, everything that can be refused is asked; the page has facts, purpose and basis."""
+    client = city.registers(
+        "other",
+        legal_basis=basis,
+        scopes=(*SCOPES, "identity_number"),
+        claims_ceiling=claims.of_scopes((*SCOPES, "identity_number")),
+    )
+    shown = consents.facts(city.asks(client_id="other", scope="openid profile identity_number"), client)
+    assert (shown.manner, shown.legal_basis, shown.purpose) == (manner, basis, client.purpose)
+    assert [claim.name for claim in shown.sensitive] == ["identity_number"]
+    assert "name" in shown.names
+
+
+def test_told_once_and_when_it_grows(city):
+    """A person is asked once, not again for the same or less, and again for more; what was given stays given."""
+    citizen, client = city.citizen(), city.client()
+    small, large = city.asks(scope="openid profile"), city.asks(scope="openid profile phone")
+    with city.database.transaction() as c:
+        assert consents.needed(c, citizen.id, client, small)
+        first = consents.give(c, citizen.id, client, small, city.now())
+        assert not consents.needed(c, citizen.id, client, small)
+        assert consents.needed(c, citizen.id, client, large)
+        assert consents.give(c, citizen.id, client, large, city.now()) == first
+        assert not consents.needed(c, citizen.id, client, small)
+        assert not consents.needed(c, citizen.id, client, large)
+        assert len(consents.of_person(c, citizen.id)) == 1
+
+
+def test_refusal_is_remembered(city):
+    """After a no the person is not asked again for a day, unless the client asks for less or says the person wants it."""
+    citizen, client = city.citizen(), city.client()
+    asked, less = city.asks(scope="openid profile phone"), city.asks(scope="openid")
+    again = city.asks(scope="openid profile phone", prompt="consent")
+    with city.database.transaction() as c:
+        assert not consents.refused(c, citizen.id, client, asked, city.now())
+        consents.refuse(c, citizen.id, client, asked, city.now())
+        assert consents.refused(c, citizen.id, client, asked, city.now())
+        assert not consents.refused(c, citizen.id, client, less, city.now())
+        assert not consents.refused(c, citizen.id, client, again, city.now())
+        assert consents.needed(c, citizen.id, client, asked)
+        assert not consents.refused(c, citizen.id, client, asked, city.now() + timedelta(days=1))
+        assert consents.of_person(c, citizen.id) == ()
+
+
+def test_withdrawal_kills_the_tokens(city):
+    """Withdrawing ends the grant and its tokens at once; nobody withdraws somebody else's."""
+    citizen = city.citizen()
+    _, tokens = city.token(answer_of(citizen.approves(city.asks()))["code"])
+    bearer = "Bearer " + tokens["access_token"]
+    with city.database.transaction() as c:
+        (given,) = consents.of_person(c, citizen.id)
+        assert given.last_used_at == city.now()
+        assert [claim.name for claim in given.claims][0] == "name"
+        assert not consents.withdraw(c, given.grant_id, city.now(), person_id="somebody else")
+    assert city.posts("/userinfo", {}, authorization=bearer)[0] == 200
+    with city.database.transaction() as c:
+        assert consents.withdraw(c, given.grant_id, city.now(), person_id=citizen.id)
+        assert not consents.withdraw(c, given.grant_id, city.now(), person_id=citizen.id)
+    assert city.posts("/userinfo", {}, authorization=bearer)[0] == 401

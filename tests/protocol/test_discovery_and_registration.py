@@ -1,0 +1,195 @@
+"""What the provider says of itself, and how a relying system registers itself."""
+
+import json
+
+import pytest
+from authlib.oidc.discovery import OpenIDProviderMetadata
+
+from idp.oidc import store
+from idp.oidc.endpoints import registration
+from idp.oidc.grants import GRANTS
+from idp.oidc.messages import Request
+from idp.oidc.secret import digest, new_secret
+from tests.protocol.city import ISSUER, REDIRECT, City, build
+
+
+@pytest.fixture
+def city(database, vault, clock) -> City:
+    return build(database, vault, clock)
+
+
+def document(city: City) -> dict:
+    status, found = city.answer(Request("GET", "/.well-known/openid-configuration"))
+    assert status == 200
+    return found
+
+
+def invitation(city: City, uses: int = 1, **policy) -> str:
+    token = new_secret("yt_ia_")
+    with city.database.transaction() as c:
+        c.execute(
+            store.INSERT_INITIAL_ACCESS,
+            digest=digest(token),
+            policy=policy,
+            created_at=city.now(),
+            expires_at=city.now.now.replace(year=2027),
+            uses_left=uses,
+        )
+    return token
+
+
+def register(city: City, token: str | None, body: object) -> tuple[int, dict]:
+    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return city.answer(Request("POST", "/register", "", headers, raw))
+
+
+def test_metadata_is_valid(city):
+    """An independent library finds the metadata valid, on both well-known paths alike."""
+    found = document(city)
+    OpenIDProviderMetadata(found).validate()
+    assert city.answer(Request("GET", "/.well-known/oauth-authorization-server"))[1] == found
+    assert found["issuer"] == ISSUER
+
+
+def test_metadata_says_what_certification_asks(city):
+    """The metadata names what the certification profiles look for."""
+    found = document(city)
+    assert found["response_types_supported"] == ["code"]
+    assert found["subject_types_supported"] == ["pairwise"]
+    assert "RS256" in found["id_token_signing_alg_values_supported"]
+    assert "openid" in found["scopes_supported"]
+    assert {"sub", "name", "acr", "auth_time"} <= set(found["claims_supported"])
+    assert found["code_challenge_methods_supported"] == ["S256"]
+    assert found["response_modes_supported"] == ["query", "form_post"]
+    assert found["ui_locales_supported"] == ["zh-CN", "en"]
+    assert found["grant_types_supported"] == [grant.grant_type for grant in GRANTS]
+    for yes in (
+        "claims_parameter_supported",
+        "authorization_response_iss_parameter_supported",
+        "backchannel_logout_supported",
+        "backchannel_logout_session_supported",
+    ):
+        assert found[yes] is True
+    for no in ("request_parameter_supported", "request_uri_parameter_supported"):
+        assert found[no] is False
+    for name in ("authorization", "token", "userinfo", "end_session", "registration", "introspection", "revocation"):
+        assert found[f"{name}_endpoint"].startswith(ISSUER + "/")
+    assert found["jwks_uri"].startswith(ISSUER + "/")
+
+
+def test_machine_paths_exist(city):
+    """Whatever endpoint the metadata names for machines is served there."""
+    found = document(city)
+    browser = {"authorization_endpoint", "end_session_endpoint"}
+    named = {key: url for key, url in found.items() if key.endswith("_endpoint") or key == "jwks_uri"}
+    served = {ISSUER + path for path in city.machine.endpoints}
+    assert {url for key, url in named.items() if key not in browser} <= served
+
+
+def test_registration_with_the_defaults(city):
+    """A registration that says only its URI gets the specification's defaults and our safe ones."""
+    status, told = register(city, invitation(city), {"redirect_uris": [REDIRECT], "client_name": "图书馆"})
+    assert status == 201, told
+    assert told["token_endpoint_auth_method"] == "client_secret_basic"
+    assert told["id_token_signed_response_alg"] == "RS256"
+    assert told["grant_types"] == ["authorization_code"]
+    assert told["require_pkce"] is True
+    assert (told["client_secret"][:6], told["client_secret_expires_at"]) == ("yt_cs_", 0)
+    client = city.client(told["client_id"])
+    assert (client.legal_basis, client.division, client.sector) == ("consent", "510500", client.client_id)
+
+
+def test_answer_holds_no_digest(city):
+    """Neither answer holds a digest, and reading it back holds no secret."""
+    status, told = register(city, invitation(city), {"redirect_uris": [REDIRECT]})
+    assert status == 201
+    assert not [name for name in told if "digest" in name]
+
+    def read(token: str, client_id: str = told["client_id"]):
+        request = Request("GET", "/register", f"client_id={client_id}", {"authorization": f"Bearer {token}"})
+        return registration.handle(city.provider, request, city.now())
+
+    answer = json.loads(read(told["registration_access_token"]).body)
+    assert answer["redirect_uris"] == [REDIRECT]
+    assert not {"client_secret", "registration_access_token"} & set(answer)
+    for token, client_id in (("yt_ra_wrong", told["client_id"]), (told["registration_access_token"], "nobody")):
+        with pytest.raises(registration.InvalidToken):
+            read(token, client_id)
+
+
+def test_policy_is_the_ceiling(city):
+    """The initial access token's policy decides scopes, PKCE, basis and division; more is left out."""
+    token = invitation(
+        city, scopes=["openid", "email"], require_pkce=False, legal_basis="statutory_duty", division="510502"
+    )
+    status, told = register(
+        city, token, {"redirect_uris": [REDIRECT], "scope": "openid email identity_number", "require_pkce": True}
+    )
+    assert (status, told["scope"], told["require_pkce"]) == (201, "openid email", False)
+    client = city.client(told["client_id"])
+    assert (client.legal_basis, client.division) == ("statutory_duty", "510502")
+    assert client.claims_ceiling == ("email", "email_verified")
+
+
+def test_initial_token_is_counted(city):
+    """An initial access token registers as often as it may, a refused registration costs nothing, then it is over."""
+    token = invitation(city, uses=2)
+    good = {"redirect_uris": [REDIRECT]}
+    assert register(city, token, {"redirect_uris": ["http://evil.example/"]})[0] == 400
+    assert [register(city, token, good)[0] for _ in range(3)] == [201, 201, 401]
+    assert register(city, None, good)[0] == 401
+    assert register(city, "yt_ia_made_up", good)[0] == 401
+    late = invitation(city)
+    city.now.advance(days=800)
+    assert register(city, late, good)[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"{", "invalid_client_metadata"),
+        (b"[]", "invalid_client_metadata"),
+        (b"\xff", "invalid_client_metadata"),
+        ({}, "invalid_redirect_uri"),
+        ({"redirect_uris": "https://a.example"}, "invalid_client_metadata"),
+        ({"redirect_uris": [1]}, "invalid_client_metadata"),
+        ({"redirect_uris": ["javascript:alert(1)"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["JAVASCRIPT://x/%0aalert(1)"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["http://fund.example/cb"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["http://localhost/cb"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["https://fund.example/cb#x"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["https://a@fund.example/cb"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["https://fund.example/../cb"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": [REDIRECT], "jwks_uri": "http://169.254.169.254/"}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "sector_identifier_uri": "https://a.example"}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "request_uris": ["https://a.example"]}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "software_statement": "e30."}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "subject_type": "public"}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "id_token_signed_response_alg": "none"}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "id_token_signed_response_alg": ["RS256"]}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "grant_types": ["password"]}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "response_types": ["token"]}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "tls"}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [{"kty": "oct", "k": "AA"}]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [{"kty": "EC", "d": "AA"}]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [{"kty": "EC"}]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [{"kty": "RSA", "n": 7, "e": []}]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "jwks": 7}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "client_name": 7}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "client_name": "a\u202eb"}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "client_uri": "javascript:1"}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "backchannel_logout_uri": "http://10.0.0.1/"}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "backchannel_logout_session_required": "yes"}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "scope": ["openid"]}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "scope": "identity_number"}, "invalid_client_metadata"),
+    ],
+)
+def test_unsafe_metadata_is_refused(city, body, error):
+    """Nothing unsafe registers: the specification's error with a cure in plain ASCII, and the token keeps its use."""
+    token = invitation(city)
+    status, told = register(city, token, body)
+    assert (status, told["error"]) == (400, error)
+    assert told["error_description"].isascii()
+    assert register(city, token, {"redirect_uris": [REDIRECT]})[0] == 201
