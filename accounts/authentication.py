@@ -1,13 +1,14 @@
 """Logging in with a password: one answer and one cost, whoever is asked for.
 
-Every guess costs one Argon2id hash and the same statements, whether the person exists, has a password, has only an older
-system's, or may not log in at all. At most two statements come before the hash of a person who has a password, and one
-transaction after it, with the audit record in it.
+Every failed guess costs one Argon2id hash and the same statements, whether the person exists, has a password, has only
+an older system's, or may not log in at all. At most two statements come before the hash of a person who has a password,
+and one transaction after it, with the audit record in it.
 
 A phone may be several people's. One guess must not buy several hashes, so a phone stands for exactly one person: the
 holder who proved it, primary before secondary, earliest first. The others log in with their number.
 A login name may be several people's too, in several systems. Its secrets are cheap to check, so all are (at most
-MOST_LOGINS), and it opens an account only when every one that fits is the same person's.
+MOST_LOGINS), and it opens an account only when every one that fits is the same person's. Once such a shared name's
+secret was adopted, its person logs in with their number.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from accounts import audit
+from accounts import audit, evidence
 from accounts.blind_index import matches
 from accounts.credentials import password as passwords
 from accounts.credentials.password import PasswordHasher, password_credentials
@@ -31,6 +32,7 @@ from accounts.people import PHONE_ORDER, People, natural_persons, person_identif
 from accounts.ports import LegacyLogin, LegacyLogins
 
 MOST_LOGINS = 5
+LONGEST_TYPED = 256
 _EVENT = "person:authentication:password"
 _NOBODY = ""
 
@@ -110,7 +112,8 @@ class PasswordAuthentication:
         Raises NotProven (one answer for everything that is wrong), Throttled (nothing was tried), Busy (nothing was
         tried and nothing counted). Call it outside a transaction: counting an attempt must outlive a rollback.
         """
-        attempt = _Attempt(identifier.strip(), password, source, channel, now)
+        typed = identifier.strip()[:LONGEST_TYPED].encode("utf-8", "replace").decode()
+        attempt = _Attempt(typed, password, source, channel, now)
         known = guess_person_identifier(attempt.typed)
         if known is not None:
             return self._by_number(database, attempt, known)
@@ -123,12 +126,13 @@ class PasswordAuthentication:
         self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now)
         try:
             if candidate.sealed is not None:
-                encoded = self._check(candidate, attempt.password)
+                encoded = self._check(candidate.sealed, attempt.password)
                 if encoded is None:
                     self._linking.find(c, attempt.typed)  # what a guess at an unknown number costs as well
                 return self._conclude(database, attempt, subject, candidate, encoded)
             logins = self._linking.find(c, attempt.typed)
-            return self._by_legacy(database, attempt, subject, logins)
+            theirs = [login for login in logins if candidate.person_id in (None, login.person_id)]
+            return self._by_legacy(database, attempt, subject, theirs)
         except Busy:
             self._throttle.untried(c, person=subject, source=attempt.source, now=attempt.now)
             raise
@@ -142,7 +146,7 @@ class PasswordAuthentication:
         self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now)
         try:
             if candidate.sealed is not None:
-                encoded = self._check(candidate, attempt.password)
+                encoded = self._check(candidate.sealed, attempt.password)
                 return self._conclude(database, attempt, subject, candidate, encoded)
             return self._by_legacy(database, attempt, subject, logins)
         except Busy:
@@ -159,10 +163,9 @@ class PasswordAuthentication:
         """What an unknown name is throttled as: guesses at nobody run out exactly as guesses at somebody do."""
         return self._people.vault.pepper(text.casefold().encode("utf-8", "surrogatepass"), purpose="throttle").hex()
 
-    def _check(self, candidate: _Candidate, password: str) -> str | None:
+    def _check(self, sealed: bytes, password: str) -> str | None:
         """The encoded hash if it is of this password."""
-        assert candidate.sealed is not None
-        encoded = self._people.vault.open(candidate.sealed, place=passwords.CREDENTIAL)
+        encoded = self._people.vault.open(sealed, place=passwords.CREDENTIAL)
         return encoded if self._hasher.verify(encoded, password) else None
 
     def _conclude(
@@ -199,16 +202,24 @@ class PasswordAuthentication:
             return self._refuse(database, attempt, None)
         encoded = self._hasher.hash(attempt.password)
         with database.transaction() as c:
-            row = c.one(_BY_PERSON, person_id=person_id)
-            adopted = _candidate_of(row).may_log_in and passwords.adopt(
-                c, self._people.vault, person_id, encoded, now=attempt.now
-            )
-            if adopted:
-                for login in fitting:
-                    self._linking.adopt(c, login, now=attempt.now)
-                audit.append(c, "person:password:adopt", now=attempt.now, person=person_id, channel=attempt.channel)
-                return self._accept(c, attempt, subject, person_id)
-        return self._refuse(database, attempt, person_id)
+            candidate = _candidate_of(c.one(_BY_PERSON, person_id=person_id))
+            if candidate.sealed is None and candidate.may_log_in and not _proven_here(c, person_id, attempt.now):
+                return self._adopt(c, attempt, subject, fitting, encoded)
+        if candidate.sealed is None:
+            return self._refuse(database, attempt, person_id)
+        # A second tab adopted it a moment ago: the password is checked against what that one stored.
+        return self._conclude(database, attempt, subject, candidate, self._check(candidate.sealed, attempt.password))
+
+    def _adopt(
+        self, c: Connection, attempt: _Attempt, subject: str, fitting: Sequence[LegacyLogin], encoded: str
+    ) -> Authenticated:
+        person_id = fitting[0].person_id
+        if not passwords.adopt(c, self._people.vault, person_id, encoded, now=attempt.now):
+            raise Busy(detail="the same login is being adopted")
+        for login in fitting:
+            self._linking.adopt(c, login, now=attempt.now)
+        audit.append(c, "person:password:adopt", now=attempt.now, person=person_id, channel=attempt.channel)
+        return self._accept(c, attempt, subject, person_id)
 
     def _accept(self, c: Connection, attempt: _Attempt, subject: str, person_id: str) -> Authenticated:
         audit.append(c, _EVENT, now=attempt.now, person=person_id, channel=attempt.channel, source=attempt.source)
@@ -232,6 +243,16 @@ class PasswordAuthentication:
 
 def _candidate_of(row: Any) -> _Candidate:
     return _Candidate() if row is None else _Candidate(row.id, row.status == "active", row.sealed)
+
+
+def _proven_here(c: Connection, person_id: str, now: datetime) -> bool:
+    """Whether we know more of the person than older systems told us.
+
+    Anybody could open an account in a lax older system under a neighbour's number. Its password must never open what
+    a counter or a registry has proven: such a person sets a password by proving themselves again.
+    """
+    ours = (each for each in evidence.of(c, person_id) if not each.source.startswith(evidence.LEGACY_SOURCE))
+    return evidence.identity_assurance(ours, now) > 1
 
 
 def _only_person(logins: Sequence[LegacyLogin]) -> str | None:

@@ -33,6 +33,8 @@ class EvidenceKind(StrEnum):
     UPSTREAM_ACCOUNT = "upstream_account"  # WeChat, Alipay: the same
 
 
+LEGACY_SOURCE = "legacy:"  # how the source of a check begins that an older system vouches for, e.g. legacy:library
+
 LEVELS: tuple[tuple[EvidenceKind, int], ...] = (
     (EvidenceKind.PHONE, 1),
     (EvidenceKind.TWO_ELEMENTS, 2),

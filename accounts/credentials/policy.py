@@ -33,16 +33,17 @@ CODES = (
 CONTEXT_WORDS = (
     "luzhou", "sichuan", "lzs", "yitong", "zhengwu", "shebao", "yibao", "gongjijin", "minzheng", "gongan", "shimin",
     "tongyi", "renzheng", "weixin", "wechat", "wx", "qq", "tencent", "zhifubao", "alipay", "taobao", "password",
-    "passwd", "mima", "admin", "login", "woaini", "iloveyou", "泸州", "一通", "政务", "社保", "微信", "支付宝", "我爱你", "密码",
+    "passwd", "mima", "admin", "login", "woaini", "iloveyou",
+    "泸州", "一通", "政务", "社保", "微信", "支付宝", "我爱你", "密码",
 )  # fmt: skip
-ENDINGS = ("520", "521", "1314", "5201314", "888", "666", "999", "168", "123", "1234", "12345", "123456", "111", "000")
+ENDINGS = ("5201314", "1314", "520", "521", "888", "666", "999", "168")
 WALKS = (
     "1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
     "qazwsxedcrfvtgbyhnujmikolp", "1q2w3e4r5t6y7u8i9o0p", "147258369", "159357", "abcdefghijklmnopqrstuvwxyz",
 )  # fmt: skip
 _LEAST_WALK = 4
 _LEAST_OWN = 4  # a shorter word of the person's own is part of too many innocent passwords
-_FILLER = re.compile(r"[\d\W_]+", re.UNICODE)
+_FILLER = re.compile(r"[\d\W_]+|abc|qwe|asd|zxc|qaz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,10 @@ class PasswordPolicy:
 
     def _check_words(self, plain: str, context: PersonContext) -> None:
         """What is left when a known word is taken away must still be a password of its own: 8 characters not filler."""
-        if _walks(plain):
-            raise CredentialRefused("password_keyboard_walk")
         if _carried_by(plain, _own_words(context)):
             raise CredentialRefused("password_personal")
+        if _walks(plain):
+            raise CredentialRefused("password_keyboard_walk")
         if _carried_by(plain, CONTEXT_WORDS):
             raise CredentialRefused("password_contextual")
 
@@ -103,6 +104,8 @@ def _repeats(plain: str) -> bool:
 def _walks(plain: str) -> bool:
     """Whether walks over the keyboard, digits and usual endings are all there is to it."""
     rest = plain
+    for ending in ENDINGS:
+        rest = rest.replace(ending, " ")
     while (step := _longest_walk(rest)) is not None:
         rest = rest.replace(step, " ", 1)
     return _is_filler(rest) and rest != plain

@@ -4,9 +4,10 @@ Three counters, each over a window that starts with its first attempt:
 `pair`     this person from this source;
 `source`   this source over all persons, which stops one password tried on many;
 `stranger` this person from all sources they never succeeded from, or `familiar` from those they did.
-A flood from strangers fills `stranger` only. At a source they succeeded from, the person is counted as `familiar`: nobody
-can lock them out there. An attempt is counted before the hash is computed, all three counters or none in one statement,
-and each counter refuses to pass its ceiling, so guesses that arrive together verify no more hashes than the ceiling.
+A flood from strangers fills `stranger` only. At a source they succeeded from, the person is counted as `familiar`:
+nobody elsewhere can lock them out there. An attempt is counted before the hash is computed, all three counters or none
+in one statement, and each counter refuses to pass its ceiling, so guesses that arrive together verify no more hashes
+than the ceiling.
 """
 
 from __future__ import annotations
