@@ -1,0 +1,103 @@
+"""Account: where a person sees who uses their account, which services learnt what, and what happened; and ends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from accounts import audit
+from accounts.audit import Recorded
+from idp import browser, sessions
+from idp.browser import Audience, Csrf, view
+from idp.i18n import N_
+from idp.oidc import consents
+from idp.oidc.consents import Given, Manner
+from idp.pages.words import device, listed, masked, moment, named
+from idp.services import unit_of_work
+from idp.sessions import Session
+from idp.wording import CHANNELS, LEGAL_BASES, OUTCOMES
+
+account = flask.Blueprint("account", __name__)
+
+_SHOWN_EVENTS = 30
+_DONE = {"device": N_("那个设备已经退出。"), "service": N_("已经收回。这个服务不能再取得您的信息。")}
+
+
+@account.get("/account")
+@view(audience=Audience.SIGNED_IN, csrf=Csrf.READ_ONLY)
+def show() -> ResponseReturnValue:
+    """The account page of whoever is signed in."""
+    here, work = browser.signed_in(), unit_of_work()
+    person = work.services.people.by_id(work.reading, here.person_id)
+    name = work.services.people.attributes(person.attributes).name if person else ""
+    return flask.render_template(
+        "pages/account.html",
+        person=masked(name),
+        done=gettext(_DONE[told]) if (told := flask.request.args.get("done", "")) in _DONE else "",
+        sessions=[_session(found, here) for found in sessions.of_person(work.reading, here.person_id, work.now)],
+        services=[_service(given) for given in consents.of_person(work.reading, here.person_id)],
+        activity=[_event(record) for record in audit.recent(work.reading, here.person_id, _SHOWN_EVENTS)],
+    )
+
+
+@account.post("/account/sessions/end")
+@view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
+def end_session() -> ResponseReturnValue:
+    """The chosen session of this person has ended everywhere; another person's is left alone."""
+    here, work = browser.signed_in(), unit_of_work()
+    chosen = flask.request.form.get("session", "")
+    theirs = {found.id for found in sessions.of_person(work.c, here.person_id, work.now)}
+    if chosen in theirs - {here.id}:
+        sessions.end(work.c, chosen, work.now, "ended by the person elsewhere")
+    return flask.redirect("/account?done=device", 303)
+
+
+@account.post("/account/services/withdraw")
+@view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
+def withdraw() -> ResponseReturnValue:
+    """The chosen grant of this person is over and its tokens are revoked, if it rests on consent."""
+    here, work = browser.signed_in(), unit_of_work()
+    chosen = flask.request.form.get("grant", "")
+    rests_on_consent = {g.grant_id for g in consents.of_person(work.c, here.person_id) if g.manner is Manner.CONSENT}
+    if chosen in rests_on_consent:
+        consents.withdraw(work.c, chosen, work.now, person_id=here.person_id)
+    return flask.redirect("/account?done=service", 303)
+
+
+def _session(found: Session, here: Session) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "device": device(found.user_agent),
+        "channel": gettext(CHANNELS.get(found.channel, found.channel)),
+        "place": found.source or "",
+        "since": moment(found.created_at),
+        "seen": moment(found.seen_at),
+        "here": found.id == here.id,
+    }
+
+
+def _service(given: Given) -> dict[str, Any]:
+    return {
+        "id": given.grant_id,
+        "name": named(given.client_name, given.client_name_en),
+        "home_uri": given.home_uri or "",
+        "facts": listed([gettext(claim.label) for claim in given.claims]) or gettext("没有个人信息"),
+        "basis": gettext(LEGAL_BASES[given.legal_basis]),
+        "given": moment(given.given_at),
+        "used": moment(given.last_used_at or given.given_at),
+        "withdrawable": given.manner is Manner.CONSENT,
+    }
+
+
+def _event(record: Recorded) -> dict[str, Any]:
+    told = gettext(record.event.zh)
+    outcome = OUTCOMES.get(record.outcome)
+    return {
+        "text": gettext("%(event)s（%(outcome)s）", event=told, outcome=gettext(outcome)) if outcome else told,
+        "at": moment(record.at),
+        "where": gettext(CHANNELS[record.channel]) if record.channel in CHANNELS else "",
+        "refused": outcome is not None,
+    }

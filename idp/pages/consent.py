@@ -1,0 +1,71 @@
+"""Consent: the step that tells a person, or asks them, what a client will learn. An empty answer agrees to nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from idp import browser, dispatcher
+from idp.browser import Audience, Csrf, view
+from idp.dispatcher import Due
+from idp.interaction import Step
+from idp.oidc import consents
+from idp.oidc.claims import Claim
+from idp.oidc.consents import Manner
+from idp.pages.frame import speak
+from idp.pages.words import masked, named
+from idp.services import unit_of_work
+from idp.wording import LEGAL_BASES
+
+consent = flask.Blueprint("consent", __name__)
+
+_YES = {Manner.NOTICE: "acknowledge", Manner.CONSENT: "agree"}
+_NO = {"refuse", "cancel"}
+
+
+@consent.get("/consent/<request_id>")
+@view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY)
+def show(request_id: str) -> ResponseReturnValue:
+    """The page that names the facts, the receiver, the purpose and the legal basis."""
+    due = browser.due(request_id, Step.CONSENT)
+    speak(due.request.ui_locales)
+    told = consents.facts(due.request, due.client)
+    return flask.render_template(
+        "pages/consent.html",
+        action=f"/consent/{request_id}",
+        kind=told.manner.value,
+        client_name=named(told.client_name, told.client_name_en),
+        purpose=named(told.purpose, told.purpose_en),
+        legal_basis=gettext(LEGAL_BASES[told.legal_basis]),
+        person=_person(due),
+        facts=[_fact(claim, told.sensitive) for claim in (*told.ordinary, *told.sensitive)],
+    )
+
+
+@consent.post("/consent/<request_id>")
+@view(audience=Audience.PERSON, csrf=Csrf.FORM)
+def submit(request_id: str) -> ResponseReturnValue:
+    """The grant is given, or the client hears that the person declined; anything else asks again."""
+    due = browser.due(request_id, Step.CONSENT)
+    work, given = unit_of_work(), flask.request.form.get("answer", "")
+    manner = consents.facts(due.request, due.client).manner
+    if given in _NO:
+        return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
+    if given == _YES[manner] and due.session is not None:
+        consents.give(work.c, due.session.person_id, due.client, due.request, work.now)
+    return browser.redirect_to_dispatcher(request_id)
+
+
+def _person(due: Due) -> str:
+    if due.session is None:
+        return ""
+    work = unit_of_work()
+    person = work.services.people.by_id(work.reading, due.session.person_id)
+    return masked(work.services.people.attributes(person.attributes).name) if person else ""
+
+
+def _fact(claim: Claim, sensitive: tuple[Claim, ...]) -> dict[str, Any]:
+    return {"name": gettext(claim.label), "why": gettext(claim.purpose), "sensitive": claim in sensitive}

@@ -1,0 +1,60 @@
+"""What every page stands in: its language, its view (standard, elder, largest), the help line, and the way back here.
+
+Both choices live in cookies of their own, so that they hold before the login and after the sign-out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask
+from flask_babel import Babel
+
+from idp import i18n
+from idp.browser import own_path
+
+VIEW_COOKIE = "yt_view"
+LANGUAGE_COOKIE = "yt_lang"
+VIEWS = ("standard", "elder", "largest")
+HELP_LINE = "96196"
+
+
+def install(app: flask.Flask) -> None:
+    """Every template of the application has its language, view, help line and way back."""
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(i18n.CATALOGUES)
+    Babel(  # type: ignore[no-untyped-call]
+        app,
+        default_locale=i18n.SOURCE,
+        default_timezone="Asia/Shanghai",
+        locale_selector=lambda: i18n.LANGUAGES[language()],
+    )
+    app.context_processor(frame)
+
+
+def speak(ui_locales: tuple[str, ...]) -> None:
+    """The page follows the client's `ui_locales` unless the reader has chosen a language. Call before rendering."""
+    flask.g.ui_locales = " ".join(ui_locales)
+
+
+def language() -> str:
+    """The reader's language: chosen here, else asked for by the client, else by the browser, else zh-CN."""
+    chosen = flask.request.cookies.get(LANGUAGE_COOKIE, "")
+    accepted = flask.request.headers.get("Accept-Language", "")
+    return i18n.choose_language(chosen, flask.g.get("ui_locales", ""), accepted[:200])
+
+
+def frame() -> dict[str, Any]:
+    """What base.html needs of every page."""
+    view = flask.request.cookies.get(VIEW_COOKIE, "")
+    return {
+        "lang": language(),
+        "view": view if view in VIEWS else "standard",
+        "help_line": HELP_LINE,
+        "return_to": own_path(_this_page()) or "",
+    }
+
+
+def _this_page() -> str:
+    """With the query only where it is ours to repeat; a client's request is read again from where it was stored."""
+    path = flask.request.full_path if flask.request.query_string else flask.request.path
+    return path.rstrip("?")

@@ -1,0 +1,107 @@
+"""Login: the step that proves who is there, by password; for a client's request, or on the way to a page of ours."""
+
+from __future__ import annotations
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from accounts.authentication import Authenticated
+from accounts.errors import NotProven
+from idp import browser, dispatcher
+from idp.browser import Audience, Csrf, view
+from idp.i18n import N_
+from idp.interaction import Step
+from idp.pages.frame import speak
+from idp.pages.words import named
+from idp.services import unit_of_work
+
+login = flask.Blueprint("login", __name__)
+
+_LONGEST = {"identifier": 64, "password": 256}
+_PROBLEMS = {
+    "wrong": ("identifier", N_("号码或密码不对，请检查后再试。")),
+    "no_identifier": ("identifier", N_("请填身份证号、手机号或用户名。")),
+    "no_password": ("password", N_("请填密码。")),
+}
+
+
+@login.get("/login/<request_id>")
+@view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY)
+def show(request_id: str) -> ResponseReturnValue:
+    """The login page of a client's request."""
+    due = browser.due(request_id, Step.LOGIN)
+    speak(due.request.ui_locales)
+    return _page(f"/login/{request_id}", client_name=named(due.client.name, due.client.name_en))
+
+
+@login.post("/login/<request_id>")
+@view(audience=Audience.PERSON, csrf=Csrf.FORM)
+def submit(request_id: str) -> ResponseReturnValue:
+    """The person is signed in and goes on; or is told what to put right; or has declined."""
+    due = browser.due(request_id, Step.LOGIN)
+    speak(due.request.ui_locales)
+    if flask.request.form.get("answer") == "cancel":
+        work = unit_of_work()
+        return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
+    return _attempt(f"/login/{request_id}", f"/continue/{request_id}")
+
+
+@login.get("/login")
+@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
+def show_own() -> ResponseReturnValue:
+    """The login page on the way to a page of ours, named by `next`."""
+    return _page("/login", after=browser.own_path(flask.request.args.get("next")) or "")
+
+
+@login.post("/login")
+@view(audience=Audience.ANYONE, csrf=Csrf.FORM)
+def submit_own() -> ResponseReturnValue:
+    """The person is signed in and goes to `next`, or to the account page."""
+    after = browser.own_path(flask.request.form.get("next")) or "/account"
+    return _attempt(flask.url_for("login.show_own", next=after), after)
+
+
+def _page(action: str, *, client_name: str = "", after: str = "") -> ResponseReturnValue:
+    problems = [_PROBLEMS[code] for code in flask.get_flashed_messages(category_filter=["login"]) if code in _PROBLEMS]
+    errors = [{"field": field, "text": gettext(text)} for field, text in problems]
+    return flask.render_template(
+        "pages/login.html",
+        action=action,
+        client_name=client_name,
+        next=after,
+        errors=errors,
+        may_cancel=bool(client_name),
+    )
+
+
+def _attempt(again: str, onward: str) -> ResponseReturnValue:
+    """What was typed travels in no redirect, cookie or page: a wrong answer comes back as a code only.
+
+    Throttled and Busy pass: `idp.errors` has their pages.
+    """
+    form, work = flask.request.form, unit_of_work()
+    identifier, password = (form.get(name, "")[:longest] for name, longest in _LONGEST.items())
+    missing = [f"no_{name}" for name in _LONGEST if not form.get(name, "").strip()]
+    if missing:
+        return _try_again(again, *missing)
+    work.commit()  # no transaction waits for the password check
+    try:
+        browser.sign_in(_authenticate(identifier, password))
+    except NotProven:
+        return _try_again(again, "wrong")
+    return flask.redirect(onward, 303)
+
+
+def _authenticate(identifier: str, password: str) -> Authenticated:
+    work = unit_of_work()
+    services = work.services
+    return services.passwords.authenticate(
+        services.database, identifier, password, source=work.request.source, channel=dispatcher.WEB, now=work.now
+    )
+
+
+def _try_again(again: str, *codes: str) -> ResponseReturnValue:
+    for code in codes:
+        flask.flash(code, "login")
+    return flask.redirect(again, 303)

@@ -1,0 +1,41 @@
+"""Sign-out: asked for by the person on a page of ours. A client's own request to end a session is in `idp.routes`."""
+
+from __future__ import annotations
+
+import flask
+from flask.typing import ResponseReturnValue
+
+from idp import browser, sessions
+from idp.browser import Audience, Csrf, view
+from idp.pages.words import named
+from idp.services import unit_of_work
+
+sign_out = flask.Blueprint("sign_out", __name__)
+
+
+@sign_out.get("/sign-out")
+@view(audience=Audience.SIGNED_IN, csrf=Csrf.READ_ONLY)
+def show() -> ResponseReturnValue:
+    """The question, with every service that will be signed out as well."""
+    here, work = browser.signed_in(), unit_of_work()
+    services = [named(client.name, client.name_en) for client in sessions.clients_of(work.reading, here.id)]
+    return flask.render_template(
+        "pages/confirm_sign_out.html", action="/sign-out", client_name="", services=services, fields={}
+    )
+
+
+@sign_out.post("/sign-out")
+@view(audience=Audience.ANYONE, csrf=Csrf.FORM)
+def submit() -> ResponseReturnValue:
+    """This browser is signed out everywhere it was used, if the person said so."""
+    if flask.request.form.get("answer") != "sign_out":
+        return flask.redirect("/account", 303)
+    browser.sign_out()
+    return flask.redirect("/signed-out", 303)
+
+
+@sign_out.get("/signed-out")
+@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
+def done() -> ResponseReturnValue:
+    """The page that says so."""
+    return flask.render_template("pages/signed_out.html", return_uri="", client_name="")

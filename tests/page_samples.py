@@ -1,0 +1,212 @@
+"""Every template with values as its view hands them in: for the tests of pages and for scripts/preview-pages."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flask
+from flask_babel import Babel
+
+from idp import i18n
+
+ROOT = Path(__file__).parent.parent
+NONCE = "c2FtcGxlLW5vbmNl"
+POLICY = f"default-src 'none'; style-src 'self'; img-src 'self'; script-src 'nonce-{NONCE}'; base-uri 'none'"
+
+_HOUSING = {"zh-CN": "泸州市住房公积金网上服务大厅", "en": "Luzhou Housing Fund Online"}
+_SOCIAL = {"zh-CN": "泸州市社会保险网上经办", "en": "Luzhou Social Insurance Online"}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture of one page."""
+
+    name: str
+    template: str
+    values: dict[str, Any]
+
+
+def scenes(lang: str) -> tuple[Scene, ...]:
+    """Every page, in every state worth a look, with texts in that language."""
+    zh = lang == "zh-CN"
+    housing, social = _HOUSING[lang], _SOCIAL[lang]
+
+    def say(chinese: str, english: str) -> str:
+        return chinese if zh else english
+
+    login = {"action": "/login/r1", "client_name": housing, "next": "", "errors": [], "may_cancel": True}
+    number = {
+        "name": say("公民身份号码或证件号码", "ID number"),
+        "why": say("用于依法核验身份并关联业务档案", "To verify you as the law asks and to find your files"),
+        "sensitive": True,
+    }
+    facts = [
+        {
+            "name": say("姓名", "Name"),
+            "why": say("用于核对办事人身份并称呼您", "To check who is applying, and to address you"),
+            "sensitive": False,
+        },
+        {
+            "name": say("手机号码", "Mobile number"),
+            "why": say("用于通知办理进度", "To tell you how your matter proceeds"),
+            "sensitive": False,
+        },
+    ]
+    consent = {
+        "action": "/consent/r1",
+        "client_name": housing,
+        "person": say("欧*娜", "O*na"),
+        "purpose": say("查询和提取住房公积金", "Seeing and withdrawing your housing fund"),
+        "facts": [*facts, number],
+    }
+    wrong = {
+        "field": "identifier",
+        "text": say("号码或密码不对，请检查后再试", "The number or the password is not right."),
+    }
+    refusal = {
+        "title": say("这个网站还没有接入", "This website is not connected"),
+        "cause": say(
+            "要您来登录的网站没有在我们这里登记。", "The website that sent you here is not registered with us."
+        ),
+        "cure": say(
+            "请从官方网站重新进入。不要在这里填写密码。",
+            "Start again from the official website.",
+        ),
+        "code": "unknown_client",
+        "description": "client_id is not registered with this provider. Check the value, or register the client.",
+        "log_id": "01JDEMO7Q2",
+        "home_uri": "",
+        "client_name": "",
+    }
+    account = {
+        "person": say("欧*娜", "O*na"),
+        "done": say("那个设备已经退出。", "That device is signed out."),
+        "sessions": [
+            {
+                "id": "s1",
+                "device": say("Windows 电脑 · Edge 浏览器", "Windows computer · Edge"),
+                "channel": say("网页", "Web"),
+                "place": "192.0.2.10",
+                "since": say("今天 09:12", "today 09:12"),
+                "seen": say("刚刚", "just now"),
+                "here": True,
+            },
+            {
+                "id": "s2",
+                "device": say("安卓手机 · Chrome 浏览器", "Android phone · Chrome"),
+                "channel": say("网页", "Web"),
+                "place": "198.51.100.7",
+                "since": say("3月1日 20:41", "1 Mar, 20:41"),
+                "seen": say("3月1日 21:03", "1 Mar, 21:03"),
+                "here": False,
+            },
+        ],
+        "services": [
+            {
+                "id": "g1",
+                "name": housing,
+                "home_uri": "/account",
+                "facts": say("姓名、手机号码", "Name, Mobile number"),
+                "basis": say("您的同意", "Your consent"),
+                "given": say("2026年2月3日", "3 Feb 2026"),
+                "used": say("今天 09:13", "today 09:13"),
+                "withdrawable": True,
+            },
+            {
+                "id": "g2",
+                "name": social,
+                "home_uri": "",
+                "facts": say("姓名、公民身份号码或证件号码", "Name, ID number"),
+                "basis": say("依法履行职责", "A duty laid down by law"),
+                "given": say("2026年2月3日", "3 Feb 2026"),
+                "used": say("3月1日 20:42", "1 Mar, 20:42"),
+                "withdrawable": False,
+            },
+        ],
+        "activity": [
+            {
+                "text": say("用密码登录成功", "Signed in with a password"),
+                "at": say("今天 09:12", "today 09:12"),
+                "where": say("网页", "Web"),
+                "refused": False,
+            },
+            {
+                "text": say("密码错误，登录失败", "Wrong password"),
+                "at": say("今天 09:11", "today 09:11"),
+                "where": say("网页", "Web"),
+                "refused": True,
+            },
+        ],
+    }
+    return (
+        Scene("login", "pages/login.html", login),
+        Scene("login-wrong", "pages/login.html", login | {"next": "/account", "errors": [wrong]}),
+        Scene("throttled", "pages/throttled.html", {"minutes": 15, "until": "10:42", "retry_to": "/continue/r1"}),
+        Scene("busy", "pages/busy.html", {"retry_to": "/continue/r1", "seconds": 5}),
+        Scene(
+            "consent-notice",
+            "pages/consent.html",
+            consent | {"kind": "notice", "legal_basis": say("依法履行职责", "A duty laid down by law")},
+        ),
+        Scene(
+            "consent",
+            "pages/consent.html",
+            consent | {"kind": "consent", "facts": facts, "legal_basis": say("您的同意", "Your consent")},
+        ),
+        Scene("preferences", "pages/preferences.html", {"saved": True, "next": ""}),
+        Scene("account", "pages/account.html", account),
+        Scene(
+            "confirm-sign-out",
+            "pages/confirm_sign_out.html",
+            {"action": "/sign-out", "client_name": housing, "services": [housing, social], "fields": {}},
+        ),
+        Scene("signed-out", "pages/signed_out.html", {"return_uri": "/account", "client_name": housing}),
+        Scene("error", "pages/error.html", refusal),
+        Scene("expired", "pages/expired.html", {"home_uri": "/account", "client_name": housing, "log_id": "01J7Q2"}),
+        Scene(
+            "form-post",
+            "oidc/form_post.html",
+            {"redirect_uri": "/callback", "fields": {"code": "sample", "state": "af0"}, "client_name": housing},
+        ),
+    )
+
+
+def hostile(value: Any) -> Any:
+    """The same value with every text in it turned into an attack; shapes and truth values stay."""
+    if isinstance(value, str):
+        return value + "\"'><script>alert(1)</script>"
+    if isinstance(value, dict):
+        return {key: hostile(item) if key != "kind" else item for key, item in value.items()}
+    if isinstance(value, list):
+        return [hostile(item) for item in value]
+    return value
+
+
+def sample_app() -> flask.Flask:
+    """The templates at /<lang>/<view>/<scene>, under the policy pages have, without anything behind them."""
+    app = flask.Flask("samples", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(i18n.CATALOGUES)
+    Babel(
+        app, default_locale=i18n.SOURCE, locale_selector=lambda: i18n.LANGUAGES[(flask.request.view_args or {})["lang"]]
+    )
+
+    def show(lang: str, view: str, name: str) -> str:
+        scene = next(s for s in scenes(lang) if s.name == name)
+        values = hostile(scene.values) if "hostile" in flask.request.args else scene.values
+        frame = {"lang": lang, "view": view, "return_to": f"/{lang}/{view}/{name}", "help_line": "96196"}
+        return flask.render_template(
+            scene.template, **frame, csrf_token=lambda: "t0ken", csp_nonce=lambda: NONCE, **values
+        )
+
+    app.add_url_rule("/<lang>/<view>/<name>", "show", show)
+    app.after_request(_under_policy)
+    return app
+
+
+def _language() -> str:
+    return i18n.LANGUAGES[(flask.request.view_args or {})["lang"]]
+
+
+def _under_policy(response: flask.Response) -> flask.Response:
+    response.headers["Content-Security-Policy"] = POLICY
+    return response
