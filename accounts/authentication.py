@@ -127,7 +127,7 @@ class PasswordAuthentication:
         try:
             if candidate.sealed is not None:
                 encoded = self._check(candidate.sealed, attempt.password)
-                if encoded is None:
+                if encoded is None or not candidate.may_log_in:
                     self._linking.find(c, attempt.typed)  # what a guess at an unknown number costs as well
                 return self._conclude(database, attempt, subject, candidate, encoded)
             logins = self._linking.find(c, attempt.typed)
