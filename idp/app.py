@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from flask_babel import Babel
-
-from idp import browser, dispatcher, errors, i18n, pages, routes
+from idp import browser, dispatcher, errors, pages, routes
 from idp.adapters.channels import CHANNELS
 from idp.adapters.channels.channel import Channel
 from idp.adapters.channels.web import WEB
 from idp.front import Front
 from idp.oidc.machine import Machine
 from idp.oidc.messages import MAX_BODY, Reply, Request
+from idp.pages import frame
 from idp.services import Services, build_services
 from idp.sessions import Lifetimes
 from idp.settings import Settings
@@ -56,11 +55,10 @@ def flask_app(services: Services) -> browser.DeclaredFlask:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=MAX_BODY,
-        BABEL_TRANSLATION_DIRECTORIES=str(i18n.CATALOGUES),
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
     app.extensions["yitong"] = services
-    Babel(app, default_locale=i18n.SOURCE, locale_selector=lambda: i18n.LANGUAGES[browser.language()])
+    frame.install(app)
     browser.protect(app, services)
     errors.register(app)
     app.register_blueprint(routes.routes)

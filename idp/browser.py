@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import flask
 from flask_wtf.csrf import generate_csrf, validate_csrf
 from werkzeug.wrappers import Response
-from wtforms import ValidationError
+from wtforms.validators import ValidationError
 
 from accounts.authentication import Authenticated
-from idp import dispatcher, i18n, sessions
+from idp import dispatcher, sessions
 from idp.dispatcher import Due
 from idp.interaction import Step
 from idp.oidc.messages import Reply, Request
@@ -30,9 +30,6 @@ _RULES = "__yitong_view__"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # One slash, then nothing a browser could read as an authority or a new header: no second slash, backslash or control.
 _OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9_\-./?=&%]{0,500}", re.ASCII)
-LANGUAGE_COOKIE, VIEW_COOKIE = "yt_lang", "yt_view"
-VIEWS = ("standard", "elder", "largest")
-_YEAR = 365 * 24 * 3600
 _SELF_SITES = frozenset({"same-origin", "none"})
 
 
@@ -113,7 +110,7 @@ class DeclaredFlask(flask.Flask):
         rule: str,
         endpoint: str | None = None,
         view_func: Callable[..., Any] | None = None,
-        provide_automatic_options: bool | None = None,
+        provide_automatic_options: bool | None = None,  # noqa: FBT001 - Flask's own signature
         **options: Any,
     ) -> None:
         """The view answers at `rule`. Raises UndeclaredView where its declaration is missing or contradicts it."""
@@ -153,7 +150,7 @@ def signed_in() -> sessions.Session:
     """The live session of this browser. Raises SignInFirst, answered by the login page and then the way back."""
     found = current_session()
     if found is None:
-        raise SignInFirst(flask.request.path)
+        raise SignInFirst(flask.request.path if flask.request.method in _SAFE_METHODS else "/account")
     return found
 
 
@@ -214,13 +211,16 @@ def answer(reply: Reply) -> Response:
 def protect(app: flask.Flask, services: Services) -> None:
     """Every request has its unit of work and is checked; every response is committed before it is sent.
 
-    Every page knows its language, its size of type, the way back and the number to call.
+    A view for signed-in people never runs without one.
     """
 
     @app.before_request
     def begin() -> None:
         flask.g.unit_of_work = UnitOfWork(services, _plain_request())
         refuse_foreign_form(services.settings.origin)
+        function = app.view_functions.get(flask.request.endpoint or "")
+        if function is not None and rules_of(function).audience is Audience.SIGNED_IN:
+            signed_in()
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -230,20 +230,13 @@ def protect(app: flask.Flask, services: Services) -> None:
         return harden(response, secure=services.settings.is_secure)
 
     @app.teardown_request
-    def close(error: BaseException | None) -> None:
+    def close(_: BaseException | None) -> None:
         if "unit_of_work" in flask.g:
             unit_of_work().roll_back()
 
     @app.context_processor
     def frame() -> dict[str, Any]:
-        return {
-            "csrf_token": generate_csrf,
-            "csp_nonce": csp_nonce(),
-            "lang": language(),
-            "view": type_size(),
-            "return_to": own_path(flask.request.full_path.rstrip("?")) or "",
-            "help_line": services.settings.help_line,
-        }
+        return {"csrf_token": generate_csrf, "csp_nonce": csp_nonce}
 
 
 def abandon() -> None:
@@ -251,26 +244,6 @@ def abandon() -> None:
     if "unit_of_work" in flask.g:
         unit_of_work().roll_back()
     flask.g.pop("session_handle", None)
-
-
-def language() -> str:
-    """`zh-CN` or `en`: what the person chose here, or else what their browser asks for."""
-    return i18n.choose_language(flask.request.cookies.get(LANGUAGE_COOKIE, ""), str(flask.request.accept_languages))
-
-
-def type_size() -> str:
-    """`standard`, `elder` or `largest`: what the person chose here."""
-    chosen = flask.request.cookies.get(VIEW_COOKIE, "")
-    return chosen if chosen in VIEWS else VIEWS[0]
-
-
-def remember(response: Response, *, secure: bool) -> Response:
-    """The response with the choices of language and size that the request carries, for a year."""
-    for name, field, known in ((LANGUAGE_COOKIE, "language", tuple(i18n.LANGUAGES)), (VIEW_COOKIE, "view", VIEWS)):
-        chosen = flask.request.form.get(field)
-        if chosen in known:
-            response.set_cookie(name, chosen, max_age=_YEAR, path="/", secure=secure, httponly=True, samesite="Lax")
-    return response
 
 
 def _plain_request() -> Request:
@@ -297,7 +270,7 @@ def refuse_foreign_form(origin: str) -> None:
     if sent.get("Sec-Fetch-Site", "same-origin") not in _SELF_SITES or sent.get("Origin", origin) != origin:
         raise ForeignForm("sent from another site")
     try:
-        validate_csrf(flask.request.form.get("csrf_token"))
+        validate_csrf(flask.request.form.get("csrf_token"))  # type: ignore[no-untyped-call]
     except ValidationError as error:
         raise ForeignForm("no valid token") from error
 

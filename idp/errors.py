@@ -14,15 +14,15 @@ from zoneinfo import ZoneInfo
 import flask
 import structlog
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from accounts.errors import Busy, Throttled, Unavailable
-from idp import browser, i18n
+from idp import browser
 from idp.browser import ForeignForm, SignInFirst
 from idp.dispatcher import NotDue, OtherBrowser, RequestGone
-from idp.oidc.claims import N_
+from idp.i18n import N_
 from idp.oidc.clients import Client
 from idp.oidc.errors import RefusedToPerson
 from idp.services import unit_of_work
@@ -229,11 +229,7 @@ def _clock_time(moment: datetime) -> str:
 def _name(client: Client | None) -> str:
     if client is None:
         return ""
-    return (
-        client.name_en or client.name
-        if browser.language() in i18n.LANGUAGES and browser.language() == "en"
-        else client.name
-    )
+    return client.name_en if str(get_locale()) == "en" else client.name
 
 
 def _wants_json() -> bool:

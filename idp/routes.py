@@ -11,7 +11,7 @@ from pathlib import Path
 import flask
 import sqlalchemy as sa
 from flask.typing import ResponseReturnValue
-from werkzeug.utils import safe_join
+from werkzeug.security import safe_join
 
 from accounts.db import Statement
 from idp import browser, dispatcher, sessions
@@ -70,28 +70,6 @@ def confirm_end_session() -> ResponseReturnValue:
         return browser.redirect_to_path("/account")
     browser.sign_out("person")
     return _signed_out(asked)
-
-
-@routes.get("/signed-out")
-@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
-def signed_out() -> ResponseReturnValue:
-    """The page after a logout that leads nowhere else."""
-    return flask.render_template("pages/signed_out.html", return_uri="", client_name="")
-
-
-@routes.get("/preferences")
-@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
-def preferences() -> ResponseReturnValue:
-    """The choices of language and size of type."""
-    return flask.render_template("pages/preferences.html", saved="saved" in flask.request.args, next="")
-
-
-@routes.post("/preferences")
-@view(audience=Audience.ANYONE, csrf=Csrf.FORM)
-def save_preferences() -> ResponseReturnValue:
-    """The choice is kept in this browser, and the person is back where they were."""
-    response = browser.redirect_to_path(flask.request.form.get("next"), "/preferences?saved=1")
-    return browser.remember(response, secure=unit_of_work().services.settings.is_secure)
 
 
 @routes.get("/livez")

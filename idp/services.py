@@ -16,8 +16,9 @@ from accounts.authentication import PasswordAuthentication
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.throttle import Throttle
 from accounts.db import Connection, Database
+from accounts.linking import Linking
 from accounts.people import People
-from accounts.ports import LegacyLogin, LegacyLogins, SmsGateway
+from accounts.ports import SmsGateway
 from accounts.vault import Vault
 from idp.interaction import ChannelRules
 from idp.oidc.clients import ClientCache
@@ -65,7 +66,6 @@ def build_services(
     *,
     channels: tuple[ChannelRules, ...] = (),
     systems: Systems | None = None,
-    legacy: LegacyLogins | None = None,
 ) -> Services:
     """The parts of one process, connected to each other but not yet to any database server.
 
@@ -86,7 +86,7 @@ def build_services(
         vault=vault,
         people=people,
         hasher=hasher,
-        passwords=PasswordAuthentication(people, hasher, Throttle(), legacy or NoLegacyLogins()),
+        passwords=PasswordAuthentication(people, hasher, Throttle(), Linking(vault)),
         keys=keys,
         clients=provider.clients,
         provider=provider,
@@ -103,21 +103,6 @@ def _hasher(settings: Settings) -> PasswordHasher:
         concurrent=settings.argon2_concurrent or None,
         wait=settings.argon2_wait,
     )
-
-
-class NoLegacyLogins:
-    """A city whose older systems' accounts have not been taken over yet: no login name leads anywhere."""
-
-    def find(self, c: Connection, login_name: str) -> tuple[LegacyLogin, ...]:  # noqa: ARG002 - the port's words
-        """Nobody."""
-        return ()
-
-    def verify(self, login: LegacyLogin, password: str) -> bool:  # noqa: ARG002 - the port's words
-        """Never."""
-        return False
-
-    def adopt(self, c: Connection, login: LegacyLogin, *, now: datetime) -> None:
-        """Never called, as nothing verifies."""
 
 
 class UnitOfWork:

@@ -80,7 +80,6 @@ class Settings(BaseSettings):
         description="Networks of our own proxies, comma-separated (`10.0.0.0/8`). Only they may say in "
         "X-Forwarded-For whom a request comes from; a stranger listed here can evade every limit.",
     )
-    help_line: str = Field("12345", description="The telephone number that every page offers for help.")
     allow_private_destinations: bool = Field(
         False,  # noqa: FBT003 - a field's default, not a switch
         description="Whether logout notices may go to private addresses. For demo and tests; production refuses it.",

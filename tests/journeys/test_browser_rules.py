@@ -1,0 +1,111 @@
+"""Every view declares itself, every POST proves where it comes from, every page carries its headers."""
+
+import flask
+import pytest
+
+from idp import app
+from idp.browser import Audience, Csrf, DeclaredFlask, UndeclaredView, own_path, rules_of, view
+from tests.builders import City
+from tests.relying_party import Browser, RelyingParty
+
+
+def writing_rules(made: flask.Flask):
+    for rule in made.url_map.iter_rules():
+        if (rule.methods or set()) & {"POST", "PUT", "PATCH", "DELETE"}:
+            yield rule, rules_of(made.view_functions[rule.endpoint])
+
+
+def path_of(rule) -> str:
+    return rule.build(dict.fromkeys(rule.arguments, "x"))[1]
+
+
+def test_every_post_without_a_token_is_refused(city: City, browser: Browser):
+    """No form of ours is accepted without its token, wherever it claims to come from."""
+    tried = 0
+    for rule, rules in writing_rules(app.flask_app(city.services)):
+        if rules.csrf is Csrf.PROTOCOL:
+            continue
+        assert browser.post(path_of(rule), {"answer": "x"}).status == 403, rule
+        tried += 1
+    assert tried >= 2
+
+
+def test_every_post_from_another_site_is_refused(city: City, browser: Browser, housing: RelyingParty):
+    """A valid token does not help a form that another site sent."""
+    form = browser.get("/preferences").form_with("csrf_token", "next")
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+        assert browser.post(form.action, form.fields, headers=headers).status == 403
+    assert browser.post(form.action, form.fields, headers={"Origin": city.issuer}).status == 200
+
+
+def test_only_the_protocol_takes_posts_from_other_sites(city: City):
+    """What may be posted cross-site is a short list that this test spells out."""
+    open_to_all = {r.rule for r, rules in writing_rules(app.flask_app(city.services)) if rules.csrf is Csrf.PROTOCOL}
+    assert open_to_all == {"/authorize", "/end_session"}
+
+
+def test_an_undeclared_view_does_not_register():
+    """A view that does not say for whom it is stops the start, and so does a writing view that calls itself reading."""
+    made = DeclaredFlask("x", static_folder=None)
+    with pytest.raises(UndeclaredView):
+        made.add_url_rule("/x", "x", lambda: "x")
+    reading = view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)(lambda: "x")
+    with pytest.raises(UndeclaredView):
+        made.add_url_rule("/y", "y", reading, methods=["POST"])
+
+
+@pytest.mark.parametrize("path", ["/", "/preferences", "/no-such-page", "/login/x", "/healthz", "/end_session"])
+def test_every_answer_carries_the_security_headers(browser: Browser, path: str):
+    """Pages and errors alike forbid framing, sniffing, storing, and scripts without a nonce."""
+    headers = browser.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe-inline" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cache-Control"] == "no-store"
+
+
+def test_https_brings_host_cookies_and_hsts(database_url: str, clock):
+    """With an https origin every cookie is bound to the host and the browser stays on https."""
+    city = City(database_url, clock, issuer="https://id.luzhou.example")
+    browser = Browser(city)
+    party = RelyingParty(city, city.system())
+    page = browser.get(party.start(), follow=False)
+    assert page.headers["Set-Cookie"].startswith("__Host-yt_browser=")
+    assert "Secure" in page.headers["Set-Cookie"]
+    shown = browser.get("/preferences")
+    assert "max-age" in shown.headers["Strict-Transport-Security"]
+    city.database.close()
+
+
+def test_choices_are_kept_and_lead_back(browser: Browser):
+    """Choosing a language or a size keeps the choice and returns to the page, never to another site."""
+    form = browser.get("/preferences").form_with("next", "view=elder")
+    back = browser.submit(form, view="elder", language="en")
+    assert 'lang="en"' in back.text
+    assert 'data-view="elder"' in back.text
+    for hostile in ("https://evil.example/", "//evil.example", "/\\evil.example", "/\t/evil.example", "javascript:1"):
+        page = browser.submit(form, view="elder", next=hostile)
+        assert page.url.startswith(f"{browser.city.issuer}/preferences?saved")
+
+
+@pytest.mark.parametrize("text", ["//x", "/\\x", "x", "", "/a\nb", "/a b", "https://x", "/%0d%0a\r"])
+def test_what_is_no_path_of_ours(text: str):
+    """Only a path that no browser can read as another site leads anywhere."""
+    assert own_path(text) is None
+
+
+def test_health(browser: Browser):
+    """Machines learn whether the process and its database answer."""
+    for path in ("/healthz", "/livez", "/readyz"):
+        assert browser.get(path).status == 200
+
+
+def test_every_template_of_an_error_names_code_and_cure(browser: Browser):
+    """Even a wrong address is answered with a page of ours that says what to do."""
+    page = browser.get("/no-such-page")
+    assert page.status == 404
+    assert "not_found" in page.text
+    assert "您可以这样做" in page.text

@@ -1,0 +1,215 @@
+"""The first login, the silent second one, and everything that may not happen in between."""
+
+import pytest
+
+from idp.oidc.clients import Client
+from tests.builders import City
+from tests.relying_party import Browser, RelyingParty, id_token_claims
+
+
+def first_login(browser: Browser, party: RelyingParty, person):
+    browser.get(party.start())
+    browser.log_in(person)
+    return browser.agree()
+
+
+def test_first_login_visits_login_then_consent_and_ends_with_tokens(
+    city: City, browser: Browser, housing: RelyingParty
+):
+    """A person who logs in and agrees arrives at the service, which then learns exactly what was agreed."""
+    person = city.person()
+    shown = browser.get(housing.start())
+    assert shown.visited[-1].startswith("/login/")
+    asked = browser.log_in(person)
+    assert [path.split("/")[1] for path in asked.visited] == ["login", "continue", "consent"]
+    arrived = browser.agree()
+    assert arrived.url.startswith("https://housing.example/callback?")
+    tokens = housing.redeem(arrived)
+    told = id_token_claims(tokens)
+    assert told["acr"] == "urn:yitong:ial3:aal1"
+    known = housing.userinfo(tokens)
+    assert (known["sub"], known["name"]) == (told["sub"], "欧阳娜娜")
+
+
+def test_second_service_is_silent_after_its_consent_and_knows_another_sub(
+    city: City, browser: Browser, housing: RelyingParty, social: RelyingParty
+):
+    """One login serves every service, and no two services can compare whom they serve."""
+    person = city.person()
+    at_housing = id_token_claims(housing.redeem(first_login(browser, housing, person)))
+    asked = browser.get(social.start())
+    assert asked.visited[-1].startswith("/consent/")
+    at_social = id_token_claims(social.redeem(browser.agree()))
+    assert at_social["sub"] != at_housing["sub"]
+    again = browser.get(social.start())
+    assert again.visited == ("/authorize",)
+    assert id_token_claims(social.redeem(again))["sub"] == at_social["sub"]
+
+
+def test_silent_login_costs_two_statements(city: City, browser: Browser, housing: RelyingParty):
+    """Who is signed in and has agreed before is sent on after one read and one redemption."""
+    first_login(browser, housing, city.person())
+    browser.get(housing.start())
+    counted: list[int] = []
+    city.database.count = lambda: counted.append(1)
+    arrived = browser.get(housing.start())
+    assert "code" in arrived.answer
+    # The cache of clients may look once a second whether it is current. SQLite redeems in a short transaction.
+    most = 3 if city.database.dialect == "postgresql" else 5
+    assert len(counted) <= most
+
+
+@pytest.mark.parametrize("prompt", ["none", "login", "consent"])
+def test_prompt_for_a_stranger(city: City, browser: Browser, housing: RelyingParty, prompt: str):
+    """Nobody signed in: prompt=none is told so at once, every other prompt shows the login."""
+    page = browser.get(housing.start(prompt=prompt))
+    if prompt == "none":
+        assert page.answer["error"] == "login_required"
+    else:
+        assert page.visited[-1].startswith("/login/")
+
+
+def test_prompt_for_somebody_signed_in(city: City, browser: Browser, housing: RelyingParty, social: RelyingParty):
+    """Each prompt asks for what it names, once, although the person is signed in."""
+    person = city.person()
+    first_login(browser, housing, person)
+    assert browser.get(social.start(prompt="none")).answer["error"] == "consent_required"
+    assert "code" in browser.get(housing.start(prompt="none")).answer
+    city.clock.advance(seconds=5)
+    assert browser.get(housing.start(prompt="login")).visited[-1].startswith("/login/")
+    assert "code" in browser.log_in(person).answer
+    city.clock.advance(seconds=5)
+    assert browser.get(housing.start(prompt="consent")).visited[-1].startswith("/consent/")
+    assert "code" in browser.agree().answer
+
+
+def test_max_age_asks_again_and_only_once(city: City, browser: Browser, housing: RelyingParty):
+    """An old login is asked for again; max_age=0 asks once and not for ever."""
+    person = city.person()
+    first_login(browser, housing, person)
+    city.clock.advance(minutes=10)
+    assert "code" in browser.get(housing.start(max_age="900")).answer
+    assert browser.get(housing.start(max_age="300", prompt="none")).answer["error"] == "login_required"
+    assert browser.get(housing.start(max_age="0")).visited[-1].startswith("/login/")
+    tokens = housing.redeem(browser.log_in(person))
+    assert id_token_claims(tokens)["auth_time"] == int(city.clock.now.timestamp())
+
+
+def test_essential_acr_out_of_reach_is_an_error(city: City, browser: Browser, housing: RelyingParty):
+    """An essential level nobody can reach here is told to the client, never quietly lowered."""
+    browser.get(housing.start(claims='{"id_token":{"acr":{"essential":true,"value":"urn:yitong:ial4:aal3"}}}'))
+    arrived = browser.log_in(city.person())
+    assert arrived.answer["error"] == "unmet_authentication_requirements"
+
+
+def test_cancelling_tells_the_client(city: City, browser: Browser, housing: RelyingParty):
+    """Whoever declines goes back with access_denied, from the login as from the consent."""
+    page = browser.get(housing.start())
+    assert browser.submit(page.form_with("answer=cancel")).answer["error"] == "access_denied"
+    browser.get(housing.start())
+    asked = browser.log_in(city.person())
+    assert browser.submit(asked.form_with("answer=refuse"), answer="refuse").answer["error"] == "access_denied"
+
+
+def test_wrong_password_stays_on_the_page(city: City, browser: Browser, housing: RelyingParty):
+    """A wrong password is told in words, repeats nothing that was typed, and opens nothing."""
+    person = city.person()
+    browser.get(housing.start())
+    page = browser.log_in(person, "not the password")
+    assert "号码或密码不对" in page.text
+    assert person.number not in page.text + str(page.visited)
+    assert browser.cookie("yitong") is None
+    assert "/consent/" in browser.log_in(person).visited[-1]
+
+
+def test_a_session_gets_a_new_handle_at_every_login(city: City, browser: Browser, housing: RelyingParty):
+    """A handle that was planted or seen before a login opens nothing after it."""
+    person = city.person()
+    first_login(browser, housing, person)
+    before = browser.cookie("yitong")
+    browser.get(housing.start(prompt="login"))
+    city.clock.advance(seconds=1)
+    browser.get(housing.start(prompt="login"))
+    browser.log_in(person)
+    assert browser.cookie("yitong") not in (None, before)
+    thief = Browser(city)
+    thief.http.set_cookie("yitong", before, domain="localhost")
+    assert thief.get(housing.start(prompt="none")).answer["error"] == "login_required"
+
+
+def test_a_link_started_elsewhere_is_refused(city: City, browser: Browser, housing: RelyingParty):
+    """A login begun in one browser cannot be finished in another, whoever clicks the link there."""
+    page = browser.get(housing.start())
+    other = Browser(city)
+    assert other.get(page.url).status == 403
+    assert other.get(page.url.replace("/login/", "/continue/")).status == 403
+
+
+def test_a_disabled_person_is_out_with_the_next_request(city: City, browser: Browser, housing: RelyingParty):
+    """Disabling ends the session and the tokens at once, without waiting for anything to expire."""
+    person = city.person()
+    tokens = housing.redeem(first_login(browser, housing, person))
+    with city.database.transaction() as c:
+        city.services.people.change_status(c, person.id, "disabled", now=city.clock())
+    assert browser.get(housing.start(prompt="none")).answer["error"] == "login_required"
+    assert housing.userinfo(tokens)["status"] == 401
+
+
+def test_idle_and_absolute_ends(city: City, browser: Browser, housing: RelyingParty):
+    """A session ends when unused for its idle time, and after its absolute time however busy."""
+    first_login(browser, housing, city.person())
+    city.clock.advance(minutes=14)
+    assert "code" in browser.get(housing.start(prompt="none")).answer
+    city.clock.advance(minutes=16)
+    assert browser.get(housing.start(prompt="none")).answer["error"] == "login_required"
+
+
+def test_an_expired_request_says_so_and_leads_on(city: City, browser: Browser, housing: RelyingParty):
+    """Who comes back too late reads what happened and finds the way to the service."""
+    page = browser.get(housing.start())
+    city.clock.advance(hours=2)
+    late = browser.get(page.url)
+    assert late.status == 410
+    assert "https://housing.example/" in late.text
+
+
+def test_back_button_and_double_submit_do_no_harm(city: City, browser: Browser, housing: RelyingParty):
+    """A form sent twice, or a page of a finished login, answers with a page and buys nothing."""
+    person = city.person()
+    browser.get(housing.start())
+    asked = browser.log_in(person)
+    form = asked.form_with("answer=agree")
+    assert "code" in browser.submit(form, answer="agree").answer
+    again = browser.submit(form, answer="agree")
+    assert again.status == 410
+    assert browser.get(asked.url).status == 410
+
+
+def test_unknown_client_and_unregistered_uri_are_pages(city: City, browser: Browser, housing: RelyingParty):
+    """Nobody is redirected to where no registered client is."""
+    for url in (housing.start(client_id="nobody"), housing.start(redirect_uri="https://evil.example/")):
+        page = browser.get(url)
+        assert page.status == 400
+        assert "Location" not in page.headers
+        assert "evil.example" not in page.text
+
+
+def test_host_and_proxy_headers_of_strangers_are_ignored(city: City, browser: Browser, housing: RelyingParty):
+    """No link, redirect or token follows a Host or X-Forwarded header."""
+    spoofed = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-For": "10.0.0.1"}
+    page = browser.get(housing.start(), headers=spoofed, follow=False)
+    assert "evil.example" not in str(page.headers) + page.text
+    assert page.url.startswith(city.issuer)
+
+
+def test_a_disabled_client_ends_its_open_requests(city: City, browser: Browser, housing: RelyingParty):
+    """A client disabled while a person is logging in gets nothing."""
+    from idp.oidc import clients  # noqa: PLC0415 - only here
+
+    page = browser.get(housing.start())
+    with city.database.transaction() as c:
+        clients.change_status(c, "housing", "disabled", now=city.clock())
+    city.services.clients._fresh_until = float("-inf")
+    assert browser.get(page.url).status == 410
+    known: Client | None = city.services.clients.get("housing")
+    assert known is None or known.status == "disabled"

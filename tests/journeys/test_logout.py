@@ -1,0 +1,69 @@
+"""Signing out here signs out everywhere, and no stranger's link does it."""
+
+import sqlalchemy as sa
+
+from accounts.db import Statement
+from idp.outbox import outbox
+from tests.builders import City
+from tests.relying_party import Browser, RelyingParty
+
+_WAITING = Statement(sa.select(outbox.c.client_id, outbox.c.payload).order_by(outbox.c.client_id))
+
+
+def signed_in(city, browser, *parties):
+    person = city.person()
+    tokens = []
+    for party in parties:
+        browser.get(party.start())
+        if not tokens:
+            browser.log_in(person)
+        tokens.append(party.redeem(browser.agree()))
+    return tokens
+
+
+def test_logout_with_an_id_token_ends_everything(
+    city: City, browser: Browser, housing: RelyingParty, social: RelyingParty
+):
+    """One logout revokes every service's tokens and leaves each a notice to be delivered."""
+    tokens, others = signed_in(city, browser, housing, social)
+    page = browser.get(
+        f"/end_session?id_token_hint={tokens['id_token']}&post_logout_redirect_uri=https://housing.example/bye&state=s1"
+    )
+    assert page.url == "https://housing.example/bye?state=s1"
+    waiting = city.database.connection().rows(_WAITING)
+    assert [row.client_id for row in waiting] == ["housing", "social"]
+    assert housing.userinfo(tokens)["status"] == 401
+    assert social.userinfo(others)["status"] == 401
+    assert browser.get(housing.start(prompt="none")).answer["error"] == "login_required"
+
+
+def test_logout_without_proof_asks_first(city: City, browser: Browser, housing: RelyingParty):
+    """A link on a stranger's page signs nobody out; the person is asked and may stay."""
+    signed_in(city, browser, housing)
+    asked = browser.get("/end_session")
+    assert asked.status == 200
+    assert "code" in browser.get(housing.start(prompt="none")).answer
+    browser.submit(asked.form_with("answer=sign_out"), answer="stay")
+    assert "code" in browser.get(housing.start(prompt="none")).answer
+    done = browser.submit(asked.form_with("answer=sign_out"), answer="sign_out")
+    assert done.visited[-1] == "/signed-out"
+    assert browser.get(housing.start(prompt="none")).answer["error"] == "login_required"
+
+
+def test_logout_never_leads_to_an_unregistered_address(city: City, browser: Browser, housing: RelyingParty):
+    """An unregistered post_logout_redirect_uri is a page and ends nothing."""
+    signed_in(city, browser, housing)
+    page = browser.get("/end_session?client_id=housing&post_logout_redirect_uri=https://evil.example/")
+    assert page.status == 400
+    assert "code" in browser.get(housing.start(prompt="none")).answer
+
+
+def test_logout_posted_from_another_site_asks_first(city: City, browser: Browser, housing: RelyingParty):
+    """A cross-site POST comes without our cookie, so it shows the question instead of pretending success."""
+    (tokens,) = signed_in(city, browser, housing)
+    stranger = Browser(city)
+    page = stranger.post(
+        "/end_session", {"id_token_hint": tokens["id_token"]}, headers={"Sec-Fetch-Site": "cross-site"}
+    )
+    assert page.status == 200
+    assert "code" in browser.get(housing.start(prompt="none")).answer
