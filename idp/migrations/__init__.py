@@ -28,7 +28,6 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.credentials.throttle",
     "accounts.audit",
     "accounts.linking",
-    "accounts.merging",
     "idp.oidc.models",
     "idp.sessions",
     "idp.outbox",

@@ -1,5 +1,7 @@
 """${message}"""
 
+# ruff: noqa: E501, PLR0915 - as Alembic writes it from the tables
+
 from __future__ import annotations
 
 import sqlalchemy as sa

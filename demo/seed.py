@@ -1,0 +1,131 @@
+"""Loads the demonstration city into a migrated database, as often as one likes, and says who can log in where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from accounts.credentials.policy import PasswordPolicy
+from accounts.db import Connection
+from accounts.divisions import under
+from accounts.identifiers import IdentifierKind, Mobile, parse
+from accounts.organisations import LegalPersonAttributes, NewLegalPerson
+from accounts.people import NewPerson
+from accounts.registration import Proof, Registration
+from demo.people import PERSONAS, Persona
+from demo.services import Ports, registrations
+from idp.cli.clients import invite
+from idp.oidc import clients
+from idp.oidc.secret import digest
+from idp.services import Services
+
+ENTERPRISES = (
+    ("91519999MA7DEM0AXW", "泸州示例酿造有限责任公司", "有限责任公司"),
+    ("93519999MA7NARCH4R", "泸州示例柑橘专业合作社", "农民专业合作社"),
+)
+INVITATION_DAYS = 30
+
+
+def seed(services: Services, ports: Ports, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The city is loaded; returns what `personas.json` holds. `known` is what an earlier run returned, or empty."""
+    now = services.clock()
+    _open_accounts(services, now)
+    with services.database.transaction() as c:
+        _register_enterprises(services, c, now)
+        secrets = {client["client_id"]: client.get("client_secret") for client in known.get("clients", ())}
+        registered = [_registered(services, c, new, secrets.get(new.client_id), now) for new in registrations(ports)]
+        invitation = known.get("initial_access_token") or _invitation(c, now)
+    return {
+        "issuer": services.settings.issuer,
+        "messages": f"{services.settings.issuer}/sandbox/messages",
+        "city": [f"{division.code} {division.name}" for division in under("5105") if not division.is_retired],
+        "citizens": [_described(persona) for persona in PERSONAS],
+        "enterprises": [{"uscc": number, "name": name} for number, name, _ in ENTERPRISES],
+        "clients": registered,
+        "initial_access_token": invitation,
+    }
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What an earlier run wrote there; empty when there is nothing readable."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _open_accounts(services: Services, now: datetime) -> None:
+    registration = Registration(services.people, services.hasher, PasswordPolicy())
+    for persona in PERSONAS:
+        identifier = parse(persona.kind, persona.number)
+        if services.people.find(services.database.connection(), identifier) is None:
+            _open_account(services, registration, persona, now)
+
+
+def _open_account(services: Services, registration: Registration, persona: Persona, now: datetime) -> None:
+    identifier = parse(persona.kind, persona.number)
+    phones = (Mobile.parse(persona.phone),) if persona.phone else ()
+    new = NewPerson(
+        persona.name,
+        (identifier,),
+        phones,
+        birth_date=getattr(identifier, "birth_date", None),
+        sex=getattr(identifier, "sex", None),
+        address=persona.address,
+    )
+    proofs = tuple(Proof(kind, "demo") for kind in persona.evidence)
+    person = registration.open_account(services.database, new, persona.password, proofs=proofs, channel="hall", now=now)
+    if persona.status != "active":
+        with services.database.transaction() as c:
+            services.people.change_status(c, person.id, persona.status, now=now)
+
+
+def _register_enterprises(services: Services, c: Connection, now: datetime) -> None:
+    for number, name, kind in ENTERPRISES:
+        uscc = parse(IdentifierKind.USCC, number)
+        if services.people.find_legal_person(c, uscc) is None:
+            new = NewLegalPerson(LegalPersonAttributes(name, kind), (uscc,))
+            services.people.register_legal_person(c, new, now=now)
+
+
+def _registered(
+    services: Services, c: Connection, new: clients.NewClient, secret: str | None, now: datetime
+) -> dict[str, Any]:
+    """The client as scripts need it. A secret that was lost is replaced: we hold only its digest."""
+    found = services.clients.get(new.client_id)
+    if found is None:
+        _, secret = clients.create(c, new, now=now)
+    elif secret is None or digest(secret) != found.secret_digest:
+        secret = clients.rotate_secret(c, found, now=now)
+    return {
+        "client_id": new.client_id,
+        "client_secret": secret,
+        "redirect_uris": list(new.redirect_uris),
+        "post_logout_redirect_uris": list(new.post_logout_redirect_uris),
+        "backchannel_logout_uri": new.backchannel_logout_uri,
+        "scopes": list(new.scopes),
+        "token_endpoint_auth_method": new.token_endpoint_auth_method,
+        "require_pkce": new.require_pkce,
+        "grant_types": list(new.grant_types),
+    }
+
+
+def _invitation(c: Connection, now: datetime) -> str:
+    policy = {"scopes": ["openid", "profile", "email", "address", "phone", "offline_access"], "require_pkce": False}
+    return invite(c, policy, uses=1000, until=now + timedelta(days=INVITATION_DAYS), now=now)
+
+
+def _described(persona: Persona) -> dict[str, Any]:
+    return {
+        "name": persona.name,
+        "identifier": persona.number,
+        "identifier_kind": persona.kind.value,
+        "phone": persona.phone,
+        "password": persona.password,
+        "shows": persona.shows,
+        "shows_zh": persona.shows_zh,
+    }

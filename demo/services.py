@@ -1,0 +1,122 @@
+"""The relying systems of the demonstration, as an administrator would register them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from idp.oidc.claims import of_scopes
+from idp.oidc.clients import NewClient
+
+SUITES = ("https://localhost.emobix.co.uk:8443", "https://localhost:8443", "https://www.certification.openid.net")
+_OF_SUITE = "/test/a/yitong"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where each process of the demonstration listens, on 127.0.0.1."""
+
+    provider: int = 8000
+    housing_fund: int = 8001
+    social_security: int = 8002
+    civic_forum: int = 8003
+
+    def origin_of(self, service: str) -> str:
+        """The address of one of them."""
+        return f"http://127.0.0.1:{getattr(self, service)}"
+
+
+def registrations(ports: Ports) -> tuple[NewClient, ...]:
+    """Every client of the demonstration."""
+    return (*(_at(ports, service) for service in SERVICES), *_of_suites(), MACHINE)
+
+
+def _at(ports: Ports, new: NewClient) -> NewClient:
+    origin = ports.origin_of(new.client_id.replace("-", "_"))
+    return replace(
+        new,
+        redirect_uris=(f"{origin}/callback",),
+        post_logout_redirect_uris=(f"{origin}/",),
+        backchannel_logout_uri=f"{origin}/backchannel-logout",
+        home_uri=f"{origin}/",
+    )
+
+
+SERVICES: tuple[NewClient, ...] = (
+    NewClient(
+        client_id="housing-fund",
+        name="泸州市住房公积金",
+        name_en="Luzhou Housing Fund",
+        division="510500",
+        purpose="依照《住房公积金管理条例》办理缴存、提取和贷款",
+        purpose_en="to keep, pay out and lend housing funds under the Housing Fund Regulations",
+        legal_basis="statutory_duty",
+        redirect_uris=(),
+        scopes=("openid", "profile", "phone", "identity_number"),
+        claims_ceiling=of_scopes(("openid", "profile", "phone", "identity_number")),
+    ),
+    NewClient(
+        client_id="social-security",
+        name="泸州市社会保险",
+        name_en="Luzhou Social Security",
+        division="510500",
+        purpose="查询您的参保记录和待遇",
+        purpose_en="to show your insurance record and benefits",
+        legal_basis="consent",
+        redirect_uris=(),
+        scopes=("openid", "profile", "age", "phone"),
+        claims_ceiling=of_scopes(("openid", "profile", "age", "phone")),
+    ),
+    NewClient(
+        client_id="civic-forum",
+        name="泸州市民论坛",
+        name_en="Luzhou Civic Forum",
+        division="510502",
+        purpose="用您原来的论坛账号继续发帖",
+        purpose_en="to go on posting under your old account",
+        legal_basis="consent",
+        redirect_uris=(),
+        scopes=("openid", "profile", "legacy"),
+        claims_ceiling=of_scopes(("openid", "profile", "legacy")),
+        legacy_system="civic_forum",
+    ),
+)
+MACHINE = NewClient(
+    client_id="data-exchange",
+    name="数据共享交换平台",
+    name_en="Data Exchange",
+    division="510500",
+    purpose="系统之间交换数据",
+    purpose_en="to exchange data between systems",
+    legal_basis="statutory_duty",
+    redirect_uris=(),
+    scopes=("openid",),
+    claims_ceiling=(),
+    grant_types=("client_credentials",),
+)
+
+
+def _of_suites() -> tuple[NewClient, ...]:
+    """Two clients for the OpenID Foundation's test plans, which run without PKCE: an exception, written down here."""
+    methods = ("client_secret_basic", "client_secret_post")
+    return tuple(_of_suite(number, method) for number, method in enumerate(methods, start=1))
+
+
+def _of_suite(number: int, method: str) -> NewClient:
+    scopes = ("openid", "profile", "email", "address", "phone", "offline_access")
+    return NewClient(
+        client_id=f"conformance-{number}",
+        name=f"一致性测试{number}",
+        name_en=f"Conformance Suite {number}",
+        division="510500",
+        purpose="OpenID 一致性测试",
+        purpose_en="conformance testing",
+        legal_basis="consent",
+        sector="conformance",
+        redirect_uris=tuple(f"{suite}{_OF_SUITE}/callback" for suite in SUITES),
+        post_logout_redirect_uris=tuple(f"{suite}{_OF_SUITE}/post_logout_redirect" for suite in SUITES),
+        backchannel_logout_uri=f"{SUITES[0]}{_OF_SUITE}/backchannel_logout",
+        scopes=scopes,
+        claims_ceiling=of_scopes(scopes),
+        token_endpoint_auth_method=method,
+        require_pkce=False,
+    )

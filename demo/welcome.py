@@ -1,0 +1,54 @@
+"""What the demonstration says when it is up: where to go, as whom, and what to see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from demo.services import Ports
+
+LEGACY = Path(__file__).resolve().parent / "legacy"
+
+
+def print_welcome(told: dict[str, Any], ports: Ports, personas: Path) -> None:
+    """Addresses, people and next steps are on the terminal, in Chinese and English."""
+    out = Console(highlight=False)
+    out.print("\n[bold]一通 Yitong[/] 已启动 is running. Ctrl-C 停止 stops it.\n")
+    out.print(_addresses(told, ports))
+    out.print(_people(told))
+    out.print(f"供脚本使用 for scripts: {personas}")
+    if LEGACY.exists():
+        _print_merge(out)
+
+
+def _addresses(told: dict[str, Any], ports: Ports) -> Table:
+    table = Table("网站 site", "地址 address", box=None, pad_edge=False)
+    for name, address in (
+        ("住房公积金 housing fund", ports.origin_of("housing_fund")),
+        ("社会保险 social security", ports.origin_of("social_security")),
+        ("市民论坛 civic forum (legacy)", ports.origin_of("civic_forum")),
+        ("我的账号 my account", f"{told['issuer']}/account"),
+        ("演示短信 text messages", told["messages"]),
+        ("一通 the provider", told["issuer"]),
+    ):
+        table.add_row(name, address)
+    return table
+
+
+def _people(told: dict[str, Any]) -> Table:
+    table = Table(
+        "\n姓名 name", "\n证件号码 identifier", "\n密码 password", "\n看什么 what to see", box=None, pad_edge=False
+    )
+    for citizen in told["citizens"]:
+        shows = f"{citizen['shows_zh']}\n[dim]{citizen['shows']}[/]"
+        table.add_row(citizen["name"], citizen["identifier"], citizen["password"], shows)
+    return table
+
+
+def _print_merge(out: Console) -> None:
+    out.print("\n[bold]等待归并的旧系统数据 an export waiting to be merged[/]: demo/legacy/")
+    for command in ("plan", "apply", "undo"):
+        out.print(f"  .venv/bin/yitong merge {command} --help")
