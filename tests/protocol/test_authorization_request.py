@@ -81,7 +81,7 @@ def test_corpus_is_large():
 
 
 def test_accepted_means_equal_or_loopback_port():
-    """A URI is accepted only if it is byte-equal to the registered one, or loopback differing in nothing but the port."""
+    """A URI is accepted only if byte-equal to the registered one, or loopback differing only in the port."""
     wrong = [(a, b) for a, b in CORPUS if accepts(a, b) and a != b and not _same_but_port(a, b)]
     assert wrong == []
 
@@ -304,7 +304,7 @@ def test_code_is_stored_as_digest_only(city):
 
 
 def test_answer_by_form(city):
-    """form_post answers, and errors, come as a page that posts itself under a nonce, and has a button without script."""
+    """form_post answers, and errors, come as a page that posts itself, and has a button without script."""
     reply = city.citizen().approves(city.asks(response_mode="form_post", state='"><script>alert(1)</script>'))
     page = reply.body.decode()
     assert (reply.status, reply.location) == (200, None)

@@ -147,7 +147,7 @@ def test_subject_race(city):
 
 
 def test_merges_keep_names(city):
-    """Whoever absorbs a person answers with their name where they have none, also after two merges; an undo gives it back."""
+    """A survivor answers with the absorbed person's name where they have none; an undo gives it back."""
     first, second, third = city.citizen("甲"), city.citizen("乙乙"), city.citizen("丙丙丙")
     merge = Statement(
         sa.update(natural_persons)
@@ -199,7 +199,7 @@ def test_told_once_and_when_it_grows(city):
 
 
 def test_refusal_is_remembered(city):
-    """After a no the person is not asked again for a day, unless the client asks for less or says the person wants it."""
+    """After a no the person is not asked again for a day, unless for less or by prompt=consent."""
     citizen, client = city.citizen(), city.client()
     asked, less = city.asks(scope="openid profile phone"), city.asks(scope="openid")
     again = city.asks(scope="openid profile phone", prompt="consent")
@@ -222,7 +222,7 @@ def test_withdrawal_kills_the_tokens(city):
     with city.database.transaction() as c:
         (given,) = consents.of_person(c, citizen.id)
         assert given.last_used_at == city.now()
-        assert [claim.name for claim in given.claims][0] == "name"
+        assert given.claims[0].name == "name"
         assert not consents.withdraw(c, given.grant_id, city.now(), person_id="somebody else")
     assert city.posts("/userinfo", {}, authorization=bearer)[0] == 200
     with city.database.transaction() as c:

@@ -61,7 +61,7 @@ class Policy:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Policy:
-        """The policy as `initial_access_tokens.policy` holds it. TypeError for an unknown member, for typos may widen."""
+        """The policy as `initial_access_tokens.policy` holds it. TypeError for an unknown member."""
         members: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
         return cls(**members)
 
