@@ -47,7 +47,7 @@ class OldLogin:
 
     person_id: str
     name: str
-    secret: str
+    secret: str | None
 
 
 @dataclass
@@ -59,10 +59,11 @@ class OldSystems:
 
     def find(self, c, login_name):
         c.rows(Statement(sa.select(sa.literal(1))))
-        return [login for login in self.logins if login.name == login_name]
+        found = [login for login in self.logins if login.name == login_name]
+        return [dataclasses.replace(login, secret=None) if login in self.adopted else login for login in found]
 
     def verify(self, login, password):
-        return login not in self.adopted and login.secret == password
+        return login.secret == password
 
     def adopt(self, c, login, *, now):
         self.adopted.append(login)
