@@ -1,0 +1,176 @@
+"""The story of `make demo` in a real browser, with JavaScript on and off: five points, one city."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = os.environ.get("YITONG_TEST_CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+pytestmark = pytest.mark.browser
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+class Demo:
+    """The running demonstration: its addresses, its people and its logs."""
+
+    def __init__(self, directory: Path, ports: list[int]) -> None:
+        self.directory = directory
+        self.provider, self.housing, self.social, self.forum = (f"http://127.0.0.1:{port}" for port in ports)
+        self.environment = {
+            **os.environ,
+            "YITONG_DEMO_DIR": str(directory),
+            "YITONG_DEMO_PORTS": ",".join(str(port) for port in ports),
+            "YITONG_ENV_FILE": str(directory / "demo.env"),
+            "PYTHONPATH": str(ROOT),
+        }
+        self.environment.pop("YITONG_ISSUER", None)
+
+    def told(self) -> dict[str, Any]:
+        return json.loads((self.directory / "personas.json").read_text())
+
+    def citizen(self, name: str) -> dict[str, str]:
+        return next(c for c in self.told()["citizens"] if c["name"] == name)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    made = Demo(tmp_path_factory.mktemp("demo"), _free_ports(4))
+    with (made.directory / "run.out").open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "demo" / "run.py")], env=made.environment, stdout=out, stderr=subprocess.STDOUT
+        )
+    deadline = time.monotonic() + 90
+    while "Ctrl-C" not in (said := (made.directory / "run.out").read_text()):
+        assert process.poll() is None, said
+        assert time.monotonic() < deadline, said
+        time.sleep(0.2)
+    yield made
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Seen:
+    """Every address a browser went to, and every page it was shown."""
+
+    def __init__(self) -> None:
+        self.urls: list[str] = []
+
+
+@pytest.fixture(params=[True, False], ids=["javascript", "no-javascript"])
+def context(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+    opened = chromium.new_context(java_script_enabled=request.param, locale="zh-CN")
+    opened.set_default_timeout(10_000)
+    yield opened
+    opened.close()
+
+
+def _log_in(page: Page, identifier: str, password: str) -> None:
+    page.fill("[name=identifier]", identifier)
+    page.fill("[name=password]", password)
+    page.click("button[value=login]")
+
+
+def _answer(page: Page) -> None:
+    """Whatever the page tells or asks before facts leave, it is answered yes; nothing when it has been before."""
+    agreed = page.locator("button[value=acknowledge], button[value=agree]")
+    if agreed.count():
+        agreed.first.click()
+
+
+def test_the_story(demo: Demo, context: BrowserContext, chromium: Browser):
+    """A citizen logs in once, uses two services, looks after her sessions, and is signed out everywhere at once."""
+    elder = demo.citizen("王秀英")
+    page, urls = context.new_page(), []
+    page.on("request", lambda request: urls.append(request.url))
+
+    # 1 housing fund: number and password, the notice, and back with name and assurance level
+    page.goto(demo.housing)
+    page.click("text=使用一通登录")
+    _log_in(page, elder["identifier"], elder["password"])
+    _answer(page)
+    expect(page.locator("#name")).to_have_text(elder["name"])
+    expect(page.locator("#acr")).to_have_text("urn:yitong:ial3:aal1")
+    at_housing = page.locator("#sub").get_attribute("title")
+
+    # 2 social security: in without typing
+    page.goto(demo.social)
+    page.click("text=使用一通登录")
+    assert page.locator("[name=password]").count() == 0
+    _answer(page)
+    expect(page.locator("#name")).to_have_text(elder["name"])
+    at_social = page.locator("#sub").get_attribute("title")
+    assert at_housing != at_social
+    assert elder["identifier"] not in f"{at_housing} {at_social}"
+
+    # 3 her account: another device is signed in, and she ends it there
+    other = chromium.new_context(locale="zh-CN")
+    elsewhere = other.new_page()
+    elsewhere.goto(f"{demo.provider}/account")
+    _log_in(elsewhere, elder["identifier"], elder["password"])
+    expect(elsewhere.locator("#devices")).to_be_visible()
+    page.goto(f"{demo.provider}/account")
+    expect(page.locator("#services")).to_contain_text("泸州市住房公积金")
+    expect(page.locator("#services")).to_contain_text("泸州市社会保险")
+    assert page.locator("#activity li").count() >= 2
+    page.locator("form[action='/account/sessions/end'] button").first.click()
+    expect(page.locator("form[action='/account/sessions/end']")).to_have_count(0)
+    elsewhere.goto(f"{demo.provider}/account")
+    expect(elsewhere.locator("[name=password]")).to_be_visible()
+    other.close()
+
+    # 4 out of one service, out of both
+    page.goto(demo.social)
+    expect(page.locator("#name")).to_be_visible()
+    page.goto(demo.housing)
+    page.click("text=退出登录")
+    page.wait_for_url(f"{demo.housing}/**")
+    expect(page.locator("text=使用一通登录")).to_be_visible()
+    _wait_until_signed_out(page, demo.social)
+    page.click("text=使用一通登录")
+    expect(page.locator("[name=password]")).to_be_visible()
+
+    assert not [url for url in urls if elder["identifier"] in url]
+
+
+def _wait_until_signed_out(page: Page, service: str) -> None:
+    """The other service is told over the back channel: within five seconds, not at once."""
+    deadline = time.monotonic() + 5
+    page.goto(service)
+    while page.locator("#name").count():
+        assert time.monotonic() < deadline, "the other service was not told"
+        time.sleep(0.1)
+        page.goto(service)
+
+
+def test_no_log_holds_a_number(demo: Demo):
+    """After the story no log of any process holds an identifier, a phone or a password."""
+    logs = "".join(path.read_text(errors="replace") for path in (demo.directory / "log").glob("*.log"))
+    assert logs
+    for citizen in demo.told()["citizens"]:
+        for secret in (citizen["identifier"], citizen["password"], citizen["phone"]):
+            assert not secret or secret not in logs
