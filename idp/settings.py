@@ -17,6 +17,7 @@ from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -164,3 +165,23 @@ def _key(part: str) -> tuple[str, bytes]:
 def _development_key() -> tuple[str, bytes]:
     """The same for everybody, so it protects nothing: production refuses to start with it."""
     return "development", hashlib.sha256(b"yitong development vault key: protects nothing").digest()
+
+
+def reference() -> str:
+    """docs/reference/settings.md: every setting with its default and what follows from it."""
+    head = (
+        "# Settings\n\nWritten from `idp/settings.py` by `scripts/settings-reference`; a test fails when it is stale.\n"
+        "Values come from the environment, or from the file that `YITONG_ENV_FILE` names. Durations are seconds or "
+        "ISO 8601 (`PT15M`).\nIn production an insecure value refuses the start and names the cure.\n"
+    )
+    return head + "".join(_entry(name, str(field.description), field.default) for name, field in _fields())
+
+
+def _fields() -> list[tuple[str, FieldInfo]]:
+    return list(Settings.model_fields.items())
+
+
+def _entry(name: str, description: str, default: object) -> str:
+    plain = default.get_secret_value() if isinstance(default, SecretStr) else default
+    shown = f"{plain.total_seconds():g} s" if isinstance(plain, timedelta) else str(plain)
+    return f"\n## YITONG_{name.upper()}\n\nDefault: {f'`{shown}`' if shown else 'empty'}. {description}\n"

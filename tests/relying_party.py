@@ -113,7 +113,7 @@ class Browser:
         found = self.http.get_cookie(name)
         return found.value if found else None
 
-    def _go(self, method: str, url: str, fields: dict[str, str] | None, headers: dict[str, str], follow: bool) -> Page:
+    def _go(self, method: str, url: str, fields: dict[str, str] | None, headers: dict[str, str], follow) -> Page:
         visited: list[str] = []
         while True:
             path = url.removeprefix(self.city.issuer)

@@ -13,9 +13,7 @@ def first_login(browser: Browser, party: RelyingParty, person):
     return browser.agree()
 
 
-def test_first_login_visits_login_then_consent_and_ends_with_tokens(
-    city: City, browser: Browser, housing: RelyingParty
-):
+def test_first_login_visits_login_then_consent(city: City, browser: Browser, housing: RelyingParty):
     """A person who logs in and agrees arrives at the service, which then learns exactly what was agreed."""
     person = city.person()
     shown = browser.get(housing.start())

@@ -1,0 +1,71 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from idp.adapters.channels import CHANNELS
+from idp.adapters.channels.web import WEB
+from idp.interaction import Asked, Standing, Step, next_step
+from idp.oidc.errors import ConsentRequired, LoginRequired, UnmetAuthenticationRequirements
+
+AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+BEFORE, AFTER = AT - timedelta(minutes=10), AT + timedelta(seconds=20)
+HERE = Standing(auth_time=BEFORE, acr="urn:yitong:ial3:aal1", sub="s", consent_needed=False, consent_at=BEFORE)
+FRESH = Standing(auth_time=AFTER, acr="urn:yitong:ial3:aal1", sub="s", consent_needed=False, consent_at=BEFORE)
+
+
+def asked(**changes):
+    return Asked(created_at=AT, **changes)
+
+
+@pytest.mark.parametrize(
+    ("request_", "standing", "step", "silent"),
+    [
+        (asked(), Standing(), Step.LOGIN, LoginRequired),
+        (asked(), HERE, None, None),
+        (asked(prompt=frozenset({"login"})), HERE, Step.LOGIN, None),
+        (asked(prompt=frozenset({"login"})), FRESH, None, None),
+        (asked(prompt=frozenset({"select_account"})), HERE, Step.LOGIN, None),
+        (asked(max_age=timedelta(minutes=11)), HERE, None, None),
+        (asked(max_age=timedelta(minutes=9)), HERE, Step.LOGIN, LoginRequired),
+        (asked(max_age=timedelta(0)), HERE, Step.LOGIN, LoginRequired),
+        (asked(max_age=timedelta(0)), FRESH, None, None),
+        (asked(subject="s"), HERE, None, None),
+        (asked(subject="t"), HERE, Step.LOGIN, LoginRequired),
+        (asked(prompt=frozenset({"consent"})), HERE, Step.CONSENT, None),
+        (asked(essential_acr=("urn:yitong:ial2:aal1",)), HERE, None, None),
+    ],
+)
+def test_each_row_of_the_table(request_, standing, step, silent):
+    """Every row asks for its step, and under prompt=none for its own error."""
+    assert next_step(request_, standing, WEB) is step
+    if silent is not None:
+        quiet = Asked(AT, frozenset({"none"}), request_.max_age, request_.essential_acr, request_.subject)
+        with pytest.raises(silent):
+            next_step(quiet, standing, WEB)
+
+
+def test_consent_is_due_until_given():
+    """What a person has not seen is shown, and prompt=none hears consent_required."""
+    unseen = Standing(auth_time=BEFORE, acr="urn:yitong:ial3:aal1", sub="s")
+    assert next_step(asked(), unseen, WEB) is Step.CONSENT
+    with pytest.raises(ConsentRequired):
+        next_step(asked(prompt=frozenset({"none"})), unseen, WEB)
+
+
+def test_an_essential_level_out_of_reach_is_an_error_at_once():
+    """No page is shown that could not help."""
+    with pytest.raises(UnmetAuthenticationRequirements):
+        next_step(asked(essential_acr=("urn:yitong:ial4:aal2",)), HERE, WEB)
+
+
+def test_the_wrong_person_after_a_login_ends_instead_of_looping():
+    """Who logs in as somebody else than the hint names is not asked for ever."""
+    with pytest.raises(LoginRequired):
+        next_step(asked(subject="t"), FRESH, WEB)
+
+
+def test_channels_are_five_and_only_the_web_shares_its_session():
+    """The agreed limits of each channel are data, and single sign-on belongs to the browser at home."""
+    assert [channel.name for channel in CHANNELS] == ["web", "mobile", "hall", "kiosk", "hotline"]
+    assert [channel.name for channel in CHANNELS if channel.shares_session] == ["web"]
+    assert all(channel.lifetimes.idle <= channel.lifetimes.absolute for channel in CHANNELS)

@@ -1,0 +1,60 @@
+import base64
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from idp.settings import Settings, reference
+
+KEY = "k1:" + base64.b64encode(bytes(32)).decode()
+SAFE = {"environment": "production", "issuer": "https://id.example", "vault_keys": KEY}
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
+
+
+@pytest.mark.parametrize(
+    ("change", "cure"),
+    [
+        ({"issuer": "http://id.example"}, "must be https"),
+        ({"vault_keys": ""}, "make a key with"),
+        ({"sandbox": True}, "configure a gateway"),
+        ({"allow_private_destinations": True}, "unset"),
+        ({"argon2_memory_kib": 1024}, "yitong calibrate"),
+    ],
+)
+def test_production_refuses_what_is_insecure_and_names_the_cure(change, cure):
+    """Nobody runs in production with http, shared keys, a sandbox or cheap hashes without being told what to do."""
+    with pytest.raises(ValidationError, match=cure):
+        Settings(**(SAFE | change))
+    assert Settings(**(SAFE | change | {"environment": "demo"})).environment == "demo"
+
+
+def test_a_safe_production_starts():
+    """With https and keys of its own a production starts."""
+    assert Settings(**SAFE).is_secure
+
+
+@pytest.mark.parametrize("issuer", ["https://id.example/", "https://id.example/a", "id.example", "ftp://id.example"])
+def test_the_issuer_is_an_origin(issuer):
+    """An issuer with a path or a slash would differ from the `iss` that clients compare."""
+    with pytest.raises(ValidationError, match="YITONG_ISSUER"):
+        Settings(**(SAFE | {"issuer": issuer}))
+
+
+@pytest.mark.parametrize("keys", ["k1", "k1:AAAA", "k1:***", f":{KEY[3:]}"])
+def test_a_malformed_key_is_refused_without_repeating_it(keys):
+    """A broken key names how to make one and does not end up in a log."""
+    with pytest.raises(ValidationError, match="YITONG_VAULT_KEYS") as caught:
+        Settings(**(SAFE | {"vault_keys": keys}))
+    assert "AAAA" not in str(caught.value)
+
+
+def test_secrets_are_masked():
+    """Printing the settings prints no key and no password of the database."""
+    shown = repr(Settings(**(SAFE | {"database_url": "postgresql://yitong:hush@db/yitong"})))
+    assert "hush" not in shown
+    assert KEY[3:] not in shown
+
+
+def test_the_reference_is_fresh():
+    """docs/reference/settings.md says what the code says; run scripts/settings-reference."""
+    assert PAGE.read_text("utf-8") == reference()
