@@ -158,6 +158,7 @@ _STEP_UP = Statement(
     )
 )
 _END = Statement(sa.update(sessions).where(_s.id == _p("session"), _s.ended_at.is_(None)).values(ended_at=_now))
+_WHOSE = Statement(sa.select(_s.person_id, _s.channel).where(_s.id == _p("session")))
 _OF_PERSON = Statement(
     sa.select(sessions)
     .where(_s.person_id == _p("of_person"), _s.ended_at.is_(None), _s.expires_at > _now)
@@ -291,7 +292,15 @@ def end(c: Connection, session_id: str, now: datetime, reason: str) -> bool:
                 sid=session_id,
                 now=now,
             )
-    audit.append(c, "person:session:end", now=now, detail={"session": session_id, "reason": reason})
+    ended = c.one(_WHOSE, session=session_id)
+    audit.append(
+        c,
+        "person:session:end",
+        now=now,
+        person=ended.person_id,
+        channel=ended.channel,
+        detail={"session": session_id, "reason": reason},
+    )
     return True
 
 

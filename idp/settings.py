@@ -29,7 +29,7 @@ _NEW_KEY = "python -c 'import base64,secrets; print(\"k1:\" + base64.b64encode(s
 class Settings(BaseSettings):
     """One deployment's choices. Secrets are masked in `repr`; nothing changes after the start."""
 
-    model_config = SettingsConfigDict(env_prefix="YITONG_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="YITONG_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     environment: Literal["production", "demo", "test"] = Field(
         "production",
