@@ -15,7 +15,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import orjson
 import psycopg
@@ -53,11 +53,11 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
     impl = sa.BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's
         """Whole microseconds; a naive datetime raises TypeError, for it names no moment."""
         return None if value is None else (value - _EPOCH) // _MICROSECOND
 
-    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
         """The same moment, aware, in UTC."""
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
@@ -68,11 +68,11 @@ class Json(sa.types.TypeDecorator[Any]):
     impl = sa.Text
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Compact JSON."""
         return None if value is None else orjson.dumps(value).decode()
 
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         """The value that was stored."""
         return None if value is None else orjson.loads(value)
 
@@ -89,14 +89,13 @@ class _Compiled:
     """One statement in one dialect: its text, the order of its parameters, and what converts values."""
 
     def __init__(self, clause: sa.ClauseElement, dialect: sa.Dialect, column_keys: list[str] | None) -> None:
-        compiled = clause.compile(dialect=dialect, column_keys=column_keys)
-        assert isinstance(compiled, SQLCompiler)
+        compiled = cast("SQLCompiler", clause.compile(dialect=dialect, column_keys=column_keys))
         self.text = compiled.string
-        self.fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        self.fixed = {name: bind.effective_value for name, bind in compiled.binds.items() if not bind.required}
         order = compiled.positiontup or ()
         self.parameters = tuple((name, _bind_processor(compiled, name, dialect)) for name in order)
         columns = _result_columns(clause)
-        self.row = namedtuple("Row", [c.key for c in columns], rename=True) if columns else None  # type: ignore[misc]
+        self.row = _row_type([c.key for c in columns])
         converters = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
         self.converters = tuple((i, f) for i, f in enumerate(converters) if f is not None and not _native(columns[i]))
 
@@ -110,7 +109,6 @@ class _Compiled:
 
     def rows(self, raw: Iterable[Sequence[Any]]) -> list[Any]:
         """Named rows, with converted columns."""
-        assert self.row is not None
         make = self.row._make
         if not self.converters:
             return [make(r) for r in raw]
@@ -130,6 +128,11 @@ def _value(params: Mapping[str, Any], fixed: Mapping[str, Any], name: str) -> An
 def _bind_processor(compiled: SQLCompiler, name: str, dialect: sa.Dialect) -> _Processor | None:
     kind = compiled.binds[name].type
     return kind.dialect_impl(dialect).bind_processor(dialect) if isinstance(kind, sa.types.TypeDecorator) else None
+
+
+def _row_type(names: list[str]) -> Any:
+    """A named tuple of these columns: they are known only when the statement is compiled."""
+    return namedtuple("Row", names, rename=True)  # noqa: PYI024 - NamedTuple needs them earlier
 
 
 def _native(column: Any) -> bool:
@@ -162,8 +165,8 @@ class Statement:
 
 def _insert_columns(clause: sa.ClauseElement) -> list[str] | None:
     """Every column, for a plain INSERT: leaving one out is a decision, so it is spelled as None."""
-    if isinstance(clause, sa.Insert) and not clause._values and clause.select is None:
-        return [c.key for c in clause.table.columns if not c.autoincrement is True]
+    if isinstance(clause, sa.Insert) and not clause._values and clause.select is None:  # noqa: SLF001 - no public way
+        return [c.key for c in clause.table.columns if c.autoincrement is not True]
     return None
 
 
@@ -207,7 +210,13 @@ class Connection:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._process = os.getpid()
         self.in_transaction = False
+
+    def __del__(self) -> None:
+        """A thread that ends gives its connection back; a fork's copy is left to the parent, who still uses it."""
+        if self._process == os.getpid() and hasattr(self, "_driver"):
+            self.close()
 
     def rows(self, statement: Statement, /, **params: Any) -> list[Any]:
         """Every row, as named tuples."""
@@ -302,6 +311,8 @@ class SqliteConnection(Connection):
             return self._driver.executemany(text, arguments).rowcount
         except sqlite3.IntegrityError as error:
             raise Conflict(detail=str(error)) from error
+        except sqlite3.OperationalError as error:
+            raise DatabaseUnavailable(detail=str(error)) from error
 
     def begin(self) -> None:
         """Take the write lock now, so that no reader of this transaction has to be thrown out later."""
@@ -322,7 +333,7 @@ class SqliteConnection(Connection):
 class PostgresConnection(Connection):
     """PostgreSQL through psycopg 3, prepared statements, server-side parameters."""
 
-    dialect = PGDialect_psycopg(paramstyle="numeric_dollar")
+    dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
@@ -362,6 +373,9 @@ class PostgresConnection(Connection):
             self._cursor.executemany(text, arguments)
         except psycopg.errors.IntegrityError as error:
             raise Conflict(detail=str(error.diag.constraint_name)) from error
+        except psycopg.OperationalError as error:
+            self._database.forget(self)
+            raise DatabaseUnavailable(detail=type(error).__name__) from error
         return self._cursor.rowcount
 
     def begin(self) -> None:

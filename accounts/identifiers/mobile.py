@@ -1,0 +1,39 @@
+"""Mobile numbers, read by the numbering plans of the `phonenumbers` library; stored as E.164."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import phonenumbers
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
+
+from accounts.identifiers.identifier import Identifier, IdentifierKind, normalise, refuse
+
+_HOME = "CN"
+_CAN_RECEIVE_MESSAGES = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Mobile(Identifier):
+    """A mobile number, `+8613900000001`. It names a SIM card, not a person: families share, operators reissue."""
+
+    kind: ClassVar[IdentifierKind] = IdentifierKind.MOBILE
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The number that the text spells, a Chinese one where no country is given. Raises InvalidIdentifier."""
+        try:
+            number = phonenumbers.parse(normalise(text), _HOME)
+        except phonenumbers.NumberParseException:
+            refuse("mobile_shape")
+        if not phonenumbers.is_valid_number(number) or number.extension:
+            refuse("mobile_shape")
+        if phonenumbers.number_type(number) not in _CAN_RECEIVE_MESSAGES:
+            refuse("mobile_kind")
+        return cls(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+
+    @property
+    def visible(self) -> str:
+        """The number as it is dialled at home."""
+        return self.canonical.removeprefix("+86")

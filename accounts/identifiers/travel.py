@@ -1,0 +1,75 @@
+"""Travel documents: permits whose lifetime part names the person, and passports, which name a booklet."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from accounts.identifiers.identifier import Identifier, IdentifierKind, normalise, refuse
+
+_HKMO = re.compile(r"([HM][0-9]{8})([0-9]{2})?")
+_TW = re.compile(r"([0-9]{8})(?:[0-9]{2}(?:\(?[A-Z]\)?)?)?")
+_PASSPORT = re.compile(r"([A-Z]{1,3}):([0-9A-Z]{5,9})")
+_CHINESE_PASSPORT = re.compile(r"E[0-9]{8}|E[A-Z][0-9]{7}|G[0-9]{8}|1[45][0-9]{7}|[DPS][0-9E][0-9]{6,7}")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HkmoTravelPermit(Identifier):
+    """港澳居民来往内地通行证. Canonical is the letter and 8 digits held for life; two renewal digits are dropped."""
+
+    kind: ClassVar[IdentifierKind] = IdentifierKind.HKMO_TRAVEL_PERMIT
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The lifetime number that the text spells. Raises InvalidIdentifier."""
+        read = _HKMO.fullmatch(normalise(text))
+        if read is None:
+            refuse("hkmo_travel_permit_shape")
+        return cls(read[1])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TwTravelPermit(Identifier):
+    """台湾居民来往大陆通行证. Canonical is the 8 digits held for life; issue digits and letter are dropped."""
+
+    kind: ClassVar[IdentifierKind] = IdentifierKind.TW_TRAVEL_PERMIT
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The lifetime number that the text spells. Raises InvalidIdentifier."""
+        read = _TW.fullmatch(normalise(text))
+        if read is None:
+            refuse("tw_travel_permit_shape")
+        return cls(read[1])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Passport(Identifier):
+    """Issuing state and number, `CHN:E00000000`. It changes on renewal: weak evidence, never merged across numbers."""
+
+    kind: ClassVar[IdentifierKind] = IdentifierKind.PASSPORT
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The passport that the text spells, `STATE:NUMBER` with the state as in the passport (ICAO 9303).
+
+        Raises InvalidIdentifier, `passport_issuer` where the state is missing.
+        """
+        written = normalise(text)
+        if ":" not in written:
+            refuse("passport_issuer")
+        read = _PASSPORT.fullmatch(written)
+        if read is None or (read[1] == "CHN" and _CHINESE_PASSPORT.fullmatch(read[2]) is None):
+            refuse("passport_shape")
+        return cls(written)
+
+    @property
+    def issuer(self) -> str:
+        """The issuing state's code."""
+        return self.canonical.partition(":")[0]
+
+    @property
+    def visible(self) -> str:
+        """The number without the state."""
+        return self.canonical.partition(":")[2]
