@@ -103,7 +103,5 @@ def _path(language: str, kind: str) -> Path:
 def _po(catalogue: Catalog) -> bytes:
     written = io.BytesIO()
     write_po(written, catalogue, width=120, sort_output=True, include_lineno=False, omit_header=False)
-    # A date would make every renewal a change.
-    return re.sub(
-        rb'"(POT-Creation-Date|PO-Revision-Date|Generated-By|Report-Msgid-Bugs-To)[^"]*"\n', b"", written.getvalue()
-    )
+    # Dates and unknown translators would make every renewal a change.
+    return _CHANGING.sub(b"", written.getvalue())

@@ -172,11 +172,11 @@ def scenes(lang: str) -> tuple[Scene, ...]:
 
 
 def hostile(value: Any) -> Any:
-    """The same value with every text in it turned into an attack; shapes and truth values stay."""
-    if isinstance(value, str):
+    """The same value with every text in it turned into an attack; shapes, truth values and what is absent stay."""
+    if isinstance(value, str) and value:
         return value + "\"'><script>alert(1)</script>"
     if isinstance(value, dict):
-        return {key: hostile(item) if key != "kind" else item for key, item in value.items()}
+        return {key: hostile(item) if key not in {"kind", "field"} else item for key, item in value.items()}
     if isinstance(value, list):
         return [hostile(item) for item in value]
     return value

@@ -1,0 +1,128 @@
+"""Every page in a real browser: axe's rules and the house's own, in both languages and all three views."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from werkzeug.serving import make_server
+
+from tests.page_samples import sample_app, scenes
+
+pytestmark = pytest.mark.browser
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+NAMES = [scene.name for scene in scenes("zh-CN")]
+TARGET = {"standard": 44, "elder": 60, "largest": 60}
+TEXT = {"standard": 16, "elder": 18, "largest": 30}
+LANGUAGES = ("zh-CN", "en")
+
+SMALL_TARGETS = """least => [...document.querySelectorAll("button, input:not([type=hidden]), summary, a, .choice")]
+  .filter(e => e.checkVisibility() && !e.closest("p:not(.answers):not(:only-child)") && !e.matches(".skip"))
+  .map(e => e.closest(".choice") || e)
+  .filter(e => e.getBoundingClientRect().height < least || e.getBoundingClientRect().width < 44)
+  .map(e => `${e.outerHTML.slice(0, 80)} ${Math.round(e.getBoundingClientRect().height)}`)"""
+SMALL_TEXT = """least => [...document.querySelectorAll("main :is(p, dd, dt, li, label, button, .input)")]
+  .filter(e => e.checkVisibility() && parseFloat(getComputedStyle(e).fontSize) < least - 0.1)
+  .map(e => `${e.outerHTML.slice(0, 80)} ${getComputedStyle(e).fontSize}`)"""
+TIGHT_LINES = """() => [...document.querySelectorAll("main p, main li, main dd, h1, h2, label")]
+  .filter(e => parseFloat(getComputedStyle(e).lineHeight) / parseFloat(getComputedStyle(e).fontSize) < 1.49)
+  .map(e => e.outerHTML.slice(0, 80))"""
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, sample_app(), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Browser) -> Iterator[Page]:
+    page = chromium.new_page(viewport={"width": 1100, "height": 800}, bypass_csp=True)
+    page.route("**/form-post.js", lambda route: route.abort())
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("view", TARGET)
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_page_is_accessible(site: str, page: Page, lang: str, view: str, name: str):
+    """No axe violation; targets, text and lines are as large as the view promises; nothing is cut at 320 px."""
+    page.set_viewport_size({"width": 1100, "height": 800})
+    page.goto(f"{site}/{lang}/{view}/{name}")
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("axe.run({resultTypes: ['violations']}).then(r => r.violations)")
+    assert [(rule["id"], [node["html"][:120] for node in rule["nodes"]]) for rule in found] == []
+    assert page.evaluate(SMALL_TARGETS, TARGET[view]) == []
+    assert page.evaluate(SMALL_TEXT, {"standard": 14.4, "elder": 18, "largest": 25.5}[view]) == []
+    assert page.evaluate("parseFloat(getComputedStyle(document.body).fontSize)") >= TEXT[view]
+    assert page.evaluate(TIGHT_LINES) == []
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("view", ["elder", "largest"])
+def test_elder_view_has_more_contrast(site: str, page: Page, view: str):
+    """The elder views reach the enhanced contrast of 7 (4.5 for large text)."""
+    for name in NAMES:
+        page.goto(f"{site}/zh-CN/{view}/{name}")
+        page.add_script_tag(path=AXE)
+        rule = "{runOnly: ['color-contrast-enhanced'], rules: {'color-contrast-enhanced': {enabled: true}}}"
+        found = page.evaluate(f"axe.run({rule}).then(r => r.violations)")
+        assert [node["html"][:120] for rule in found for node in rule["nodes"]] == [], name
+
+
+def test_wrong_answer_has_the_focus(site: str, chromium: Browser):
+    """After a mistake the keyboard and the screen reader stand at the summary, without any script."""
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}/zh-CN/standard/login-wrong")
+    assert page.locator(".summary:focus").count() == 1
+    page.keyboard.press("Tab")
+    assert page.locator("a[href='#identifier']:focus").count() == 1
+    context.close()
+
+
+def test_password_is_shown_and_hidden_under_the_policy(site: str, chromium: Browser):
+    """The toggle runs under the real policy, tells its state, and no page breaks the policy."""
+    page = chromium.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    for name in NAMES:
+        page.route("**/form-post.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+        page.goto(f"{site}/zh-CN/standard/{name}?hostile=yes")
+    page.goto(f"{site}/zh-CN/standard/login")
+    page.fill("#password", "春江花月夜")
+    page.click("text=显示密码")
+    assert page.get_attribute("#password", "type") == "text"
+    assert page.get_attribute(".reveal", "aria-pressed") == "true"
+    page.click("text=隐藏密码")
+    assert page.get_attribute("#password", "type") == "password"
+    assert [problem for problem in problems if "favicon" not in problem] == []
+    page.close()
+
+
+def test_form_post_needs_no_script(site: str, chromium: Browser):
+    """Without script the answer of a login still reaches the relying system, by a button."""
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}/zh-CN/standard/form-post")
+    with page.expect_request("**/callback") as sent:
+        page.click("text=继续")
+    assert sent.value.post_data == "code=sample&state=af0"
+    context.close()

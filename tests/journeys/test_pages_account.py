@@ -1,0 +1,164 @@
+"""The citizen's own pages: seeing, ending and withdrawing, each only what is one's own."""
+
+import pytest
+
+from idp import sessions
+from idp.oidc import consents
+from tests.builders import City
+from tests.relying_party import Browser, RelyingParty
+
+
+@pytest.fixture
+def signed_in(city: City, browser: Browser, housing: RelyingParty):
+    """A person who has agreed to one service."""
+    person = city.person()
+    browser.get(housing.start())
+    browser.log_in(person)
+    browser.agree()
+    return person
+
+
+def test_account_asks_for_a_login_and_comes_back(city: City, browser: Browser):
+    """Who is not signed in logs in first and then sees the page they asked for, with their name masked."""
+    person = city.person()
+    asked = browser.get("/account")
+    assert asked.visited == ("/account", "/login")
+    shown = browser.log_in(person)
+    assert shown.visited == ("/login", "/account")
+    assert "欧**娜" in shown.text
+    assert "欧阳娜娜" not in shown.text
+    assert person.number not in shown.text
+
+
+def test_wrong_and_unknown_look_the_same_and_repeat_nothing(city: City, browser: Browser, housing: RelyingParty):
+    """A wrong password and an unknown number get one answer, after a redirect, without what was typed."""
+    person, pages = city.person(), []
+    for number in (person.number, "nobody-of-this-name"):
+        browser.get(housing.start())
+        assert browser.page is not None
+        form = browser.page.form_with("identifier", "password")
+        shown = browser.submit(form, identifier=number, password="not this one", answer="login")
+        assert shown.visited == (form.action, form.action)
+        assert number not in shown.text
+        pages.append(
+            [line for line in shown.text.splitlines() if "summary" in line or "wrong" in line or "<li>" in line]
+        )
+    assert pages[0] == pages[1]
+
+
+def test_empty_form_is_told_field_by_field(browser: Browser, housing: RelyingParty):
+    """Each empty field has its own sentence, and nothing counts as an attempt."""
+    browser.get(housing.start())
+    assert browser.page is not None
+    shown = browser.submit(browser.page.form_with("identifier"), answer="login")
+    assert 'href="#identifier"' in shown.text
+    assert 'href="#password"' in shown.text
+
+
+def test_empty_answer_agrees_to_nothing(city: City, browser: Browser, housing: RelyingParty):
+    """A consent form without the pressed button, or with the other kind's button, asks again."""
+    person = city.person()
+    browser.get(housing.start())
+    page = browser.log_in(person)
+    for fields in ({}, {"answer": "acknowledge"}, {"answer": ""}):
+        page = browser.submit(page.form_with("answer=agree"), **fields)
+        assert page.visited[-1].startswith("/consent/")
+        with city.database.transaction() as c:
+            assert consents.of_person(c, person.id) == ()
+
+
+def test_statutory_duty_is_told_not_asked(city: City, browser: Browser):
+    """A client with a duty under the law gets one button, its legal basis named; no refusal is pretended."""
+    party = RelyingParty(city, city.system("tax", legal_basis="statutory_duty"))
+    browser.get(party.start())
+    page = browser.log_in(city.person())
+    assert "依法履行法定职责" in page.text
+    assert page.form_with("answer=acknowledge").buttons == [("answer", "acknowledge")]
+    assert browser.agree().url.startswith("https://tax.example/callback?")
+
+
+def test_other_device_is_signed_out_from_here(city: City, browser: Browser, signed_in):
+    """“This is not me” ends that session and leaves this one."""
+    other = Browser(city, source="203.0.113.9")
+    other.get("/account")
+    other.log_in(signed_in)
+    page = browser.get("/account")
+    form = next(form for form in page.forms if form.action == "/account/sessions/end")
+    shown = browser.submit(form)
+    assert "那个设备已经退出。" in shown.text
+    assert other.get("/account").visited == ("/account", "/login")
+    assert browser.get("/account").visited == ("/account",)
+
+
+def test_another_persons_session_is_not_mine_to_end(city: City, browser: Browser, signed_in):
+    """A session id of somebody else changes nothing."""
+    other = Browser(city)
+    other.get("/account")
+    stranger = city.person(2)
+    other.log_in(stranger)
+    with city.database.transaction() as c:
+        theirs = sessions.of_person(c, stranger.id, city.clock())[0]
+    page = browser.get("/account")
+    form = page.form_with("view=elder")
+    browser.post("/account/sessions/end", {"csrf_token": form.fields["csrf_token"], "session": theirs.id})
+    assert other.get("/account").visited == ("/account",)
+
+
+def test_consent_is_withdrawn_where_it_was_given(city: City, browser: Browser, housing: RelyingParty, signed_in):
+    """After withdrawing, the service asks again."""
+    page = browser.get("/account")
+    assert "housing 服务" in page.text
+    shown = browser.submit(page.form_with("grant"))
+    assert "已经收回" in shown.text
+    assert "housing 服务" not in shown.text or "grant" not in [n for f in shown.forms for n in f.fields]
+    assert browser.get(housing.start()).visited[-1].startswith("/consent/")
+
+
+def test_statutory_grant_is_not_withdrawn_by_a_forged_form(city: City, browser: Browser):
+    """What rests on a duty has no button, and a form made by hand does not end it either."""
+    party = RelyingParty(city, city.system("tax", legal_basis="statutory_duty"))
+    person = city.person()
+    browser.get(party.start())
+    browser.log_in(person)
+    browser.agree()
+    page = browser.get("/account")
+    assert "/account/services/withdraw" not in page.text
+    with city.database.transaction() as c:
+        grant = consents.of_person(c, person.id)[0].grant_id
+    token = page.form_with("view=elder").fields["csrf_token"]
+    browser.post("/account/services/withdraw", {"csrf_token": token, "grant": grant})
+    assert browser.get(party.start()).url.startswith("https://tax.example/callback?")
+
+
+def test_sign_out_is_confirmed_and_complete(browser: Browser, signed_in):
+    """Staying stays; signing out names the services, ends the session and says so."""
+    page = browser.get("/sign-out")
+    assert "housing 服务" in page.text
+    assert browser.submit(page.form_with("answer=stay"), answer="stay").visited[-1] == "/account"
+    page = browser.get("/sign-out")
+    assert browser.submit(page.form_with("answer=sign_out"), answer="sign_out").visited[-1] == "/signed-out"
+    assert browser.get("/account").visited == ("/account", "/login")
+
+
+def test_preferences_hold_before_the_login(browser: Browser, housing: RelyingParty):
+    """The large-text view and English chosen on the login page come back to it and stay."""
+    page = browser.get(housing.start())
+    page = browser.submit(page.form_with("view=elder"), view="elder")
+    assert 'data-view="elder"' in page.text
+    page = browser.submit(page.form_with("language=en"), language="en")
+    assert page.visited[-1].startswith("/login/")
+    assert '<html lang="en" data-view="elder">' in page.text
+    assert "housing service" in page.text
+
+
+def test_unknown_preferences_change_nothing(browser: Browser):
+    """A view or language nobody offers sets no cookie, and a foreign way back is not followed."""
+    form = browser.get("/preferences").form_with("view=elder")
+    shown = browser.submit(form, view="huge", language="xx", next="//evil.example/")
+    assert (browser.cookie("yt_view"), browser.cookie("yt_lang")) == (None, None)
+    assert shown.visited[-1] == "/preferences"
+
+
+def test_page_follows_the_clients_language_until_the_reader_chooses(browser: Browser, housing: RelyingParty):
+    """`ui_locales` speaks for a reader who has not chosen."""
+    assert '<html lang="en"' in browser.get(housing.start(ui_locales="en zh-CN")).text
