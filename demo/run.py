@@ -140,7 +140,7 @@ def running(home: Home, told: dict[str, Any]) -> Iterator[dict[str, subprocess.P
 
 def commands(home: Home, told: dict[str, Any]) -> Iterator[tuple[str, list[str], dict[str, str]]]:
     """Each process: its name, its command, and what its environment adds."""
-    yitong = [sys.executable, "-c", "from idp.cli import main; main()"]
+    yitong = [sys.executable, "-m", "idp.cli"]
     yield "provider", [*yitong, "serve", "--port", str(home.ports.provider)], {}
     yield "worker", [*yitong, "worker"], {}
     clients = {client["client_id"]: client for client in told["clients"]}
@@ -207,13 +207,16 @@ def _stopped(home: Home, name: str) -> str:
 
 def _ports() -> Ports:
     text = os.environ.get("YITONG_DEMO_PORTS")
+    if not text:
+        return Ports()
     try:
-        return Ports(*(int(port) for port in text.split(","))) if text else Ports()
-    except (TypeError, ValueError):
+        provider, housing_fund, social_security, civic_forum = (int(port) for port in text.split(","))
+    except ValueError:
         raise CannotStart(
             "YITONG_DEMO_PORTS 应为四个端口号，例如 8000,8001,8002,8003。\n"
             "  YITONG_DEMO_PORTS must be four ports, such as 8000,8001,8002,8003."
         ) from None
+    return Ports(provider, housing_fund, social_security, civic_forum)
 
 
 def _require_free(port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -11,7 +12,6 @@ from contextlib import closing
 from datetime import datetime, timedelta
 
 import click
-import structlog
 
 from accounts import audit
 from accounts.errors import Conflict, Unavailable
@@ -92,7 +92,7 @@ def _seal_until(services: Services, stop: threading.Event) -> None:
                 while _seal_batch(services):
                     continue
             except (Conflict, Unavailable) as later:
-                structlog.get_logger(__name__).warning("audit_not_sealed", code=later.code)
+                logging.getLogger(__name__).warning("audit_not_sealed code=%s", later.code)
 
 
 def _seal_batch(services: Services) -> int:

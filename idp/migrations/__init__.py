@@ -101,7 +101,7 @@ def _open(database: Database) -> Iterator[sa.Connection]:
                 connection.execute(_ONE_AT_A_TIME)
             yield connection
     except sa.exc.OperationalError as error:
-        raise DatabaseUnavailable(detail=type(error.orig).__name__) from error
+        raise DatabaseUnavailable(detail=str(error.orig)) from error
     finally:
         engine.dispose()
 

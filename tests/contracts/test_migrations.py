@@ -1,0 +1,117 @@
+"""Migrations on both databases: they build exactly the tables in code, take them away again, and are all or nothing."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy.engine import make_url
+
+from accounts.db import Database, metadata
+from accounts.errors import DatabaseUnavailable
+from idp import migrations
+from tests.postgres import server
+
+_CHECKS_OF_POSTGRES = sa.text(
+    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE connamespace = 'public'::regnamespace"
+)
+_INDEXES_OF_POSTGRES = sa.text("SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'")
+_INDEXES_OF_SQLITE = sa.text("SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database without any table."""
+    if request.param == "sqlite":
+        yield Database(f"sqlite:///{tmp_path / 'bare.db'}")
+        return
+    with server(tmp_path) as maintenance, psycopg.connect(maintenance, autocommit=True) as connection:
+        name = sql.Identifier(f"yitong_bare_{secrets.token_hex(6)}")
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        url = make_url(maintenance).set(database=name.as_string().strip('"'))
+        yield Database(url.render_as_string(hide_password=False))
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def _schema(database: Database) -> set[tuple[object, ...]]:
+    """Columns, constraints and indexes, as the database itself describes them."""
+    engine = database.engine()
+    with engine.connect() as connection:
+        seen = _columns(connection) | _constraints(connection, database.dialect)
+    engine.dispose()
+    return {row for row in seen if row[0] != "alembic_version"}
+
+
+def _columns(connection: sa.Connection) -> set[tuple[object, ...]]:
+    inspector = sa.inspect(connection)
+    return {
+        (table, column["name"], str(column["type"]), column["nullable"])
+        for table in inspector.get_table_names()
+        for column in inspector.get_columns(table)
+    }
+
+
+def _constraints(connection: sa.Connection, dialect: str) -> set[tuple[object, ...]]:
+    if dialect == "postgresql":
+        queries = (_CHECKS_OF_POSTGRES, _INDEXES_OF_POSTGRES)
+        return {tuple(row) for query in queries for row in connection.execute(query)}
+    inspector = sa.inspect(connection)
+    found: set[tuple[object, ...]] = {tuple(row) for row in connection.execute(_INDEXES_OF_SQLITE)}
+    for table in inspector.get_table_names():
+        found |= {(table, c["name"], "".join(c["sqltext"].split())) for c in inspector.get_check_constraints(table)}
+        found |= {(table, c["name"], *c["column_names"]) for c in inspector.get_unique_constraints(table)}
+        found |= {(table, c["name"], c["referred_table"]) for c in inspector.get_foreign_keys(table)}
+        found.add((table, *inspector.get_pk_constraint(table)["constrained_columns"]))
+    return found
+
+
+def test_migrated_is_what_the_code_describes(bare):
+    """A migrated database and one made from the tables in code have the same columns, constraints and indexes."""
+    migrations.upgrade(bare)
+    assert migrations.differences(bare) == []
+    assert migrations.current(bare) == migrations.newest() is not None
+    migrated = _schema(bare)
+    migrations.downgrade(bare, "base")
+    engine = bare.engine()
+    metadata.create_all(engine)
+    engine.dispose()
+    assert _schema(bare) == migrated
+
+
+def test_upgrading_twice_changes_nothing(bare):
+    """An upgrade that was done already is done in no time and breaks nothing."""
+    migrations.upgrade(bare)
+    before = _schema(bare)
+    migrations.upgrade(bare)
+    assert _schema(bare) == before
+
+
+def test_downgrade_takes_everything_away(bare):
+    """Back at the base no table of ours is left, and the way up is open again."""
+    migrations.upgrade(bare)
+    migrations.downgrade(bare, "base")
+    assert _schema(bare) == set()
+    migrations.upgrade(bare)
+    assert len({row[0] for row in _schema(bare)} & set(metadata.tables)) == len(metadata.tables)
+
+
+def test_an_upgrade_that_breaks_off_changes_nothing(bare):
+    """When a revision fails half-way, the database is as it was, and the next upgrade succeeds."""
+    last = max(metadata.tables)
+    _run(bare, f"CREATE TABLE {last} (in_the_way INTEGER)")
+    with pytest.raises((sa.exc.DatabaseError, DatabaseUnavailable)):
+        migrations.upgrade(bare)
+    assert {row[0] for row in _schema(bare)} == {last}
+    _run(bare, f"DROP TABLE {last}")
+    migrations.upgrade(bare)
+
+
+def _run(database: Database, text: str) -> None:
+    engine = database.engine()
+    with engine.begin() as connection:
+        connection.execute(sa.text(text))
+    engine.dispose()

@@ -1,0 +1,149 @@
+"""The `yitong` command as an operator meets it: what works, and what refusals say."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from idp.cli import main
+
+ENVIRONMENT = {
+    "YITONG_ENVIRONMENT": "test",
+    "YITONG_ENV_FILE": "",
+    "YITONG_ARGON2_MEMORY_KIB": "8",
+    "YITONG_ARGON2_PASSES": "1",
+}
+ADD = (
+    "clients", "add", "library", "--name", "图书馆", "--name-en", "Library", "--purpose", "借书",
+    "--purpose-en", "to lend", "--redirect-uri", "https://library.example/cb",
+)  # fmt: skip
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command on an SQLite database of its own."""
+    for name, value in {**ENVIRONMENT, "YITONG_DATABASE_URL": f"sqlite:///{tmp_path / 'cli.db'}"}.items():
+        monkeypatch.setenv(name, value)
+    return lambda *arguments, typed=None: CliRunner().invoke(main, arguments, input=typed)
+
+
+@pytest.fixture
+def ready(run: Run) -> Run:
+    assert run("db", "upgrade").exit_code == 0
+    return run
+
+
+def test_help_needs_no_settings(run, monkeypatch):
+    """`--help` answers also where nothing is configured, and names every command."""
+    monkeypatch.setenv("YITONG_ENVIRONMENT", "nonsense")
+    answer = run("--help")
+    assert answer.exit_code == 0
+    for name in ("db", "serve", "worker", "clients", "people", "keys", "audit", "check", "calibrate", "deliveries"):
+        assert name in answer.output
+
+
+def test_bad_settings_say_what_to_change(run, monkeypatch):
+    """Refused settings end with exit code 2 and their cure, without a traceback."""
+    monkeypatch.setenv("YITONG_ENVIRONMENT", "production")
+    answer = run("clients", "list")
+    assert answer.exit_code == 2
+    assert "settings_refused" in answer.output
+    assert "YITONG_ISSUER must be https" in answer.output
+    assert "Traceback" not in answer.output
+
+
+def test_a_database_without_tables_is_told_apart(run):
+    """Before `db upgrade` a command says so, as something to try again later."""
+    answer = run("clients", "list")
+    assert (answer.exit_code, "yitong db upgrade" in answer.output) == (75, True)
+
+
+def test_check_names_what_is_missing_and_then_nothing(run):
+    """`check` fails on a new database, and passes once it is migrated."""
+    before = run("check")
+    assert before.exit_code == 1
+    assert "schema" in before.output
+    assert run("db", "upgrade").exit_code == 0
+    after = run("check")
+    assert (after.exit_code, "✗" in after.output) == (0, False)
+
+
+def test_a_client_is_added_once_and_its_secret_shown_once(ready):
+    """The secret is printed when it is made and nowhere later; the same id again is a conflict."""
+    made = ready(*ADD)
+    assert "yt_cs_" in made.output
+    listed = ready("clients", "list")
+    assert "library" in listed.output
+    assert "yt_cs_" not in listed.output
+    again = ready(*ADD)
+    assert (again.exit_code, "conflict" in again.output) == (1, True)
+    assert "yt_cs_" in ready("clients", "secret", "library").output
+
+
+@pytest.mark.parametrize(
+    ("extra", "code"),
+    [
+        (("--redirect-uri", "http://library.example/cb"), "invalid_redirect_uri"),
+        (("--division", "999999"), "unknown_division"),
+    ],
+)
+def test_an_unsafe_client_is_refused_with_a_cure(ready, extra, code):
+    """What registration refuses, the command refuses in the same words, and nothing is written."""
+    answer = ready(*ADD, *extra)
+    assert answer.exit_code != 0
+    assert code in answer.output
+    assert "→" in answer.output
+    assert "library" not in ready("clients", "list").output
+
+
+def test_an_unknown_client_has_no_secret(ready):
+    """Rotating the secret of nobody says that there is nobody."""
+    answer = ready("clients", "secret", "nobody")
+    assert (answer.exit_code, "unknown_client" in answer.output) == (1, True)
+
+
+def test_an_invitation_is_a_token_with_our_prefix(ready):
+    """`clients invite` prints one initial access token."""
+    assert ready("clients", "invite").output.startswith("yt_ia_")
+
+
+def test_a_person_is_added_without_the_number_on_the_command_line(ready):
+    """Personal facts are typed at prompts; what is printed holds neither number nor password."""
+    typed = "王秀英\n510502189103150020\n\nlantern-river-orange-47\nlantern-river-orange-47\n"
+    answer = ready("people", "add", typed=typed)
+    assert answer.exit_code == 0, answer.output
+    assert "person " in answer.output
+    assert "510502189103150020" not in answer.output
+    assert "lantern" not in answer.output
+
+
+@pytest.mark.parametrize(
+    ("number", "password", "code"),
+    [("510502189103150021", "lantern-river-orange-47", "→"), ("510502189103150020", "123456", "password_too_short")],
+)
+def test_a_wrong_number_or_weak_password_is_refused(ready, number, password, code):
+    """A refusal names its cure and repeats neither the number nor the password."""
+    answer = ready("people", "add", typed=f"王秀英\n{number}\n\n{password}\n{password}\n")
+    assert answer.exit_code == 1
+    assert code in answer.output
+    assert number not in answer.output
+    assert password not in answer.output
+
+
+def test_keys_rotate_and_the_audit_trail_stands(ready):
+    """New keys are published by name; an untouched audit trail verifies."""
+    assert ready("keys", "rotate").output.count("published") >= 1
+    assert "stand" in ready("audit", "verify").output
+
+
+def test_nothing_waits_in_a_new_outbox(ready):
+    """`deliveries` answers with an empty table."""
+    assert ready("deliveries").exit_code == 0
+
+
+def test_sqlite_is_served_by_one_worker(ready):
+    """More than one worker on SQLite is refused before anything listens."""
+    answer = ready("serve", "--workers", "2")
+    assert (answer.exit_code, "one_worker_with_sqlite" in answer.output) == (2, True)
