@@ -6,13 +6,13 @@ its text, which may name a person.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import flask
-import structlog
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 from werkzeug.exceptions import HTTPException
@@ -27,7 +27,7 @@ from idp.oidc.clients import Client
 from idp.oidc.errors import RefusedToPerson
 from idp.services import unit_of_work
 
-_log = structlog.get_logger("idp.errors")
+_log = logging.getLogger("idp.errors")
 _HERE = ZoneInfo("Asia/Shanghai")
 
 
@@ -96,7 +96,7 @@ def new_log_id() -> str:
 def error_page(code: str, status: int, *, description: str = "", client: Client | None = None) -> ResponseReturnValue:
     """The page for that code, or JSON for whoever asks for it; logged under the id the page shows."""
     log_id = new_log_id()
-    _log.info("refused", code=code, status=status, log_id=log_id, endpoint=flask.request.endpoint)
+    _log.info("refused code=%s status=%s log_id=%s endpoint=%s", code, status, log_id, flask.request.endpoint)
     message = MESSAGES.get(code, MESSAGES["bad_request"])
     if _wants_json():
         return {"error": code, "error_description": description or message.cause, "log_id": log_id}, status
@@ -172,7 +172,7 @@ def _throttled(error: Throttled) -> ResponseReturnValue:
 def _unavailable(error: Unavailable) -> ResponseReturnValue:
     if not isinstance(error, Busy):
         browser.abandon()
-        _log.warning("unavailable", code=error.code)
+        _log.warning("unavailable code=%s", error.code)
     seconds = max(1, int(error.retry_after.total_seconds()))
     page = flask.render_template("pages/busy.html", retry_to=_way_back(), seconds=seconds)
     return page, 503, {"Retry-After": str(seconds)}
@@ -201,7 +201,7 @@ def _failed(error: Exception) -> ResponseReturnValue:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else ""
-    _log.error("server_error", log_id=log_id, type=type(error).__name__, place=place)
+    _log.error("server_error log_id=%s type=%s place=%s", log_id, type(error).__name__, place)
     message = MESSAGES["server_error"]
     page = flask.render_template(
         "pages/error.html",

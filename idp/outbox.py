@@ -6,6 +6,7 @@ what a killed worker held is tried again. Nothing is dropped: after 24 hours a r
 
 from __future__ import annotations
 
+import logging
 import queue
 import secrets
 import threading
@@ -18,7 +19,6 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-import structlog
 
 from accounts.db import Connection, Database, Json, Statement, UtcDateTime, metadata, new_id
 from accounts.identifiers import Mobile
@@ -26,7 +26,7 @@ from accounts.ports import SmsGateway
 from accounts.vault import Vault
 from idp.fetcher import Fetcher
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 GIVE_UP_AFTER = timedelta(hours=24)
 LEASE = timedelta(seconds=60)  # longer than any delivery may take, or a slow one would be delivered twice
@@ -301,6 +301,6 @@ class Worker:
             c.execute(_DELIVERED, row_id=row.id, at=now)
         elif now - row.created_at >= GIVE_UP_AFTER:
             c.execute(_FAILED, row_id=row.id, mine=mine, at=now, error=error)
-            log.error("outbox_gave_up", kind=row.kind, delivery=row.id, client_id=row.client_id, attempts=mine)
+            log.error("outbox_gave_up kind=%s delivery=%s client=%s attempts=%s", row.kind, row.id, row.client_id, mine)
         else:
             c.execute(_AGAIN, row_id=row.id, mine=mine, at=now + pause_before(mine), error=error)

@@ -5,11 +5,10 @@ One transaction a request: each handler commits what it did before it answers, a
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime
-
-import structlog
 
 from accounts.errors import Unavailable
 from idp.oidc.endpoints import ENDPOINTS, Endpoint
@@ -17,7 +16,7 @@ from idp.oidc.errors import ProtocolError
 from idp.oidc.messages import NO_STORE, Headers, Reply, Request, json_reply
 from idp.oidc.provider import Provider
 
-_log = structlog.get_logger("idp.oidc")
+_log = logging.getLogger("idp.oidc")
 _CORS: Headers = (("Access-Control-Allow-Origin", "*"),)
 _PREFLIGHT: Headers = (
     *_CORS,
@@ -64,7 +63,7 @@ class Machine:
 
 
 def _unavailable(error: Unavailable) -> Reply:
-    _log.warning("unavailable", code=error.code)
+    _log.warning("unavailable code=%s", error.code)
     document = {"error": "temporarily_unavailable", "error_description": "try again after the time in Retry-After"}
     return json_reply(503, document, (*NO_STORE, ("Retry-After", str(int(error.retry_after.total_seconds())))))
 
@@ -76,6 +75,6 @@ def _failed(error: Exception) -> Reply:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace is not None else ""
-    _log.error("server_error", log_id=log_id, type=type(error).__name__, place=place)
+    _log.error("server_error log_id=%s type=%s place=%s", log_id, type(error).__name__, place)
     description = f"the provider failed; tell the administrator this log id: {log_id}"
     return json_reply(500, {"error": "server_error", "error_description": description})
