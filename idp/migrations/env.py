@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 
@@ -10,7 +10,7 @@ from accounts.db import Json, UtcDateTime, metadata
 from idp.migrations import load_tables
 
 
-def plain_type(kind: str, item: Any, _context: Any) -> str | bool:
+def plain_type(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     """A revision names what the database stores: it must still run when our own types have changed."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.BigInteger()"
