@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
@@ -33,6 +34,8 @@ TABLE_MODULES = (
     "idp.outbox",
     "idp.adapters.systems.sandbox",
 )
+settings.register_profile("yitong", deadline=None)  # a busy machine is no wrong answer; pytest-timeout guards the rest
+settings.load_profile("yitong")
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
