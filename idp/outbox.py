@@ -127,11 +127,14 @@ class LogoutNotice:
 
 @dataclass(frozen=True, slots=True)
 class Outlets:
-    """Everything deliveries go through. `logout_token` mints one (≤ 2 minutes) for a notice at a moment."""
+    """Everything deliveries go through. Without a gateway messages wait, and say so.
+
+    `logout_token` mints one (at most 2 minutes) for a notice at a moment.
+    """
 
     fetcher: Fetcher
     vault: Vault
-    sms: SmsGateway
+    sms: SmsGateway | None
     logout_token: Callable[[LogoutNotice, datetime], str]
 
 
@@ -198,6 +201,8 @@ def _deliver_logout(outlets: Outlets, row: Any, now: datetime) -> None:
 
 
 def _deliver_sms(outlets: Outlets, row: Any, _now: datetime) -> None:
+    if outlets.sms is None:
+        raise NotDelivered("no SMS gateway is configured")
     message = orjson.loads(outlets.vault.open(row.sealed, place="outbox.sealed"))
     outlets.sms.send(Mobile.parse(message["phone"]), message["text"])
 

@@ -67,10 +67,11 @@ def worker(here: House, poll: float) -> None:
 def outlets(services: Services) -> Outlets:
     """Everything this process delivers through. Raises SandboxInProduction."""
     chosen = services.settings
+    sandbox = (services.database, services.vault, services.clock)
     return Outlets(
         fetcher=Fetcher(allowed_private=EVERYWHERE if chosen.allow_private_destinations else ()),
         vault=services.vault,
-        sms=SandboxSms(services.database, services.vault, services.clock, environment=chosen.environment),
+        sms=SandboxSms(*sandbox, environment=chosen.environment) if chosen.sandbox else None,
         logout_token=_logout_token(services),
     )
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -247,6 +248,16 @@ def test_a_message_is_stored_sealed_and_forgotten_when_sent(database, clock, out
     worker.run_once(clock.advance(seconds=3))
     assert gateway.sent == [(PHONE, "验证码 123456")]
     assert _row(database).sealed is None
+
+
+def test_without_a_gateway_a_message_waits_and_says_why(database, clock, outlets):
+    """A deployment without an SMS gateway loses no message and tells the operator."""
+    with database.transaction() as c:
+        send_sms(c, outlets.vault, phone=PHONE, text="您好", now=clock.now)
+    worker = Worker(database, replace(outlets, sms=None))
+    worker.run_once(clock.now)
+    worker.close()
+    assert _row(database).last_error == "no SMS gateway is configured"
 
 
 def test_every_kind_the_table_allows_has_a_deliverer():
