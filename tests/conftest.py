@@ -1,12 +1,11 @@
 """Fixtures everybody uses: `database` (SQLite and PostgreSQL, all tables, empty), `clock`, `vault`."""
 
-import importlib
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -15,37 +14,14 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from accounts.db import Database, metadata
+from accounts.vault import Vault
+from idp.migrations import load_tables
 from tests.postgres import server
 
 pytest_plugins = ("tests.hygiene",)
-TABLE_MODULES = (
-    "accounts.people",
-    "accounts.evidence",
-    "accounts.organisations",
-    "accounts.delegations",
-    "accounts.credentials",
-    "accounts.credentials.password",
-    "accounts.credentials.throttle",
-    "accounts.audit",
-    "accounts.linking",
-    "accounts.merging",
-    "idp.oidc.models",
-    "idp.sessions",
-    "idp.outbox",
-    "idp.adapters.systems.sandbox",
-)
 settings.register_profile("yitong", deadline=None)  # a busy machine is no wrong answer; pytest-timeout guards the rest
 settings.load_profile("yitong")
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-
-
-def import_tables() -> None:
-    """Every table is in `accounts.db.metadata`."""
-    for name in TABLE_MODULES:
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError:
-            continue
 
 
 class Clock:
@@ -69,13 +45,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def vault() -> Any:
-    return importlib.import_module("accounts.vault").Vault.from_keys([("test", secrets.token_bytes(32))])
+def vault() -> Vault:
+    return Vault.from_keys([("test", secrets.token_bytes(32))])
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import_tables()
+    load_tables()
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
     template = Database(f"sqlite:///{path}")
     engine = template.engine()
@@ -87,7 +63,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a database of this session alone, with all tables; it is dropped at the end."""
-    import_tables()
+    load_tables()
     with server(tmp_path_factory.mktemp("postgres")) as maintenance:
         name = f"yitong_test_{secrets.token_hex(6)}"
         with psycopg.connect(maintenance, autocommit=True) as connection:
@@ -129,3 +105,13 @@ def database(database_url: str) -> Iterator[Database]:
     made = Database(database_url)
     yield made
     made.close()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With CI=true a skipped test is a failed run: what a test needs is installed, or the run says so."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") == "true" and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line(
+            "CI: a skipped test fails the run; scripts/install-test-tools has what is missing", red=True
+        )
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-import phonenumbers
-from phonenumbers import PhoneNumberFormat, PhoneNumberType
-
 from accounts.identifiers.identifier import Identifier, IdentifierKind, normalise, refuse
 
 _HOME = "CN"
-_CAN_RECEIVE_MESSAGES = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -23,13 +19,16 @@ class Mobile(Identifier):
     @classmethod
     def parse(cls, text: str) -> Self:
         """The number that the text spells, a Chinese one where no country is given. Raises InvalidIdentifier."""
+        import phonenumbers  # noqa: PLC0415 - a fifth of a second of tables, which a start does not need
+        from phonenumbers import PhoneNumberFormat, PhoneNumberType  # noqa: PLC0415 - as above
+
         try:
             number = phonenumbers.parse(normalise(text), _HOME)
         except phonenumbers.NumberParseException:
             refuse("mobile_shape")
         if not phonenumbers.is_valid_number(number) or number.extension:
             refuse("mobile_shape")
-        if phonenumbers.number_type(number) not in _CAN_RECEIVE_MESSAGES:
+        if phonenumbers.number_type(number) not in (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE):
             refuse("mobile_kind")
         return cls(phonenumbers.format_number(number, PhoneNumberFormat.E164))
 

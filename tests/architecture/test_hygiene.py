@@ -48,7 +48,9 @@ def test_the_run_listens_to_every_logger_at_debug(pytestconfig):
 def test_a_number_in_a_row_is_found(database):
     """The dump of a database is looked at row by row."""
     with database.transaction() as c:
-        append(c, "person:session:open", now=datetime(2026, 3, 2, tzinfo=UTC), detail={"note": "519999" + "199001010017"})
+        append(
+            c, "person:session:open", now=datetime(2026, 3, 2, tzinfo=UTC), detail={"note": "519999" + "199001010017"}
+        )
     seen = Hygiene()
     seen.look_at_database("here", database)
     assert seen.hits

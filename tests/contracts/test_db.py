@@ -1,6 +1,8 @@
 """accounts.db on SQLite and PostgreSQL: the same behaviour, whatever the vendor."""
 
+import gc
 import threading
+import weakref
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -153,11 +155,14 @@ def test_of_many_racers_one_wins(scratch_database):
 
 def test_each_thread_has_its_own_connection_and_gives_it_back(scratch_database):
     """Two threads never share a socket, and a thread that ends leaves no connection open."""
-    seen = []
-    thread = threading.Thread(target=lambda: seen.append(id(scratch_database.connection())))
+    theirs = []
+    thread = threading.Thread(target=lambda: theirs.append(weakref.ref(scratch_database.connection())))
+    mine = scratch_database.connection()
     thread.start()
     thread.join()
-    assert seen != [id(scratch_database.connection())]
+    gc.collect()
+    assert theirs[0]() is None
+    assert scratch_database.connection() is mine
 
 
 def test_a_dropped_connection_is_replaced_at_the_next_call(scratch_database):
