@@ -32,21 +32,12 @@ _SEAL_EVERY = 10.0
 @house
 def serve(here: House, host: str, port: int, workers: int, threads: int) -> None:
     """Serve logins. Put nginx in front: a naked port is not for the internet."""
-    from granian import Granian  # noqa: PLC0415 - only this command pays for the server
-    from granian.constants import Interfaces  # noqa: PLC0415
-
     if workers > 1 and here.services.database.dialect == "sqlite":
         raise Told("one_worker_with_sqlite", "SQLite serves one process.", "Use --workers 1, or PostgreSQL.", MISUSED)
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - wsgi.py stands beside the installed packages
-    Granian(
-        "wsgi:application",
-        address=host,
-        port=port,
-        interface=Interfaces.WSGI,
-        workers=workers,
-        blocking_threads=threads,
-        log_access=False,
-    ).serve()
+    chosen = {"host": host, "port": port, "workers": workers, "blocking-threads": threads, "interface": "wsgi"}
+    options = [f"--{name}={value}" for name, value in chosen.items()]
+    # In place of this process: a server has no use for what only commands import, and each worker would carry it.
+    os.execv(sys.executable, [sys.executable, "-m", "granian", *options, "wsgi:application"])  # noqa: S606 - our own
 
 
 @click.command()
