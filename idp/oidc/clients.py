@@ -72,7 +72,8 @@ def _plain(value: Any) -> Any:
 def from_row(row: Any) -> Client:
     """The client a row of `clients` describes."""
     values: dict[str, Any] = {f.name: getattr(row, f.name) for f in fields(Client)}
-    return Client(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+    known: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    return Client(**known)
 
 
 def accepts(registered: str, given: str) -> bool:

@@ -13,7 +13,6 @@ from accounts.people import natural_persons, person_phones
 from idp.oidc.models import (
     access_tokens,
     authorization_requests,
-    client_version as version_table,
     clients,
     grants,
     initial_access_tokens,
@@ -21,6 +20,9 @@ from idp.oidc.models import (
     releases,
     signing_keys,
     spent_assertions,
+)
+from idp.oidc.models import (
+    client_version as version_table,
 )
 
 _p = sa.bindparam

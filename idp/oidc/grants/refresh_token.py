@@ -119,7 +119,8 @@ def _repeat(provider: Provider, row: Any, successor: str, bought: dict[str, Any]
 
 
 def _idle_end(provider: Provider, row: Any, now: datetime) -> datetime:
-    return min(now + provider.policy.lifetimes.refresh_idle, row.ends_at)
+    ends_at: datetime = row.ends_at
+    return min(now + provider.policy.lifetimes.refresh_idle, ends_at)
 
 
 def _end_family(provider: Provider, row: Any, now: datetime) -> None:

@@ -1,0 +1,182 @@
+"""The load generator: keep-alive connections on one thread, every answer checked, latencies kept.
+
+A *unit* is a generator that yields raw HTTP requests and receives answers; it returns when one unit of work is done.
+A unit may mark where its measured part begins, so that preparing a code does not count as exchanging it.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+
+Unit = Generator[bytes, "Answer", None]
+
+
+class Unexpected(Exception):
+    """The server's answer was not the one the unit asked for; the run stops, for a wrong answer has no speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    headers: bytes
+    body: bytes
+
+    def header(self, name: bytes) -> str:
+        """The header's first value, or an empty string."""
+        marker = b"\r\n" + name.lower() + b": "
+        start = self.headers.lower().find(marker)
+        if start < 0:
+            return ""
+        start += len(marker)
+        return self.headers[start : self.headers.index(b"\r\n", start)].decode()
+
+    def cookies(self) -> list[tuple[str, str]]:
+        """Every cookie the answer sets, as name and value."""
+        lines = (line for line in self.headers.split(b"\r\n") if line.lower().startswith(b"set-cookie: "))
+        pairs = (line[12:].split(b";", 1)[0].decode().split("=", 1) for line in lines)
+        return [(name, value) for name, value in pairs]
+
+    def expect(self, *statuses: int) -> Answer:
+        """This answer, if its status is one of those."""
+        if self.status not in statuses:
+            raise Unexpected(f"{self.status} instead of {statuses}: {self.body[:300]!r} {self.headers[:300]!r}")
+        return self
+
+
+def request(
+    method: str, path: str, *, host: str, headers: dict[str, str] | None = None, body: bytes | None = None
+) -> bytes:
+    """One HTTP/1.1 request as bytes."""
+    lines = [f"{method} {path} HTTP/1.1", f"host: {host}", *(f"{k}: {v}" for k, v in (headers or {}).items())]
+    if body is not None:
+        lines += ["content-type: application/x-www-form-urlencoded", f"content-length: {len(body)}"]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b"")
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One connection and the unit it is working on."""
+
+    sock: socket.socket
+    units: Callable[[], Unit]
+    unit: Unit | None = None
+    started: float = 0.0
+    received: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one run showed: units done, seconds, latencies in milliseconds (sorted)."""
+
+    units: int
+    seconds: float
+    latencies: list[float]
+
+    @property
+    def rate(self) -> float:
+        """Units a second."""
+        return self.units / self.seconds
+
+    def percentile(self, p: float) -> float:
+        """The latency below which `p` per cent of the units stayed, in milliseconds."""
+        return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * p / 100))]
+
+
+def run(address: tuple[str, int], lanes: list[Callable[[], Unit]], *, seconds: float, units: int = 10**9) -> Measurement:
+    """Drive one connection a lane until the time is over or so many units are done."""
+    selector = selectors.DefaultSelector()
+    working = [_open(address, units_of, selector) for units_of in lanes]
+    latencies: list[float] = []
+    begin = time.perf_counter()
+    deadline = begin + seconds
+    for lane in working:
+        _next_unit(lane)
+    busy = len(working)
+    while busy:
+        for key, _ in selector.select(timeout=30):
+            lane: _Lane = key.data
+            answer = _receive(lane)
+            if answer is None or _advance(lane, answer):
+                continue
+            now = time.perf_counter()
+            latencies.append((now - lane.started) * 1000)
+            if now < deadline and len(latencies) + busy <= units:
+                _next_unit(lane)
+            else:
+                selector.unregister(lane.sock)
+                lane.sock.close()
+                busy -= 1
+    return Measurement(len(latencies), time.perf_counter() - begin, sorted(latencies))
+
+
+def _open(address: tuple[str, int], units: Callable[[], Unit], selector: selectors.BaseSelector) -> _Lane:
+    sock = socket.create_connection(address, timeout=30)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    lane = _Lane(sock, units)
+    selector.register(sock, selectors.EVENT_READ, lane)
+    return lane
+
+
+def _next_unit(lane: _Lane) -> None:
+    lane.unit = lane.units()
+    lane.started = time.perf_counter()
+    lane.sock.sendall(next(lane.unit))
+
+
+def _advance(lane: _Lane, answer: Answer) -> bool:
+    """Whether the unit goes on with another request."""
+    assert lane.unit is not None
+    try:
+        lane.sock.sendall(lane.unit.send(answer))
+    except StopIteration:
+        return False
+    return True
+
+
+def _receive(lane: _Lane) -> Answer | None:
+    """The whole answer once it is there."""
+    piece = lane.sock.recv(65536)
+    if not piece:
+        raise Unexpected("the server closed a keep-alive connection")
+    lane.received += piece
+    head_end = lane.received.find(b"\r\n\r\n")
+    if head_end < 0:
+        return None
+    head = bytes(lane.received[: head_end + 2])
+    body = _body(head, lane.received, head_end + 4)
+    if body is None:
+        return None
+    lane.received.clear()
+    return Answer(int(head[9:12]), head, body)
+
+
+def _body(head: bytes, received: bytearray, start: int) -> bytes | None:
+    lower = head.lower()
+    at = lower.find(b"\r\ncontent-length: ")
+    if at >= 0:
+        length = int(lower[at + 18 : lower.index(b"\r\n", at + 2)])
+        return bytes(received[start : start + length]) if len(received) >= start + length else None
+    if b"\r\ntransfer-encoding: chunked" in lower:
+        return _dechunked(bytes(received[start:]))
+    return b""
+
+
+def _dechunked(raw: bytes) -> bytes | None:
+    out, at = b"", 0
+    while True:
+        line = raw.find(b"\r\n", at)
+        if line < 0:
+            return None
+        size = int(raw[at:line], 16)
+        if len(raw) < line + 2 + size + 2:
+            return None
+        if size == 0:
+            return out
+        out += raw[line + 2 : line + 2 + size]
+        at = line + 2 + size + 2

@@ -1,0 +1,218 @@
+"""`make bench`: Yitong and node-oidc-provider in turn on this machine, the same work, every answer checked.
+
+Prints requests a second, p50, p99 and server CPU a unit for each path, and the ratio of the two inside each round;
+with several rounds, medians. `--persons N` loads N persons first, to see that cost stays flat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import load
+import servers
+import units
+import yitong
+from units import Target
+
+CONSOLE = Console(width=140)
+LANES = 16
+LOGIN_LANES = 4
+AIMS = {
+    "discovery": 5.0, "jwks": None, "client credentials": 1.3, "code exchange": 2.0, "refresh": 2.0,
+    "introspection": 2.0, "userinfo": 2.0, "silent re-login": 2.5, "whole login": None,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One path on one server in one round."""
+
+    rate: float
+    p50: float
+    p99: float
+    cpu_us: float
+
+
+class Subject:
+    """A running server and what it needs prepared: sessions, tokens."""
+
+    def __init__(self, target: Target, pid: int, seconds: float) -> None:
+        self.target = target
+        self.pid = pid
+        self.seconds = seconds
+        self.address = ("127.0.0.1", target.port)
+        self.jars: list[dict[str, str]] = [{} for _ in range(LANES)]
+        self.token = ""
+
+    def prepare(self) -> None:
+        """Sign every lane's person in, for both clients, and keep one user access token."""
+        for jar, person in zip(self.jars, servers.PERSONS, strict=True):
+            self.do(units.signed_in(self.target, jar, person))
+            self.do(units.signed_in(self.target, jar, person, client=self.target.public, scope=units.SCOPE + " offline_access"))
+        self.token = self.do(units.tokens_for(self.target, self.jars[0], client=None, scope=units.SCOPE))["access_token"]
+
+    def do(self, unit: units.Unit) -> dict[str, str]:
+        """Run one unit to its end and return what it returns."""
+        results: list[dict[str, str]] = []
+
+        def kept() -> units.Unit:
+            results.append((yield from unit))  # type: ignore[arg-type]
+
+        load.run(self.address, [kept], seconds=0.0)
+        return results[0]
+
+    def measure(self, make: Callable[[int], Iterator[units.Unit]], lanes: int, seconds: float, count: int = 10**9) -> Figure:
+        """One timed run over so many connections."""
+        sources = [make(i) for i in range(lanes)]
+        before = servers.cpu_seconds(self.pid)
+        seen = load.run(self.address, [source.__next__ for source in sources], seconds=seconds, units=count)
+        spent = servers.cpu_seconds(self.pid) - before
+        return Figure(seen.rate, seen.percentile(50), seen.percentile(99), spent / seen.units * 1e6)
+
+    def paths(self) -> dict[str, Callable[[], Figure]]:
+        """Every measured path by name, in the order it is printed."""
+        t, s = self.target, self.seconds
+        return {
+            "discovery": lambda: self.measure(lambda _: units.get(t, "/.well-known/openid-configuration"), LANES, s),
+            "jwks": lambda: self.measure(lambda _: units.get(t, t.jwks), LANES, s),
+            "client credentials": lambda: self.measure(lambda _: units.client_credentials(t), LANES, s),
+            "code exchange": self.exchange,
+            "refresh": self.refresh,
+            "introspection": lambda: self.measure(lambda _: units.introspect(t, self.token), LANES, s),
+            "userinfo": lambda: self.measure(lambda _: units.userinfo(t, self.token), LANES, s),
+            "silent re-login": lambda: self.measure(lambda i: units.silent(t, self.jars[i]), LANES, s),
+            "whole login": lambda: self.measure(lambda i: units.login(t, servers.PERSONS[i]), LOGIN_LANES, max(s, 3)),
+        }
+
+    def exchange(self) -> Figure:
+        """Codes are prepared outside the measured time, in portions that do not expire."""
+        parts = []
+        for _ in range(max(1, round(self.seconds))):
+            codes: list[tuple[str, str]] = []
+            self._collect(codes, 800)
+            supply = iter(codes)
+            parts.append(self.measure(lambda _: units.exchange(self.target, supply), LANES, 60, count=len(codes)))
+        return _median(parts)
+
+    def _collect(self, codes: list[tuple[str, str]], count: int) -> None:
+        def collecting(i: int) -> Iterator[units.Unit]:
+            def unit() -> units.Unit:
+                codes.append((yield from units.authorized(self.target, self.jars[i])))  # type: ignore[arg-type]
+
+            return (unit() for _ in itertools.count())
+
+        sources = [collecting(i) for i in range(LANES)]
+        load.run(self.address, [s.__next__ for s in sources], seconds=30, units=count)
+
+    def refresh(self) -> Figure:
+        """Each lane starts with its own refresh token of the public client."""
+        scope = units.SCOPE + " offline_access"
+        tokens = [
+            self.do(_signed_tokens(self.target, jar, person, scope))["refresh_token"]
+            for jar, person in zip(self.jars, servers.PERSONS, strict=True)
+        ]
+        return self.measure(lambda i: units.refresh(self.target, tokens[i]), LANES, self.seconds)
+
+
+def _signed_tokens(target: Target, jar: dict[str, str], person: units.Person, scope: str) -> units.Unit:
+    code, verifier = yield from units.signed_in(target, jar, person, client=target.public, scope=scope)
+    answer = yield units._code_request(target, code, verifier, client=target.public)  # noqa: SLF001
+    return units._tokens(answer)  # type: ignore[return-value]  # noqa: SLF001
+
+
+def _median(figures: list[Figure]) -> Figure:
+    return Figure(*(statistics.median(getattr(f, name) for f in figures) for name in ("rate", "p50", "p99", "cpu_us")))
+
+
+def tail_under_logins(subject: Subject) -> Figure:
+    """Client credentials on two connections while six connections sign in."""
+    stop = threading.Event()
+
+    def saturate() -> None:
+        sources = [units.login(subject.target, servers.PERSONS[i]) for i in range(6)]
+        while not stop.is_set():
+            load.run(subject.address, [s.__next__ for s in sources], seconds=1.0)
+
+    flood = threading.Thread(target=saturate)
+    flood.start()
+    try:
+        return subject.measure(lambda _: units.client_credentials(subject.target), 2, max(subject.seconds, 3))
+    finally:
+        stop.set()
+        flood.join()
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = _arguments()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="yitong-bench-")))
+        cluster = stack.enter_context(yitong.cluster(folder))
+        ours, our_pid, our_start = stack.enter_context(yitong.server(cluster, folder, persons=arguments.persons))
+        subjects = [Subject(ours, our_pid, arguments.seconds)]
+        if not arguments.alone:
+            theirs, their_pid, _ = stack.enter_context(servers.peer(cluster.database("peer"), folder))
+            subjects.append(Subject(theirs, their_pid, arguments.seconds))
+        for subject in subjects:
+            subject.prepare()
+        rounds = _rounds(subjects, arguments.rounds)
+        under = tail_under_logins(subjects[0])
+        _print(subjects, rounds)
+        CONSOLE.print(f"client credentials while logins saturate the password lane: p50 {under.p50:.1f} ms, p99 {under.p99:.1f} ms")
+        CONSOLE.print(f"started in {our_start:.2f} s, one worker {servers.resident_mib(our_pid):.0f} MiB resident, persons {arguments.persons}")
+    yitong.print_in_process()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--persons", type=int, default=10_000)
+    parser.add_argument("--alone", action="store_true", help="without the peer")
+    return parser.parse_args()
+
+
+def _rounds(subjects: list[Subject], count: int) -> list[list[dict[str, Figure]]]:
+    """Rounds × subjects × path; the subjects take turns path by path, so that noise meets both."""
+    rounds = []
+    for n in range(count):
+        results: list[dict[str, Figure]] = [{} for _ in subjects]
+        for path in subjects[0].paths():
+            for subject, result in zip(subjects, results, strict=True):
+                result[path] = subject.paths()[path]()
+            CONSOLE.print(f"round {n + 1}: {path}: " + " | ".join(f"{r[path].rate:.0f}/s" for r in results))
+        rounds.append(results)
+    return rounds
+
+
+def _print(subjects: list[Subject], rounds: list[list[dict[str, Figure]]]) -> None:
+    table = Table(title=f"medians of {len(rounds)} rounds, PostgreSQL at default durability, server on one core")
+    for heading in ("path", "server", "units/s", "p50 ms", "p99 ms", "server CPU µs", "ratio", "range", "aim"):
+        table.add_column(heading, justify="left" if heading in ("path", "server") else "right")
+    for path in rounds[0][0]:
+        for i, subject in enumerate(subjects):
+            figure = _median([r[i][path] for r in rounds])
+            ratios = sorted(r[0][path].rate / r[-1][path].rate for r in rounds)
+            told = [f"{statistics.median(ratios):.2f}", f"{ratios[0]:.2f}–{ratios[-1]:.2f}", str(AIMS[path] or "")]
+            table.add_row(
+                path, subject.target.name, f"{figure.rate:.0f}", f"{figure.p50:.2f}", f"{figure.p99:.1f}",
+                f"{figure.cpu_us:.0f}", *(told if i == 0 and len(subjects) > 1 else ["", "", ""]),
+            )  # fmt: skip
+    CONSOLE.print(table)
+    CONSOLE.print_json(json.dumps({p: {s.target.name: _median([r[i][p] for r in rounds]).rate for i, s in enumerate(subjects)} for p in rounds[0][0]}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""What is measured: each unit of work as the HTTP requests a relying party or browser would send.
+
+The units know two servers only by a `Target`: its addresses and how a person signs in on its pages.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from load import Answer, Unexpected, Unit, request
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person who can sign in."""
+
+    login: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One server under test."""
+
+    name: str
+    port: int
+    authorize: str
+    token: str
+    userinfo: str
+    introspect: str
+    jwks: str
+    redirect_uri: str
+    confidential: tuple[str, str]
+    public: str
+
+    @property
+    def host(self) -> str:
+        """The Host header."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def basic(self) -> str:
+        """The confidential client's Authorization header."""
+        return "Basic " + base64.b64encode(":".join(self.confidential).encode()).decode()
+
+
+SCOPE = "openid profile phone"
+_FORM = re.compile(rb'<form[^>]*action="(/(?:login|consent|interaction)/[^"]+)"[^>]*>(.*?)</form>', re.DOTALL)
+_FIELD = re.compile(rb'<(?:input[^>]*type="hidden"|button)[^>]*name="([^"]+)"[^>]*value="([^"]*)"')
+
+
+def get(target: Target, path: str) -> Iterator[Unit]:
+    """A document anyone may read."""
+    raw = request("GET", path, host=target.host)
+
+    def unit() -> Unit:
+        (yield raw).expect(200)
+
+    return _forever(unit)
+
+
+def client_credentials(target: Target) -> Iterator[Unit]:
+    """One token for a machine."""
+    raw = _form(target, target.token, {"grant_type": "client_credentials"}, basic=target.basic)
+
+    def unit() -> Unit:
+        (yield raw).expect(200)
+
+    return _forever(unit)
+
+
+def introspect(target: Target, token: str) -> Iterator[Unit]:
+    """One look at a person's access token by the client that holds it."""
+    raw = _form(target, target.introspect, {"token": token}, basic=target.basic)
+
+    def unit() -> Unit:
+        answer = (yield raw).expect(200)
+        if b'"active":true' not in answer.body:
+            raise Unexpected(answer.body[:200])
+
+    return _forever(unit)
+
+
+def userinfo(target: Target, token: str) -> Iterator[Unit]:
+    """One person's claims."""
+    raw = request("GET", target.userinfo, host=target.host, headers={"authorization": f"Bearer {token}"})
+
+    def unit() -> Unit:
+        answer = (yield raw).expect(200)
+        if b'"name"' not in answer.body:
+            raise Unexpected(answer.body[:200])
+
+    return _forever(unit)
+
+
+def exchange(target: Target, codes: Iterator[tuple[str, str]]) -> Iterator[Unit]:
+    """One code, prepared beforehand, for an access and an ID token."""
+
+    def unit() -> Unit:
+        code, verifier = next(codes)
+        _tokens((yield _code_request(target, code, verifier)))
+
+    return _forever(unit)
+
+
+def refresh(target: Target, token: str) -> Iterator[Unit]:
+    """One rotation by a public client; each lane goes on with the token it got last."""
+    held = [token]
+
+    def unit() -> Unit:
+        form = {"grant_type": "refresh_token", "refresh_token": held[0], "client_id": target.public}
+        held[0] = _tokens((yield _form(target, target.token, form)))["refresh_token"]
+
+    return _forever(unit)
+
+
+def silent(target: Target, jar: dict[str, str]) -> Iterator[Unit]:
+    """A person with a session opens a service: authorize, code, token, userinfo."""
+
+    def unit() -> Unit:
+        code, verifier = yield from authorized(target, jar)
+        token = _tokens((yield _code_request(target, code, verifier)))["access_token"]
+        raw = request("GET", target.userinfo, host=target.host, headers={"authorization": f"Bearer {token}"})
+        (yield raw).expect(200)
+
+    return _forever(unit)
+
+
+def login(target: Target, person: Person) -> Iterator[Unit]:
+    """A whole first login: authorize, form, password, callback, token, userinfo."""
+
+    def unit() -> Unit:
+        jar: dict[str, str] = {}
+        code, verifier = yield from signed_in(target, jar, person)
+        token = _tokens((yield _code_request(target, code, verifier)))["access_token"]
+        raw = request("GET", target.userinfo, host=target.host, headers={"authorization": f"Bearer {token}"})
+        (yield raw).expect(200)
+
+    return _forever(unit)
+
+
+def authorized(target: Target, jar: dict[str, str], *, client: str | None = None, scope: str = SCOPE) -> Unit:
+    """Ask for a code with a live session; returns the code and its verifier."""
+    verifier = secrets.token_urlsafe(32)
+    answer = yield from _follow(target, _authorize_path(target, verifier, client, scope), jar)
+    return _code_of(answer), verifier  # type: ignore[return-value]
+
+
+def signed_in(
+    target: Target, jar: dict[str, str], person: Person, *, client: str | None = None, scope: str = SCOPE
+) -> Unit:
+    """The same without a session: the person types identifier and password, and agrees to what is asked."""
+    verifier = secrets.token_urlsafe(32)
+    answer = yield from _follow(target, _authorize_path(target, verifier, client, scope), jar)
+    typed = {"identifier": person.login, "password": person.password}
+    for _ in range(3):
+        if answer.status != 200:
+            break
+        answer = yield from _submit(target, answer, jar, typed)
+        typed = {}
+    return _code_of(answer), verifier  # type: ignore[return-value]
+
+
+def _authorize_path(target: Target, verifier: str, client: str | None, scope: str) -> str:
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    query = {
+        "client_id": client or target.confidential[0],
+        "response_type": "code",
+        "scope": scope,
+        "redirect_uri": target.redirect_uri,
+        "state": "s",
+        "nonce": "n",
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+    }
+    if "offline_access" in scope:
+        query["prompt"] = "consent"
+    return f"{target.authorize}?{urlencode(query)}"
+
+
+def _follow(target: Target, path: str, jar: dict[str, str]) -> Unit:
+    """GET, then every redirect that stays on the server; returns the page or the redirect that leaves."""
+    while True:
+        answer = (yield request("GET", path, host=target.host, headers=_cookies(jar))).expect(200, 302, 303)
+        jar.update(answer.cookies())
+        location = answer.header(b"location")
+        if answer.status == 200 or location.startswith(target.redirect_uri):
+            return answer  # type: ignore[return-value]
+        path = _path(location)
+
+
+def _submit(target: Target, page: Answer, jar: dict[str, str], typed: dict[str, str]) -> Unit:
+    """Fill the page's form and post it, then follow."""
+    action, fields = form_of(page.body)
+    fields |= typed
+    headers = _cookies(jar) | {"origin": f"http://{target.host}", "sec-fetch-site": "same-origin"}
+    path = _path(action)
+    body = urlencode(fields).encode()
+    answer = (yield request("POST", path, host=target.host, headers=headers, body=body)).expect(302, 303)
+    jar.update(answer.cookies())
+    location = answer.header(b"location")
+    if location.startswith(target.redirect_uri):
+        return answer  # type: ignore[return-value]
+    return (yield from _follow(target, _path(location), jar))
+
+
+def form_of(page: bytes) -> tuple[str, dict[str, str]]:
+    """The step's form: where it goes, its hidden fields, and its first button (which says yes)."""
+    form = _FORM.search(page)
+    if form is None:
+        raise Unexpected(page[:300])
+    fields: dict[str, str] = {}
+    for name, value in _FIELD.findall(form.group(2)):
+        fields.setdefault(name.decode(), value.decode())
+    return form.group(1).decode().replace("&amp;", "&"), fields
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _cookies(jar: dict[str, str]) -> dict[str, str]:
+    return {"cookie": "; ".join(f"{k}={v}" for k, v in jar.items() if v)} if jar else {}
+
+
+def _code_of(answer: Answer) -> str:
+    codes = parse_qs(urlsplit(answer.header(b"location")).query).get("code")
+    if not codes:
+        raise Unexpected(f"no code: {answer.headers!r} {answer.body[:300]!r}")
+    return codes[0]
+
+
+def _code_request(target: Target, code: str, verifier: str, *, client: str | None = None) -> bytes:
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": target.redirect_uri,
+        "code_verifier": verifier,
+    }
+    if client is None:
+        return _form(target, target.token, form, basic=target.basic)
+    return _form(target, target.token, form | {"client_id": client})
+
+
+def tokens_for(target: Target, jar: dict[str, str], *, client: str | None, scope: str) -> Unit:
+    """A whole exchange, for preparing other units; returns the token answer."""
+    code, verifier = yield from authorized(target, jar, client=client, scope=scope)
+    return _tokens((yield _code_request(target, code, verifier, client=client)))  # type: ignore[return-value]
+
+
+def _tokens(answer: Answer) -> dict[str, str]:
+    document: dict[str, str] = json.loads(answer.expect(200).body)
+    if "access_token" not in document:
+        raise Unexpected(answer.body[:200])
+    return document
+
+
+def _form(target: Target, path: str, form: dict[str, str], *, basic: str | None = None) -> bytes:
+    headers = {"authorization": basic} if basic else {}
+    return request("POST", path, host=target.host, headers=headers, body=urlencode(form).encode())
+
+
+def _forever(unit: Callable[[], Unit]) -> Iterator[Unit]:
+    return (unit() for _ in itertools.count())

@@ -1,0 +1,173 @@
+"""Yitong as it is measured: a cluster at default durability, a city of N persons, one granian worker on its core."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+import servers
+from accounts.credentials import password as passwords
+from accounts.identifiers import CitizenId
+from accounts.people import NewPerson
+from idp import migrations
+from idp.oidc import claims, clients
+from idp.oidc.clients import NewClient
+from idp.services import Services, build_services
+from idp.settings import Settings
+from load_persons import load_persons
+from servers import OTHER_CORE, SERVER_CORE, pinned, running
+from units import Person, Target
+
+_BIN = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A PostgreSQL server with its own defaults for durability."""
+
+    port: int
+
+    def database(self, name: str) -> str:
+        """A new, empty database's address."""
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return self._url(name)
+
+    def wait(self) -> None:
+        """The server answers queries, not only connections."""
+        for _ in range(200):
+            try:
+                psycopg.connect(self._url("postgres")).close()
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+            else:
+                return
+        sys.exit("PostgreSQL did not start within ten seconds")
+
+    def _url(self, name: str) -> str:
+        return f"postgresql://yitong@127.0.0.1:{self.port}/{name}"
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """A throwaway cluster on the second core: fsync and synchronous_commit on, as PostgreSQL ships."""
+    port, data = servers.free_port(), folder / "postgres"
+    data.mkdir()
+    as_postgres: list[str] = []
+    if os.geteuid() == 0:
+        as_postgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
+        folder.chmod(0o755)
+        subprocess.run(["chown", "-R", "postgres", str(data)], check=True)
+    tool = _tool_folder()
+    subprocess.run(
+        [*as_postgres, str(tool / "initdb"), "-D", str(data), "-U", "yitong", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
+        check=True, stdout=subprocess.DEVNULL, cwd="/",
+    )  # fmt: skip
+    options = ["-p", str(port), "-k", str(data), "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"]
+    command = [*as_postgres, str(tool / "postgres"), "-D", str(data), *options]
+    with running(pinned(OTHER_CORE, command), port, {}, folder / "postgres.log"):
+        made = Cluster(port)
+        made.wait()
+        yield made
+
+
+def _tool_folder() -> Path:
+    for pattern in _BIN:
+        found = sorted(Path("/").glob(pattern.lstrip("/")))
+        if found:
+            return found[-1]
+    sys.exit("PostgreSQL is missing: run scripts/install-test-tools")
+
+
+@contextmanager
+def server(of: Cluster, folder: Path, *, persons: int) -> Iterator[tuple[Target, int, float]]:
+    """Yitong with that many persons, serving on its core with eight threads."""
+    port = servers.free_port()
+    environment = _environment(of.database("yitong"), port)
+    services = services_of(environment)
+    secret = seed(services, persons)
+    services.database.close()
+    target = Target(
+        name="yitong", port=port, authorize="/authorize", token="/token", userinfo="/userinfo",
+        introspect="/introspect", jwks="/jwks", redirect_uri=servers.REDIRECT_URI,
+        confidential=("confidential", secret), public="public",
+    )  # fmt: skip
+    command = [
+        str(Path(sys.executable).parent / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
+        "--workers", "1", "--blocking-threads", "8", "--no-access-log", "--backpressure", "128", "wsgi:application",
+    ]  # fmt: skip
+    with running(pinned(SERVER_CORE, command), port, environment, folder / "yitong.log") as (pid, started):
+        yield target, pid, started
+
+
+def _environment(database_url: str, port: int) -> dict[str, str]:
+    return {
+        "YITONG_ENVIRONMENT": "test",
+        "YITONG_ISSUER": f"http://127.0.0.1:{port}",
+        "YITONG_DATABASE_URL": database_url,
+        "YITONG_VAULT_KEYS": "bench:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+        "PYTHONPATH": str(servers.ROOT),
+    }
+
+
+def services_of(environment: dict[str, str]) -> Services:
+    """The same services the server will have, in this process."""
+    os.environ.update({name: value for name, value in environment.items() if name.startswith("YITONG_")})
+    return build_services(Settings())
+
+
+def seed(services: Services, persons: int) -> str:
+    """Tables, keys, two clients, sixteen persons who can sign in, and so many more. Returns the client's secret."""
+    migrations.upgrade(services.database)
+    now = datetime.now(UTC)
+    load_persons(services.database.url.render_as_string(hide_password=False), services.vault, persons)
+    with services.database.transaction() as c:
+        services.keys.ensure(c, now)
+        _, secret = clients.create(c, _client("confidential", "client_secret_basic"), now=now)
+        clients.create(c, _client("public", "none"), now=now)
+        for i, person in enumerate(servers.PERSONS):
+            _sign_up(services, c, i, person, now)
+    assert secret is not None
+    return secret
+
+
+def _client(client_id: str, method: str) -> NewClient:
+    scopes = ("openid", "profile", "phone", "offline_access")
+    grants = ("authorization_code", "refresh_token", *(("client_credentials",) if method != "none" else ()))
+    return NewClient(
+        client_id=client_id, name="测试", name_en="bench", division="510500", purpose="测试", purpose_en="bench",
+        legal_basis="statutory_duty", redirect_uris=(servers.REDIRECT_URI,), scopes=(*scopes, "records.read"),
+        claims_ceiling=claims.of_scopes(scopes), grant_types=grants, token_endpoint_auth_method=method,
+    )  # fmt: skip
+
+
+def _sign_up(services: Services, c: object, i: int, person: Person, now: datetime) -> None:
+    from accounts.identifiers import Mobile  # noqa: PLC0415 - its tables are not part of what is measured
+
+    number = CitizenId.parse(person.login)
+    phone = Mobile.parse(f"139000000{i:02}")
+    new = NewPerson(name=f"测试{i}", identifiers=(number,), phones=(phone,), birth_date=number.birth_date, sex=number.sex)
+    known = services.people.register(c, new, now=now)
+    encoded = services.hasher.hash(person.password)
+    passwords.store(c, services.people.vault, known.id, encoded, now=now)
+
+
+def print_in_process() -> None:
+    """CPU µs a request without any server: the figure to guard."""
+    subprocess.run([sys.executable, str(servers.HERE / "in_process.py")], check=True)
+
+
+
