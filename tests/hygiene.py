@@ -52,16 +52,14 @@ class Hygiene:
         with engine.connect() as connection:
             for table in metadata.sorted_tables:
                 if table.name in known:
-                    rows = connection.exec_driver_sql(f'SELECT * FROM "{table.name}"')  # noqa: S608 - our own names
+                    rows = connection.exec_driver_sql(f'SELECT * FROM "{table.name}"')
                     for row in rows:
                         self.look("dump", f"{where}: {table.name}", _dumped(tuple(row)))
         engine.dispose()
 
 
 def _dumped(row: tuple[object, ...]) -> bytes:
-    return b" ".join(
-        bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode() for value in row
-    )
+    return b" ".join(bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode() for value in row)
 
 
 class _Listener(logging.Handler):
