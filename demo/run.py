@@ -73,7 +73,7 @@ def main() -> int:
         prepare(home)
         told = load_city(home)
         with running(home, told) as processes:
-            welcome.print_welcome(told, home.ports, home.personas)
+            welcome.print_welcome(told, home.ports, home.personas, home.env_file)
             return watch(processes, home)
     except CannotStart as reason:
         print(f"\n✗ {reason}\n", file=sys.stderr)

@@ -13,15 +13,15 @@ from demo.services import Ports
 LEGACY = Path(__file__).resolve().parent / "legacy"
 
 
-def print_welcome(told: dict[str, Any], ports: Ports, personas: Path) -> None:
+def print_welcome(told: dict[str, Any], ports: Ports, personas: Path, env_file: Path) -> None:
     """Addresses, people and next steps are on the terminal, in Chinese and English."""
     out = Console(highlight=False)
     out.print("\n[bold]一通 Yitong[/] 已启动 is running. Ctrl-C 停止 stops it.\n")
     out.print(_addresses(told, ports))
     out.print(_people(told))
     out.print(f"供脚本使用 for scripts: {personas}")
-    if LEGACY.exists():
-        _print_merge(out)
+    if any(LEGACY.glob("*.toml")):
+        _print_merge(out, env_file)
 
 
 def _addresses(told: dict[str, Any], ports: Ports) -> Table:
@@ -48,7 +48,7 @@ def _people(told: dict[str, Any]) -> Table:
     return table
 
 
-def _print_merge(out: Console) -> None:
+def _print_merge(out: Console, env_file: Path) -> None:
     out.print("\n[bold]等待归并的旧系统数据 an export waiting to be merged[/]: demo/legacy/")
     for command in ("plan", "apply", "undo"):
-        out.print(f"  .venv/bin/yitong merge {command} --help")
+        out.print(f"  .venv/bin/python -m idp.cli --env-file {env_file} merge {command} --help")
