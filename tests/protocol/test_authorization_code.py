@@ -1,0 +1,290 @@
+"""The authorization code grant: what a code buys, and from whom it buys nothing."""
+
+import json
+
+import pytest
+from authlib.oidc.core import CodeIDToken
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from idp.oidc import clients
+from tests.protocol.desk import (
+    ADDRESS,
+    BORN,
+    CALLBACK,
+    EMAIL,
+    ID_NUMBER,
+    ISSUER,
+    METHODS,
+    NAME,
+    PHONE,
+    SCOPES,
+    VERIFIER,
+    payload,
+    seconds,
+)
+
+
+def verified(desk, token, alg):
+    """The token as a relying system with a library reads it."""
+    keys = KeySet.import_key_set(desk.sends("GET", "/jwks").json)
+    return jwt.decode(token, keys, algorithms=[alg])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_code_buys_its_tokens(desk, method):
+    """However it authenticates, a client gets access token, ID token and, with offline_access, refresh token."""
+    registered = desk.registers(method=method)
+    answer = desk.exchanges(registered, desk.code(registered, ("openid", "offline_access")))
+    assert answer.status == 200
+    assert set(answer.json) == {"access_token", "token_type", "expires_in", "scope", "refresh_token", "id_token"}
+    assert answer.json["token_type"] == "Bearer"
+    assert answer.json["expires_in"] == 600
+    assert answer.json["scope"] == "openid offline_access"
+    assert answer.json["refresh_token"].startswith("yt_rt_")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["pragma"] == "no-cache"
+
+
+def test_what_was_not_asked_is_not_given(desk):
+    """Without openid there is no ID token, without offline_access no refresh token."""
+    registered = desk.registers()
+    assert set(desk.tokens(registered, ("profile",))) == {"access_token", "token_type", "expires_in", "scope"}
+
+
+def test_a_client_that_may_not_refresh_gets_no_refresh_token(desk):
+    """offline_access means nothing to a client registered without the refresh_token grant."""
+    registered = desk.registers(grant_types=("authorization_code",))
+    assert "refresh_token" not in desk.tokens(registered, ("openid", "offline_access"))
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"code_verifier": "w" * 43}, "invalid_grant"),
+        ({"code_verifier": None}, "invalid_grant"),
+        ({"code_verifier": VERIFIER + "A"}, "invalid_grant"),
+        ({"code_verifier": VERIFIER.lower()}, "invalid_grant"),
+        ({"code_verifier": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "invalid_grant"),  # the challenge: `plain`
+        ({"code_verifier": "验" * 43}, "invalid_grant"),
+        ({"redirect_uri": None}, "invalid_grant"),
+        ({"redirect_uri": CALLBACK + "/"}, "invalid_grant"),
+        ({"redirect_uri": CALLBACK.upper()}, "invalid_grant"),
+        ({"redirect_uri": CALLBACK + "?a=b"}, "invalid_grant"),
+        ({"code": "yt_ac_unknown"}, "invalid_grant"),
+        ({"code": None}, "invalid_request"),
+    ],
+)
+def test_what_does_not_fit_buys_nothing(desk, change, error):
+    """A wrong or missing verifier, redirect_uri or code is refused, nothing is written, the right ones still work."""
+    registered = desk.registers()
+    code = desk.code(registered)
+    refused = desk.exchanges(registered, **{"code": code} | change)
+    assert (refused.status, refused.error) == (400, error)
+    assert desk.alive() == (0, 0)
+    assert desk.rows("releases") == []
+    assert desk.exchanges(registered, code).status == 200
+
+
+def test_a_verifier_without_a_challenge_is_refused(desk):
+    """An attacker who strips code_challenge from the request is found out by the verifier that is left over."""
+    registered = desk.registers(require_pkce=False)
+    assert desk.exchanges(registered, desk.code(registered, code_challenge=None)).error == "invalid_grant"
+
+
+def test_a_client_excused_from_pkce_works_without(desk):
+    """A confidential client registered without PKCE exchanges a code that has no challenge."""
+    registered = desk.registers(require_pkce=False)
+    code = desk.code(registered, code_challenge=None)
+    assert desk.exchanges(registered, code, code_verifier=None).status == 200
+
+
+def test_a_code_without_challenge_is_nothing_to_a_client_that_needs_pkce(desk):
+    """The rule is checked at redemption too, not only where the request came in."""
+    registered = desk.registers()
+    code = desk.code(registered, code_challenge=None)
+    assert desk.exchanges(registered, code, code_verifier=None).error == "invalid_grant"
+
+
+@pytest.mark.parametrize(("age", "status"), [(0, 200), (59.9, 200), (60, 400), (61, 400), (86400, 400)])
+def test_a_code_lives_a_minute(desk, clock, age, status):
+    """At sixty seconds a code is over."""
+    registered = desk.registers()
+    code = desk.code(registered)
+    clock.advance(seconds=age)
+    assert desk.exchanges(registered, code).status == status
+
+
+def test_a_code_in_foreign_hands_is_spoilt(desk):
+    """Another client's attempt gets nothing, and makes the stolen code worthless for its owner as well."""
+    owner, thief = desk.registers("fund"), desk.registers("thief")
+    code = desk.code(owner)
+    assert desk.exchanges(thief, code).error == "invalid_grant"
+    assert desk.exchanges(owner, code).error == "invalid_grant"
+    assert desk.alive() == (0, 0)
+
+
+def test_a_replayed_code_takes_back_what_it_bought(desk):
+    """The second use of a code is refused, revokes both tokens, and is on record as refused."""
+    registered = desk.registers()
+    code = desk.code(registered, ("openid", "offline_access"))
+    bought = desk.exchanges(registered, code).json
+    assert desk.alive() == (1, 1)
+    assert desk.exchanges(registered, code).error == "invalid_grant"
+    assert desk.alive() == (0, 0)
+    assert desk.userinfo(bought["access_token"]).status == 401
+    assert desk.refreshes(registered, bought["refresh_token"]).error == "invalid_grant"
+    assert [row.outcome for row in desk.rows("audit_events") if row.event == "client:token:replay"] == ["refused"]
+
+
+def test_a_replay_reaches_what_was_refreshed_since(desk, clock):
+    """Tokens that a public client's rotated refresh token bought die with the code's replay."""
+    registered = desk.registers(method="none")
+    code = desk.code(registered, ("openid", "offline_access"))
+    first = desk.exchanges(registered, code).json
+    second = desk.refreshes(registered, first["refresh_token"]).json
+    clock.advance(seconds=5)
+    desk.exchanges(registered, code)
+    assert desk.alive() == (0, 0)
+    assert desk.userinfo(second["access_token"]).status == 401
+    assert desk.refreshes(registered, second["refresh_token"]).error == "invalid_grant"
+
+
+def test_a_replay_by_another_client_takes_back_too(desk):
+    """Whoever replays a redeemed code proves that it leaked."""
+    owner, thief = desk.registers("fund"), desk.registers("thief")
+    code = desk.code(owner)
+    desk.exchanges(owner, code)
+    assert desk.exchanges(thief, code).error == "invalid_grant"
+    assert desk.alive() == (0, 0)
+
+
+@pytest.mark.parametrize("status", ["disabled", "deceased", "merged", "closed"])
+def test_the_gate_is_asked_of_the_person(desk, status):
+    """A code of somebody who is no longer active buys nothing."""
+    registered = desk.registers()
+    code = desk.code(registered)
+    desk.person_is(status)
+    assert desk.exchanges(registered, code).error == "invalid_grant"
+    assert desk.alive() == (0, 0)
+
+
+def test_the_gate_is_asked_of_the_grant(desk):
+    """A grant withdrawn between approval and redemption stops the redemption."""
+    registered = desk.registers()
+    code = desk.code(registered)
+    desk.withdraws()
+    assert desk.exchanges(registered, code).error == "invalid_grant"
+
+
+def test_a_disabled_client_gets_nothing(desk):
+    """A client disabled while its code is on the way cannot authenticate any more."""
+    registered = desk.registers()
+    code = desk.code(registered)
+    desk.disables(registered)
+    answer = desk.exchanges(registered, code)
+    assert (answer.status, answer.error) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize("alg", ["ES256", "RS256"])
+def test_an_id_token_is_what_the_specification_says(desk, clock, alg):
+    """Authlib and joserfc, which share no line with us, accept signature, claims, nonce and at_hash."""
+    registered = desk.registers(id_token_signed_response_alg=alg)
+    bought = desk.tokens(registered, ("openid", "profile"))
+    read = verified(desk, bought["id_token"], alg)
+    params = {"nonce": "n-1", "client_id": "fund", "access_token": bought["access_token"], "max_age": 60}
+    options = {"iss": {"essential": True, "value": ISSUER}, "aud": {"essential": True, "value": "fund"}}
+    CodeIDToken(read.claims, read.header, options, params).validate(now=seconds(clock()))
+    assert read.claims["at_hash"]
+    assert read.header["typ"] == "JWT"
+    assert set(read.claims) == {
+        "iss", "sub", "aud", "iat", "exp", "auth_time", "acr", "amr", "sid", "nonce", "at_hash",
+    }  # fmt: skip
+    assert read.claims["auth_time"] == seconds(clock()) - 30
+    assert read.claims["acr"] == "urn:yitong:ial2:aal1"
+    assert read.claims["amr"] == ["pwd"]
+
+
+def test_an_access_token_is_an_rfc_9068_token(desk):
+    """`at+jwt`, ES256, our issuer as audience, a jti of its own, ten minutes."""
+    registered = desk.registers()
+    one, two = (verified(desk, desk.tokens(registered)["access_token"], "ES256") for _ in range(2))
+    assert one.header["typ"] == "at+jwt"
+    assert one.claims["iss"] == one.claims["aud"] == ISSUER
+    assert one.claims["client_id"] == "fund"
+    assert one.claims["exp"] - one.claims["iat"] == 600
+    assert one.claims["jti"] != two.claims["jti"]
+    assert one.claims["sub"] == two.claims["sub"]
+
+
+def test_the_subject_is_the_same_in_both_tokens_and_none_of_the_persons_numbers(desk):
+    """`sub` is one random name a sector, the same in both tokens and another for another sector."""
+    fund, clinic = desk.registers("fund"), desk.registers("clinic")
+    here, there = desk.tokens(fund), desk.tokens(clinic)
+    subs = [payload(tokens[kind])["sub"] for tokens in (here, there) for kind in ("access_token", "id_token")]
+    assert subs[0] == subs[1] != subs[2] == subs[3]
+    assert desk.person.id not in subs
+
+
+def test_no_token_tells_who_the_person_is(desk):
+    """With every scope granted, neither token holds name, number, phone, e-mail, address, birth date or our own key."""
+    registered = desk.registers()
+    bought = desk.tokens(registered, tuple(s for s in SCOPES if s != "reports.read"))
+    for kind in ("access_token", "id_token"):
+        text = json.dumps(payload(bought[kind]), ensure_ascii=False)
+        for fact in (NAME, ID_NUMBER, PHONE, PHONE[3:], EMAIL, ADDRESS, BORN.isoformat(), desk.person.id):
+            assert fact not in text
+
+
+def test_a_claim_asked_by_name_is_in_the_id_token_and_only_that(desk):
+    """`claims.id_token` puts what it names, and what the client may have, into the ID token."""
+    registered = desk.registers()
+    asked = {"id_token": {"gender": None, "identity_number": None}}
+    read = payload(desk.tokens(registered, ("openid", "profile", "identity_number"), claims=asked)["id_token"])
+    assert read["gender"] == "female"
+    assert not {"identity_number", "name", "birthdate"} & set(read)
+
+
+def test_the_ledger_knows_what_was_released(desk, clock):
+    """One row a redemption: to whom, of whom, which claims, for what purpose and on what basis, and no value of any."""
+    registered = desk.registers()
+    code = desk.code(registered, ("openid", "age", "phone"))
+    desk.exchanges(registered, code)
+    (row,) = desk.rows("releases")
+    (request,) = desk.rows("authorization_requests")
+    assert (row.at, row.person_id, row.client_id) == (clock(), desk.person.id, "fund")
+    assert (row.request_id, row.grant_id) == (request.id, request.grant_id)
+    assert row.claims == ["age_over_18", "phone_number", "phone_number_verified"]
+    assert (row.purpose, row.legal_basis) == (registered.client.purpose, "consent")
+
+
+def test_tokens_stand_in_the_database_as_digests(desk):
+    """No column of any token table holds the code, the access token or the refresh token itself."""
+    registered = desk.registers()
+    code = desk.code(registered, ("openid", "offline_access"))
+    bought = desk.exchanges(registered, code).json
+    everything = str([desk.rows(table) for table in ("access_tokens", "refresh_tokens", "authorization_requests")])
+    for secret in (code, bought["access_token"], bought["refresh_token"], registered.secret):
+        assert secret not in everything
+
+
+def test_a_client_whose_secret_was_changed_still_redeems(desk):
+    """Two secrets live while a relying system changes over; the rotation after next ends the first."""
+    registered = desk.registers()
+    with desk.database.transaction() as c:
+        fresh = clients.rotate_secret(c, registered.client, now=desk.clock())
+    desk.a_second_passes()
+    renewed = type(registered)(registered.client, fresh)
+    assert desk.exchanges(registered, desk.code(registered)).status == 200
+    assert desk.exchanges(renewed, desk.code(registered)).status == 200
+
+
+def test_an_old_secret_ends_when_it_is_told_to(desk):
+    """After the change-over the old secret opens nothing."""
+    registered = desk.registers()
+    with desk.database.transaction() as c:
+        fresh = clients.rotate_secret(c, registered.client, now=desk.clock())
+        clients.end_old_secret(c, registered.client, now=desk.clock())
+    desk.a_second_passes()
+    assert desk.exchanges(registered, desk.code(registered)).error == "invalid_client"
+    assert desk.exchanges(type(registered)(registered.client, fresh), desk.code(registered)).status == 200

@@ -1,0 +1,127 @@
+"""The cache of clients: what changes is seen within a second, and nothing old comes back."""
+
+import threading
+
+import pytest
+
+from idp.oidc import clients, store
+from idp.oidc.clients import ClientCache
+
+
+def changes(desk, status, client_id="fund"):
+    with desk.database.transaction() as c:
+        return clients.change_status(c, client_id, status, now=desk.clock())
+
+
+def test_a_disabled_client_is_seen_in_every_process_within_a_second(desk):
+    """The process that disables it and another one both know after their second, and not only they."""
+    desk.registers()
+    processes = [ClientCache(desk.database, monotonic=desk.ticks) for _ in range(3)]
+    assert {cache.get("fund").status for cache in processes} == {"active"}
+    assert changes(desk, "disabled")
+    desk.ticks.now += 1.0
+    assert {cache.get("fund").status for cache in processes} == {"disabled"}
+    assert changes(desk, "active")
+    desk.ticks.now += 1.0
+    assert {cache.get("fund").status for cache in processes} == {"active"}
+
+
+def test_within_its_second_a_cache_asks_nothing(desk):
+    """A hundred look-ups cost no statement."""
+    desk.registers()
+    desk.provider.clients.get("fund")
+    with desk.counted() as seen:
+        for _ in range(100):
+            assert desk.provider.clients.get("fund")
+    assert seen == []
+
+
+def test_a_new_client_is_known_at_once(desk):
+    """Who was unknown a moment ago is looked for again."""
+    assert desk.provider.clients.get("late") is None
+    desk.registers("late")
+    desk.ticks.now -= 1.01
+    assert desk.provider.clients.get("late") is not None
+
+
+def test_a_client_nobody_knows_cannot_be_disabled(desk):
+    """The administrator is told that there was none."""
+    assert not changes(desk, "disabled", "nobody")
+
+
+def test_a_row_read_before_a_change_does_not_enter_the_cache_made_after_it(desk, monkeypatch):
+    """A slow reader that read the client before it was disabled must not bring it back to life."""
+    desk.registers()
+    cache = ClientCache(desk.database, monotonic=desk.ticks)
+    read, go_on = threading.Event(), threading.Event()
+    real = clients.from_row
+
+    def slowly(row):
+        read.set()
+        assert go_on.wait(10)
+        return real(row)
+
+    def reader():
+        cache.get("fund")
+        desk.database.close()
+
+    monkeypatch.setattr(clients, "from_row", slowly)
+    slow = threading.Thread(target=reader)
+    slow.start()
+    assert read.wait(10)
+    monkeypatch.setattr(clients, "from_row", real)
+    changes(desk, "disabled")
+    desk.ticks.now += 1.0
+    assert cache.get("other") is None  # this look-up renews the cache
+    go_on.set()
+    slow.join()
+    assert cache.get("fund").status == "disabled"
+
+
+@pytest.mark.parametrize(
+    "client_id", ["\x00", "fund\x00", "\ud800", "fund\udfff", "基金", "a\nb", "a\x7fb", "é", "\u200b", "a\tb"]
+)
+def test_a_name_no_client_can_have_reaches_no_driver(desk, client_id):
+    """NUL and lone surrogates, which a driver refuses as our failure, are simply unknown (RFC 6749 Appendix A.1)."""
+    with desk.counted() as seen:
+        assert desk.provider.clients.get(client_id) is None
+    assert seen == []
+
+
+def test_the_stamp_moves_with_every_change(desk):
+    """Creating, rotating, ending a secret and changing status each move the version that every process watches."""
+    client = desk.registers()
+    c = desk.database.connection()
+    seen = [store.client_version(c)]
+    with desk.database.transaction() as t:
+        clients.rotate_secret(t, client.client, now=desk.clock())
+    seen.append(store.client_version(c))
+    changes(desk, "disabled")
+    seen.append(store.client_version(c))
+    desk.registers("another")
+    seen.append(store.client_version(c))
+    assert seen == sorted(set(seen))
+
+
+def test_a_change_that_is_rolled_back_is_none(desk):
+    """The stamp and the row live in one transaction."""
+    desk.registers()
+    before = store.client_version(desk.database.connection())
+
+    def half_done():
+        with desk.database.transaction() as c:
+            clients.change_status(c, "fund", "disabled", now=desk.clock())
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half_done()
+    desk.a_second_passes()
+    assert desk.provider.clients.get("fund").status == "active"
+    assert store.client_version(desk.database.connection()) == before
+
+
+def test_every_client_is_listed_by_id(desk):
+    """The list for administrators is whole and in order."""
+    for name in ("b", "a", "c"):
+        desk.registers(name)
+    assert [client.client_id for client in clients.every(desk.database.connection())] == ["a", "b", "c"]

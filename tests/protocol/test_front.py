@@ -1,0 +1,303 @@
+"""The front door: who the client is, how much is read, and how a Reply becomes an answer of WSGI."""
+
+import ipaddress
+import json
+import sys
+from io import BytesIO
+from wsgiref.validate import validator
+
+import pytest
+
+from idp.front import Front
+from idp.oidc.messages import MAX_BODY, Reply
+
+PROXIES = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8")))
+
+
+class Door:
+    """A front whose handlers remember what they were asked."""
+
+    def __init__(self, reply=None, trusted=()):
+        self.asked, self.fell_back = [], []
+        self.reply = reply or Reply(200, b"hello", (("Content-Type", "text/plain"),))
+        self.front = Front(handlers={"/token": self._handle}, fallback=self._fallback, trusted_proxies=trusted)
+
+    def _handle(self, request):
+        self.asked.append(request)
+        return self.reply if self.reply.status else None
+
+    def _fallback(self, environ, start_response):
+        self.fell_back.append((environ["REMOTE_ADDR"], environ["wsgi.input"].read(100)))
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"fallback"]
+
+    def knock(self, method="POST", path="/token", body=b"", **environ):
+        answer = {}
+
+        def start_response(status, headers, exc_info=None):
+            answer.update(status=int(status[:3]), line=status, headers=dict(headers))
+
+        given = {
+            "REQUEST_METHOD": method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": path,
+            "QUERY_STRING": "",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": "198.51.100.7",
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": BytesIO(body),
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "https",
+            **environ,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        answer["body"] = b"".join(self.front(given, start_response))
+        return answer
+
+
+def test_a_protocol_path_is_answered_without_the_fallback():
+    """Status, headers, length and body are the Reply's."""
+    door = Door()
+    answer = door.knock()
+    assert (answer["line"], answer["body"]) == ("200 OK", b"hello")
+    assert answer["headers"] == {"Content-Type": "text/plain", "Content-Length": "5"}
+    assert door.fell_back == []
+
+
+@pytest.mark.parametrize("path", ["/", "/token/", "/Token", "/tokens", "//token", "/token;x", "/login", ""])
+def test_every_other_path_is_the_fallbacks(path):
+    """Only the exact paths are the protocol's."""
+    door = Door()
+    assert door.knock(path=path)["body"] == b"fallback"
+    assert door.asked == []
+
+
+def test_the_request_arrives_as_it_was_sent():
+    """Method, query, body, headers under lower-case names, and the peer's address."""
+    door = Door()
+    door.knock(
+        body=b"a=b",
+        QUERY_STRING="x=%E4",
+        CONTENT_TYPE="application/x-www-form-urlencoded",
+        HTTP_AUTHORIZATION="Basic x",
+        HTTP_IF_NONE_MATCH='"t"',
+    )
+    (request,) = door.asked
+    assert (request.method, request.path, request.query, request.body) == ("POST", "/token", "x=%E4", b"a=b")
+    assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert request.headers["authorization"] == "Basic x"
+    assert request.headers.get("if-none-match") == '"t"'
+    assert request.headers.get("cookie") is None
+    assert "authorization" in set(request.headers)
+    assert request.source == "198.51.100.7"
+
+
+def test_a_handler_that_answers_nothing_leaves_the_body_to_the_fallback():
+    """Flask reads the same body, whole."""
+    door = Door(reply=Reply(0))
+    assert door.knock(body=b"a=b")["body"] == b"fallback"
+    assert door.fell_back == [("198.51.100.7", b"a=b")]
+
+
+class Endless:
+    """A body that never ends, and knows how much of it was read."""
+
+    def __init__(self):
+        self.read_so_far = 0
+
+    def read(self, size=-1):
+        assert size >= 0, "the whole of an endless body was asked for"
+        self.read_so_far += size
+        return b"x" * size
+
+
+@pytest.mark.parametrize(("size", "status"), [(0, 200), (1, 200), (MAX_BODY, 200), (MAX_BODY + 1, 413), (10**9, 413)])
+def test_a_declared_body_is_capped_before_it_is_read(size, status):
+    """More than 64 kB by Content-Length is refused unread."""
+    door, body = Door(), Endless()
+    answer = door.knock(CONTENT_LENGTH=str(size), **{"wsgi.input": body})
+    assert answer["status"] == status
+    assert body.read_so_far == (size if status == 200 else 0)
+    if status == 413:
+        assert json.loads(answer["body"])["error"] == "invalid_request"
+        assert door.asked == []
+
+
+def test_a_chunked_body_is_capped_while_it_is_read():
+    """Without Content-Length no more than 64 kB and a byte are read."""
+    door, body = Door(), Endless()
+    answer = door.knock(CONTENT_LENGTH=None, HTTP_TRANSFER_ENCODING="chunked", **{"wsgi.input": body})
+    assert answer["status"] == 413
+    assert body.read_so_far == MAX_BODY + 1
+    assert door.asked == []
+
+
+def test_a_short_chunked_body_arrives():
+    """Transfer-Encoding instead of Content-Length is read to its end."""
+    door = Door()
+    door.knock(CONTENT_LENGTH=None, HTTP_TRANSFER_ENCODING="chunked", **{"wsgi.input": BytesIO(b"a=b")})
+    assert door.asked[0].body == b"a=b"
+
+
+def test_without_a_length_there_is_no_body():
+    """Neither Content-Length nor Transfer-Encoding means nothing is read, so that no socket is waited on."""
+    door, body = Door(), Endless()
+    door.knock(CONTENT_LENGTH=None, **{"wsgi.input": body})
+    assert (door.asked[0].body, body.read_so_far) == (b"", 0)
+
+
+@pytest.mark.parametrize("length", ["-1", "abc", "1.5", "+3", " 3", "0x10", ""])
+def test_a_length_that_is_none_is_no_body(length):
+    """A Content-Length that is no number lets nothing in."""
+    door, body = Door(), Endless()
+    answer = door.knock(CONTENT_LENGTH=length, **{"wsgi.input": body})
+    assert answer["status"] in (200, 400)
+    assert body.read_so_far == 0
+
+
+@pytest.mark.parametrize(
+    "length",
+    [
+        pytest.param(v, marks=pytest.mark.xfail(strict=True, reason="str.isdigit is true of what int() refuses"))
+        for v in ("²", "9" * 5000)
+    ],
+)
+def test_a_length_that_only_looks_like_a_number_is_refused(length):
+    """Superscripts and numbers of thousands of digits raise nothing."""
+    door, body = Door(), Endless()
+    assert door.knock(CONTENT_LENGTH=length, **{"wsgi.input": body})["status"] in (200, 400, 413)
+    assert body.read_so_far == 0
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "source"),
+    [
+        ("198.51.100.7", "203.0.113.1", "198.51.100.7"),  # a stranger's word about itself
+        ("198.51.100.7", "10.0.0.1", "198.51.100.7"),
+        ("10.0.0.1", "203.0.113.1", "203.0.113.1"),
+        ("10.0.0.1", "1.1.1.1, 203.0.113.1", "203.0.113.1"),  # the client wrote the first hop itself
+        ("10.0.0.1", "1.1.1.1,203.0.113.1,10.9.9.9", "203.0.113.1"),
+        ("10.0.0.1", "10.1.1.1, 10.2.2.2", "10.0.0.1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "unknown", "10.0.0.1"),
+        ("10.0.0.1", "1.1.1.1, <script>", "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.1:4711", "10.0.0.1"),
+        ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
+        ("fd00::1", "203.0.113.1", "203.0.113.1"),
+        ("", "203.0.113.1", ""),
+        ("not an address", "203.0.113.1", "not an address"),
+    ],
+)
+def test_only_trusted_proxies_are_believed(peer, forwarded, source):
+    """X-Forwarded-For counts from the right, through trusted proxies, to the first address that is none."""
+    door = Door(trusted=PROXIES)
+    door.knock(REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=forwarded)
+    assert door.asked[0].source == source
+    door.knock(path="/login", REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=forwarded)
+    assert door.fell_back[0][0] == source
+
+
+@pytest.mark.parametrize(
+    "header", ["HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_CLIENT_IP", "HTTP_X_CLIENT_IP"]
+)
+def test_without_trusted_proxies_no_header_is_believed(header):
+    """The address is the peer's, whatever a header says."""
+    door = Door()
+    door.knock(REMOTE_ADDR="10.0.0.1", **{header: "203.0.113.1"})
+    assert door.asked[0].source == "10.0.0.1"
+
+
+def test_head_has_gets_length_and_no_body():
+    """RFC 9110 §9.3.2."""
+    answer = Door().knock(method="HEAD", CONTENT_LENGTH="")
+    assert (answer["body"], answer["headers"]["Content-Length"]) == (b"", "5")
+
+
+def test_a_204_has_no_length():
+    """RFC 9110 §8.6: a preflight's answer has neither body nor length."""
+    answer = Door(reply=Reply(204)).knock(method="OPTIONS")
+    assert "Content-Length" not in answer["headers"]
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 303, 304, 400, 401, 403, 405, 413, 500, 503])
+def test_every_status_we_send_has_its_phrase(status):
+    """The status line is complete for whatever a handler answers."""
+    answer = Door(reply=Reply(status)).knock()
+    assert answer["status"] == status
+    assert len(answer["line"]) > 4
+
+
+# the real endpoints behind the real door -----------------------------------------------------------------------------
+@pytest.fixture
+def served(desk):
+    """The machine's endpoints behind a front."""
+    door = Door()
+    door.front = Front(handlers=dict.fromkeys(desk.machine.endpoints, desk.machine.handle), fallback=door._fallback)
+    return door
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/token", "POST"),
+        ("HEAD", "/token", "POST"),
+        ("DELETE", "/userinfo", "GET, POST"),
+        ("POST", "/jwks", "GET"),
+        ("PUT", "/.well-known/openid-configuration", "GET"),
+        ("GET", "/introspect", "POST"),
+        ("GET", "/revoke", "POST"),
+        ("OPTIONS", "/introspect", "POST"),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_ones(served, method, path, allow):
+    """405 with Allow (RFC 9110 §15.5.6), at the door as a browser or proxy sees it."""
+    answer = served.knock(method=method, path=path)
+    assert answer["status"] == 405
+    assert answer["headers"]["Allow"] == allow
+
+
+@pytest.mark.parametrize(
+    "path", ["/jwks", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
+)
+def test_documents_answer_head(served, path):
+    """HEAD tells the length GET has."""
+    got, head = served.knock(method="GET", path=path), served.knock(method="HEAD", path=path)
+    assert head["body"] == b""
+    assert head["headers"]["Content-Length"] == str(len(got["body"]))
+    assert head["headers"]["Content-Type"] == got["headers"]["Content-Type"]
+
+
+def test_the_door_is_a_correct_wsgi_application(served):
+    """The standard library's validator finds nothing to complain about."""
+    front = validator(served.front)
+    for method, path in (("GET", "/jwks"), ("POST", "/token"), ("GET", "/elsewhere")):
+        environ = {
+            "REQUEST_METHOD": method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": path,
+            "QUERY_STRING": "",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": "192.0.2.1",
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "https",
+            "wsgi.input": BytesIO(),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+        }
+        answered = front(environ, lambda status, headers, exc_info=None: lambda data: None)
+        assert b"".join(answered)
+        answered.close()
+
+
+def test_a_host_header_changes_nothing(served):
+    """The issuer is a setting: no Host or X-Forwarded header can move an endpoint."""
+    spoofed = {"HTTP_HOST": "evil.example", "HTTP_X_FORWARDED_HOST": "evil.example", "HTTP_X_FORWARDED_PROTO": "http"}
+    answer = served.knock(method="GET", path="/.well-known/openid-configuration", **spoofed)
+    assert b"evil.example" not in answer["body"]
+    assert json.loads(answer["body"])["token_endpoint"] == "https://id.luzhou.example/token"
