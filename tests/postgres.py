@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ def server(directory: Path) -> Iterator[str]:
 
 def _own_server(directory: Path) -> Iterator[str]:
     data, port = directory / "data", _free_port()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run that is told to end stops its server too
     _open_to_postgres(directory)
     _run("initdb", "-D", data, "-U", "yitong", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
     options = " ".join(
