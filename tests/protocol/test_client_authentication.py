@@ -357,3 +357,34 @@ def test_a_client_without_a_readable_key_is_refused(desk, jwks):
     keyed = desk.registers("keyed", "private_key_jwt", metadata={"jwks": jwks})
     answer = tries(desk, keyed, desk.assertion(keyed))
     assert (answer.status, answer.error) == (401, "invalid_client")
+
+
+NOT_BEFORE = pytest.mark.xfail(strict=True, reason="client_authentication._check_claims does not read nbf")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status"),
+    [(-60, 200), (0, 200), (5, 200), *(pytest.param(n, 401, marks=NOT_BEFORE) for n in (60, 3600))],
+)
+def test_an_assertion_from_the_future_is_refused(desk, clock, keyed, ahead, status):
+    """`nbf` is honoured (RFC 7519 §4.1.5), with the same ten seconds for clocks that differ."""
+    not_before = int(clock().timestamp()) + ahead
+    assert tries(desk, keyed, desk.assertion(keyed, nbf=not_before)).status == status
+
+
+@pytest.mark.xfail(strict=True, reason="client_authentication._check_claims wants an int")
+def test_a_fraction_of_a_second_is_a_time(desk, clock, keyed):
+    """A NumericDate may have a fraction (RFC 7519 §2), as JavaScript clients send it."""
+    assert tries(desk, keyed, desk.assertion(keyed, exp=clock().timestamp() + 60.5)).status == 200
+
+
+@pytest.mark.parametrize("fraction", ["1e400", "NaN", "Infinity", "-Infinity"])
+def test_a_number_that_is_no_time_is_refused(desk, keyed, clock, fraction):
+    """Infinity and NaN, which Python's JSON reads, are no expiry."""
+    claims = {"iss": "keyed", "sub": "keyed", "aud": ISSUER, "exp": 0, "jti": "n"}
+    text = json.dumps(claims).replace('"exp": 0', f'"exp": {fraction}')
+    head = base64.urlsafe_b64encode(b'{"alg":"ES256","kid":"keyed-key"}').rstrip(b"=").decode()
+    data = head + "." + base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+    r, s = decode_dss_signature(keyed.key.private_key.sign(data.encode(), ec.ECDSA(hashes.SHA256())))
+    signature = base64.urlsafe_b64encode(r.to_bytes(32, "big") + s.to_bytes(32, "big")).rstrip(b"=").decode()
+    assert tries(desk, keyed, f"{data}.{signature}").error == "invalid_client"

@@ -215,6 +215,15 @@ def test_head_has_gets_length_and_no_body():
     assert (answer["body"], answer["headers"]["Content-Length"]) == (b"", "5")
 
 
+@pytest.mark.xfail(strict=True, reason="front._respond adds Content-Length: 0 to a 304")
+def test_a_304_does_not_say_that_the_document_is_empty(served):
+    """RFC 9110 §8.6: a cache that took Content-Length: 0 from a 304 would serve an empty JWK Set."""
+    tag = served.knock(method="GET", path="/jwks")["headers"]["ETag"]
+    answer = served.knock(method="GET", path="/jwks", HTTP_IF_NONE_MATCH=tag)
+    assert answer["status"] == 304
+    assert answer["headers"].get("Content-Length") != "0"
+
+
 def test_a_204_has_no_length():
     """RFC 9110 §8.6: a preflight's answer has neither body nor length."""
     answer = Door(reply=Reply(204)).knock(method="OPTIONS")

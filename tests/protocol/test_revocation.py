@@ -2,6 +2,7 @@
 
 import pytest
 
+from idp.oidc import consents, store
 from tests.protocol.desk import METHODS
 
 OFFLINE = ("openid", "offline_access")
@@ -83,6 +84,30 @@ def test_one_sign_in_does_not_end_another(desk):
     desk.asks(registered, "/revoke", token=mine["refresh_token"])
     assert desk.userinfo(other["access_token"]).status == 200
     assert desk.refreshes(registered, other["refresh_token"]).status == 200
+
+
+def test_the_end_of_a_session_ends_its_access_tokens(desk):
+    """What was given for use while signed in is over; what was given for offline use is the grant's to end."""
+    registered = desk.registers()
+    bought = desk.tokens(registered, OFFLINE)
+    with desk.database.transaction() as c:
+        assert store.revoke_session_tokens(c, "another", now=desk.clock()) == 0
+        assert store.revoke_session_tokens(c, "session-1", now=desk.clock()) == 1
+    assert desk.userinfo(bought["access_token"]).status == 401
+    assert desk.refreshes(registered, bought["refresh_token"]).status == 200
+
+
+def test_the_end_of_a_grant_ends_all_its_tokens(desk):
+    """Withdrawing consent revokes access and refresh tokens of that grant and of no other."""
+    fund, clinic = desk.registers("fund"), desk.registers("clinic")
+    mine, theirs = desk.tokens(fund, OFFLINE), desk.tokens(clinic, OFFLINE)
+    grant = next(row.id for row in desk.rows("grants") if row.client_id == "fund")
+    with desk.database.transaction() as c:
+        assert consents.withdraw(c, grant, desk.clock(), person_id=desk.person.id)
+    assert desk.alive() == (1, 1)
+    assert desk.userinfo(mine["access_token"]).status == 401
+    assert desk.refreshes(fund, mine["refresh_token"]).error == "invalid_grant"
+    assert desk.refreshes(clinic, theirs["refresh_token"]).status == 200
 
 
 def test_a_code_is_not_revoked_here(desk):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from accounts.errors import Conflict
+from idp.oidc import clients
 from idp.oidc.clients import accepted, accepts, check_uri
 from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri
 
@@ -145,6 +146,9 @@ def test_what_is_safe_is_registered(uri):
     assert accepts(uri, uri)
 
 
+UNCHECKED = pytest.mark.xfail(strict=True, reason="clients.check does not look at it; the token endpoint fails later")
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
@@ -153,19 +157,23 @@ def test_what_is_safe_is_registered(uri):
         ({"redirect_uris": tuple(f"https://rp.example/{n}" for n in range(51))}, InvalidRedirectUri),
         ({"post_logout_redirect_uris": ("http://rp.example/bye",)}, InvalidRedirectUri),
         ({"backchannel_logout_uri": "http://rp.example/logout"}, InvalidRedirectUri),
-        ({"token_endpoint_auth_method": "none", "require_pkce": False}, InvalidClientMetadata),
-        ({"token_endpoint_auth_method": "none", "grant_types": ("client_credentials",)}, InvalidClientMetadata),
+        ({"method": "none", "require_pkce": False}, InvalidClientMetadata),
+        ({"method": "none", "grant_types": ("client_credentials",)}, InvalidClientMetadata),
         ({"legal_basis": "because"}, Conflict),
+        pytest.param({"id_token_signed_response_alg": "HS256"}, InvalidClientMetadata, marks=UNCHECKED),
+        pytest.param({"id_token_signed_response_alg": "none"}, InvalidClientMetadata, marks=UNCHECKED),
+        pytest.param({"method": "client_secret_jwt"}, InvalidClientMetadata, marks=UNCHECKED),
+        pytest.param({"grant_types": ("password",)}, InvalidClientMetadata, marks=UNCHECKED),
+        pytest.param({"client_id": "基金"}, InvalidClientMetadata, marks=UNCHECKED),
+        pytest.param({"client_id": "a\nb"}, InvalidClientMetadata, marks=UNCHECKED),
+        pytest.param({"client_id": ""}, InvalidClientMetadata, marks=UNCHECKED),
     ],
 )
 def test_an_unsafe_client_is_not_created(desk, changes, error):
     """The registration is refused whole: no row, no secret."""
-    usual = {"token_endpoint_auth_method": "client_secret_basic"}
     with pytest.raises(error):
-        desk.registers("fund", **{k: v for k, v in (usual | changes).items() if k != "token_endpoint_auth_method"},
-                       method=(usual | changes)["token_endpoint_auth_method"])  # fmt: skip
-    desk.a_second_passes()
-    assert desk.provider.clients.get("fund") is None
+        desk.registers(**changes)
+    assert clients.every(desk.database.connection()) == ()
 
 
 def test_a_client_id_is_taken_once(desk):

@@ -93,13 +93,22 @@ def test_an_old_account_is_answered_to_its_own_system_only(desk):
 
 
 def test_the_facts_are_todays(desk, clock):
-    """A full age reached since the token was issued is reached in the answer."""
-    clock.advance(hours=14, minutes=55)  # 23:55 UTC, ten minutes before the date changes
+    """A full age reached since the person agreed is reached in the answer."""
     desk.person = desk.citizen(22, born=date(2008, 3, 3))
-    token = token_for(desk, "age")
-    assert desk.userinfo(token).json["age_over_18"] is False
-    clock.advance(minutes=6)
-    assert desk.userinfo(token).json["age_over_18"] is True
+    registered = desk.registers()
+    early = desk.tokens(registered, ("openid", "age", "offline_access"))
+    assert desk.userinfo(early["access_token"]).json["age_over_18"] is False
+    clock.advance(days=1)
+    later = desk.refreshes(registered, early["refresh_token"]).json
+    assert desk.userinfo(later["access_token"]).json["age_over_18"] is True
+
+
+@pytest.mark.xfail(strict=True, reason="claims._full_age takes the date in UTC")
+def test_a_birthday_begins_at_chinas_midnight(desk, clock):
+    """Half past midnight in Luzhou is a new day there, whatever the date in Greenwich."""
+    clock.advance(hours=7, minutes=30)  # 2026-03-02 16:30 UTC
+    desk.person = desk.citizen(22, born=date(2008, 3, 3))
+    assert desk.userinfo(token_for(desk, "age")).json["age_over_18"] is True
 
 
 def test_the_token_may_come_in_a_header_or_in_a_form(desk):
