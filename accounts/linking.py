@@ -1,8 +1,11 @@
 """Which account of an older system is whose. A star: account → person, never account → account, so nothing chains.
 
-A link has a level that says what it opens: 0 proposed (nothing), 1 linked (its own system, with its own password),
-2 confirmed by the person, 3 proven with the old password or at a counter. The old secret is sealed at import, screened
-for guessable values, and erased when the person's first login turns it into a password of ours.
+A link has a level that says what it opens: 0 proposed (nothing), 1 linked by a rule, 2 confirmed by the person,
+3 confirmed and proven with the old password or at a counter. Level 1 tells its own system the old user id only where
+the old password was used here, or where a real-name check of ours stands behind the person: otherwise anybody who had
+opened an account under a neighbour's number in one lax system would learn what the neighbour has in all others.
+The old secret is sealed at import, screened for guessable values, and erased when the person's first login turns it
+into a password of ours; its login name stays sealed, so that keys can rotate.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import sqlalchemy as sa
 from accounts.blind_index import matches, terms
 from accounts.credentials.legacy import LegacySecret, Recipe
 from accounts.db import Connection, Statement, UtcDateTime, metadata
+from accounts.evidence import LEGACY_SOURCE, LEVELS, evidence
 from accounts.vault import Vault
 
 LOGIN_NAME = "legacy_login"
@@ -52,14 +56,29 @@ _BY_LOGIN = Statement(
 _ADOPT = Statement(
     sa.update(linked_accounts)
     .where(linked_accounts.c.system == sa.bindparam("of_system"), linked_accounts.c.uid == sa.bindparam("of_uid"))
-    .values(secret=None, recipe=None, adopted_at=sa.bindparam("now"), level=3)
+    .values(secret=sa.bindparam("erased", type_=sa.LargeBinary), recipe=None, adopted_at=sa.bindparam("now"))
+)
+_REAL_NAME = tuple(kind.value for kind, level in LEVELS if level > 1)
+_proven_here = sa.exists().where(
+    evidence.c.person_id == linked_accounts.c.person_id,
+    evidence.c.kind.in_([sa.literal(kind, sa.Text) for kind in _REAL_NAME]),
+    evidence.c.withdrawn_at.is_(None),
+    ~evidence.c.source.startswith(sa.literal(LEGACY_SOURCE, sa.Text)),
+)
+_CONFIRM = Statement(
+    sa.update(linked_accounts)
+    .where(linked_accounts.c.person_id == sa.bindparam("of_person"), linked_accounts.c.level == 1)
+    .values(level=sa.case((linked_accounts.c.adopted_at.is_not(None), 3), else_=2))
 )
 _SUBS = Statement(
     sa.select(linked_accounts.c.uid)
     .where(
         linked_accounts.c.person_id == sa.bindparam("of_person"),
         linked_accounts.c.system == sa.bindparam("of_system"),
-        linked_accounts.c.level >= 1,
+        sa.or_(
+            linked_accounts.c.level > 1,
+            sa.and_(linked_accounts.c.level == 1, sa.or_(linked_accounts.c.adopted_at.is_not(None), _proven_here)),
+        ),
     )
     .order_by(linked_accounts.c.last_login_at.desc().nullslast(), linked_accounts.c.uid)
 )
@@ -102,7 +121,8 @@ class Linking:
 
     def adopt(self, c: Connection, login: Any, *, now: datetime) -> None:
         """The account's own secret is erased, in the caller's transaction: the person has a password of ours now."""
-        c.execute(_ADOPT, of_system=login.system, of_uid=login.uid, now=now)
+        erased = self.sealed(LegacySecret("", "", login.login_name))
+        c.execute(_ADOPT, of_system=login.system, of_uid=login.uid, erased=erased, now=now)
 
     def login_index(self, login_name: str) -> bytes:
         """What a link's row is found by."""
@@ -113,8 +133,16 @@ class Linking:
         return self._vault.seal(secret.to_text(), place=SECRET)
 
 
+def confirm(c: Connection, person_id: str) -> int:
+    """The person, present with a real-name check, says that the linked accounts are theirs; returns how many.
+
+    Level 2, or 3 where the old password was proven as well. The caller has made sure of the check.
+    """
+    return c.execute(_CONFIRM, of_person=person_id)
+
+
 def legacy_sub(c: Connection, person_id: str, system: str) -> str | None:
-    """The person's own old user id in that system, the one used last; None when they had no account there."""
+    """The person's own old user id in that system, the one used last; None when they have none that we may tell."""
     subs = legacy_subs(c, person_id, system)
     return subs[0] if subs else None
 

@@ -1,53 +1,54 @@
-"""Older systems' password hashes: recipes as data, checked once at login and then replaced by Argon2id.
+"""Passwords of older systems: verified once by their own recipe, then replaced by ours.
 
-A recipe is a small expression an administrator writes beside known password/hash pairs, such as
-`hex(md5(u + p + s))`, or the name of a standard scheme (`ldap`, `crypt`, `bcrypt`, `phpass`, …) that libpass verifies.
-The evaluator knows the functions below and nothing else: no attribute, no lambda, no name it was not given.
+A recipe is data, written in the mapping of the source it came with: either an expression of
+accounts.credentials.recipe_language, or the name of a family of formats that libpass reads (`ldap`, `crypt` …).
+Digests are compared in constant time. What a row says about its own cost is bounded: a hostile hash that asks for a
+billion rounds verifies nothing.
 """
 
 from __future__ import annotations
 
-import ast
-import base64
-import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
+from datetime import date
+from functools import cache
+from typing import Any, Protocol
 
-from accounts.errors import AccountsError
+import passlib.hash
+from passlib.exc import MissingBackendError, PasswordSizeError
 
-MOST_ROUNDS = 20_000
-_MOST_CHARACTERS = 300
-_DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sm3")
-# name of a standard scheme → the verifiers of libpass that read it
-_SCHEMES: Mapping[str, tuple[str, ...]] = {
-    "ldap": (
-        "ldap_salted_sha1", "ldap_sha1", "ldap_salted_md5", "ldap_md5", "ldap_salted_sha256", "ldap_salted_sha512",
-        "ldap_pbkdf2_sha256", "ldap_sha512_crypt", "ldap_sha256_crypt", "ldap_md5_crypt", "ldap_des_crypt",
-    ),
-    "crypt": ("sha512_crypt", "sha256_crypt", "md5_crypt", "des_crypt", "bsdi_crypt"),
-    "phpass": ("phpass",),
-    "django": ("django_pbkdf2_sha256", "django_salted_sha1", "django_salted_md5"),
-    "pbkdf2_sha256": ("pbkdf2_sha256",),
-    "nthash": ("nthash",),
-    "mysql41": ("mysql41",),
-    "mssql2005": ("mssql2005",),
-    "oracle11": ("oracle11",),
-}  # fmt: skip
+from accounts.credentials.recipe_language import FAILURES, RecipeRefused, octets, read
 
+__all__ = ["LegacySecret", "Recipe", "RecipeRefused", "derivable_values"]
 
-class BadRecipe(AccountsError):
-    """A recipe says something the evaluator does not know; `detail` names it."""
-
-    code = "bad_recipe"
+_LDAP_DIGESTS = ("ldap_salted_sha1", "ldap_sha1", "ldap_salted_md5", "ldap_md5", "ldap_salted_sha256")
+_LDAP_COSTLY = ("ldap_salted_sha512", "ldap_pbkdf2_sha1", "ldap_pbkdf2_sha256", "ldap_pbkdf2_sha512")
+_LDAP_CRYPT = ("ldap_sha512_crypt", "ldap_sha256_crypt", "ldap_bcrypt", "ldap_md5_crypt", "ldap_bsdi_crypt")
+FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("ldap", (*_LDAP_DIGESTS, *_LDAP_COSTLY, *_LDAP_CRYPT, "ldap_des_crypt")),
+    ("crypt", ("sha512_crypt", "sha256_crypt", "bcrypt", "md5_crypt", "bsdi_crypt", "des_crypt")),
+    ("bcrypt", ("bcrypt",)),
+    ("phpass", ("phpass",)),
+    ("django", ("django_pbkdf2_sha256", "django_pbkdf2_sha1", "django_salted_sha1", "django_salted_md5")),
+    ("apache", ("apr_md5_crypt",)),
+    ("ntlm", ("nthash",)),
+    ("mssql", ("mssql2005", "mssql2000")),
+    ("mysql", ("mysql41", "mysql323")),
+    ("oracle", ("oracle11",)),
+)
+_FAMILY = dict(FAMILIES)
+# The largest `rounds` a stored hash may ask for: log2 for bcrypt and phpass, a count for the others.
+_MOST_ROUNDS = {"bcrypt": 12, "ldap_bcrypt": 12, "phpass": 14}
+_MOST_OTHER_ROUNDS = 600_000
+_MOST_CRYPT_ROUNDS = 50_000
+_COSTLY = frozenset({"crypt", "bcrypt", "phpass", "django"})
 
 
 @dataclass(frozen=True, slots=True)
 class LegacySecret:
-    """A hash as the older system stored it, with its salt."""
+    """What an older system stored about one password. `login_name` is kept where the recipe mixes it in."""
 
     digest: str = field(repr=False)
     salt: str = field(default="", repr=False)
@@ -63,126 +64,115 @@ class LegacySecret:
         return cls(*json.loads(text))
 
 
-class Recipe:
-    """How one older system made its hashes."""
+class _Check(Protocol):
+    def __call__(self, secret: LegacySecret, password: str, user: str) -> bool: ...
 
-    def __init__(self, text: str, check: Callable[[LegacySecret, str, str], bool]) -> None:
-        self.text = text
-        self._check = check
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one older system turned a password into what it stored."""
+
+    text: str
+    names: frozenset[str]
+    is_costly: bool  # too costly to try every account's default passwords in an import
+    _check: _Check = field(repr=False, compare=False)
 
     @classmethod
     def parse(cls, text: str) -> Recipe:
-        """The recipe. Raises BadRecipe for anything outside the small language, before any password is seen."""
-        return _parsed(text)
+        """The recipe that the text spells. Raises RecipeRefused, with the cure."""
+        return _parsed(text.strip())
 
-    def verify(self, secret: LegacySecret, password: str, *, login_name: str) -> bool:
-        """Whether the older system would have accepted the password. A malformed hash accepts none."""
+    def verify(self, secret: LegacySecret, password: str, login_name: str = "") -> bool:
+        """Whether the older system would have let this password in. Odd rows verify nothing and raise nothing.
+
+        `login_name` is what was typed; the spelling kept with the secret goes before it.
+        """
+        if not secret.digest or not password:
+            return False
+        return self._check(secret, password, login_name if secret.login_name is None else secret.login_name)
+
+
+@cache
+def _parsed(text: str) -> Recipe:
+    if text in _FAMILY:
+        return _family(text)
+    expression = read(text)
+    canonical = _CANONICAL[expression.form]
+
+    def check(secret: LegacySecret, password: str, user: str) -> bool:
+        given = {"u": user, "p": password, "s": secret.salt, "h": secret.digest}
         try:
-            return self._check(secret, password, secret.login_name or login_name)
-        except (ValueError, TypeError, UnicodeError):
+            computed = expression.run(given)
+            return hmac.compare_digest(canonical(octets(computed)), canonical(secret.digest.strip().encode()))
+        except FAILURES:
             return False
 
-
-@lru_cache(maxsize=64)
-def _parsed(text: str) -> Recipe:
-    if text in _SCHEMES:
-        return Recipe(text, _scheme_check(_SCHEMES[text]))
-    expression = _Expression(text)
-    return Recipe(text, expression.accepts)
+    return Recipe(text, expression.names, expression.cost > 1000 or "pbkdf2" in text, check)  # noqa: PLR2004
 
 
-def _scheme_check(names: tuple[str, ...]) -> Callable[[LegacySecret, str, str], bool]:
-    from passlib.context import CryptContext  # noqa: PLC0415 - loaded when the first legacy scheme is met
+def _family(name: str) -> Recipe:
+    handlers = [getattr(passlib.hash, handler) for handler in _FAMILY[name]]
 
-    context = CryptContext(schemes=list(names))
-    return lambda secret, password, _: bool(context.verify(password, secret.digest))
-
-
-class _Expression:
-    """A recipe written as an expression over p (password), s (salt), u (login name)."""
-
-    def __init__(self, text: str) -> None:
-        if len(text) > _MOST_CHARACTERS:
-            raise BadRecipe(detail="the recipe is too long")
+    def check(secret: LegacySecret, password: str, user: str) -> bool:  # noqa: ARG001 - these formats know no user
+        handler = next((h for h in handlers if _is_of(h, secret.digest)), None)
+        if handler is None or not _affordable(handler, secret.digest):
+            return False
         try:
-            self._tree = ast.parse(text, mode="eval").body
-        except SyntaxError:
-            raise BadRecipe(detail="the recipe is not an expression") from None
-        self._value(self._tree, {"p": "p", "s": "s", "u": "u"})
+            return bool(handler.verify(password, secret.digest))
+        except (MissingBackendError, PasswordSizeError, TypeError, *FAILURES):
+            return False
 
-    def accepts(self, secret: LegacySecret, password: str, login_name: str) -> bool:
-        """Digests are compared as bytes in constant time, so case and padding do not matter."""
-        made = self._value(self._tree, {"p": password, "s": secret.salt, "u": login_name})
-        stored = secret.digest.strip()
-        given = made if isinstance(made, str) else base64.b64encode(made).decode()
-        if _is_hex(stored) and _is_hex(given):
-            stored, given = stored.lower(), given.lower()
-        return hmac.compare_digest(given.rstrip("=").encode(), stored.rstrip("=").encode())
-
-    def _value(self, node: ast.expr, names: Mapping[str, str]) -> Any:
-        if isinstance(node, ast.Name) and node.id in names:
-            return names[node.id]
-        if isinstance(node, ast.Constant) and isinstance(node.value, str | int):
-            return node.value
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            return _joined(self._value(node.left, names), self._value(node.right, names))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-            return self._call(node.func.id, [self._value(a, names) for a in node.args])
-        raise BadRecipe(detail=f"{type(node).__name__} is not part of the language")
-
-    def _call(self, name: str, arguments: list[Any]) -> Any:
-        function = _FUNCTIONS.get(name)
-        if function is None:
-            raise BadRecipe(detail=f"there is no function {name}")
-        try:
-            return function(*arguments)
-        except (TypeError, LookupError) as error:
-            raise BadRecipe(detail=f"{name} was given the wrong arguments") from error
+    return Recipe(name, frozenset("p"), name in _COSTLY, check)
 
 
-def _is_hex(text: str) -> bool:
-    return bool(text) and all(c in "0123456789abcdefABCDEF" for c in text)
+def _is_of(handler: Any, digest: str) -> bool:
+    try:
+        return bool(handler.identify(digest))
+    except FAILURES:
+        return False
 
 
-def _bytes(value: str | bytes) -> bytes:
-    return value.encode() if isinstance(value, str) else value
+def _affordable(handler: Any, digest: str) -> bool:
+    """Whether the rounds that the hash itself names can be paid for at a login."""
+    inner = getattr(handler, "wrapped", handler)
+    plain = digest[len(handler.prefix) :] if hasattr(handler, "prefix") and inner is not handler else digest
+    try:
+        rounds = getattr(inner.from_string(plain), "rounds", None)
+    except (AttributeError, TypeError, *FAILURES):
+        return True  # no structure to read: the format has no rounds
+    most = _MOST_ROUNDS.get(handler.name, _MOST_CRYPT_ROUNDS if "crypt" in handler.name else _MOST_OTHER_ROUNDS)
+    return rounds is None or rounds <= most
 
 
-def _joined(left: str | bytes, right: str | bytes) -> str | bytes:
-    if isinstance(left, str) and isinstance(right, str):
-        return left + right
-    return _bytes(left) + _bytes(right)
+def _lower(value: bytes) -> bytes:
+    return value.lower()
 
 
-def _digest(name: str) -> Callable[[str | bytes], bytes]:
-    return lambda value: hashlib.new(name, _bytes(value), usedforsecurity=False).digest()
+def _unpadded(value: bytes) -> bytes:
+    return value.rstrip(b"=")
 
 
-def _rounds(name: str, value: str | bytes, count: int) -> bytes:
-    """The digest of the digest, so many times in all. More rounds than MOST_ROUNDS would tie up a thread."""
-    if name not in _DIGESTS or not 1 <= count <= MOST_ROUNDS:
-        raise BadRecipe(detail=f"rounds knows {', '.join(_DIGESTS)} and at most {MOST_ROUNDS} rounds")
-    made = _bytes(value)
-    for _ in range(count):
-        made = hashlib.new(name, made, usedforsecurity=False).digest()
-    return made
+def _same(value: bytes) -> bytes:
+    return value
 
 
-def _hmac(name: str, key: str | bytes, value: str | bytes) -> bytes:
-    if name not in _DIGESTS:
-        raise BadRecipe(detail=f"hmac knows {', '.join(_DIGESTS)}")
-    return hmac.new(_bytes(key), _bytes(value), name).digest()
+_CANONICAL: dict[str, Callable[[bytes], bytes]] = {"hex": _lower, "base64": _unpadded, "exact": _same}
+_USUAL = ("123456", "888888", "666666", "000000", "111111", "12345678", "88888888", "password")
 
 
-_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    **{name: _digest(name) for name in _DIGESTS},
-    "hex": lambda value: _bytes(value).hex(),
-    "base64": lambda value: base64.b64encode(_bytes(value)).decode(),
-    "upper": lambda text: text.upper(),
-    "lower": lambda text: text.lower(),
-    "middle": lambda text: text[8:24],  # the 16 of 32 characters that old ASP systems kept
-    "gbk": lambda text: text.encode("gb18030"),
-    "utf16": lambda text: text.encode("utf-16-le"),
-    "rounds": _rounds,
-    "hmac": _hmac,
-}
+def derivable_values(
+    *, number: str = "", phone: str = "", birth_date: date | None = None, login_name: str = ""
+) -> Iterator[str]:
+    """Passwords that somebody who knows the person, or the system's habits, would try first.
+
+    An account that opens with one of them proves nothing (reference: merge.md §2.2): it is linked but cannot log in.
+    """
+    yield from _USUAL
+    if number:
+        yield from (number[-6:], number[-8:], number[-6:].lower(), number[6:14], number[8:14], number)
+    if birth_date:
+        yield from (birth_date.strftime("%Y%m%d"), birth_date.strftime("%y%m%d"))
+    if phone:
+        yield from (phone[-6:], phone[-8:], phone[-11:])
+    if login_name:
+        yield from (login_name, login_name + "123", login_name + "123456")

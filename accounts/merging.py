@@ -1,0 +1,386 @@
+"""Merges of older systems' accounts: the run and its primitive, `absorb`. Its inverse is accounts.unmerging.
+
+A run adds persons and links and nothing else: nobody's row is changed and nothing is copied between accounts, so the
+inverse is a deletion. Every batch is one transaction of data, journal and position: broken off at any point, the same
+run continues where it stood, and a finished one changes nothing. Ids are drawn in the plan, never here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from accounts.credentials.legacy import LegacySecret
+from accounts.db import Connection, Statement, UtcDateTime, insert_unless_present
+from accounts.errors import AccountsError
+from accounts.identifiers import CitizenId
+from accounts.in_chunks import InChunks
+from accounts.linking import Linking, link_row, linked_accounts
+from accounts.merge_tables import merge_journal, merge_runs, separations
+from accounts.people import ATTRIBUTES, IDENTIFIER, natural_persons, person_identifiers
+from accounts.vault import Vault
+
+
+class RunTaken(AccountsError):
+    """Another process works on the same run; nothing of this batch was written."""
+
+    code = "merge_run_taken"
+    cure = "Wait for the other process; if it is gone, run the same command again."
+
+
+class RunRefused(AccountsError):
+    """The run is not in a state that allows this."""
+
+    code = "merge_run_refused"
+
+    def __init__(self, detail: str, cure: str) -> None:
+        super().__init__(detail=detail)
+        self.cure = cure
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One merge run as its row has it."""
+
+    id: str
+    plan_digest: str
+    system: str
+    state: str
+    rows_read: int
+    position: int
+    journal_length: int
+    persons: int
+    links: int
+    skipped: int
+    started_at: datetime
+    finished_at: datetime | None
+    undone_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewIdentity:
+    """Who an account's row says its owner is, where nobody of that number is known yet. Unverified by nature."""
+
+    number: CitizenId
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One older system's account, ready to be linked."""
+
+    system: str
+    uid: str
+    login_name: str = field(repr=False)
+    secret: LegacySecret
+    recipe: str | None
+    rule: str
+    last_login_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Link this account to this person; `identity` is given where the plan found nobody and reserved the id."""
+
+    person_id: str
+    account: Account
+    identity: NewIdentity | None = None
+
+
+_INSERT_RUN = Statement(insert_unless_present(merge_runs), columns=[col.key for col in merge_runs.columns])
+_RUN = Statement(sa.select(merge_runs).where(merge_runs.c.id == sa.bindparam("run")))
+_RUN_OF_PLAN = Statement(sa.select(merge_runs).where(merge_runs.c.plan_digest == sa.bindparam("digest")))
+RUNS = Statement(sa.select(merge_runs).order_by(merge_runs.c.started_at, merge_runs.c.id))
+_LAST_RUN = Statement(
+    sa.select(merge_runs)
+    .where(merge_runs.c.system == sa.bindparam("of_system"), merge_runs.c.state == "applied")
+    .order_by(merge_runs.c.finished_at.desc(), merge_runs.c.id)
+    .limit(1)
+)
+_big = sa.BigInteger
+_ADVANCE = Statement(
+    sa.update(merge_runs)
+    .where(
+        merge_runs.c.id == sa.bindparam("run"),
+        merge_runs.c.state == sa.bindparam("was_state"),
+        merge_runs.c.position == sa.bindparam("was_position", type_=_big),
+    )
+    .values(
+        state=sa.bindparam("new_state"),
+        position=sa.bindparam("new_position", type_=_big),
+        journal_length=sa.bindparam("new_length", type_=_big),
+        persons=sa.bindparam("new_persons", type_=_big),
+        links=sa.bindparam("new_links", type_=_big),
+        skipped=sa.bindparam("new_skipped", type_=_big),
+        finished_at=sa.bindparam("new_finished", type_=UtcDateTime),
+        undone_at=sa.bindparam("new_undone", type_=UtcDateTime),
+    )
+)
+JOURNAL = Statement(sa.insert(merge_journal), columns=[col.key for col in merge_journal.columns])
+_INSERT_PERSON = Statement(sa.insert(natural_persons))
+_INSERT_IDENTIFIER = Statement(sa.insert(person_identifiers))
+_INSERT_LINK = Statement(sa.insert(linked_accounts))
+_SEPARATED = InChunks(
+    sa.select(separations.c.uid, separations.c.person_id).where(separations.c.system == sa.bindparam("of_system")),
+    separations.c.uid,
+)
+_LINKED = InChunks(
+    sa.select(linked_accounts.c.uid, linked_accounts.c.person_id).where(
+        linked_accounts.c.system == sa.bindparam("of_system")
+    ),
+    linked_accounts.c.uid,
+)
+_HOLDERS = InChunks(
+    sa.select(
+        person_identifiers.c.blind_index, natural_persons.c.id, natural_persons.c.status, natural_persons.c.attributes
+    )
+    .join(natural_persons, natural_persons.c.id == person_identifiers.c.person_id)
+    .where(person_identifiers.c.kind == CitizenId.kind.value, person_identifiers.c.until.is_(None)),
+    person_identifiers.c.blind_index,
+)
+_ACTIVE = InChunks(sa.select(natural_persons.c.id).where(natural_persons.c.status == "active"), natural_persons.c.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The person who holds a number now, as a plan needs to see them."""
+
+    person_id: str
+    status: str
+    attributes: bytes = field(repr=False)
+
+
+def holders(c: Connection, vault: Vault, numbers: Sequence[CitizenId]) -> dict[CitizenId, Holder]:
+    """Who holds each of these numbers now; numbers of nobody are missing."""
+    of_index = {index: n for n in numbers for index in vault.indexes(n.canonical, kind=n.kind.value)}
+    return {
+        of_index[bytes(row.blind_index)]: Holder(row.id, row.status, row.attributes)
+        for row in _HOLDERS.rows(c, of_index)
+    }
+
+
+def linked(c: Connection, system: str, uids: Iterable[str]) -> dict[str, str]:
+    """Person id by uid, for the accounts of that system that are linked already."""
+    return {row.uid: row.person_id for row in _LINKED.rows(c, uids, of_system=system)}
+
+
+def separated(c: Connection, system: str, uids: Iterable[str]) -> frozenset[tuple[str, str]]:
+    """(uid, person id) of the pairs somebody has said are not the same."""
+    return frozenset((row.uid, row.person_id) for row in _SEPARATED.rows(c, uids, of_system=system))
+
+
+def run_of(c: Connection, run_id: str) -> Run | None:
+    """The run, or None."""
+    row = c.one(_RUN, run=run_id)
+    return Run(*row) if row else None
+
+
+def run_of_plan(c: Connection, plan_digest: str) -> Run | None:
+    """The run that applies or applied this plan, or None."""
+    row = c.one(_RUN_OF_PLAN, digest=plan_digest)
+    return Run(*row) if row else None
+
+
+def last_run(c: Connection, system: str) -> Run | None:
+    """The system's newest finished run that was not undone, or None."""
+    row = c.one(_LAST_RUN, of_system=system)
+    return Run(*row) if row else None
+
+
+def runs(c: Connection) -> tuple[Run, ...]:
+    """Every run, oldest first."""
+    return tuple(Run(*row) for row in c.rows(RUNS))
+
+
+def open_run(c: Connection, run_id: str, *, plan_digest: str, system: str, rows_read: int, now: datetime) -> Run:
+    """The run of this plan: opened now, or as it stands. Raises RunRefused once it is being or has been undone."""
+    fresh = Run(run_id, plan_digest, system, "applying", rows_read, 0, 0, 0, 0, 0, now, None, None)
+    c.execute(_INSERT_RUN, **{name: getattr(fresh, name) for name in merge_runs.columns.keys()})  # noqa: SIM118
+    run = run_of_plan(c, plan_digest)
+    assert run is not None  # noqa: S101 - just written, and runs are never deleted
+    if run.state in {"undoing", "undone"}:
+        raise RunRefused("this plan was applied and undone", "Make a new plan: ids that were undone are never reused.")
+    return run
+
+
+def absorb(c: Connection, vault: Vault, run: Run, steps: Sequence[Step], *, now: datetime) -> Run:
+    """These steps are done, journalled and counted; returns the run as it stands after them.
+
+    Needs an open transaction. A step whose account is linked, whose number went to somebody else or whose person is no
+    longer active since planning is skipped, and the journal says so. Raises RunTaken when another process moved on.
+    """
+    if run.state == "applied":
+        return run
+    batch = _Batch(c, vault, run, now)
+    for step in batch.possible(steps):
+        batch.take(step)
+    batch.write()
+    done = replace(
+        run,
+        position=run.position + len(steps),
+        journal_length=run.journal_length + len(batch.journal),
+        persons=run.persons + len(batch.persons),
+        links=run.links + len(batch.links),
+        skipped=run.skipped + len(steps) - len(batch.links),
+    )
+    advance(c, run, done)
+    return done
+
+
+def finish(c: Connection, run: Run, *, now: datetime) -> Run:
+    """The run is applied; finishing it again changes nothing."""
+    if run.state == "applied":
+        return run
+    done = replace(run, state="applied", finished_at=now)
+    advance(c, run, done)
+    return done
+
+
+class _Batch:
+    """The rows that one batch of steps writes."""
+
+    def __init__(self, c: Connection, vault: Vault, run: Run, now: datetime) -> None:
+        self._c, self._vault, self._run, self._now = c, vault, run, now
+        self._linking = Linking(vault)
+        self.persons: list[dict[str, Any]] = []
+        self._identifiers: list[dict[str, Any]] = []
+        self.links: list[dict[str, Any]] = []
+        self.journal: list[dict[str, Any]] = []
+
+    def possible(self, steps: Sequence[Step]) -> Iterator[Step]:
+        """The steps that the database still allows; the others are journalled as skipped."""
+        taken = linked(self._c, self._run.system, [s.account.uid for s in steps])
+        held = holders(self._c, self._vault, [s.identity.number for s in steps if s.identity])
+        active = {row.id for row in _ACTIVE.rows(self._c, [s.person_id for s in steps])}
+        made: set[str] = set()
+        for step in steps:
+            reason = _obstacle(step, taken, held, active | made)
+            if reason:
+                self._note("skip", "linked_accounts", [self._run.system, step.account.uid], {"reason": reason})
+                continue
+            if step.person_id not in active | made:
+                self._create(step)
+                made.add(step.person_id)
+            yield step
+
+    def take(self, step: Step) -> None:
+        """The link is among the rows to write."""
+        account = step.account
+        row = link_row(
+            system=self._run.system,
+            uid=account.uid,
+            person_id=step.person_id,
+            login_index=self._linking.login_index(account.login_name),
+            rule=account.rule,
+            run_id=self._run.id,
+            now=self._now,
+            secret=self._linking.sealed(account.secret),
+            recipe=account.recipe,
+            last_login_at=account.last_login_at,
+        )
+        self.links.append(dict(row))
+        told = {"person_id": step.person_id, "rule": account.rule, "level": row["level"]}
+        self._note("insert", "linked_accounts", [self._run.system, account.uid], told)
+
+    def _create(self, step: Step) -> None:
+        assert step.identity is not None  # noqa: S101 - `_obstacle` has skipped the others
+        number, name = step.identity.number, step.identity.name
+        held = {"name": name, "birth_date": number.birth_date, "sex": number.sex}
+        sealed = self._vault.seal(orjson.dumps(held).decode(), place=ATTRIBUTES)
+        self.persons.append(
+            {
+                "id": step.person_id,
+                "status": "active",
+                "attributes": sealed,
+                "merged_into": None,
+                "created_at": self._now,
+                "updated_at": self._now,
+            }
+        )
+        self._identifiers.append(
+            {
+                "id": step.person_id,  # the number this person was created with: one for each person, so the id is free
+                "person_id": step.person_id,
+                "kind": number.kind.value,
+                "sealed": self._vault.seal(number.canonical, place=IDENTIFIER),
+                "blind_index": self._vault.index(number.canonical, kind=number.kind.value),
+                "since": self._now,
+                "until": None,
+            }
+        )
+        self._note("insert", "natural_persons", [step.person_id], None)
+
+    def _note(self, operation: str, table: str, key: list[str], new: dict[str, Any] | None) -> None:
+        self.journal.append(entry(self._run, len(self.journal) + 1, operation, table, key, new=new, now=self._now))
+
+    def write(self) -> None:
+        """Every row is written, persons before what hangs on them."""
+        for statement, rows in (
+            (_INSERT_PERSON, self.persons),
+            (_INSERT_IDENTIFIER, self._identifiers),
+            (_INSERT_LINK, self.links),
+            (JOURNAL, self.journal),
+        ):
+            if rows:
+                self._c.execute_many(statement, rows)
+
+
+def _obstacle(
+    step: Step, taken: dict[str, str], held: dict[CitizenId, Holder], active: frozenset[str] | set[str]
+) -> str | None:
+    """Why the step cannot be done any more."""
+    if step.account.uid in taken:
+        return "already_linked"
+    if step.identity is None:
+        return None if step.person_id in active else "person_not_active"
+    holder = held.get(step.identity.number)
+    return None if holder is None or holder.person_id == step.person_id else "number_taken_since"
+
+
+def entry(
+    run: Run,
+    offset: int,
+    operation: str,
+    table: str,
+    key: list[str],
+    *,
+    now: datetime,
+    old: dict[str, Any] | None = None,
+    new: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A whole row of merge_journal, `offset` entries after the run's last."""
+    return {
+        "run_id": run.id,
+        "seq": run.journal_length + offset,
+        "operation": operation,
+        "table_name": table,
+        "row_key": key,
+        "old": old,
+        "new": new,
+        "at": now,
+    }
+
+
+def advance(c: Connection, was: Run, becomes: Run) -> None:
+    """The run's row moves on, if nobody else moved it: this one statement is the lock between processes."""
+    moved = c.execute(
+        _ADVANCE,
+        run=was.id,
+        was_state=was.state,
+        was_position=was.position,
+        new_state=becomes.state,
+        new_position=becomes.position,
+        new_length=becomes.journal_length,
+        new_persons=becomes.persons,
+        new_links=becomes.links,
+        new_skipped=becomes.skipped,
+        new_finished=becomes.finished_at,
+        new_undone=becomes.undone_at,
+    )
+    if moved != 1:
+        raise RunTaken(detail=was.id)

@@ -1,0 +1,155 @@
+"""Undoing merges: `withdraw` takes a whole run back, newest entry first, `withdraw_link` one account's link.
+
+Both can be repeated: what is undone already is success. Links go, and with them the passwords adopted through them;
+a person the run created goes as well, unless something else has come to hang on them since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from accounts.credentials.password import password_credentials
+from accounts.db import Connection, Statement, insert_unless_present, metadata
+from accounts.in_chunks import InChunks
+from accounts.linking import linked_accounts
+from accounts.merge_tables import merge_journal, separations
+from accounts.merging import JOURNAL, Run, advance, entry, run_of
+from accounts.people import natural_persons, person_identifiers
+
+OnPersonsChanged = Callable[[Connection, Sequence[str], datetime], None]
+
+_BACKWARDS = Statement(
+    sa.select(merge_journal)
+    .where(
+        merge_journal.c.run_id == sa.bindparam("run"), merge_journal.c.seq <= sa.bindparam("upto", type_=sa.BigInteger)
+    )
+    .order_by(merge_journal.c.seq.desc())
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_LINK = Statement(
+    sa.select(linked_accounts).where(
+        linked_accounts.c.system == sa.bindparam("of_system"), linked_accounts.c.uid == sa.bindparam("of_uid")
+    )
+)
+_DELETE_LINK = Statement(
+    sa.delete(linked_accounts).where(
+        linked_accounts.c.system == sa.bindparam("of_system"),
+        linked_accounts.c.uid == sa.bindparam("of_uid"),
+        linked_accounts.c.run_id == sa.bindparam("of_run"),
+    )
+)
+_DELETE_IDENTIFIERS = Statement(
+    sa.delete(person_identifiers).where(person_identifiers.c.person_id == sa.bindparam("person"))
+)
+_DELETE_PERSON = Statement(sa.delete(natural_persons).where(natural_persons.c.id == sa.bindparam("person")))
+_adopted_elsewhere = sa.exists().where(
+    linked_accounts.c.person_id == password_credentials.c.person_id, linked_accounts.c.adopted_at.is_not(None)
+)
+_FORGET_ADOPTED = Statement(
+    sa.delete(password_credentials).where(
+        password_credentials.c.person_id == sa.bindparam("person"),
+        password_credentials.c.origin == "adopted",
+        ~_adopted_elsewhere,
+    )
+)
+_SEPARATE = Statement(insert_unless_present(separations), columns=[col.key for col in separations.columns])
+_PERSONS = InChunks(sa.select(natural_persons), natural_persons.c.id)
+_IDENTIFIERS = InChunks(sa.select(person_identifiers), person_identifiers.c.person_id)
+
+
+def start_undo(c: Connection, run: Run) -> Run:
+    """The run is being undone, from its last journal entry backwards; as it stands, when it already was."""
+    if run.state in {"undoing", "undone"}:
+        return run
+    becomes = replace(run, state="undoing", position=run.journal_length)
+    advance(c, run, becomes)
+    return becomes
+
+
+def withdraw(c: Connection, run: Run, *, most: int, on_persons_changed: OnPersonsChanged, now: datetime) -> Run:
+    """The next `most` journal entries are undone; returns the run, `undone` when none is left.
+
+    Links of the run go; adopted passwords go with the link they came through; a person the run created goes if nothing
+    else has come to hang on them. `on_persons_changed` ends sessions and tokens, in the same transaction and first.
+    """
+    entries = c.rows(_BACKWARDS, run=run.id, upto=run.position, most=most)
+    links = [e for e in entries if e.operation == "insert" and e.table_name == "linked_accounts"]
+    created = [e.row_key[0] for e in entries if e.operation == "insert" and e.table_name == "natural_persons"]
+    changed = sorted({e.new["person_id"] for e in links})
+    if changed:
+        on_persons_changed(c, changed, now)
+    for link in links:
+        _remove_link(c, run.id, link.row_key, link.new["person_id"])
+    for person_id in untouched(c, created):
+        c.execute(_DELETE_IDENTIFIERS, person=person_id)
+        c.execute(_DELETE_PERSON, person=person_id)
+    left = run.position - len(entries)
+    becomes = replace(run, position=left)
+    if left <= 0:
+        becomes = replace(becomes, state="undone", undone_at=now)
+    advance(c, run, becomes)
+    return becomes
+
+
+def withdraw_link(
+    c: Connection, system: str, uid: str, *, on_persons_changed: OnPersonsChanged, now: datetime
+) -> str | None:
+    """The account is linked to nobody, and this pair is never linked again; returns whose it was, or None.
+
+    None means it was undone before: that is success too. The person stays, even one the run created: their number and
+    name are remembered beside "not the same", so that the next run does not repeat the mistake.
+    """
+    row = c.one(_LINK, of_system=system, of_uid=uid)
+    if row is None:
+        return None
+    person_id: str = row.person_id
+    on_persons_changed(c, [person_id], now)
+    run = run_of(c, row.run_id)
+    if run is not None:
+        old = {"person_id": person_id, "rule": row.rule, "level": row.level}
+        c.execute(JOURNAL, **entry(run, 1, "delete", "linked_accounts", [system, uid], old=old, now=now))
+        advance(c, run, replace(run, journal_length=run.journal_length + 1))
+    _remove_link(c, row.run_id, [system, uid], person_id)
+    c.execute(_SEPARATE, system=system, uid=uid, person_id=person_id, run_id=row.run_id, created_at=now)
+    return person_id
+
+
+def _remove_link(c: Connection, run_id: str, key: Sequence[str], person_id: str) -> None:
+    c.execute(_DELETE_LINK, of_system=key[0], of_uid=key[1], of_run=run_id)
+    c.execute(_FORGET_ADOPTED, person=person_id)
+
+
+def untouched(c: Connection, person_ids: Sequence[str]) -> list[str]:
+    """Which of these persons are still as their run created them: one number, no change, and nothing hangs on them."""
+    if not person_ids:
+        return []
+    changed = {p.id for p in _PERSONS.rows(c, person_ids) if p.status != "active" or p.updated_at != p.created_at}
+    numbers: dict[str, int] = {}
+    for identifier in _IDENTIFIERS.rows(c, person_ids):
+        numbers[identifier.person_id] = numbers.get(identifier.person_id, 0) + 1
+    used = {row.person for hanging in _hanging() for row in hanging.rows(c, person_ids)}
+    return [p for p in person_ids if p not in changed and p not in used and numbers.get(p) == 1]
+
+
+_HANGING: dict[int, tuple[InChunks, ...]] = {}
+_RECORDS = frozenset({"audit_events", "separations", "person_identifiers"})  # they outlive the person, or are ours
+
+
+def _hanging() -> tuple[InChunks, ...]:
+    """A search of every table of this process that names a person: those above the domain declare theirs too."""
+    found = _HANGING.get(len(metadata.tables))
+    if found is None:
+        columns = [
+            column
+            for table in metadata.sorted_tables
+            if table.name not in _RECORDS
+            for column in table.columns
+            if column.name == "person_id" or column.references(natural_persons.c.id)
+        ]
+        found = tuple(InChunks(sa.select(column.label("person")).distinct(), column) for column in columns)
+        _HANGING[len(metadata.tables)] = found
+    return found
