@@ -17,12 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from rich.console import Console
-from rich.table import Table
-
 import servers
 import units
 import yitong
+from rich.console import Console
+from rich.table import Table
+
 from idp.app import channels, serve
 from idp.services import build_services
 from idp.settings import Settings
@@ -39,7 +39,9 @@ class Browser:
         self._basic = "Basic " + base64.b64encode(f"confidential:{secret}".encode()).decode()
         self.cookies: dict[str, str] = {}
 
-    def send(self, method: str, path: str, form: dict[str, str] | None = None, *, query: str = "", **more: str) -> tuple[str, dict[str, str], bytes]:
+    def send(
+        self, method: str, path: str, form: dict[str, str] | None = None, *, query: str = "", **more: str
+    ) -> tuple[str, dict[str, str], bytes]:
         """One request; the answer's status, headers and body."""
         body = urlencode(form).encode() if form is not None else b""
         environ = {
@@ -77,9 +79,9 @@ class Browser:
             "redirect_uri": servers.REDIRECT_URI, "state": "s", "nonce": "n", "code_challenge": challenge,
             "code_challenge_method": "S256",
         })  # fmt: skip
-        status, headers, body = self.send("GET", "/authorize", query=query)
-        while not headers.get("location", servers.REDIRECT_URI).startswith(servers.REDIRECT_URI) or status.startswith("200"):
-            status, headers, body = self._go_on(headers, body)
+        _, headers, body = self.send("GET", "/authorize", query=query)
+        while not headers.get("location", "").startswith(servers.REDIRECT_URI):
+            _, headers, body = self._go_on(headers, body)
         return parse_qs(urlsplit(headers["location"]).query)["code"][0], verifier
 
     def _go_on(self, headers: dict[str, str], body: bytes) -> tuple[str, dict[str, str], bytes]:

@@ -88,7 +88,9 @@ class Measurement:
         return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * p / 100))]
 
 
-def run(address: tuple[str, int], lanes: list[Callable[[], Unit]], *, seconds: float, units: int = 10**9) -> Measurement:
+def run(
+    address: tuple[str, int], lanes: list[Callable[[], Unit]], *, seconds: float, units: int = 10**9
+) -> Measurement:
     """Drive one connection a lane until the time is over or so many units are done."""
     selector = selectors.DefaultSelector()
     working = [_open(address, units_of, selector) for units_of in lanes]

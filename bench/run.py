@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import statistics
 import tempfile
 import threading
@@ -17,13 +16,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 import load
 import servers
 import units
 import yitong
+from rich.console import Console
+from rich.table import Table
 from units import Target
 
 CONSOLE = Console(width=140)
@@ -60,8 +58,9 @@ class Subject:
         """Sign every lane's person in, for both clients, and keep one user access token."""
         for jar, person in zip(self.jars, servers.PERSONS, strict=True):
             self.do(units.signed_in(self.target, jar, person))
-            self.do(units.signed_in(self.target, jar, person, client=self.target.public, scope=units.SCOPE + " offline_access"))
-        self.token = self.do(units.tokens_for(self.target, self.jars[0], client=None, scope=units.SCOPE))["access_token"]
+            self.do(_signed_tokens(self.target, jar, person, units.SCOPE + " offline_access"))
+        held = self.do(units.tokens_for(self.target, self.jars[0], client=None, scope=units.SCOPE))
+        self.token = held["access_token"]
 
     def do(self, unit: units.Unit) -> dict[str, str]:
         """Run one unit to its end and return what it returns."""
@@ -73,7 +72,9 @@ class Subject:
         load.run(self.address, [kept], seconds=0.0)
         return results[0]
 
-    def measure(self, make: Callable[[int], Iterator[units.Unit]], lanes: int, seconds: float, count: int = 10**9) -> Figure:
+    def measure(
+        self, make: Callable[[int], Iterator[units.Unit]], lanes: int, seconds: float, count: int = 10**9
+    ) -> Figure:
         """One timed run over so many connections."""
         sources = [make(i) for i in range(lanes)]
         before = servers.cpu_seconds(self.pid)
@@ -102,8 +103,8 @@ class Subject:
         for _ in range(max(1, round(self.seconds))):
             codes: list[tuple[str, str]] = []
             self._collect(codes, 800)
-            supply = iter(codes)
-            parts.append(self.measure(lambda _: units.exchange(self.target, supply), LANES, 60, count=len(codes)))
+            supply = units.exchange(self.target, iter(codes))
+            parts.append(self.measure(lambda _, supply=supply: supply, LANES, 60, count=len(codes)))
         return _median(parts)
 
     def _collect(self, codes: list[tuple[str, str]], count: int) -> None:
@@ -170,8 +171,11 @@ def main() -> None:
         rounds = _rounds(subjects, arguments.rounds)
         under = tail_under_logins(subjects[0])
         _print(subjects, rounds)
-        CONSOLE.print(f"client credentials while logins saturate the password lane: p50 {under.p50:.1f} ms, p99 {under.p99:.1f} ms")
-        CONSOLE.print(f"started in {our_start:.2f} s, one worker {servers.resident_mib(our_pid):.0f} MiB resident, persons {arguments.persons}")
+        CONSOLE.print(
+            f"client credentials while logins fill the password lane: p50 {under.p50:.1f}, p99 {under.p99:.1f} ms"
+        )
+        memory = servers.resident_mib(our_pid)
+        CONSOLE.print(f"started in {our_start:.2f} s, one worker {memory:.0f} MiB, {arguments.persons} persons")
     yitong.print_in_process()
 
 
@@ -211,7 +215,6 @@ def _print(subjects: list[Subject], rounds: list[list[dict[str, Figure]]]) -> No
                 f"{figure.cpu_us:.0f}", *(told if i == 0 and len(subjects) > 1 else ["", "", ""]),
             )  # fmt: skip
     CONSOLE.print(table)
-    CONSOLE.print_json(json.dumps({p: {s.target.name: _median([r[i][p] for r in rounds]).rate for i, s in enumerate(subjects)} for p in rounds[0][0]}))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc.jwk import ECKey
-
 from load_persons import citizen_number
 from units import Person, Target
 

@@ -15,9 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
-
 import servers
+from load_persons import load_persons
+from psycopg import sql
+from servers import OTHER_CORE, SERVER_CORE, pinned, running
+from units import Person, Target
+
 from accounts.credentials import password as passwords
 from accounts.identifiers import CitizenId
 from accounts.people import NewPerson
@@ -26,9 +29,6 @@ from idp.oidc import claims, clients
 from idp.oidc.clients import NewClient
 from idp.services import Services, build_services
 from idp.settings import Settings
-from load_persons import load_persons
-from servers import OTHER_CORE, SERVER_CORE, pinned, running
-from units import Person, Target
 
 _BIN = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
 
@@ -73,7 +73,8 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         subprocess.run(["chown", "-R", "postgres", str(data)], check=True)
     tool = _tool_folder()
     subprocess.run(
-        [*as_postgres, str(tool / "initdb"), "-D", str(data), "-U", "yitong", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
+        [*as_postgres, str(tool / "initdb"), "-D", str(data), "-U", "yitong", "-A", "trust", "-E", "UTF8",
+         "--locale=C.UTF-8"],
         check=True, stdout=subprocess.DEVNULL, cwd="/",
     )  # fmt: skip
     options = ["-p", str(port), "-k", str(data), "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"]
@@ -118,6 +119,8 @@ def _environment(database_url: str, port: int) -> dict[str, str]:
         "YITONG_ENVIRONMENT": "test",
         "YITONG_ISSUER": f"http://127.0.0.1:{port}",
         "YITONG_DATABASE_URL": database_url,
+        "YITONG_ARGON2_CONCURRENT": "1",  # the server has one core, so one password check at a time
+        "YITONG_ARGON2_WAIT": "PT2S",  # and every login of the bench waits for its turn
         "YITONG_VAULT_KEYS": "bench:" + base64.b64encode(secrets.token_bytes(32)).decode(),
         "PYTHONPATH": str(servers.ROOT),
     }
@@ -159,7 +162,9 @@ def _sign_up(services: Services, c: object, i: int, person: Person, now: datetim
 
     number = CitizenId.parse(person.login)
     phone = Mobile.parse(f"139000000{i:02}")
-    new = NewPerson(name=f"测试{i}", identifiers=(number,), phones=(phone,), birth_date=number.birth_date, sex=number.sex)
+    new = NewPerson(
+        name=f"测试{i}", identifiers=(number,), phones=(phone,), birth_date=number.birth_date, sex=number.sex
+    )
     known = services.people.register(c, new, now=now)
     encoded = services.hasher.hash(person.password)
     passwords.store(c, services.people.vault, known.id, encoded, now=now)
@@ -168,6 +173,3 @@ def _sign_up(services: Services, c: object, i: int, person: Person, now: datetim
 def print_in_process() -> None:
     """CPU µs a request without any server: the figure to guard."""
     subprocess.run([sys.executable, str(servers.HERE / "in_process.py")], check=True)
-
-
-

@@ -20,6 +20,8 @@ Handler = Callable[[Request], Reply | None]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_MOST_DIGITS = 20
+_WITHOUT_LENGTH = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _TOO_LARGE = {"error": "invalid_request", "error_description": "the body exceeds 64 kB"}
 
 
@@ -73,8 +75,8 @@ def _is_address(text: str) -> bool:
 def _body(environ: Environ) -> bytes | None:
     """The body, or None when it is larger than we read, whatever its Content-Length claims."""
     declared = environ.get("CONTENT_LENGTH") or ""
-    if declared.isdigit():
-        length = int(declared)
+    if declared.isascii() and declared.isdigit():
+        length = int(declared) if len(declared) < _MOST_DIGITS else MAX_BODY + 1
         return None if length > MAX_BODY else (environ["wsgi.input"].read(length) if length else b"")
     if "HTTP_TRANSFER_ENCODING" not in environ:
         return b""
@@ -116,7 +118,7 @@ class _Headers(Mapping[str, str]):
 def _respond(reply: Reply, start_response: StartResponse, method: str) -> Iterable[bytes]:
     """HEAD has the length of what GET would have sent, and sends nothing (RFC 9110 §8.6)."""
     headers = [*reply.headers]
-    if reply.status != HTTPStatus.NO_CONTENT:
+    if reply.status not in _WITHOUT_LENGTH:
         headers.append(("Content-Length", str(len(reply.body))))
     start_response(_STATUS[reply.status], headers)
     return [] if method == "HEAD" else [reply.body]

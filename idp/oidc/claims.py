@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -28,6 +28,7 @@ _IDENTITY_DOCUMENTS = (
     IdentifierKind.PASSPORT,
 )
 _FULL_AGE = 18
+_CHINA = timezone(timedelta(hours=8))  # one time zone for the whole country, and no daylight saving
 
 
 def N_(msgid: str) -> str:  # noqa: N802 - the name by which message extraction finds source texts
@@ -115,7 +116,7 @@ def _address(facts: Facts) -> dict[str, str] | None:
 
 def _full_age(facts: Facts) -> bool | None:
     born = facts.attributes.birth_date
-    return _age(born, facts.now.date()) >= _FULL_AGE if born else None
+    return _age(born, facts.now.astimezone(_CHINA).date()) >= _FULL_AGE if born else None
 
 
 def _age(born: date, today: date) -> int:

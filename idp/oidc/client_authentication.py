@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 from urllib.parse import unquote_to_bytes
 
 from accounts.db import Connection
@@ -24,6 +24,7 @@ from idp.oidc.vocabulary import CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, JWT_BEA
 ASSERTION_ALGORITHMS = ("ES256", "RS256", "PS256")
 _MOST_AHEAD = timedelta(minutes=10)
 _SKEW = timedelta(seconds=10)
+_END_OF_TIME = 32_503_680_000  # the year 3000
 _CHALLENGE = (("WWW-Authenticate", 'Basic realm="Yitong", charset="UTF-8"'),)
 _NOBODY = digest("nobody")
 
@@ -71,7 +72,7 @@ def _refuse(description: str = "the client or its secret is wrong") -> NoReturn:
     raise InvalidClient(description, headers=_CHALLENGE)
 
 
-def _is_basic(request: Request, form: Parameters) -> bool:
+def _is_basic(request: Request, form: Parameters) -> bool:  # noqa: ARG001 - one signature for all methods
     return request.headers.get("authorization", "")[:6].lower() == "basic "
 
 
@@ -93,7 +94,7 @@ def _form_decoded(text: str) -> str:
     return unquote_to_bytes(text.replace("+", " ")).decode()
 
 
-def _is_post(request: Request, form: Parameters) -> bool:
+def _is_post(request: Request, form: Parameters) -> bool:  # noqa: ARG001 - as above
     return "client_secret" in form
 
 
@@ -112,7 +113,7 @@ def _by_secret(asked: Asked, client_id: str, secret: str) -> Client:
     return client
 
 
-def _is_assertion(request: Request, form: Parameters) -> bool:
+def _is_assertion(request: Request, form: Parameters) -> bool:  # noqa: ARG001 - as above
     return "client_assertion" in form or "client_assertion_type" in form
 
 
@@ -124,6 +125,8 @@ def _assertion(asked: Asked) -> Client:
     client = asked.clients.get(jwt_assertion.issuer_of(assertion))
     if client is None or client.token_endpoint_auth_method != PRIVATE_KEY_JWT:
         _refuse()
+    if asked.form.get("client_id", client.client_id) != client.client_id:
+        _refuse("the client assertion and client_id do not agree")
     try:
         claims = jwt_assertion.claims_of(assertion, client.metadata.get("jwks"), ASSERTION_ALGORITHMS)
     except jwt_assertion.BadAssertion:
@@ -133,25 +136,29 @@ def _assertion(asked: Asked) -> Client:
 
 
 def _check_claims(claims: dict[str, Any], client: Client, asked: Asked) -> None:
-    expires = claims.get("exp")
+    expires, not_before = claims.get("exp"), claims.get("nbf", 0)
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
         _refuse("iss and sub of the client assertion must be the client_id")
     if claims.get("aud") not in (asked.issuer, [asked.issuer]):
         _refuse("aud of the client assertion must be the issuer, and only the issuer")
-    if not isinstance(expires, int) or not _lives(expires, asked.now):
+    if not _is_time(expires) or not _lives(expires, asked.now):
         _refuse("exp of the client assertion must be at most ten minutes ahead and not past")
+    if not _is_time(not_before) or datetime.fromtimestamp(not_before, UTC) > asked.now + _SKEW:
+        _refuse("nbf of the client assertion is in the future; set the clock")
     if not isinstance(claims.get("jti"), str) or not _spent(asked, client, claims["jti"], expires):
         _refuse("jti of the client assertion is missing or was used before; make a new one for each request")
 
 
-def _lives(expires: int, now: datetime) -> bool:
-    try:
-        return now - _SKEW < datetime.fromtimestamp(expires, UTC) <= now + _MOST_AHEAD + _SKEW
-    except (OverflowError, ValueError, OSError):
-        return False
+def _is_time(value: Any) -> TypeGuard[float]:
+    """Whether it is a NumericDate of this era (RFC 7519 §2): no boolean, no infinity."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _END_OF_TIME
 
 
-def _spent(asked: Asked, client: Client, jti: str, expires: int) -> bool:
+def _lives(expires: float, now: datetime) -> bool:
+    return now - _SKEW < datetime.fromtimestamp(expires, UTC) <= now + _MOST_AHEAD + _SKEW
+
+
+def _spent(asked: Asked, client: Client, jti: str, expires: float) -> bool:
     """Whether this request is the one that spends the `jti`."""
     key = hashlib.sha256(json.dumps([client.client_id, jti]).encode()).digest()
     until = datetime.fromtimestamp(expires, UTC) + _SKEW

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from accounts.db import Connection, Database
 from idp.oidc import store
 from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri
 from idp.oidc.secret import digest, new_secret
-from idp.oidc.vocabulary import CLIENT_SECRET_PREFIX, NONE, PRIVATE_KEY_JWT
+from idp.oidc.vocabulary import (
+    AUTHENTICATION_METHODS,
+    CLIENT_SECRET_PREFIX,
+    GRANT_TYPES,
+    NONE,
+    PRIVATE_KEY_JWT,
+    SIGNING_ALGORITHMS,
+)
 
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]"})
 _MOST_URIS = 50
+_CLIENT_ID = re.compile(r"[ -~]{1,100}", re.ASCII)  # RFC 6749 appendix A.1
 _MOST_URI_CHARACTERS = 2000
 
 
@@ -117,7 +126,7 @@ def check_uri(uri: str, *, name: str) -> str:
         raise InvalidRedirectUri(f"{name} must use https; plain http is for 127.0.0.1 and [::1] only")
     if "#" in uri or "@" in parts.netloc or not parts.hostname:
         raise InvalidRedirectUri(f"{name} must have a host, and neither a fragment nor user information")
-    if any(segment in ("..", ".", "..;") for segment in parts.path.split("/")):
+    if any(unquote(segment).partition(";")[0] in ("..", ".") for segment in parts.path.split("/")):
         raise InvalidRedirectUri(f"{name} must be written without dot segments")
     return uri
 
@@ -135,7 +144,7 @@ def _split(uri: str, name: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class NewClient:
-    """What an administrator or a registration says about a relying system. The defaults are the safest settings."""
+    """What an administrator or a registration says about a relying system. The defaults are the safest."""
 
     client_id: str
     name: str
@@ -154,7 +163,7 @@ class NewClient:
     backchannel_logout_session_required: bool = True
     grant_types: tuple[str, ...] = ("authorization_code", "refresh_token")
     token_endpoint_auth_method: str = "client_secret_basic"  # noqa: S105 - a method's name
-    id_token_signed_response_alg: str = "ES256"
+    id_token_signed_response_alg: str = "ES256"  # noqa: S105 - an algorithm
     require_pkce: bool = True
     legacy_system: str | None = None
     home_uri: str | None = None
@@ -163,7 +172,7 @@ class NewClient:
 
 
 def create(c: Connection, new: NewClient, *, now: datetime) -> tuple[Client, str | None]:
-    """The client is registered; with its secret, which is shown this once, unless it authenticates by key or not at all.
+    """The client is registered; its secret, shown this once, is None where it authenticates by key or not at all.
 
     Raises InvalidRedirectUri, InvalidClientMetadata, or Conflict when the client_id is taken.
     """
@@ -195,12 +204,25 @@ def check(new: NewClient) -> None:
         check_uri(uri, name="post_logout_redirect_uris")
     if new.backchannel_logout_uri is not None:
         check_uri(new.backchannel_logout_uri, name="backchannel_logout_uri")
+    _check_choices(new)
     if "authorization_code" in new.grant_types and not new.redirect_uris:
         raise InvalidRedirectUri("redirect_uris is missing; authorization_code needs at least one")
     if new.token_endpoint_auth_method == NONE and not new.require_pkce:
         raise InvalidClientMetadata("a public client cannot do without PKCE")
     if new.token_endpoint_auth_method == NONE and "client_credentials" in new.grant_types:
         raise InvalidClientMetadata("client_credentials needs a client that authenticates")
+
+
+def _check_choices(new: NewClient) -> None:
+    """Every choice is one that an endpoint serves, so that nothing fails later, at somebody else's request."""
+    if not _CLIENT_ID.fullmatch(new.client_id):
+        raise InvalidClientMetadata("client_id must be 1 to 100 printable ASCII characters")
+    if new.id_token_signed_response_alg not in SIGNING_ALGORITHMS:
+        raise InvalidClientMetadata(f"id_token_signed_response_alg must be one of {', '.join(SIGNING_ALGORITHMS)}")
+    if new.token_endpoint_auth_method not in AUTHENTICATION_METHODS:
+        raise InvalidClientMetadata(f"token_endpoint_auth_method must be one of {', '.join(AUTHENTICATION_METHODS)}")
+    if not frozenset(new.grant_types) <= frozenset(GRANT_TYPES):
+        raise InvalidClientMetadata(f"grant_types may hold {', '.join(GRANT_TYPES)}")
 
 
 def rotate_secret(c: Connection, client: Client, *, now: datetime) -> str:

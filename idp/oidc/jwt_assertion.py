@@ -10,6 +10,7 @@ from joserfc import jwk, jws
 from joserfc.errors import JoseError
 
 _MOST_CHARACTERS = 8192
+_UNREADABLE = (JoseError, ValueError, KeyError, TypeError, RecursionError)  # nesting is what an attacker controls
 
 
 class BadAssertion(Exception):
@@ -21,7 +22,7 @@ def issuer_of(token: str) -> str:
     try:
         claims = json.loads(jws.extract_compact(token[:_MOST_CHARACTERS].encode()).payload)
         issuer = claims["iss"]
-    except (JoseError, ValueError, KeyError, TypeError):
+    except _UNREADABLE:
         return ""
     return issuer if isinstance(issuer, str) else ""
 
@@ -34,7 +35,7 @@ def claims_of(token: str, jwks: Mapping[str, Any] | None, algorithms: tuple[str,
         keys = jwk.KeySet.import_key_set({"keys": list(jwks["keys"])})
         payload = jws.deserialize_compact(token, keys, algorithms=list(algorithms)).payload
         claims = json.loads(payload)
-    except (JoseError, ValueError, KeyError, TypeError) as error:
+    except _UNREADABLE as error:
         raise BadAssertion from error
     if not isinstance(claims, dict):
         raise BadAssertion

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc import jwk, jws
@@ -143,7 +143,7 @@ class KeyRing:
         return self._vault.pepper(data, purpose=purpose)
 
     def ensure(self, c: Connection, now: datetime) -> None:
-        """Each algorithm has a key that may sign; missing ones are made and active at once, for nobody caches them yet."""
+        """Each algorithm has a key that may sign; a missing one is made and active at once: nobody has cached the set."""
         for alg in ALGORITHMS:
             if not any(row.alg == alg and row.retired_at is None for row in c.rows(store.ALL_KEYS)):
                 self._make(c, alg, published_at=now, active_from=now)
@@ -212,8 +212,7 @@ class KeyRing:
 
     def _opened(self, sealed: bytes) -> Any:
         pem = self._vault.open(sealed, place=PLACE)
-        kind = jwk.ECKey if "EC PRIVATE" in pem or "BEGIN PRIVATE" in pem and len(pem) < 600 else jwk.RSAKey  # noqa: PLR2004
-        return kind.import_key(pem).private_key
+        return serialization.load_pem_private_key(pem.encode(), password=None)
 
 
 def left_half(token: str) -> str:

@@ -58,7 +58,7 @@ class Machine:
             return json_reply(error.status, error.document(), (*NO_STORE, *error.headers))
         except Unavailable as error:
             return _unavailable(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the last net: an answer with a log id, never a traceback
             return _failed(error)
 
 

@@ -16,6 +16,10 @@ PRIVATE_KEY_JWT: Final = "private_key_jwt"
 NONE: Final = "none"
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
+GRANT_TYPES: Final = (AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS)
+AUTHENTICATION_METHODS: Final = (CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, PRIVATE_KEY_JWT, NONE)
+SIGNING_ALGORITHMS: Final = ("ES256", "RS256")  # RS256 is for clients of the old school
+
 # RFC 9068 §2.1, OpenID Connect Back-Channel Logout §2.4: token types in the JOSE header
 AT_JWT: Final = "at+jwt"
 ID_JWT: Final = "JWT"
@@ -29,6 +33,6 @@ OFFLINE_ACCESS: Final = "offline_access"
 # Prefixes by which scanners find a secret of ours that leaked
 CODE_PREFIX: Final = "yt_ac_"
 REFRESH_PREFIX: Final = "yt_rt_"
-CLIENT_SECRET_PREFIX: Final = "yt_cs_"
+CLIENT_SECRET_PREFIX: Final = "yt_cs_"  # noqa: S105 - a prefix
 INITIAL_ACCESS_PREFIX: Final = "yt_ia_"
 REGISTRATION_PREFIX: Final = "yt_ra_"

@@ -159,10 +159,7 @@ def test_a_length_that_is_none_is_no_body(length):
 
 @pytest.mark.parametrize(
     "length",
-    [
-        pytest.param(v, marks=pytest.mark.xfail(strict=True, reason="str.isdigit is true of what int() refuses"))
-        for v in ("²", "9" * 5000)
-    ],
+    ["²", "9" * 5000],
 )
 def test_a_length_that_only_looks_like_a_number_is_refused(length):
     """Superscripts and numbers of thousands of digits raise nothing."""
@@ -215,7 +212,6 @@ def test_head_has_gets_length_and_no_body():
     assert (answer["body"], answer["headers"]["Content-Length"]) == (b"", "5")
 
 
-@pytest.mark.xfail(strict=True, reason="front._respond adds Content-Length: 0 to a 304")
 def test_a_304_does_not_say_that_the_document_is_empty(served):
     """RFC 9110 §8.6: a cache that took Content-Length: 0 from a 304 would serve an empty JWK Set."""
     tag = served.knock(method="GET", path="/jwks")["headers"]["ETag"]

@@ -114,7 +114,6 @@ def test_scopes_narrow(desk, method, asked, given):
     assert whole.json["scope"] == "openid offline_access profile phone"
 
 
-@pytest.mark.xfail(strict=True, reason="refresh_token._issue keeps the claims of the scopes left out")
 def test_a_narrowed_token_reads_less(desk):
     """UserInfo of an access token narrowed to openid answers sub alone."""
     registered = desk.registers()

@@ -17,8 +17,8 @@ from idp.oidc.endpoints.paths import PATHS
 from idp.oidc.grants import GRANTS
 from idp.oidc.messages import Reply, Request
 from idp.oidc.provider import Provider
+from idp.oidc.vocabulary import SIGNING_ALGORITHMS
 
-SIGNING_ALGORITHMS = ("ES256", "RS256")  # what `signing_keys` may hold; RS256 is for clients of the old school
 _HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "public, max-age=300"))
 
 

@@ -22,7 +22,6 @@ from accounts.db import Connection, new_id
 from idp.oidc import client_authentication, clients, store
 from idp.oidc.claims import of_scopes, scopes_supported
 from idp.oidc.clients import Client, NewClient
-from idp.oidc.endpoints.discovery import SIGNING_ALGORITHMS
 from idp.oidc.endpoints.paths import REGISTRATION
 from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidRequest, InvalidToken
 from idp.oidc.grants import GRANTS
@@ -30,7 +29,7 @@ from idp.oidc.messages import Reply, Request, json_reply
 from idp.oidc.provider import Provider
 from idp.oidc.secret import digest, new_secret
 from idp.oidc.validation import RESPONSE_TYPES
-from idp.oidc.vocabulary import NONE, OFFLINE_ACCESS, OPENID, PRIVATE_KEY_JWT, REGISTRATION_PREFIX
+from idp.oidc.vocabulary import NONE, OFFLINE_ACCESS, OPENID, PRIVATE_KEY_JWT, REGISTRATION_PREFIX, SIGNING_ALGORITHMS
 
 _LONGEST_NAME = 100
 _MOST_KEYS = 10

@@ -1,4 +1,4 @@
-"""Revocation (RFC 7009): a client gives a token back. Unknown and foreign tokens get the same 200 and stay as they are."""
+"""Revocation (RFC 7009): a client gives a token back. Unknown and foreign tokens get the same 200 and stay."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from accounts import audit
-from idp.oidc import store
+from idp.oidc import claims, store
 from idp.oidc.clients import Client
 from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
 from idp.oidc.gate import may_proceed
@@ -63,7 +63,9 @@ def _issue(client: Client, row: Any, asked: str | None) -> Issue:
         amr=tuple(row.amr),
         auth_time=row.auth_time,
     )
-    return Issue(client, holder, tuple(row.claims), row.person_id, row.grant_id, row.request_id)
+    left_out = frozenset(claims.of_scopes(frozenset(row.scopes) - frozenset(holder.scopes)))
+    names = tuple(name for name in row.claims if name not in left_out)
+    return Issue(client, holder, names, row.person_id, row.grant_id, row.request_id)
 
 
 def _narrowed(given: tuple[str, ...], asked: str | None) -> tuple[str, ...]:
@@ -104,7 +106,7 @@ def _whole(issue: Issue, row: Any) -> Issue:
     held = Holder(
         issue.holder.sub, scopes, issue.holder.session_id, issue.holder.acr, issue.holder.amr, issue.holder.auth_time
     )
-    return Issue(issue.client, held, issue.claims, issue.person_id, issue.grant_id, issue.request_id)
+    return Issue(issue.client, held, tuple(row.claims), issue.person_id, issue.grant_id, issue.request_id)
 
 
 def _repeat(provider: Provider, row: Any, successor: str, bought: dict[str, Any], now: datetime) -> None:
