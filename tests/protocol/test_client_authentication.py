@@ -295,9 +295,7 @@ def test_an_extension_we_do_not_know_is_refused(desk, keyed, clock, header, stat
         "eyJhbGciOiJFUzI1NiJ9.bnVsbA.AAAA",
         "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOlsiYSJdfQ.AAAA",
         base64.urlsafe_b64encode(b"[" * 5000).decode().rstrip("=") + ".e30.AAAA",
-        pytest.param(
-            "eyJhbGciOiJFUzI1NiJ9." + base64.urlsafe_b64encode(b"[" * 5000).decode().rstrip("=") + ".AAAA",
-        ),
+        "eyJhbGciOiJFUzI1NiJ9." + base64.urlsafe_b64encode(b"[" * 5000).decode().rstrip("=") + ".AAAA",
         "eyJhbGciOiJFUzI1NiJ9." + base64.urlsafe_b64encode(b'{"iss":"\\ud800"}').decode().rstrip("=") + ".AAAA",
         "eyJhbGciOiJFUzI1NiJ9." + base64.urlsafe_b64encode(b'{"iss":"\\u0000"}').decode().rstrip("=") + ".AAAA",
         "eyJhbGciOiJFUzI1NiJ9." + base64.urlsafe_b64encode(b'{"iss":' + b"9" * 5000 + b"}").decode().rstrip("=") + ".A",
@@ -359,7 +357,7 @@ def test_a_client_without_a_readable_key_is_refused(desk, jwks):
 
 @pytest.mark.parametrize(
     ("ahead", "status"),
-    [(-60, 200), (0, 200), (5, 200), *((n, 401) for n in (60, 3600))],
+    [(-60, 200), (0, 200), (5, 200), (60, 401), (3600, 401)],
 )
 def test_an_assertion_from_the_future_is_refused(desk, clock, keyed, ahead, status):
     """`nbf` is honoured (RFC 7519 §4.1.5), with the same ten seconds for clocks that differ."""

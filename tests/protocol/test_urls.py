@@ -116,10 +116,7 @@ REFUSED = (
 
 @pytest.mark.parametrize(
     "uri",
-    [
-        *REFUSED,
-        "https://rp.example/%2e%2E/b",
-    ],
+    [*REFUSED, "https://rp.example/%2e%2E/b"],
 )
 @pytest.mark.parametrize("name", ["redirect_uris", "post_logout_redirect_uris", "backchannel_logout_uri"])
 def test_what_is_unsafe_is_not_registered(uri, name):
