@@ -1,1 +1,1 @@
-"""migration_tools."""
+"""`yitong merge`: older systems' accounts become one account a person, by a plan to read, apply and undo."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -15,7 +15,7 @@ from rich.console import Console
 from accounts.db import Connection, Database
 from accounts.errors import AccountsError, CredentialRefused, Unavailable
 from accounts.vault import Vault
-from idp import settings
+from idp import sessions, settings
 from idp.adapters.systems.sandbox import SandboxInProduction
 from idp.oidc.errors import ProtocolError
 from idp.services import Services, build_services
@@ -105,6 +105,11 @@ class House:
     def now(self) -> datetime:
         """The moment."""
         return self.services.clock()
+
+    def persons_changed(self, c: Connection, person_ids: Sequence[str], now: datetime) -> None:
+        """Every session and token of these persons ends, in this transaction: a merge that let them in was undone."""
+        for person_id in person_ids:
+            sessions.end_all_of(c, person_id, now, "merge_undone")
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

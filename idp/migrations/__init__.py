@@ -28,6 +28,7 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.credentials.throttle",
     "accounts.audit",
     "accounts.linking",
+    "accounts.merge_tables",
     "idp.oidc.models",
     "idp.sessions",
     "idp.outbox",

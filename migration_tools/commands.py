@@ -1,0 +1,262 @@
+"""`yitong merge …`: plan, apply, undo, status, hashes. Each tells a person or, with --json, a program what happened.
+
+Exit codes: 0 done; 1 error, nothing lost, run again; 2 usage or mapping; 3 refused by an invariant; 4 needs approval;
+5 done, and rows wait for their owners; 6 another process works on the run; 75 interrupted, the same command continues.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any, Protocol
+
+import click
+import orjson
+from rich.console import Console
+
+from accounts import merging
+from accounts.db import Connection, Database
+from accounts.errors import AccountsError, Unavailable
+from accounts.merging import Run, RunTaken
+from accounts.vault import Vault
+from migration_tools import errors, report
+from migration_tools.apply import apply_plan
+from migration_tools.mapping import load as load_mapping
+from migration_tools.matching import ALREADY_LINKED, AUTO
+from migration_tools.plan import load as load_plan
+from migration_tools.planning import make_plan
+from migration_tools.progress import shown
+from migration_tools.undo import undo_link, undo_run
+
+
+class Here(Protocol):
+    """What the program that mounts this group hands in as click's `obj`."""
+
+    @property
+    def database(self) -> Database:
+        """Where accounts live."""
+        ...
+
+    @property
+    def vault(self) -> Vault:
+        """What seals them."""
+        ...
+
+    @property
+    def now(self) -> datetime:
+        """The moment."""
+        ...
+
+    def persons_changed(self, c: Connection, person_ids: Sequence[str], now: datetime) -> None:
+        """Every session, grant and token of these persons ends, in this transaction."""
+        ...
+
+
+class Told(click.ClickException):
+    """Code, cause and cure on standard error, and the exit code that goes with them."""
+
+    def __init__(self, error: AccountsError) -> None:
+        cause = getattr(error, "cause", "") or error.detail or error.code
+        super().__init__(cause)
+        self.code, self.cure = error.code, getattr(error, "cure", "Run the same command again.")
+        self.exit_code = _exit_code(error)  # type: ignore[misc]  # click reads it from the instance
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """The three lines."""
+        click.echo(f"{self.code}: {self.message}\n→ {self.cure}", err=True, file=file)
+
+
+def _exit_code(error: AccountsError) -> int:
+    if isinstance(error, errors.MergeRefused):
+        return error.exit_code
+    if isinstance(error, RunTaken):
+        return errors.LOCKED
+    if isinstance(error, merging.RunRefused):
+        return errors.REFUSED
+    return errors.INTERRUPTED if isinstance(error, Unavailable) else errors.ERROR
+
+
+class _Group(click.Group):
+    """Commands that never end in a traceback for what an operator can cure."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """The command ran, or Told says why not."""
+        try:
+            return super().invoke(ctx)
+        except AccountsError as error:
+            raise Told(error) from error
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+_yes = click.option("--yes", is_flag=True, help="Do it. Without this, only say what would be done.")
+
+
+@click.group(cls=_Group)
+def merge() -> None:
+    """Merge the accounts that older systems hold: plan, read the plan, apply it, undo it."""
+
+
+@merge.command()
+@click.argument("mapping", type=_FILE)
+@click.argument("source", type=_FILE, required=False)
+@click.option("--out", type=_DIRECTORY, default=Path("var/plans"), show_default=True, help="Where plans are kept.")
+@_json
+@click.pass_obj
+def plan(here: Here, mapping: Path, source: Path | None, out: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Say what would happen to every account of SOURCE, read as MAPPING says. Writes nothing to the database."""
+    read = load_mapping(mapping)
+    with shown(_err(), f"reading {read.system.id}", None) as advance:
+        made = make_plan(
+            here.database,
+            here.vault,
+            read,
+            _source(source, mapping, read.source.file),
+            out,
+            now=here.now,
+            advance=advance,
+        )
+    if as_json:
+        _tell(report.as_json(made))
+    else:
+        report.show_plan(_out(), made)
+        click.echo(f"Nothing was changed. To apply it:\n  yitong merge apply {made.path} --yes")
+
+
+@merge.command()
+@click.argument("directory", metavar="PLAN", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--source", type=_FILE, help="The export, if it has moved since planning.")
+@click.option("--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Rows a transaction.")
+@_yes
+@_json
+@click.pass_context
+def apply(ctx: click.Context, directory: Path, source: Path | None, batch: int, yes: bool, as_json: bool) -> None:  # noqa: FBT001
+    """Do what PLAN says. Interrupted, the same command continues; done, it changes nothing."""
+    here: Here = ctx.obj
+    found = load_plan(directory)
+    if not yes:
+        report.show_plan(_out(), found)
+        click.echo("Nothing was changed: add --yes to apply this plan.", err=True)
+        ctx.exit(errors.NEEDS_APPROVAL)
+    at = source or Path(found.manifest["source"]["path"])
+    with _interruptible() as stop, shown(_err(), f"applying {found.system}", found.links) as advance:
+        run = apply_plan(
+            here.database, here.vault, found, at, now=lambda: here.now, advance=advance, stop=stop, batch=batch
+        )
+    _conclude(ctx, run, "applied", as_json=as_json)
+    parked = found.rows - found.manifest["counts"][AUTO] - found.manifest["counts"][ALREADY_LINKED] + run.skipped
+    if parked:
+        click.echo(f"{parked:,} accounts wait for their owners.", err=True)
+        ctx.exit(errors.REVIEW)
+
+
+@merge.command()
+@click.option("--run", "run_id", help="A whole run, as `status` names it.")
+@click.option("--account", nargs=2, metavar="SYSTEM KEY", help="One account; the pair is never linked again.")
+@_yes
+@_json
+@click.pass_context
+def undo(ctx: click.Context, run_id: str | None, account: tuple[str, str] | None, yes: bool, as_json: bool) -> None:  # noqa: FBT001
+    """Take back a run or one link. Sessions and tokens of everybody concerned end."""
+    here: Here = ctx.obj
+    if bool(run_id) == bool(account):
+        raise click.UsageError("name either --run or --account")
+    if not yes:
+        click.echo("Nothing was changed: add --yes to undo.", err=True)
+        ctx.exit(errors.NEEDS_APPROVAL)
+    if account:
+        whose = undo_link(here.database, *account, on_persons_changed=here.persons_changed, now=here.now)
+        _tell({"unlinked": whose is not None}) if as_json else click.echo("Undone." if whose else "Undone before.")
+        return
+    with _interruptible() as stop, shown(_err(), "undoing", None) as advance:
+        undone = undo_run(
+            here.database,
+            str(run_id),
+            on_persons_changed=here.persons_changed,
+            now=lambda: here.now,
+            advance=advance,
+            stop=stop,
+        )
+    _conclude(ctx, undone.run, "undone", as_json=as_json)
+
+
+@merge.command()
+@_json
+@click.pass_obj
+def status(here: Here, as_json: bool) -> None:  # noqa: FBT001
+    """Every run, and how far it is."""
+    runs = merging.runs(here.database.connection())
+    if as_json:
+        _tell({"runs": [report.run_as_json(run) for run in runs]})
+    else:
+        report.show_runs(_out(), runs)
+
+
+@merge.group()
+def hashes() -> None:
+    """The passwords that older systems bring."""
+
+
+@hashes.command()
+@click.argument("mapping", type=_FILE)
+def test(mapping: Path) -> None:
+    """Whether the recipe in MAPPING verifies its known pairs, before anything is read."""
+    read = load_mapping(mapping)
+    if read.password is None:
+        click.echo("The mapping has no password section: nobody logs in with an old password.")
+        return
+    click.echo(f"{read.password.recipe}: {len(read.password.tests)} known pairs verify, and nothing else does.")
+
+
+def _source(given: Path | None, mapping: Path, named: str | None) -> Path:
+    if given is not None:
+        return given
+    if named is None:
+        raise click.UsageError("name the SOURCE, or source.file in the mapping")
+    return mapping.parent / named
+
+
+def _conclude(ctx: click.Context, run: Run, wanted: str, *, as_json: bool) -> None:
+    """What became of the run is told; the command ends with 75 when it was interrupted."""
+    if as_json:
+        _tell(report.run_as_json(run))
+    else:
+        told = f"{run.persons:,} persons, {run.links:,} links, {run.skipped:,} skipped"
+        click.echo(f"Run {run.id} for {run.system} is {run.state}: {told}.")
+    if run.state != wanted:
+        click.echo("Interrupted between two batches: run the same command again.", err=True)
+        ctx.exit(errors.INTERRUPTED)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM end the run after the batch; what is yielded says whether one came."""
+    asked = False
+
+    def ask(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature is the system's
+        nonlocal asked
+        asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(answer: dict[str, Any]) -> None:
+    click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
+
+
+def _out() -> Console:
+    return Console()
+
+
+def _err() -> Console:
+    return Console(stderr=True)

@@ -1,0 +1,45 @@
+"""Refusals of the merge tools. Each has a code, a cause and a cure, and the exit code of the command it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from accounts.errors import AccountsError
+
+ERROR, USAGE, REFUSED, NEEDS_APPROVAL, REVIEW, LOCKED, INTERRUPTED = 1, 2, 3, 4, 5, 6, 75
+
+
+class MergeRefused(AccountsError):
+    """Nothing was written. `cure` says what to do; neither text holds a value of a row."""
+
+    exit_code = REFUSED
+
+    def __init__(self, code: str, cause: str, cure: str) -> None:
+        self.code = code
+        self.cure = cure
+        self.cause = cause
+        super().__init__(detail=cause)
+
+
+class SourceRefused(MergeRefused):
+    """An export cannot be read as it says it is; named by file and line, so that its author can look."""
+
+    def __init__(self, path: Path, line: int | None, cause: str, cure: str) -> None:
+        at = f"{path.name}, line {line}" if line else path.name
+        super().__init__("source_refused", f"{at}: {cause}", cure)
+
+
+class MappingRefused(MergeRefused):
+    """A mapping file does not say what a merge needs to know."""
+
+    exit_code = USAGE
+
+    def __init__(self, path: Path, key: str, cause: str, cure: str) -> None:
+        super().__init__("mapping_refused", f"{path.name}, {key}: {cause}", cure)
+
+
+class PlanRefused(MergeRefused):
+    """The plan is not what it was, or not for this source."""
+
+    def __init__(self, cause: str, cure: str) -> None:
+        super().__init__("plan_refused", cause, cure)

@@ -1,0 +1,25 @@
+"""LegacyAccount: the one form in which every reader hands on a row, untouched, with where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyAccount:
+    """One row of one older system, as text. Empty means that the source says nothing; repair is normalise's work."""
+
+    system: str
+    row: int  # counted from 1 over accounts; the same file gives the same rows
+    uid: str
+    login_name: str = field(repr=False)
+    name: str = field(default="", repr=False)
+    number: str = field(default="", repr=False)
+    phone: str = field(default="", repr=False)
+    email: str = field(default="", repr=False)
+    birth: str = field(default="", repr=False)
+    sex: str = field(default="", repr=False)
+    last_login: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    salt: str = field(default="", repr=False)
+    password_user: str = field(default="", repr=False)

@@ -1,0 +1,136 @@
+"""A merge plan: a directory that cannot change, says what would happen to every row, and writes nothing else.
+
+`manifest.json` counts and holds the digests of source, mapping, rules and lines; `lines.jsonl` has one line a row: the
+key in its own system, the class, and for a link the ids that `apply` will use. No name, number, phone or hash is in
+either: apply reads the source again, and refuses one that has changed by a byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from migration_tools import mapping as mappings
+from migration_tools.errors import PlanRefused
+from migration_tools.matching import AUTO, RULES_VERSION
+
+FORMAT = 1
+MANIFEST, LINES, MAPPING = "manifest.json", "lines.jsonl", "mapping.toml"
+_AGAIN = "Make a new plan with `yitong merge plan`."
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row's outcome. `person`, `rule` and `password` stand only where it is linked."""
+
+    row: int
+    uid: str
+    kind: str
+    reason: str | None = None
+    rule: str | None = None
+    person: str | None = None
+    is_new: bool = False
+    password: str | None = None
+    evidence: Mapping[str, str] | None = None
+
+    def to_json(self) -> bytes:
+        """One line, without what is None."""
+        held = {name: getattr(self, name) for name in self.__slots__}
+        return orjson.dumps({name: value for name, value in held.items() if value not in {None, False}})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan as its directory has it, every digest checked."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """What is approved and applied."""
+        return str(self.manifest["digest"])
+
+    @property
+    def run_id(self) -> str:
+        """The id that the run of this plan has: reserved, so that applying twice is applying once."""
+        return str(self.manifest["run_id"])
+
+    @property
+    def system(self) -> str:
+        """The older system."""
+        return str(self.manifest["system"])
+
+    @property
+    def rows(self) -> int:
+        """How many rows the source has."""
+        return int(self.manifest["source"]["rows"])
+
+    @property
+    def links(self) -> int:
+        """How many rows would be linked."""
+        return int(self.manifest["counts"][AUTO])
+
+    def lines(self) -> Iterator[Line]:
+        """Every row's line, in the order of the source."""
+        with (self.path / LINES).open("rb") as file:
+            for raw in file:
+                yield Line(**orjson.loads(raw))
+
+    def mapping(self) -> mappings.Mapping:
+        """The mapping that the plan was made with."""
+        return mappings.load(self.path / MAPPING)
+
+    def check_source(self, source: Path) -> None:
+        """The source is the planned one, byte for byte. Raises PlanRefused."""
+        if not source.is_file():
+            raise PlanRefused(f"the source {source.name} is not there", "Name it with --source.")
+        if file_digest(source) != self.manifest["source"]["sha256"]:
+            raise PlanRefused(f"the source {source.name} has changed since the plan was made", _AGAIN)
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sealed_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest with its own digest inside."""
+    return dict(manifest) | {"digest": _digest(manifest)}
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    held = {name: value for name, value in manifest.items() if name != "digest"}
+    return hashlib.sha256(orjson.dumps(held, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def describe(plan_id: str, system: str, now: datetime) -> dict[str, Any]:
+    """The manifest's head."""
+    return {"format": FORMAT, "rules": RULES_VERSION, "run_id": plan_id, "system": system, "made_at": now.isoformat()}
+
+
+def load(path: Path) -> Plan:
+    """The plan in that directory. Raises PlanRefused if anything in it is not as it was made."""
+    try:
+        manifest = orjson.loads((path / MANIFEST).read_bytes())
+        lines, mapping = file_digest(path / LINES), file_digest(path / MAPPING)
+    except (OSError, ValueError):
+        raise PlanRefused(f"{path.name} is no plan", "Name the directory that `yitong merge plan` printed.") from None
+    if not isinstance(manifest, dict) or manifest.get("digest") != _digest(manifest):
+        raise PlanRefused("the manifest was changed", _AGAIN)
+    if lines != manifest["lines"]["sha256"] or mapping != manifest["mapping"]["sha256"]:
+        raise PlanRefused("the plan's lines or mapping were changed", _AGAIN)
+    if (manifest["format"], manifest["rules"]) != (FORMAT, RULES_VERSION):
+        raise PlanRefused("the plan was made by other rules than this program's", _AGAIN)
+    return Plan(path, manifest)

@@ -1,0 +1,256 @@
+"""Making a plan: two passes over the rows, the first in the export's order, the second over the working table.
+
+The database is only read. The directory appears under its name when the plan is whole, never before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from accounts import merging
+from accounts.db import Connection, Database, new_id
+from accounts.identifiers import CitizenId
+from accounts.people import People
+from accounts.vault import Vault
+from migration_tools import normalise, plan, readers, screening
+from migration_tools.batches import in_batches
+from migration_tools.errors import MergeRefused
+from migration_tools.legacy import LegacyAccount
+from migration_tools.mapping import Mapping
+from migration_tools.matching import AUTO, CLASSES, Decision, Facts, decide
+from migration_tools.plan import Line, Plan
+from migration_tools.progress import Advance
+from migration_tools.staging import StagedRow, Staging
+
+_CHUNK = 500
+_LEAST_OF_LAST = 0.99
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the plan counts, for the waterfall and the conservation check."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    passwords: Counter[str] = field(default_factory=Counter)
+    new: set[str] = field(default_factory=set)
+    known: set[str] = field(default_factory=set)
+
+    def add(self, line: Line) -> None:
+        """The line is counted."""
+        self.kinds[line.kind] += 1
+        if line.reason:
+            self.reasons[f"{line.kind}:{line.reason}"] += 1
+        if line.person:
+            (self.new if line.is_new else self.known).add(line.person)
+            self.passwords[line.password or screening.NONE] += 1
+
+
+def make_plan(
+    database: Database, vault: Vault, mapping: Mapping, source: Path, out: Path, *, now: datetime, advance: Advance
+) -> Plan:
+    """The plan for this source lies in a new directory under `out`. Nothing is written to the database.
+
+    Raises SourceRefused for a row that cannot be read, MergeRefused for an empty or shrunken source.
+    """
+    digest = plan.file_digest(source) if source.is_file() else ""
+    work = out / f".partial-{mapping.system.id}-{secrets.token_hex(4)}"
+    work.mkdir(parents=True, mode=0o700)
+    staging = Staging(work / "work.db")
+    try:
+        rows = _Reading(database.connection(), vault, mapping).stage(source, staging, advance)
+        _guard(database.connection(), mapping, rows)
+        staging.compare()
+        manifest = plan.describe(new_id(), mapping.system.id, now)
+        manifest |= {"mapping": {"name": mapping.path.name, "sha256": mapping.digest}}
+        manifest |= _source(source, digest, rows) | _write_lines(staging, work, rows)
+        shutil.copyfile(mapping.path, work / plan.MAPPING)
+        made = plan.sealed_manifest(manifest)
+        (work / plan.MANIFEST).write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2))
+        staging.close()
+        return plan.load(work.rename(out / f"{mapping.system.id}-{made['digest'][:12]}"))
+    except BaseException:
+        staging.close()
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def _source(source: Path, digest: str, rows: int) -> dict[str, Any]:
+    if plan.file_digest(source) != digest:
+        raise MergeRefused("source_moving", f"{source.name} changed while it was read", "Plan from a finished export.")
+    return {
+        "source": {
+            "name": source.name,
+            "path": str(source.resolve()),
+            "sha256": digest,
+            "bytes": source.stat().st_size,
+            "rows": rows,
+        }
+    }
+
+
+def _guard(c: Connection, mapping: Mapping, rows: int) -> None:
+    """An empty or shrunken source stops here: half an export must not look like half a city gone."""
+    if rows == 0:
+        raise MergeRefused("source_empty", "the source has no accounts", "Export again; check the mapped object class.")
+    if mapping.source.expect_rows is not None:
+        least, most = mapping.source.expect_rows
+        if not least <= rows <= most:
+            cause = f"{rows} rows where the mapping expects {least} to {most}"
+            raise MergeRefused("source_size", cause, "Export again, or correct source.expect_rows.")
+        return
+    last = merging.last_run(c, mapping.system.id)
+    if last is not None and rows < last.rows_read * _LEAST_OF_LAST:
+        cause = f"{rows} rows where the last run read {last.rows_read}"
+        raise MergeRefused("source_shrunken", cause, "Export again; if it is right, say so in source.expect_rows.")
+
+
+class _Reading:
+    """The first pass: each row read, understood, and compared with the register."""
+
+    def __init__(self, c: Connection, vault: Vault, mapping: Mapping) -> None:
+        self._c, self._vault, self._mapping = c, vault, mapping
+        self._people = People(vault)
+        self._recipe = mapping.recipe
+        self._unsalted = screening.is_unsalted(self._recipe)
+
+    def stage(self, source: Path, staging: Staging, advance: Advance) -> int:
+        """Every row is staged; returns how many there are."""
+        count = 0
+        for accounts in in_batches(readers.read(source, self._mapping), _CHUNK):
+            staging.add(self._staged(accounts))
+            count += len(accounts)
+            advance(len(accounts))
+        return count
+
+    def _staged(self, accounts: Sequence[LegacyAccount]) -> list[StagedRow]:
+        persons = [_person(account) for account in accounts]
+        held = merging.holders(self._c, self._vault, [p.number.number for p in persons if p.number.number])
+        uids = [account.uid for account in accounts]
+        linked = merging.linked(self._c, self._mapping.system.id, uids)
+        separated = merging.separated(self._c, self._mapping.system.id, uids)
+        return [
+            self._row(account, person, held, account.uid in linked, separated)
+            for account, person in zip(accounts, persons, strict=True)
+        ]
+
+    def _row(
+        self,
+        account: LegacyAccount,
+        person: normalise.Person,
+        held: dict[CitizenId, merging.Holder],
+        linked: bool,  # noqa: FBT001 - a fact of the row, not a choice
+        separated: frozenset[tuple[str, str]],
+    ) -> StagedRow:
+        number = person.number.number
+        holder = held.get(number) if number else None
+        return StagedRow(
+            row=account.row,
+            uid=account.uid,
+            number_key=self._key(number.canonical, "number") if number else None,
+            name_key=self._key(person.name, "name") if person.name else None,
+            number_problem=person.number.problem,
+            number_was_old=person.number.was_old,
+            birth=_agreement(person.birth_date, number.birth_date if number else None),
+            sex=_agreement(person.sex, number.sex if number else None),
+            key_is_personal=normalise.is_personal(account.uid),
+            linked=linked,
+            holder=holder.person_id if holder else None,
+            holder_active=holder is not None and holder.status == "active",
+            holder_name_agrees=holder is not None and self._name_of(holder) == person.name,
+            separated=holder is not None and (account.uid, holder.person_id) in separated,
+            password=screening.screened(account, person, self._recipe),
+            hash_key=self._key(account.password, "hash") if self._unsalted and account.password else None,
+        )
+
+    def _name_of(self, holder: merging.Holder) -> str | None:
+        return normalise.read_name(self._people.attributes(holder.attributes).name)
+
+    def _key(self, value: str, kind: str) -> bytes:
+        return self._vault.index(value, kind=f"merge_staging_{kind}")[:16]
+
+
+def _person(account: LegacyAccount) -> normalise.Person:
+    return normalise.Person(
+        normalise.read_number(account.number),
+        normalise.read_name(account.name),
+        normalise.read_date(account.birth),
+        normalise.read_sex(account.sex),
+        normalise.read_phone(account.phone),
+    )
+
+
+def _agreement(said: date | str | None, of_number: date | str | None) -> str:
+    """Absence is not agreement, and agreement is more than absence."""
+    if said is None or of_number is None:
+        return "absent"
+    return "agrees" if said == of_number else "contradicts"
+
+
+def _write_lines(staging: Staging, work: Path, rows: int) -> dict[str, Any]:
+    """The second pass: every row's class is written; the manifest's counts are returned. Raises if any row is lost."""
+    seed, tally, digest = secrets.token_bytes(32), _Tally(), hashlib.sha256()
+    with (work / plan.LINES).open("wb") as file:
+        for row in staging.rows():
+            line = _line(row, decide(_facts(row)), seed)
+            tally.add(line)
+            written = line.to_json() + b"\n"
+            digest.update(written)
+            file.write(written)
+    if tally.kinds.total() != rows:
+        cause = f"{rows} rows were read and {tally.kinds.total()} classified"
+        raise MergeRefused("conservation", cause, "This is a fault of the program; please report it.")
+    return {
+        "lines": {"sha256": digest.hexdigest(), "count": rows},
+        "counts": {kind: tally.kinds[kind] for kind in CLASSES},
+        "reasons": dict(sorted(tally.reasons.items())),
+        "passwords": {state: tally.passwords[state] for state in screening.STATES},
+        "persons": {"new": len(tally.new), "known": len(tally.known)},
+    }
+
+
+def _facts(row: Any) -> Facts:
+    return Facts(
+        key_is_personal=bool(row.key_is_personal),
+        key_occurs=row.key_occurs,
+        linked=bool(row.linked),
+        number_problem=row.number_problem,
+        number_was_old=bool(row.number_was_old),
+        has_name=row.name_key is not None,
+        birth=row.birth,
+        sex=row.sex,
+        holder=row.holder,
+        holder_active=bool(row.holder_active),
+        holder_name_agrees=bool(row.holder_name_agrees),
+        separated=bool(row.separated),
+        names_on_number=row.names or 0,
+        confirmed_by_full_number=bool(row.full),
+    )
+
+
+def _line(row: Any, decision: Decision, seed: bytes) -> Line:
+    if decision.kind != AUTO:
+        uid = "" if decision.kind == "personal_key" else row.uid
+        return Line(row.row, uid, decision.kind, decision.reason)
+    reserved = hashlib.sha256(seed + row.first_row.to_bytes(8)).hexdigest()[:32]
+    default = screening.DERIVABLE if row.frequent_hash is not None else row.password
+    return Line(
+        row=row.row,
+        uid=row.uid,
+        kind=AUTO,
+        rule=decision.rule,
+        person=row.holder or reserved,
+        is_new=row.holder is None,
+        password=default,
+        evidence=decision.evidence,
+    )

@@ -1,0 +1,37 @@
+"""Screening of legacy passwords at planning: what anybody could derive proves nothing, so it never logs anybody in."""
+
+from __future__ import annotations
+
+from accounts.credentials.legacy import LegacySecret, Recipe, derivable_values
+from migration_tools.legacy import LegacyAccount
+from migration_tools.normalise import Person
+
+NONE, USABLE, DERIVABLE, UNSCREENED = "none", "usable", "derivable", "unscreened"
+STATES = (USABLE, DERIVABLE, UNSCREENED, NONE)
+MOST_ALIKE = 50  # equal unsalted hashes in one system: beyond this they are a default password
+
+
+def secret_of(account: LegacyAccount) -> LegacySecret:
+    """The row's secret, as the recipe needs it."""
+    return LegacySecret(account.password, account.salt, account.password_user or account.login_name)
+
+
+def screened(account: LegacyAccount, person: Person, recipe: Recipe | None) -> str:
+    """`derivable` if a value that others know opens the account, `unscreened` where trying would cost too much."""
+    if recipe is None or not account.password:
+        return NONE
+    if recipe.is_costly:
+        return UNSCREENED
+    secret = secret_of(account)
+    values = derivable_values(
+        number=person.number.number.canonical if person.number.number else "",
+        phone=person.phone or "",
+        birth_date=person.birth_date,
+        login_name=account.login_name,
+    )
+    return DERIVABLE if any(recipe.verify(secret, value) for value in values) else USABLE
+
+
+def is_unsalted(recipe: Recipe | None) -> bool:
+    """Whether equal passwords give equal hashes, so that frequent ones show a default password."""
+    return recipe is not None and not recipe.is_costly and not recipe.names & {"s", "u", "h"} and "(" in recipe.text

@@ -1,0 +1,66 @@
+"""Undoing: a run, or one account's link. Already undone is success; broken off, the same command continues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts import audit, merging, unmerging
+from accounts.db import Database
+from accounts.merging import Run
+from accounts.unmerging import OnPersonsChanged
+from migration_tools.errors import MergeRefused
+from migration_tools.progress import Advance
+
+BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A run after undoing. `changed` says whether this call did anything."""
+
+    run: Run
+    changed: bool
+
+
+def undo_run(
+    database: Database,
+    run_id: str,
+    *,
+    on_persons_changed: OnPersonsChanged,
+    now: Callable[[], datetime],
+    advance: Advance,
+    stop: Callable[[], bool],
+    batch: int = BATCH,
+) -> Undone:
+    """The run's links and untouched persons are gone. Raises MergeRefused for an unknown run."""
+    run = merging.run_of(database.connection(), run_id)
+    if run is None:
+        raise MergeRefused("unknown_run", "there is no such run", "`yitong merge status` lists them.")
+    if run.state == "undone":
+        return Undone(run, changed=False)
+    with database.transaction() as c:
+        run = unmerging.start_undo(c, run)
+    while run.state != "undone" and not stop():
+        before = run.position
+        with database.transaction() as c:
+            run = unmerging.withdraw(c, run, most=batch, on_persons_changed=on_persons_changed, now=now())
+            if run.state == "undone":
+                audit.append(
+                    c, "merge:run:undo", now=now(), actor="merge", detail={"system": run.system, "run": run.id}
+                )
+        advance(before - run.position)
+    return Undone(run, changed=True)
+
+
+def undo_link(
+    database: Database, system: str, uid: str, *, on_persons_changed: OnPersonsChanged, now: datetime
+) -> str | None:
+    """The account is linked to nobody and the pair is remembered as not the same; whose it was, or None if nobody's."""
+    with database.transaction() as c:
+        person_id = unmerging.withdraw_link(c, system, uid, on_persons_changed=on_persons_changed, now=now)
+        if person_id is not None:
+            detail = {"system": system}
+            audit.append(c, "merge:account:unlink", now=now, actor="merge", person=person_id, detail=detail)
+        return person_id
