@@ -41,8 +41,16 @@ audit_events = sa.Table(
     sa.Column("position", sa.Integer),
     sa.Column("seal", sa.LargeBinary),
     sa.CheckConstraint("outcome IN ('success', 'failure', 'refused')", name="outcome"),
-    sa.UniqueConstraint("batch", "position"),
     sa.Index("ix_audit_events_person_id_at", "person_id", "at"),
+)
+_is_sealed = audit_events.c.batch.is_not(None)  # a fresh record pays for no index it is not in yet
+sa.Index(
+    "uq_audit_events_batch_position",
+    audit_events.c.batch,
+    audit_events.c.position,
+    unique=True,
+    sqlite_where=_is_sealed,
+    postgresql_where=_is_sealed,
 )
 sa.Index(
     "ix_audit_events_unsealed",

@@ -61,10 +61,17 @@ class Front:
         return peer
 
     def _is_trusted(self, address: str) -> bool:
-        return _is_address(address) and any(ipaddress.ip_address(address) in network for network in self._trusted)
+        if not _is_address(address):
+            return False
+        found = ipaddress.ip_address(address)
+        plain = getattr(found, "ipv4_mapped", None) or found  # a dual-stack listener writes ::ffff:10.0.0.1
+        return any(plain in network for network in self._trusted)
 
 
 def _is_address(text: str) -> bool:
+    """A plain address; a scoped one (`fe80::1%…`) carries free text and is none."""
+    if "%" in text:
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:

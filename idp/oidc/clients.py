@@ -26,6 +26,8 @@ from idp.oidc.vocabulary import (
 
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]"})
 _MOST_URIS = 50
+_LAST_PORT = 65535
+_PORT = re.compile(r":[0-9]{1,5}", re.ASCII)
 _CLIENT_ID = re.compile(r"[ -~]{1,100}", re.ASCII)  # RFC 6749 appendix A.1
 _MOST_URI_CHARACTERS = 2000
 
@@ -104,9 +106,16 @@ def _loopback(uri: str) -> tuple[str, str] | None:
         if rest == uri:
             continue
         port, slash, path = rest.partition("/")
-        if port == "" or (port[0] == ":" and port[1:].isascii() and port[1:].isdigit() and len(port) <= len(":65535")):
+        if port == "" or (
+            port[0] == ":" and port[1:].isascii() and port[1:].isdigit() and 0 < int(port[1:]) <= _LAST_PORT
+        ):
             return (host, slash + path) if "\\" not in path and "@" not in port else None
     return None
+
+
+def _is_port(text: str) -> bool:
+    """`:1` to `:65535`, in plain digits."""
+    return _PORT.fullmatch(text) is not None and 0 < int(text[1:]) <= _LAST_PORT
 
 
 def accepted(registered: tuple[str, ...], given: str) -> bool:

