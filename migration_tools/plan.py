@@ -43,7 +43,7 @@ class Line:
     def to_json(self) -> bytes:
         """One line, without what is None."""
         held = {name: getattr(self, name) for name in self.__slots__}
-        return orjson.dumps({name: value for name, value in held.items() if value not in {None, False}})
+        return orjson.dumps({name: value for name, value in held.items() if value is not None and value is not False})
 
 
 @dataclass(frozen=True, slots=True)

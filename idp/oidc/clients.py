@@ -124,7 +124,7 @@ def accepted(registered: tuple[str, ...], given: str) -> bool:
 
 
 def check_uri(uri: str, *, name: str) -> str:
-    """The URI, if it may be registered: https, or http on a literal loopback address; no fragment, no user, no oddities.
+    """The URI, if it may be registered: https, or http on a literal loopback address; nothing odd in it.
 
     Raises InvalidRedirectUri naming the parameter and the cure.
     """

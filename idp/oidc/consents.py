@@ -16,7 +16,7 @@ from typing import Any
 from accounts import audit
 from accounts.db import Connection, new_id
 from accounts.errors import Conflict
-from idp.oidc import claims, consent_store, store
+from idp.oidc import claims, consent_store
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.claims import Claim
 from idp.oidc.clients import Client

@@ -143,7 +143,7 @@ class KeyRing:
         return self._vault.pepper(data, purpose=purpose)
 
     def ensure(self, c: Connection, now: datetime) -> None:
-        """Each algorithm has a key that may sign; a missing one is made and active at once: nobody has cached the set."""
+        """Each algorithm has a key that may sign; a missing one is made, and active at once."""
         for alg in ALGORITHMS:
             if not any(row.alg == alg and row.retired_at is None for row in c.rows(store.ALL_KEYS)):
                 self._make(c, alg, published_at=now, active_from=now)

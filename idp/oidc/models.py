@@ -119,8 +119,10 @@ sa.Index(
 
 
 def _found_by(table: sa.Table, *names: str) -> None:
-    """Indexes without the NULLs: a machine's token costs none of them. A grant's end needs no index at all, for
-    whoever reads a token reads its grant in the same statement."""
+    """Indexes without the NULLs: a machine's token costs none of them.
+
+    A grant's end needs no index at all, for whoever reads a token reads its grant in the same statement.
+    """
     for name in names:
         held = table.c[name].is_not(None)
         sa.Index(f"ix_{table.name}_{name}", table.c[name], sqlite_where=held, postgresql_where=held)

@@ -14,7 +14,7 @@ from idp.oidc.vocabulary import AT_JWT, BACKCHANNEL_LOGOUT_EVENT, ID_JWT, LOGOUT
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """How long what we mint lives. The access token's end bounds how long a copy read elsewhere outlives a revocation."""
+    """How long what we mint lives. The access token's end bounds how long a copy outlives a revocation."""
 
     access_token: timedelta = timedelta(minutes=10)
     id_token: timedelta = timedelta(minutes=10)
