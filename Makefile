@@ -1,10 +1,13 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format docs environment
+.PHONY: help demo test check bench race format docs environment
 
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 SOURCES := accounts idp migration_tools tests bench demo examples scripts
 PRESENT := $(wildcard $(SOURCES))
+# Rounds of each race between 64 racers: enough to notice while working, a thousand in CI.
+export YITONG_RACE_ROUNDS ?= $(if $(CI),1000,20)
+PERSONS ?= 10000
 
 help: ## List every target
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,8 +27,13 @@ check: environment ## Formatting, lint, types, import rules, test data
 	@.venv/bin/lint-imports
 	@$(PYTHON) scripts/check-test-data
 
-bench: environment ## Measure the endpoints beside a peer
-	@$(PYTHON) bench/run.py $(ARGS)
+bench: environment ## Measure beside node-oidc-provider; PERSONS=5000000 for a full city
+	@scripts/install-test-tools
+	@PYTHONPATH=. $(PYTHON) bench/run.py --persons $(PERSONS) $(ARGS)
+
+race: environment ## Race every single-use thing: 64 racers, 1,000 rounds, both databases
+	@scripts/install-test-tools
+	@YITONG_RACE_ROUNDS=1000 $(PYTHON) -m pytest -m race
 
 format: environment ## Rewrite the code as the formatter has it
 	@$(PYTHON) -m ruff format $(PRESENT)

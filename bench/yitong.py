@@ -172,4 +172,4 @@ def _sign_up(services: Services, c: object, i: int, person: Person, now: datetim
 
 def print_in_process() -> None:
     """CPU µs a request without any server: the figure to guard."""
-    subprocess.run([sys.executable, str(servers.HERE / "in_process.py")], check=True)
+    subprocess.run([sys.executable, str(servers.HERE / "in_process.py")], check=True, cwd=servers.ROOT)
