@@ -78,10 +78,9 @@ def show_runs(out: Console, runs: Sequence[Run]) -> None:
     if not runs:
         out.print("No merge has been applied yet.")
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("run", "system", "state", "rows", "persons", "links", "skipped", "started"):
-        table.add_column(heading, no_wrap=heading == "run")
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for heading in ("run", "system", "state", "links", "started"):
+        table.add_column(heading, no_wrap=True)
     for run in runs:
-        numbers = (f"{n:,}" for n in (run.rows_read, run.persons, run.links, run.skipped))
-        table.add_row(run.id, run.system, run.state, *numbers, f"{run.started_at:%Y-%m-%d %H:%M}")
+        table.add_row(run.id, run.system, run.state, f"{run.links:,}", f"{run.started_at:%Y-%m-%d %H:%M}")
     out.print(table)

@@ -1,0 +1,215 @@
+import shutil
+from datetime import date
+
+import orjson
+import pytest
+
+from accounts.identifiers import CitizenId
+from accounts.people import NewPerson
+from migration_tools import plan as plans
+from migration_tools.errors import MergeRefused, PlanRefused
+from migration_tools.matching import AUTO, CLASSES
+from tests.migration.bench import LEGACY, MAPPING, number, row
+
+A, B, C, D = (number(n) for n in (101, 202, 303, 404))
+
+GOLDEN_FORUM = {
+    "counts": {
+        "auto": 146,
+        "already_linked": 0,
+        "personal_key": 1,
+        "duplicate_in_system": 2,
+        "no_number": 18,
+        "bad_number": 9,
+        "no_name": 4,
+        "contradiction": 5,
+        "not_the_same": 0,
+        "name_conflict": 0,
+        "contested_number": 8,
+        "old_number_unconfirmed": 9,
+    },
+    "reasons": {
+        "bad_number:citizen_id_check": 5,
+        "bad_number:citizen_id_date": 2,
+        "bad_number:citizen_id_length": 1,
+        "bad_number:identifier_foreign_characters": 1,
+        "contradiction:birth": 3,
+        "contradiction:sex": 2,
+    },
+    "passwords": {"usable": 116, "derivable": 30, "unscreened": 0, "none": 0},
+    "persons": {"new": 139, "known": 0},
+}
+GOLDEN_LIBRARY = {
+    "counts": {**dict.fromkeys(CLASSES, 0), "auto": 52, "no_number": 7, "no_name": 1},
+    "reasons": {},
+    "passwords": {"usable": 52, "derivable": 0, "unscreened": 0, "none": 0},
+    "persons": {"new": 51, "known": 0},
+}
+
+
+@pytest.mark.parametrize(("name", "golden"), [("forum.csv", GOLDEN_FORUM), ("library.ldif", GOLDEN_LIBRARY)])
+def test_the_demonstration_exports_give_their_golden_report(bench, name, golden):
+    """A change of a rule, a reader or a normaliser shows in these counts."""
+    source = LEGACY / name
+    plan = bench.plan_of(source.with_suffix(".toml"), source)
+    assert {key: plan.manifest[key] for key in golden} == golden
+
+
+def test_every_row_is_in_exactly_one_class(bench):
+    """Rows in equal rows classified, and each line names the row it is of."""
+    plan = bench.plan_of(LEGACY / "forum.toml", LEGACY / "forum.csv")
+    assert [line.row for line in plan.lines()] == list(range(1, plan.rows + 1))
+    assert sum(plan.manifest["counts"].values()) == plan.rows
+
+
+def test_a_plan_holds_no_number_no_name_and_no_hash(bench):
+    """Whoever reads the plan's files learns keys of the old system and nothing about people."""
+    source = LEGACY / "forum.csv"
+    plan = bench.plan_of(LEGACY / "forum.toml", source)
+    kept = b"".join(file.read_bytes() for file in plan.path.iterdir() if file.name != plans.MAPPING).decode()
+    header, *lines = source.read_bytes().decode("gb18030").splitlines()
+    for line in lines:
+        values = dict(zip(header.split(","), line.split(","), strict=True))
+        for column in ("姓名", "身份证号", "手机号", "密码"):
+            assert len(values[column]) < 2 or values[column] not in kept
+    assert sorted(file.name for file in plan.path.iterdir()) == ["lines.jsonl", "manifest.json", "mapping.toml"]
+
+
+def test_planning_writes_nothing_to_the_database(bench):
+    """A plan can be made on the living system."""
+    before = bench.state()
+    bench.plan(row(1, "李明", A), row(2, "王芳", B))
+    assert bench.state() == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "kinds"),
+    [
+        ([row(1, "李明", A)], [AUTO]),
+        ([row(1, "李 明", A), row(2, "李明", A)], [AUTO, AUTO]),
+        ([row(1, "李明", A), row(2, "王芳", A)], ["contested_number"] * 2),
+        ([row(1, "李明", A), row(1, "王芳", B)], ["duplicate_in_system"] * 2),
+        ([row(1, "李明", A[:6] + A[8:17])], ["old_number_unconfirmed"]),
+        ([row(1, "李明", A[:6] + A[8:17]), row(2, "李明", A)], [AUTO, AUTO]),
+        ([row(1, "李明", A[:6] + A[8:17]), row(2, "王芳", A)], ["contested_number"] * 2),
+        ([row(1, "李明", A, birth="1951-02-03", sex="男")], [AUTO]),
+        ([row(1, "李明", A, birth="1951-02-04")], ["contradiction:birth"]),
+        ([row(1, "李明", A, sex="女")], ["contradiction:sex"]),
+        ([row(1, "", A)], ["no_name"]),
+        ([row(1, "李*", A)], ["no_name"]),
+        ([row(1, "李明", "")], ["no_number"]),
+        ([row(A, "李明", A)], ["personal_key"]),
+    ],
+)
+def test_only_number_and_name_without_a_contradiction_link(bench, rows, kinds):
+    """Each doubt has its class; none is averaged away."""
+    assert bench.kinds(bench.plan(*rows)) == kinds
+
+
+@pytest.fixture
+def known(bench, people, clock):
+    """李明, whom the counter has registered."""
+    with bench.database.transaction() as c:
+        new = NewPerson("李明", (CitizenId.parse(A),), birth_date=date(1951, 2, 3))
+        return people.register(c, new, now=clock())
+
+
+@pytest.fixture
+def people(vault):
+    from accounts.people import People  # noqa: PLC0415
+
+    return People(vault)
+
+
+def test_a_row_links_to_the_person_who_is_known_only_under_the_same_name(bench, known):
+    """Somebody else's account under a known person's number captures nothing: it waits for its owner."""
+    plan = bench.plan(row(1, "李明", A), row(2, "李卫国", A))
+    assert bench.kinds(plan) == [AUTO, "name_conflict"]
+    linked = next(plan.lines())
+    assert (linked.person, linked.is_new) == (known.id, False)
+
+
+def test_a_known_person_confirms_a_15_digit_number(bench, known):
+    """The register is the second source that an old number needs."""
+    assert bench.kinds(bench.plan(row(1, "李明", A[:6] + A[8:17]))) == [AUTO]
+
+
+@pytest.mark.parametrize("status", ["disabled", "deceased", "closed"])
+def test_nothing_links_to_a_person_who_is_no_longer_active(bench, known, people, clock, status):
+    """The dead do not gain accounts."""
+    with bench.database.transaction() as c:
+        people.change_status(c, known.id, status, now=clock())
+    assert bench.kinds(bench.plan(row(1, "李明", A))) == ["contradiction:owner_not_active"]
+
+
+def test_default_passwords_are_found_by_value_and_by_frequency(bench):
+    """What a clerk set for everybody opens nothing, whatever it is."""
+    mapping = (
+        MAPPING.replace('"hex(md5(p+s))"', '"hex(md5(p))"')
+        .replace('salt = "salt"\n', "")
+        .replace("e2fc714c4727ee9395f324cd2e7f331f", "900150983cd24fb0d6963f7d28e17f72")
+    )
+    import hashlib  # noqa: PLC0415
+
+    def unsalted(uid, password):
+        cells = row(uid, f"李{'明华国强'[uid % 4]}", number(uid)).split(",")
+        cells[6] = hashlib.md5(password.encode()).hexdigest()
+        return ",".join(cells)
+
+    rows = [unsalted(i, "Forum2009!") for i in range(100, 160)]
+    rows += [unsalted(200, "888888"), unsalted(201, number(201)[-6:]), unsalted(202, "a word of my own")]
+    passwords = [line.password for line in bench.plan(*rows, mapping=mapping).lines()]
+    assert passwords == ["derivable"] * 62 + ["usable"]
+
+
+def test_an_empty_export_stops_the_run(bench):
+    """A directory that answers with nothing must not look like a city without people."""
+    with pytest.raises(MergeRefused, match="source_empty"):
+        bench.plan()
+
+
+def test_a_shrunken_export_stops_the_run_unless_the_mapping_expects_it(bench):
+    """Less than 99 % of the last run's rows is a broken export until somebody writes that it is not."""
+    rows = [row(i, "李明", number(i)) for i in range(100, 200)]
+    bench.apply(bench.plan(*rows))
+    bench.plan(*rows[:99])
+    with pytest.raises(MergeRefused, match="98 rows where the last run read 100"):
+        bench.plan(*rows[:98])
+    expected = MAPPING.replace('key = "id"', 'key = "id"\nexpect_rows = [90, 110]')
+    assert bench.plan(*rows[:98], mapping=expected).rows == 98
+    with pytest.raises(MergeRefused, match="source_size"):
+        bench.plan(*rows[:80], mapping=expected)
+
+
+def test_a_refused_source_leaves_no_plan_behind(bench):
+    """A directory under a plan's name is a whole plan."""
+    with pytest.raises(MergeRefused):
+        bench.plan(row(1, "李明", A), "2,broken")
+    assert list((bench.path / "plans").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [plans.MANIFEST, plans.LINES, plans.MAPPING])
+def test_a_changed_plan_is_refused(bench, name):
+    """One byte more in any of its files, and it is not the plan that was read and approved."""
+    plan = bench.plan(row(1, "李明", A))
+    file = plan.path / name
+    file.write_bytes(file.read_bytes().replace(b"forum", b"f0rum", 1) + b"\n")
+    with pytest.raises(PlanRefused):
+        plans.load(plan.path)
+
+
+def test_a_plan_of_other_rules_is_refused(bench):
+    """A program applies what its own rules decided."""
+    plan = bench.plan(row(1, "李明", A))
+    manifest = dict(plan.manifest) | {"rules": "0"}
+    (plan.path / plans.MANIFEST).write_bytes(orjson.dumps(plans.sealed_manifest(manifest)))
+    with pytest.raises(PlanRefused, match="other rules"):
+        plans.load(plan.path)
+
+
+def test_a_directory_that_is_no_plan_is_refused(bench):
+    """A wrong path gives a sentence."""
+    plan = bench.plan(row(1, "李明", A))
+    shutil.rmtree(plan.path)
+    with pytest.raises(PlanRefused, match="is no plan"):
+        plans.load(plan.path)

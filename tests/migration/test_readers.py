@@ -1,0 +1,139 @@
+"""The contract of every reader, and what each of them refuses."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from migration_tools import readers
+from migration_tools.errors import SourceRefused
+from migration_tools.mapping import load
+from tests.migration.bench import HEADER, LEGACY, MAPPING, generator
+
+
+def shuffled_csv(content, dice):
+    lines = content.decode("gb18030").splitlines()
+    body = lines[1:]
+    dice.shuffle(body)
+    return "\n".join([lines[0], *body]).encode("gb18030")
+
+
+def shuffled_ldif(content, dice):
+    records = content.decode().split("\n\n")
+    dice.shuffle(records)
+    return "\n\n".join(records).encode()
+
+
+EXAMPLES = {
+    "csv": (LEGACY / "forum.toml", LEGACY / "forum.csv", shuffled_csv, 202),
+    "ldif": (LEGACY / "library.toml", LEGACY / "library.ldif", shuffled_ldif, 60),
+}
+
+
+def test_every_reader_has_an_example():
+    """A reader without an example in this file would escape the contract."""
+    assert sorted(EXAMPLES) == sorted(reader.FORMAT for reader in readers.READERS)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_reading_twice_gives_the_same_and_every_row(name):
+    """A reader is repeatable, numbers its rows from 1, and loses none."""
+    mapping, source, _, count = EXAMPLES[name]
+    first, second = (list(readers.read(source, load(mapping))) for _ in range(2))
+    assert first == second
+    assert [account.row for account in first] == list(range(1, count + 1))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_order_of_the_rows_changes_no_account(name, write):
+    """A reader carries nothing from one row to the next."""
+    mapping, source, shuffle, _ = EXAMPLES[name]
+    other = write(source.name, shuffle(source.read_bytes(), random.Random(7)))
+    first, second = (
+        sorted(repr(replace(a, row=0)) + a.password for a in readers.read(path, load(mapping)))
+        for path in (source, other)
+    )
+    assert first == second
+
+
+def test_the_committed_exports_are_what_the_generator_writes():
+    """Nobody edits generated data by hand."""
+    for name, content in generator().files().items():
+        assert (LEGACY / name).read_bytes() == content, name
+
+
+def refused(write, content, mapping=MAPPING, name="forum.csv"):
+    source = write(name, content)
+    with pytest.raises(SourceRefused) as caught:
+        list(readers.read(source, load(write("m.toml", mapping))))
+    assert caught.value.cure
+    return caught.value.cause
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        ("", "forum.csv, line 1: the file is empty"),
+        ("id,login\n1,a\n", "forum.csv, line 1: no column birth, hash, name, number, salt, sex"),
+        (f"{HEADER}\n1,a,b\n", "forum.csv, line 2: 3 fields where the header has 8"),
+        (f"{HEADER}\n1,a,b,,,,,\n2,a,b,,,,,,extra\n", "forum.csv, line 3: 9 fields where the header has 8"),
+        (f'{HEADER}\n1,"a,b,,,,,\n', "forum.csv, line 2: unexpected end of data"),
+        (f"{HEADER}\n ,a,b,,,,,\n", "forum.csv, line 2: the key is empty"),
+        (f"{HEADER},id\n1,a,b,,,,,,1\n", "forum.csv, line 1: a column name occurs twice"),
+        (f"{HEADER}\n1,a,b\0,,,,,\n", "forum.csv, line 2: a NUL character"),
+        (HEADER.encode() + b"\n1,\xff\xff,b,,,,,\n", "forum.csv, line 2: the text is not utf-8 or gb18030"),
+    ],
+)
+def test_a_broken_csv_is_refused_by_line_and_reason(write, content, cause):
+    """Whoever exported the file can find the fault without us."""
+    assert refused(write, content) == cause
+
+
+def test_a_declared_encoding_is_not_guessed_around(write):
+    """A file that is not what the mapping says is refused, not read as something else."""
+    mapping = MAPPING.replace('key = "id"', 'key = "id"\nencoding = "utf-8"')
+    assert "line 2: the text is not utf-8" in refused(write, f"{HEADER}\n1,a,李,,,,,\n".encode("gb18030"), mapping)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_a_csv_is_read_in_each_usual_encoding(write, encoding):
+    """With or without a byte order mark, in UTF-8 or GB18030, a name is the same name."""
+    source = write("forum.csv", f"{HEADER}\n1,a,㐂龙王,,,,,\n".encode(encoding))
+    (account,) = readers.read(source, load(write("m.toml", MAPPING)))
+    assert (account.uid, account.name) == ("1", "㐂龙王")
+
+
+LDIF_MAPPING = """
+[system]
+id = "library"
+[source]
+format = "ldif"
+key = "uid"
+[fields]
+id_no = "employeeNumber"
+name = "cn"
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        ("dn: uid=a\nuid: a\nuid: b\n", "l.ldif, line 1: uid has 2 values"),
+        ("dn: uid=a\nchangetype: modify\n", "l.ldif, line 2: a change record"),
+        ("dn: uid=a\nuid: a\ncn:< file:///etc/passwd\n", "l.ldif, line 3: a value kept in another file"),
+        ("dn: uid=a\nuid: a\ncn:: %%%\n", "l.ldif, line 3: cn is no base64 of text"),
+        ("dn: uid=a\nuid: a\nnonsense\n", "l.ldif, line 3: neither an attribute nor a comment"),
+        ("dn: uid=a\nuid: a\ndn: uid=b\n", "l.ldif, line 3: a second dn in one record"),
+        ("\n\ndn: ou=x\nou: x\n", "l.ldif, line 3: an entry without uid"),
+    ],
+)
+def test_a_broken_ldif_is_refused_by_line_and_reason(write, content, cause):
+    """A directory export that is cut, changed or points elsewhere is not read in part."""
+    assert refused(write, content, LDIF_MAPPING, "l.ldif") == cause
+
+
+def test_ldif_lines_fold_and_comments_do_not_count(write):
+    """RFC 2849: a line that begins with a space goes on, also inside base64 and comments."""
+    content = "version: 1\n# a comment\n that goes on\ndn: uid=a\nuid: a\ncn;lang-zh:: 5p2O\n 5piO\nphoto:: /9j/\n"
+    (account,) = readers.read(write("l.ldif", content), load(write("m.toml", LDIF_MAPPING)))
+    assert (account.uid, account.name, account.login_name) == ("a", "李明", "a")
