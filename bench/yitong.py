@@ -106,10 +106,7 @@ def server(of: Cluster, folder: Path, *, persons: int) -> Iterator[tuple[Target,
         introspect="/introspect", jwks="/jwks", redirect_uri=servers.REDIRECT_URI,
         confidential=("confidential", secret), public="public",
     )  # fmt: skip
-    command = [
-        str(Path(sys.executable).parent / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "1", "--blocking-threads", "8", "--no-access-log", "--backpressure", "128", "wsgi:application",
-    ]  # fmt: skip
+    command = [sys.executable, "-m", "idp.cli", "serve", "--port", str(port), "--threads", "8"]
     with running(pinned(SERVER_CORE, command), port, environment, folder / "yitong.log") as (pid, started):
         yield target, pid, started
 

@@ -27,6 +27,16 @@ ENTERPRISES = (
     ("93519999MA7NARCH4R", "泸州示例柑橘专业合作社", "农民专业合作社"),
 )
 INVITATION_DAYS = 30
+# Somebody of demo/legacy/forum.csv who never had an account here: she can log in once that export is merged.
+OLDER_ACCOUNT = {
+    "system": "forum",
+    "name": "吴秀英",
+    "login_name": "wuxiuying",
+    "password": "tea-house-by-the-river",
+    "legacy_sub": "1578",
+    "shows": "after the merge: her old login name and old password open the new account; the forum gets its own old id",
+    "shows_zh": "归并之后：原来的用户名和密码就能登录；论坛拿到它自己的旧编号",
+}
 
 
 def seed(services: Services, ports: Ports, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,6 +54,7 @@ def seed(services: Services, ports: Ports, known: Mapping[str, Any]) -> dict[str
         "city": [f"{division.code} {division.name}" for division in under("5105") if not division.is_retired],
         "citizens": [_described(persona) for persona in PERSONAS],
         "enterprises": [{"uscc": number, "name": name} for number, name, _ in ENTERPRISES],
+        "older_accounts": [OLDER_ACCOUNT],
         "clients": registered,
         "initial_access_token": invitation,
     }

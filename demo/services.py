@@ -77,7 +77,7 @@ SERVICES: tuple[NewClient, ...] = (
         redirect_uris=(),
         scopes=("openid", "profile", "legacy"),
         claims_ceiling=of_scopes(("openid", "profile", "legacy")),
-        legacy_system="civic_forum",
+        legacy_system="forum",
     ),
 )
 MACHINE = NewClient(

@@ -21,7 +21,7 @@ def print_welcome(told: dict[str, Any], ports: Ports, personas: Path, env_file: 
     out.print(_people(told))
     out.print(f"供脚本使用 for scripts: {personas}")
     if any(LEGACY.glob("*.toml")):
-        _print_merge(out, env_file)
+        _print_merge(out, told, env_file)
 
 
 def _addresses(told: dict[str, Any], ports: Ports) -> Table:
@@ -39,16 +39,25 @@ def _addresses(told: dict[str, Any], ports: Ports) -> Table:
 
 
 def _people(told: dict[str, Any]) -> Table:
-    table = Table(
-        "\n姓名 name", "\n证件号码 identifier", "\n密码 password", "\n看什么 what to see", box=None, pad_edge=False
-    )
+    """What has to be typed is never cut off, however narrow the terminal."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("\n姓名 name", no_wrap=True)
+    table.add_column("\n号码与密码 identifier and password", no_wrap=True)
+    table.add_column("\n看什么 what to see")
     for citizen in told["citizens"]:
-        shows = f"{citizen['shows_zh']}\n[dim]{citizen['shows']}[/]"
-        table.add_row(citizen["name"], citizen["identifier"], citizen["password"], shows)
+        typed = f"{citizen['identifier']}\n{citizen['password']}"
+        table.add_row(citizen["name"], typed, f"{citizen['shows_zh']}\n[dim]{citizen['shows']}[/]")
     return table
 
 
-def _print_merge(out: Console, env_file: Path) -> None:
+def _print_merge(out: Console, told: dict[str, Any], env_file: Path) -> None:
+    """The commands as they can be typed, and who logs in afterwards."""
+    older = told["older_accounts"][0]
+    merge = f"  .venv/bin/python -m idp.cli --env-file {env_file} merge"
     out.print("\n[bold]等待归并的旧系统数据 an export waiting to be merged[/]: demo/legacy/")
-    for command in ("plan", "apply", "undo"):
-        out.print(f"  .venv/bin/python -m idp.cli --env-file {env_file} merge {command} --help")
+    out.print(f"{merge} plan demo/legacy/{older['system']}.toml", soft_wrap=True)
+    out.print(f"{merge} apply var/plans/{older['system']}-… --yes", soft_wrap=True)
+    out.print(f"{merge} undo --run … --yes", soft_wrap=True)
+    out.print(
+        f"  然后在论坛登录 then log in at the forum: {older['login_name']} / {older['password']} ({older['name']})"
+    )

@@ -3,10 +3,12 @@
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,19 @@ class Demo:
 
     def told(self) -> dict[str, Any]:
         return json.loads((self.directory / "personas.json").read_text())
+
+    def merges(self, *words: str) -> dict[str, Any]:
+        """What `yitong merge` says, as JSON."""
+        command = [sys.executable, "-m", "idp.cli", "merge", *words]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode in (0, 5), done.stderr  # 5: some rows wait for their owners
+        return json.loads(done.stdout)
+
+    def recipe_of(self, uid: str) -> str | None:
+        """How the old hash is verified that is kept for that old account; None when none is kept."""
+        with closing(sqlite3.connect(self.directory / "demo.db")) as database:
+            row = database.execute("SELECT recipe FROM linked_accounts WHERE uid = ?", (uid,)).fetchone()
+        return row and row[0]
 
     def citizen(self, name: str) -> dict[str, str]:
         return next(c for c in self.told()["citizens"] if c["name"] == name)
@@ -165,6 +180,31 @@ def _wait_until_signed_out(page: Page, service: str) -> None:
         assert time.monotonic() < deadline, "the other service was not told"
         time.sleep(0.1)
         page.goto(service)
+
+
+def test_an_old_account_comes_along(demo: Demo, chromium: Browser, tmp_path: Path):
+    """After the merge her old name and password open an account and the forum knows her; undo takes it back."""
+    older = demo.told()["older_accounts"][0]
+    plan = demo.merges("plan", f"demo/legacy/{older['system']}.toml", "--out", str(tmp_path), "--json")
+    assert not demo.recipe_of(older["legacy_sub"])
+    demo.merges("apply", plan["plan"], "--yes", "--json")
+    assert demo.recipe_of(older["legacy_sub"])
+    opened = chromium.new_context(java_script_enabled=False, locale="zh-CN")
+    page = opened.new_page()
+    page.goto(demo.forum)
+    page.click("text=使用一通登录")
+    _log_in(page, older["login_name"], older["password"])
+    _answer(page)
+    expect(page.locator("#name")).to_have_text(older["name"])
+    expect(page.locator("#legacy_sub")).to_have_text(older["legacy_sub"])
+    assert demo.recipe_of(older["legacy_sub"]) is None  # the old hash is gone: an Argon2id one stands in its place
+
+    demo.merges("undo", "--run", plan["run_id"], "--yes", "--json")
+    page.goto(f"{demo.provider}/account")
+    expect(page.locator("[name=password]")).to_be_visible()
+    _log_in(page, older["login_name"], older["password"])
+    expect(page.locator("text=号码或密码不对").first).to_be_visible()
+    opened.close()
 
 
 def test_no_log_holds_a_number(demo: Demo):
