@@ -29,7 +29,7 @@ natural_persons = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("attributes", sa.LargeBinary, nullable=False),  # sealed JSON: name, birth date, sex, e-mail, address
-    sa.Column("merged_into", sa.Text, sa.ForeignKey("natural_persons.id")),
+    sa.Column("merged_into", sa.Text, sa.ForeignKey("natural_persons.id"), index=True),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.CheckConstraint("status IN ('active', 'disabled', 'deceased', 'merged', 'closed')", name="status"),

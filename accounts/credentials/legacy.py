@@ -135,7 +135,7 @@ def _is_of(handler: Any, digest: str) -> bool:
 def _affordable(handler: Any, digest: str) -> bool:
     """Whether the rounds that the hash itself names can be paid for at a login."""
     inner = getattr(handler, "wrapped", handler)
-    plain = digest[len(handler.prefix) :] if hasattr(handler, "prefix") and inner is not handler else digest
+    plain = digest if inner is handler else handler.orig_prefix + digest[len(handler.prefix) :]
     try:
         rounds = getattr(inner.from_string(plain), "rounds", None)
     except (AttributeError, TypeError, *FAILURES):

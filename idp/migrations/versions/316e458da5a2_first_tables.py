@@ -7,7 +7,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "b555e424da07"
+revision = "316e458da5a2"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -259,6 +259,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["merged_into"], ["natural_persons.id"], name=op.f("fk_natural_persons_merged_into")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_natural_persons")),
     )
+    with op.batch_alter_table("natural_persons", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_natural_persons_merged_into"), ["merged_into"], unique=False)
+
     op.create_table(
         "outbox",
         sa.Column("id", sa.Text(), nullable=False),
@@ -675,6 +678,9 @@ def downgrade() -> None:
         batch_op.drop_index("ix_outbox_client_id")
 
     op.drop_table("outbox")
+    with op.batch_alter_table("natural_persons", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_natural_persons_merged_into"))
+
     op.drop_table("natural_persons")
     with op.batch_alter_table("merge_runs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_merge_runs_system"))
