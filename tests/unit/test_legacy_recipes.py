@@ -4,6 +4,7 @@ import time
 from contextlib import suppress
 from datetime import date
 
+import bcrypt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -143,3 +144,10 @@ def test_derivable_values_hold_what_import_clerks_use():
         )
     )
     assert {"071234", "03071234", "18930307", "930307", "000012", "123456", "888888", "wuxy"} <= values
+
+
+def test_a_bcrypt_hash_verifies():
+    """The library that libpass needs for bcrypt is installed: a missing one would lock people out in silence."""
+    made = bcrypt.hashpw(b"tea-house", bcrypt.gensalt(5)).decode()
+    assert verify("bcrypt", LegacySecret(made), "tea-house")
+    assert not verify("bcrypt", LegacySecret(made), "coffee-house")
