@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -82,11 +83,8 @@ def withdraw(c: Connection, run: Run, *, most: int, on_persons_changed: OnPerson
     changed = sorted({e.new["person_id"] for e in links})
     if changed:
         on_persons_changed(c, changed, now)
-    for link in links:
-        _remove_link(c, run.id, link.row_key, link.new["person_id"])
-    for person_id in untouched(c, created):
-        c.execute(_DELETE_IDENTIFIERS, person=person_id)
-        c.execute(_DELETE_PERSON, person=person_id)
+    _remove_links(c, run.id, [(link.row_key[0], link.row_key[1], link.new["person_id"]) for link in links])
+    _remove_persons(c, untouched(c, created))
     left = run.position - len(entries)
     becomes = replace(run, position=left)
     if left <= 0:
@@ -113,14 +111,23 @@ def withdraw_link(
         old = {"person_id": person_id, "rule": row.rule, "level": row.level}
         c.execute(JOURNAL, **entry(run, 1, "delete", "linked_accounts", [system, uid], old=old, now=now))
         advance(c, run, replace(run, journal_length=run.journal_length + 1))
-    _remove_link(c, row.run_id, [system, uid], person_id)
+    _remove_links(c, row.run_id, [(system, uid, person_id)])
     c.execute(_SEPARATE, system=system, uid=uid, person_id=person_id, run_id=row.run_id, created_at=now)
     return person_id
 
 
-def _remove_link(c: Connection, run_id: str, key: Sequence[str], person_id: str) -> None:
-    c.execute(_DELETE_LINK, of_system=key[0], of_uid=key[1], of_run=run_id)
-    c.execute(_FORGET_ADOPTED, person=person_id)
+def _remove_links(c: Connection, run_id: str, links: Sequence[tuple[str, str, str]]) -> None:
+    """The links (system, key, person id) are gone, and passwords that only they had brought."""
+    if links:
+        c.execute_many(_DELETE_LINK, [{"of_system": s, "of_uid": uid, "of_run": run_id} for s, uid, _ in links])
+        c.execute_many(_FORGET_ADOPTED, [{"person": person_id} for _, _, person_id in links])
+
+
+def _remove_persons(c: Connection, person_ids: Sequence[str]) -> None:
+    if person_ids:
+        persons = [{"person": person_id} for person_id in person_ids]
+        c.execute_many(_DELETE_IDENTIFIERS, persons)
+        c.execute_many(_DELETE_PERSON, persons)
 
 
 def untouched(c: Connection, person_ids: Sequence[str]) -> list[str]:
@@ -140,16 +147,21 @@ _RECORDS = frozenset({"audit_events", "separations", "person_identifiers"})  # t
 
 
 def _hanging() -> tuple[InChunks, ...]:
-    """A search of every table of this process that names a person: those above the domain declare theirs too."""
+    """A search of every table of this process that names a person: those above the domain declare theirs too.
+
+    Tables without an index on the person are left out: their rows (tokens, requests) hang on a grant, a subject or a
+    session, which have one, and reading them whole for every batch would make undoing a city take days.
+    """
     found = _HANGING.get(len(metadata.tables))
     if found is None:
-        columns = [
-            column
-            for table in metadata.sorted_tables
-            if table.name not in _RECORDS
-            for column in table.columns
-            if column.name == "person_id" or column.references(natural_persons.c.id)
-        ]
-        found = tuple(InChunks(sa.select(column.label("person")).distinct(), column) for column in columns)
+        columns = [c for table in metadata.sorted_tables if table.name not in _RECORDS for c in _leading(table)]
+        named = [c for c in columns if c.name == "person_id" or c.references(natural_persons.c.id)]
+        found = tuple(InChunks(sa.select(column.label("person")).distinct(), column) for column in named)
         _HANGING[len(metadata.tables)] = found
     return found
+
+
+def _leading(table: sa.Table) -> list[sa.Column[Any]]:
+    """The columns of the table by which an index can be searched."""
+    indexes = [list(index.columns) for index in table.indexes] + [list(table.primary_key.columns)]
+    return list(dict.fromkeys(columns[0] for columns in indexes if columns))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from accounts import audit, merging
+from accounts import audit, merging, statistics
 from accounts.credentials.legacy import LegacySecret
 from accounts.db import Database
 from accounts.merging import Account, NewIdentity, Run, Step
@@ -21,6 +21,7 @@ from migration_tools.plan import Line, Plan
 from migration_tools.progress import Advance
 
 BATCH = 1000
+_STATISTICS_AFTER = frozenset(4**power for power in range(10))  # batches: often while tables are small
 _OPENS = frozenset({screening.USABLE, screening.UNSCREENED})
 
 
@@ -49,9 +50,11 @@ def apply_plan(
             c, plan.run_id, plan_digest=plan.digest, system=plan.system, rows_read=plan.rows, now=now()
         )
     advance(run.position)
-    for steps in in_batches(_steps(plan, source, run.position), batch):
+    for count, steps in enumerate(in_batches(_steps(plan, source, run.position), batch)):
         if stop():
             return run
+        if count in _STATISTICS_AFTER:
+            statistics.gather(database.connection())
         with database.transaction() as c:
             run = merging.absorb(c, vault, run, steps, now=now())
         advance(len(steps))
