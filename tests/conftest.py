@@ -61,10 +61,10 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """The address of a database of this session alone, with all tables; it is dropped at the end."""
     load_tables()
-    with server(tmp_path_factory.mktemp("postgres")) as maintenance:
+    with server() as maintenance:
         name = f"yitong_test_{secrets.token_hex(6)}"
         with psycopg.connect(maintenance, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -75,10 +75,12 @@ class _Listener(logging.Handler):
 
 
 HYGIENE = pytest.StashKey[Hygiene]()
+_RUNNING: list[Hygiene] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
     seen = config.stash[HYGIENE] = Hygiene()
+    _RUNNING[:] = [seen]
     root = logging.getLogger()
     root.addHandler(_Listener(seen))
     root.setLevel(logging.DEBUG)
@@ -92,11 +94,18 @@ def hygiene(pytestconfig: pytest.Config) -> Hygiene:
 
 @pytest.fixture(autouse=True)
 def _dump_is_clean(request: pytest.FixtureRequest, hygiene: Hygiene) -> Iterator[None]:
-    """Looks at the test's database before the next test empties it."""
-    database = request.getfixturevalue("database") if "database" in request.fixturenames else None
+    """Looks at the test's database, whoever opened it, before the next test empties it."""
+    url = request.getfixturevalue("database_url") if "database_url" in request.fixturenames else None
     yield
-    if database is not None:
-        hygiene.look_at_database(request.node.nodeid, database)
+    if url is not None:
+        hygiene.look_at_database(request.node.nodeid, Database(url))
+
+
+def saw(url: str, page: str = "", *, where: str = "in process") -> None:
+    """What a test's browser was sent to and shown is looked at. A page may hold a person's name, never a number."""
+    for seen in _RUNNING:
+        seen.look("url", where, url)
+        seen.look("page", f"{where}: {url.partition('?')[0]}", page)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

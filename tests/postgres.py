@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,13 +23,15 @@ SETTINGS = (
 
 
 @contextmanager
-def server(directory: Path) -> Iterator[str]:
+def server() -> Iterator[str]:
     """The address of a server's maintenance database; a server of our own stops when the block ends."""
     given = os.environ.get("YITONG_TEST_POSTGRES")
     if given:
         yield given
         return
-    yield from _own_server(directory)
+    # Not below pytest's own folder: a second run would close that to the account `postgres` again.
+    with tempfile.TemporaryDirectory(prefix="yitong-postgres-", ignore_cleanup_errors=True) as directory:
+        yield from _own_server(Path(directory))
 
 
 def _own_server(directory: Path) -> Iterator[str]:
@@ -51,9 +54,6 @@ def _open_to_postgres(directory: Path) -> None:
     if os.geteuid() != 0:
         return
     shutil.chown(directory, "postgres")
-    for parent in directory.parents:
-        if parent.owner() == "root" and parent.stat().st_mode & 0o005 != 0o005:
-            parent.chmod(parent.stat().st_mode | 0o011)
 
 
 def _run(program: str, *arguments: object) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 from werkzeug.test import Client as Http
 
 from tests.builders import Citizen, City, System
+from tests.hygiene import saw
 
 SECURE_HEADERS = {"Sec-Fetch-Site": "same-origin"}
 
@@ -128,6 +129,7 @@ class Browser:
             visited.append(path.partition("?")[0])
             location = reply.headers.get("Location")
             self.page = Page(reply.status_code, url, reply.get_data(as_text=True), reply.headers, tuple(visited))
+            saw(f"{url} {location or ''}", self.page.text)
             if location is None or reply.status_code != 303:
                 return self.page
             url, method, fields, headers = urljoin(f"{self.city.issuer}{path}", location), "GET", None, {}

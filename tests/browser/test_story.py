@@ -15,6 +15,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from accounts.db import Database
+from idp.migrations import load_tables
+from tests.hygiene import Hygiene, saw
+
 ROOT = Path(__file__).parents[2]
 CHROMIUM = os.environ.get("YITONG_TEST_CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -122,6 +126,7 @@ def test_the_story(demo: Demo, context: BrowserContext, chromium: Browser):
     elder = demo.citizen("王秀英")
     page, urls = context.new_page(), []
     page.on("request", lambda request: urls.append(request.url))
+    page.on("load", lambda shown: saw(shown.url, shown.content(), where="story"))
 
     # 1 housing fund: number and password, the notice, and back with name and assurance level
     page.goto(demo.housing)
@@ -207,8 +212,11 @@ def test_an_old_account_comes_along(demo: Demo, chromium: Browser, tmp_path: Pat
     opened.close()
 
 
-def test_no_log_holds_a_number(demo: Demo):
-    """After the story no log of any process holds an identifier, a phone or a password."""
+def test_no_log_holds_a_number(demo: Demo, hygiene: Hygiene):
+    """After the story no log of any process, and no row of the database, holds an identifier, a phone or a password."""
+    load_tables()
+    hygiene.look_at_files("log", (demo.directory / "log").glob("*.log"))
+    hygiene.look_at_database("story", Database(f"sqlite:///{demo.directory / 'demo.db'}"))
     logs = "".join(path.read_text(errors="replace") for path in (demo.directory / "log").glob("*.log"))
     assert logs
     for citizen in demo.told()["citizens"]:
