@@ -29,7 +29,7 @@ def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param == "sqlite":
         yield Database(f"sqlite:///{tmp_path / 'bare.db'}")
         return
-    with server(tmp_path) as maintenance, psycopg.connect(maintenance, autocommit=True) as connection:
+    with server() as maintenance, psycopg.connect(maintenance, autocommit=True) as connection:
         name = sql.Identifier(f"yitong_bare_{secrets.token_hex(6)}")
         connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
         url = make_url(maintenance).set(database=name.as_string().strip('"'))
