@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages import Catalog, Message
@@ -26,6 +27,7 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 _CHANGING = re.compile(
     rb'"(?:POT-Creation-Date|PO-Revision-Date|Generated-By|Report-Msgid-Bugs-To|Last-Translator|Language-Team)[^"]*"\n'
 )
+_ALWAYS = datetime(2026, 1, 1, tzinfo=UTC)  # the same text is the same file, whenever it is compiled
 _HEADER = "# One language of Yitong's pages. The message ids are the Chinese source texts.\n"
 
 
@@ -64,6 +66,7 @@ def stored(language: str) -> Catalog:
 
 def compiled(catalogue: Catalog) -> bytes:
     """What the .mo of this catalogue must be, byte for byte."""
+    catalogue.creation_date = catalogue.revision_date = _ALWAYS
     written = io.BytesIO()
     write_mo(written, catalogue)
     return written.getvalue()
