@@ -1,0 +1,98 @@
+import re
+
+import pytest
+
+from accounts.events import EVENTS
+from idp import errors as pages
+from idp.adapters.channels import CHANNELS
+from idp.interaction import Step
+from idp.oidc import errors as protocol
+from idp.oidc.claims import CLAIMS
+from idp.oidc.client_authentication import METHODS
+from idp.oidc.endpoints import ENDPOINTS
+from idp.oidc.endpoints.paths import PATHS
+from idp.oidc.grants import GRANTS
+from idp.outbox import OUTBOX_KINDS
+from migration_tools.readers import READERS
+from tests.architecture.tracked import text_of, tracked
+
+HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+CODE_ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
+LISTED = re.compile(r"^- \[(.+)\]\((.+\.md)\)$", re.MULTILINE)
+NOT_WRITTEN = "Not written yet."
+
+
+def protocol_errors(kind=protocol.ProtocolError):
+    """Every error code of the protocol with its status."""
+    found = {
+        kind.error: () if kind is protocol.ProtocolError else (str(kind.status),)
+    }  # nobody answers the base itself
+    return found | {code: says for sub in kind.__subclasses__() for code, says in protocol_errors(sub).items()}
+
+
+# The page of docs/reference → each name it must head, and what must stand below that heading.
+CATALOGUES = {
+    "grants": {grant.grant_type: () for grant in GRANTS},
+    "endpoints": {path.name: (f"`{path.path}`", *path.methods) for path in PATHS},
+    "claims": {claim.name: (f"scope `{claim.scope}`", claim.sensitivity.value) for claim in CLAIMS},
+    "events": {event.name: (event.zh, event.en) for event in EVENTS},
+    "steps": {step.value: () for step in Step},
+    "errors": protocol_errors(),
+    "outbox": {kind.name: () for kind in OUTBOX_KINDS},
+    "channels": {channel.name: (f"`{channel.ceiling}`",) for channel in CHANNELS},
+    "readers": {reader.FORMAT: () for reader in READERS},
+}
+ENTRIES = [(page, name, words) for page, entries in CATALOGUES.items() for name, words in entries.items()]
+
+
+def sections(page):
+    """What stands below each heading of a reference page."""
+    text = text_of(f"docs/reference/{page}.md")
+    return dict(zip(HEADING.findall(text), HEADING.split(text)[2::2], strict=True))
+
+
+@pytest.mark.parametrize(("page", "name", "words"), ENTRIES, ids=[f"{page}-{name}" for page, name, _ in ENTRIES])
+def test_every_entry_of_a_catalogue_is_documented(page, name, words):
+    """Whatever a catalogue holds can be looked up under its own name, with what the catalogue says of it."""
+    found = sections(page)
+    assert name in found
+    assert [word for word in words if word not in found[name]] == []
+
+
+@pytest.mark.parametrize("page", CATALOGUES)
+def test_a_reference_page_names_nothing_that_is_not_there(page):
+    """A heading for what was removed, or was never built, sends its reader the wrong way."""
+    headings = HEADING.findall(text_of(f"docs/reference/{page}.md"))
+    assert sorted(headings) == sorted(CATALOGUES[page])
+
+
+def test_every_served_endpoint_has_a_documented_path():
+    """What the server answers is in the list the reference is held against."""
+    assert {endpoint.at for endpoint in ENDPOINTS} <= set(PATHS)
+
+
+def test_every_client_authentication_method_is_documented():
+    """How a client proves itself is looked up beside the endpoints it calls."""
+    introduction = HEADING.split(text_of("docs/reference/endpoints.md"))[0]
+    assert CODE_ROW.findall(introduction) == [method.name for method in METHODS]
+
+
+def test_every_code_of_an_error_page_is_documented():
+    """The code a person reads out on the telephone is found, and no code is listed that no page shows."""
+    assert sorted(CODE_ROW.findall(text_of("docs/reference/errors.md"))) == sorted(pages.MESSAGES)
+
+
+@pytest.mark.parametrize("event", [event.name for event in EVENTS])
+def test_the_page_says_which_events_are_written(event):
+    """An auditor who finds no record of an event must know whether it never happened or is never written."""
+    sources = [
+        name for name in tracked("accounts/*.py", "idp/*.py", "migration_tools/*.py") if not name.endswith("/events.py")
+    ]
+    written = any(f'"{event}"' in text_of(name) for name in sources)
+    assert (NOT_WRITTEN in sections("events")[event]) is not written
+
+
+def test_the_index_of_decisions_lists_every_page():
+    """A decision that is not in the index is not found, and one that is listed exists under that title."""
+    titles = {(text_of(name).splitlines()[0][2:], name.rpartition("/")[2]) for name in tracked("docs/decisions/0*.md")}
+    assert set(LISTED.findall(text_of("docs/decisions/README.md"))) == titles
