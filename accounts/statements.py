@@ -6,6 +6,7 @@ Times are stored as whole microseconds since 1970 in UTC and leave as aware date
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,13 +28,37 @@ metadata = sa.MetaData(
     }
 )
 
+_BOUGHT = re.compile(r"buy(\d+)_(.+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_DAY = 24 * 3600
 
 
 def new_id() -> str:
     """A random 128-bit key, 32 hexadecimal characters: it tells nothing about what it names."""
     return secrets.token_hex(16)
+
+
+def microseconds(moment: datetime | None) -> int | None:
+    """Whole microseconds since 1970; a naive datetime raises TypeError, for it names no moment."""
+    if moment is None:
+        return None
+    since = moment - _EPOCH
+    return (since.days * _DAY + since.seconds) * 1_000_000 + since.microseconds
+
+
+def moment(stored: int | None) -> datetime | None:
+    """The same moment, aware, in UTC."""
+    return None if stored is None else _EPOCH + timedelta(microseconds=stored)
+
+
+def json_text(value: Any) -> str | None:
+    """Compact JSON."""
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def json_value(stored: str | None) -> Any:
+    """The value that was stored."""
+    return None if stored is None else orjson.loads(stored)
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -43,12 +68,12 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's
-        """Whole microseconds; a naive datetime raises TypeError, for it names no moment."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        """For SQLAlchemy's engine, in migrations and tests."""
+        return microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
-        """The same moment, aware, in UTC."""
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        """The way back."""
+        return moment(value)
 
 
 class Json(sa.types.TypeDecorator[Any]):
@@ -58,12 +83,17 @@ class Json(sa.types.TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Compact JSON."""
-        return None if value is None else orjson.dumps(value).decode()
+        """For SQLAlchemy's engine, in migrations and tests."""
+        return json_text(value)
 
     def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
-        """The value that was stored."""
-        return None if value is None else orjson.loads(value)
+        """The way back."""
+        return json_value(value)
+
+
+# What SQLAlchemy's own processors would do, without the three calls that each of them costs a value.
+_TO_DRIVER: dict[type, Callable[[Any], Any]] = {UtcDateTime: microseconds, Json: json_text}
+_FROM_DRIVER: dict[type, Callable[[Any], Any]] = {UtcDateTime: moment, Json: json_value}
 
 
 def insert_unless_present(table: sa.Table) -> sa.Insert:
@@ -74,27 +104,25 @@ def insert_unless_present(table: sa.Table) -> sa.Insert:
 _Processor = Callable[[Any], Any]
 
 
-class _Compiled:
-    """One statement in one dialect: its text, the order of its parameters, and what converts values."""
+class Compiled:
+    """One statement in one dialect: its text, the order and types of its parameters, and what converts values."""
 
     def __init__(self, clause: sa.ClauseElement, dialect: sa.Dialect, column_keys: list[str] | None) -> None:
         compiled = cast("SQLCompiler", clause.compile(dialect=dialect, column_keys=column_keys))
+        order = compiled.positiontup or ()
         self.text = compiled.string
         self.fixed = {name: bind.effective_value for name, bind in compiled.binds.items() if not bind.required}
-        order = compiled.positiontup or ()
-        self.parameters = tuple((name, _bind_processor(compiled, name, dialect)) for name in order)
+        self.types = tuple(compiled.binds[name].type for name in order)
+        self.parameters = tuple((name, _to_driver(compiled.binds[name].type)) for name in order)
         columns = _result_columns(clause)
         self.row = _row_type([c.key for c in columns])
-        converters = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
-        self.converters = tuple((i, f) for i, f in enumerate(converters) if f is not None and not _native(columns[i]))
+        converters = [_from_driver(c.type, dialect) for c in columns]
+        self.converters = tuple((i, f) for i, f in enumerate(converters) if f is not None)
 
     def arguments(self, params: Mapping[str, Any]) -> list[Any]:
         """The driver's positional arguments; a parameter that was not given and has no value raises KeyError."""
-        fixed = self.fixed
-        return [
-            (process(_value(params, fixed, name)) if process else _value(params, fixed, name))
-            for name, process in self.parameters
-        ]
+        known = {**self.fixed, **params} if self.fixed else params
+        return [known[name] if process is None else process(known[name]) for name, process in self.parameters]
 
     def rows(self, raw: Iterable[Sequence[Any]]) -> list[Any]:
         """Named rows, with converted columns."""
@@ -110,23 +138,21 @@ class _Compiled:
         return values
 
 
-def _value(params: Mapping[str, Any], fixed: Mapping[str, Any], name: str) -> Any:
-    return params[name] if name in params else fixed[name]
+def _to_driver(kind: sa.types.TypeEngine[Any]) -> _Processor | None:
+    """What makes the driver's value of ours; None where it is one already."""
+    return _TO_DRIVER.get(type(kind))
 
 
-def _bind_processor(compiled: SQLCompiler, name: str, dialect: sa.Dialect) -> _Processor | None:
-    kind = compiled.binds[name].type
-    return kind.dialect_impl(dialect).bind_processor(dialect) if isinstance(kind, sa.types.TypeDecorator) else None
+def _from_driver(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> _Processor | None:
+    """The way back. A boolean is one already in PostgreSQL, and a number in SQLite."""
+    if isinstance(kind, sa.Boolean):
+        return kind.dialect_impl(dialect).result_processor(dialect, None)
+    return _FROM_DRIVER.get(type(kind))
 
 
 def _row_type(names: list[str]) -> Any:
     """A named tuple of these columns: they are known only when the statement is compiled."""
     return namedtuple("Row", names, rename=True)  # noqa: PYI024 - NamedTuple needs them earlier
-
-
-def _native(column: Any) -> bool:
-    """Whether the driver's own value is already what we hand out."""
-    return not isinstance(column.type, sa.types.TypeDecorator | sa.Boolean)
 
 
 def _result_columns(clause: sa.ClauseElement) -> list[Any]:
@@ -142,14 +168,14 @@ class Statement:
     def __init__(self, clause: sa.ClauseElement, columns: Iterable[str] | None = None) -> None:
         self.clause = clause
         self._columns = list(columns) if columns is not None else _insert_columns(clause)
-        self._compiled: dict[str, _Compiled] = {}
+        self._compiled: dict[str, Compiled] = {}
 
-    def compiled(self, dialect: sa.Dialect) -> _Compiled:
+    def compiled(self, dialect: sa.Dialect) -> Compiled:
         """This statement in that dialect."""
         try:
             return self._compiled[dialect.name]
         except KeyError:
-            return self._compiled.setdefault(dialect.name, _Compiled(self.clause, dialect, self._columns))
+            return self._compiled.setdefault(dialect.name, Compiled(self.clause, dialect, self._columns))
 
 
 def _insert_columns(clause: sa.ClauseElement) -> list[str] | None:
@@ -168,15 +194,24 @@ class Redemption:
 
     def __init__(self, spend: sa.Update, *buys: sa.Table) -> None:
         self.spend = Statement(spend)
-        self.buys = tuple(Statement(_bought(table, f"buy{i}_")) for i, table in enumerate(buys))
+        self.buys = tuple(Statement(_bought(table, "")) for table in buys)
         self.together = Statement(_one_statement(spend, buys))
+        self._places: tuple[tuple[int, str, _Processor | None], ...] = ()
 
-    def arguments(self, spend: Mapping[str, Any], buys: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The parameters of both, under names that cannot meet."""
-        arguments = dict(spend)
-        for i, row in enumerate(buys):
-            arguments.update({f"buy{i}_{column}": value for column, value in row.items()})
-        return arguments
+    def arguments(self, dialect: sa.Dialect, spend: Mapping[str, Any], buys: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """The driver's arguments of `together`: each value taken straight from the row it comes in."""
+        if not self._places:
+            self._places = tuple(_place(*parameter) for parameter in self.together.compiled(dialect).parameters)
+        given = ({**self.together.compiled(dialect).fixed, **spend}, *buys)
+        return [
+            given[row][name] if process is None else process(given[row][name]) for row, name, process in self._places
+        ]
+
+
+def _place(name: str, process: _Processor | None) -> tuple[int, str, _Processor | None]:
+    """Which of the given rows holds a parameter, and under which name."""
+    bought = _BOUGHT.fullmatch(name)
+    return (0, name, process) if bought is None else (int(bought[1]) + 1, bought[2], process)
 
 
 def _bought(table: sa.Table, prefix: str, spent: sa.CTE | None = None) -> sa.Insert:

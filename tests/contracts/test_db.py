@@ -5,6 +5,7 @@ import threading
 import weakref
 from datetime import UTC, datetime, timedelta, timezone
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -84,6 +85,17 @@ def test_a_naive_time_is_refused(scratch_database):
     """A time without a zone names no moment."""
     with pytest.raises(TypeError):
         scratch_database.connection().execute(ADD, **ticket(at=NOON.replace(tzinfo=None)))
+
+
+def test_a_text_is_never_cut_at_a_nul(scratch_database):
+    """A key that only begins like a known one never finds it: C would end the text at its first NUL."""
+    c = scratch_database.connection()
+    c.execute(ADD, **ticket())
+    try:
+        found = c.one(FIND, ticket_id="t1\0of somebody else")
+    except psycopg.DataError:  # PostgreSQL knows no such text
+        found = None
+    assert found is None
 
 
 def test_a_second_row_with_the_same_key_conflicts(scratch_database):
