@@ -26,7 +26,7 @@ USERINFO = Path("userinfo", "/userinfo", ("GET", "POST"), "userinfo_endpoint", f
 JWKS = Path("jwks", "/jwks", ("GET",), "jwks_uri", for_browsers=True)
 OPENID_CONFIGURATION = Path("openid_configuration", "/.well-known/openid-configuration", ("GET",), for_browsers=True)
 SERVER_METADATA = Path("server_metadata", "/.well-known/oauth-authorization-server", ("GET",), for_browsers=True)
-REGISTRATION = Path("registration", "/register", ("GET", "POST"), "registration_endpoint")
+REGISTRATION = Path("registration", "/register", ("GET", "POST", "DELETE"), "registration_endpoint")
 AUTHORIZATION = Path("authorization", "/authorize", ("GET", "POST"), "authorization_endpoint")
 END_SESSION = Path("end_session", "/end_session", ("GET", "POST"), "end_session_endpoint")
 

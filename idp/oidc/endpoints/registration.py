@@ -1,8 +1,9 @@
-"""Dynamic registration in its simplest safe form (RFC 7591, OpenID Connect Registration 1.0; reading: RFC 7592 §2.1).
+"""Dynamic registration in its simplest safe form (RFC 7591, OpenID Connect Registration 1.0; RFC 7592 §2.1, §2.3).
 
 Nobody registers without an initial access token, which an administrator hands out with a policy: how often it may be
 used, and what a client registered with it may ever ask for. What we do not fetch (`jwks_uri`, `sector_identifier_uri`)
-is refused with the cure, so that no stranger's URL is ever opened from here.
+is refused with the cure, so that no stranger's URL is ever opened from here. `request_uris` is left out of the answer
+instead: it only allows what discovery says nobody can ask for, and refusing it would keep a client out for nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from idp.oidc.clients import Client, NewClient
 from idp.oidc.endpoints.paths import REGISTRATION
 from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidRequest, InvalidToken
 from idp.oidc.grants import GRANTS
-from idp.oidc.messages import Reply, Request, json_reply
+from idp.oidc.messages import NO_STORE, Reply, Request, json_reply
 from idp.oidc.provider import Provider
 from idp.oidc.secret import digest, new_secret
 from idp.oidc.validation import RESPONSE_TYPES
@@ -37,7 +38,6 @@ _REALM = 'Bearer realm="Yitong"'
 _REFUSED: Mapping[str, str] = {
     "jwks_uri": "jwks_uri is not fetched; send the public keys inline as jwks",
     "sector_identifier_uri": "sector_identifier_uri is not fetched; ask the administrator to set the sector",
-    "request_uris": "request_uris is not supported; leave it out",
     "id_token_encrypted_response_alg": "encrypted ID tokens are not supported; leave it out",
     "userinfo_signed_response_alg": "signed userinfo is not supported; leave it out",
     "userinfo_encrypted_response_alg": "encrypted userinfo is not supported; leave it out",
@@ -66,8 +66,10 @@ class Policy:
 
 
 def handle(provider: Provider, request: Request, now: datetime) -> Reply:
-    """POST registers (201), GET reads a registration. Raises InvalidToken and the errors of RFC 7591 §3.2.2."""
-    return _read(provider, request) if request.method == "GET" else _register(provider, request, now)
+    """POST registers (201), GET reads, DELETE removes. Raises InvalidToken and the errors of RFC 7591 §3.2.2."""
+    if request.method == "DELETE":
+        return _remove(provider, request, now)
+    return _register(provider, request, now) if request.method == "POST" else _read(provider, request)
 
 
 def _register(provider: Provider, request: Request, now: datetime) -> Reply:
@@ -89,13 +91,30 @@ def _register(provider: Provider, request: Request, now: datetime) -> Reply:
 
 
 def _read(provider: Provider, request: Request) -> Reply:
-    """`?client_id=` with the registration access token; the secret is told once, at registration, and never again."""
+    """The registration; the secret is told once, when it is made, and never again."""
+    return json_reply(200, _described(provider, _registered(provider, request)))
+
+
+def _remove(provider: Provider, request: Request, now: datetime) -> Reply:
+    """204: the client is disabled (RFC 7592 §2.3), and with it every token, grant and secret it has.
+
+    Its row stays: audit and ledger go on naming whom something was released to.
+    """
+    client = _registered(provider, request)
+    with provider.database.transaction() as c:
+        clients.change_status(c, client.client_id, "disabled", now=now)
+        audit.append(c, "administrator:client:disable", now=now, client=client.client_id, source=request.source)
+    return Reply(204, b"", NO_STORE)
+
+
+def _registered(provider: Provider, request: Request) -> Client:
+    """The active client of `?client_id=`, proven by its registration access token. Raises InvalidToken."""
     client = provider.clients.get(request.arguments.get("client_id", ""))
     token = request.bearer
-    held = None if client is None else client.registration_token_digest
+    held = None if client is None or client.status != "active" else client.registration_token_digest
     if client is None or token is None or held is None or not hmac.compare_digest(held, digest(token)):
         raise _refused_token()
-    return json_reply(200, _described(provider, client))
+    return client
 
 
 def _document(request: Request) -> dict[str, Any]:
