@@ -13,7 +13,13 @@ from accounts.db import Connection
 from idp.cli.terminal import MISUSED, House, Told, house, out
 from idp.oidc import claims, clients, store
 from idp.oidc.secret import digest, new_secret
-from idp.oidc.vocabulary import INITIAL_ACCESS_PREFIX
+from idp.oidc.vocabulary import INITIAL_ACCESS_PREFIX, SIGNING_ALGORITHMS
+
+_WITHOUT_PKCE = click.option(
+    "--without-pkce",
+    is_flag=True,
+    help="For a confidential client whose library cannot send a challenge, and for the conformance suite.",
+)
 
 
 @click.group("clients")
@@ -39,6 +45,15 @@ def clients_group() -> None:
     show_default=True,
 )
 @click.option("--auth-method", default="client_secret_basic", show_default=True)
+@click.option(
+    "--id-token-alg",
+    "id_token_signed_response_alg",
+    type=click.Choice(SIGNING_ALGORITHMS),
+    default="ES256",
+    show_default=True,
+    help="RS256 for libraries that know nothing else.",
+)
+@_WITHOUT_PKCE
 @house
 def clients_add(here: House, /, client_id: str, scopes: tuple[str, ...], **told: Any) -> None:
     """Register CLIENT_ID and show its secret, this once."""
@@ -50,6 +65,7 @@ def clients_add(here: House, /, client_id: str, scopes: tuple[str, ...], **told:
         claims_ceiling=claims.of_scopes(scopes),
         post_logout_redirect_uris=told.pop("post_logout"),
         token_endpoint_auth_method=told.pop("auth_method"),
+        require_pkce=not told.pop("without_pkce"),
         **told,
     )
     with here.transaction() as c:
@@ -83,10 +99,13 @@ def clients_secret(here: House, client_id: str) -> None:
 @click.option("--uses", default=1, show_default=True, type=click.IntRange(1))
 @click.option("--days", default=7, show_default=True, type=click.IntRange(1, 365))
 @click.option("--division", default="510500", show_default=True)
+@_WITHOUT_PKCE
 @house
-def clients_invite(here: House, scopes: tuple[str, ...], uses: int, days: int, division: str) -> None:
+def clients_invite(
+    here: House, /, scopes: tuple[str, ...], uses: int, days: int, division: str, *, without_pkce: bool
+) -> None:
     """Make an initial access token with which a system registers itself (RFC 7591)."""
-    policy = {"scopes": list(scopes), "division": division}
+    policy = {"scopes": list(scopes), "division": division, "require_pkce": not without_pkce}
     with here.transaction() as c:
         out.print(invite(c, policy, uses=uses, until=here.now + timedelta(days=days), now=here.now))
 

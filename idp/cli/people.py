@@ -30,8 +30,18 @@ def people_add(here: House, kind: str, evidence: str) -> None:
     name = click.prompt("姓名 name")
     identifier = parse(IdentifierKind(kind), click.prompt("证件号码 number", hide_input=True))
     phone = click.prompt("手机号码 phone", default="", hide_input=True, show_default=False)
+    email = click.prompt("电子邮箱 e-mail", default="", show_default=False)
+    address = click.prompt("住址 address", default="", show_default=False)
     secret = click.prompt("密码 password", hide_input=True, confirmation_prompt=True)
-    new = NewPerson(name, (identifier,), (Mobile.parse(phone),) if phone else ())
+    new = NewPerson(
+        name,
+        (identifier,),
+        (Mobile.parse(phone),) if phone else (),
+        birth_date=getattr(identifier, "birth_date", None),
+        sex=getattr(identifier, "sex", None),
+        email=email or None,
+        address=address or None,
+    )
     registration = Registration(here.services.people, here.services.hasher, PasswordPolicy())
     with closing(here.services.database):
         person = registration.open_account(

@@ -1,12 +1,16 @@
 """The `yitong` command as an operator meets it: what works, and what refusals say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from accounts.db import Database
 from idp.cli import main
+from idp.oidc import store
+from idp.oidc.clients import ClientCache
+from idp.oidc.secret import digest
 
 ENVIRONMENT = {
     "YITONG_ENVIRONMENT": "test",
@@ -33,6 +37,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def ready(run: Run) -> Run:
     assert run("db", "upgrade").exit_code == 0
     return run
+
+
+@pytest.fixture
+def database(ready: Run, tmp_path: Path) -> Iterator[Database]:
+    """The database the commands work on."""
+    made = Database(f"sqlite:///{tmp_path / 'cli.db'}")
+    yield made
+    made.close()
 
 
 def test_help_needs_no_settings(run, monkeypatch):
@@ -87,6 +99,7 @@ def test_a_client_is_added_once_and_its_secret_shown_once(ready):
     [
         (("--redirect-uri", "http://library.example/cb"), "invalid_redirect_uri"),
         (("--division", "999999"), "unknown_division"),
+        (("--auth-method", "none", "--without-pkce"), "invalid_client_metadata"),
     ],
 )
 def test_an_unsafe_client_is_refused_with_a_cure(ready, extra, code):
@@ -109,9 +122,28 @@ def test_an_invitation_is_a_token_with_our_prefix(ready):
     assert ready("clients", "invite").output.startswith("yt_ia_")
 
 
+def test_pkce_is_left_out_only_when_asked_for(ready, database):
+    """A client, and whoever is invited, must use PKCE and gets ES256 unless the operator says otherwise by name."""
+    ready(*ADD)
+    ready(*ADD[:2], "old-library", *ADD[3:], "--without-pkce", "--id-token-alg", "RS256")
+    known = ClientCache(database)
+    made = [known.get("library"), known.get("old-library")]
+    assert [(c and c.require_pkce, c and c.id_token_signed_response_alg) for c in made] == [
+        (True, "ES256"),
+        (False, "RS256"),
+    ]
+    tokens = [ready("clients", "invite", *more).output.strip() for more in ((), ("--without-pkce",))]
+    c = database.connection()
+    policies = [c.one(store.FIND_INITIAL_ACCESS, of_digest=digest(token)).policy for token in tokens]
+    assert [policy["require_pkce"] for policy in policies] == [True, False]
+
+
 def test_a_person_is_added_without_the_number_on_the_command_line(ready):
     """Personal facts are typed at prompts; what is printed holds neither number nor password."""
-    typed = "王秀英\n510502189103150020\n\nlantern-river-orange-47\nlantern-river-orange-47\n"
+    typed = (
+        "王秀英\n510502189103150020\n\nxiuying@example.cn\n江阳区某街1号\n"
+        "lantern-river-orange-47\nlantern-river-orange-47\n"
+    )
     answer = ready("people", "add", typed=typed)
     assert answer.exit_code == 0, answer.output
     assert "person " in answer.output
@@ -125,7 +157,7 @@ def test_a_person_is_added_without_the_number_on_the_command_line(ready):
 )
 def test_a_wrong_number_or_weak_password_is_refused(ready, number, password, code):
     """A refusal names its cure and repeats neither the number nor the password."""
-    answer = ready("people", "add", typed=f"王秀英\n{number}\n\n{password}\n{password}\n")
+    answer = ready("people", "add", typed=f"王秀英\n{number}\n\n\n\n{password}\n{password}\n")
     assert answer.exit_code == 1
     assert code in answer.output
     assert number not in answer.output
