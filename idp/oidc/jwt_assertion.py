@@ -19,12 +19,16 @@ class BadAssertion(Exception):
 
 def issuer_of(token: str) -> str:
     """The `iss` the token claims, unverified: only to look up whose keys to try. Empty if it cannot be read."""
+    return unproven_texts(token).get("iss", "")
+
+
+def unproven_texts(token: str) -> dict[str, str]:
+    """The claims that are texts, unverified and therefore anybody's; none if the token cannot be read."""
     try:
         claims = json.loads(jws.extract_compact(token[:_MOST_CHARACTERS].encode()).payload)
-        issuer = claims["iss"]
-    except _UNREADABLE:
-        return ""
-    return issuer if isinstance(issuer, str) else ""
+        return {name: value for name, value in claims.items() if isinstance(value, str)}
+    except (*_UNREADABLE, AttributeError):
+        return {}
 
 
 def claims_of(token: str, jwks: Mapping[str, Any] | None, algorithms: tuple[str, ...]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from idp.oidc.errors import (
     UnmetAuthenticationRequirements,
     UnsupportedResponseType,
 )
+from idp.oidc.jwt_assertion import unproven_texts
 from idp.oidc.vocabulary import AUTHORIZATION_CODE, OFFLINE_ACCESS, REFRESH_TOKEN
 
 _log = logging.getLogger(__name__)
@@ -138,14 +139,23 @@ def reply_to(client: Client, parameters: Mapping[str, str]) -> ReplyTo:
         raise RefusedToPerson(
             "redirect_uri_unregistered", "redirect_uri is not registered for this client; register exactly this URI"
         )
-    mode = parameters.get("response_mode")
-    state = parameters.get("state")
+    mode, state = (_beside_or_inside(parameters, name) for name in ("response_mode", "state"))
     return ReplyTo(
         client.client_id,
         uri,
         mode if mode in RESPONSE_MODES else RESPONSE_MODES[0],
         state if state is not None and len(state) <= MOST["state"] else None,
     )
+
+
+def _beside_or_inside(parameters: Mapping[str, str], name: str) -> str | None:
+    """The parameter, or what a request object says of it.
+
+    The object is refused a moment later; only how that is told is read from it. It is as much the sender's word as a
+    parameter is, and the address has been checked. Unprintable it is dropped: JSON can spell what a parameter cannot.
+    """
+    inside = unproven_texts(parameters.get("request", "")).get(name, "")
+    return parameters.get(name) or (inside if inside.isprintable() else None) or None
 
 
 def unsupported(asked: Asked) -> Fields:

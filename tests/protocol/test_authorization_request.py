@@ -1,11 +1,13 @@
 """The authorization endpoint: what is accepted, what is refused, and where the answer goes."""
 
+import base64
 import itertools
 import json
 import random
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -137,6 +139,28 @@ def test_errors_reach_the_client(city, name, ask):
     assert answer["error"] == expected
     assert answer["error_description"].isascii()
     assert (answer["state"], answer["iss"]) == ("s-1", ISSUER)
+
+
+def unsigned(**claims: Any) -> str:
+    """A request object of nobody in particular."""
+    parts = ({"alg": "none"}, claims)
+    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."
+
+
+def test_a_refused_request_object_says_how_to_be_refused(city):
+    """A client that sent its whole request as an object is told in the way it asked for, with its own state."""
+    wanted = unsigned(response_mode="form_post", state="s-inside", redirect_uri="https://evil.example/")
+    reply = city.refusal(get(request=wanted, state=None))
+    assert (reply.status, reply.location) == (200, None)
+    for told in (f'action="{REDIRECT}"', 'value="request_not_supported"', 'value="s-inside"'):
+        assert told in reply.body.decode()
+
+
+@pytest.mark.parametrize("state", ["s\r\nSet-Cookie: a=b", "\ud800", "s" * 2049, 7, None, {"a": "b"}])
+def test_what_no_parameter_could_say_is_not_echoed(city, state):
+    """A state that JSON can spell and a parameter cannot is dropped, and beside the object the parameter wins."""
+    assert "state" not in answer_of(city.refusal(get(request=unsigned(state=state), state=None)))
+    assert answer_of(city.refusal(get(request=unsigned(state="inside"))))["state"] == "s-1"
 
 
 @pytest.mark.parametrize("name", ERRORS)
