@@ -20,6 +20,7 @@ class Persona:
     shows: str
     shows_zh: str
     phone: str | None = None
+    email: str | None = None
     address: str | None = None
     status: str = "active"
 
@@ -34,6 +35,7 @@ PERSONAS: tuple[Persona, ...] = (
         "an elder whose identity a clerk has checked (IAL3); her phone is shared with her husband; try the elder mode",
         "年长的市民，窗口已核验身份（IAL3）；手机号与老伴共用；可试试长辈版",
         phone="+8613900000001",
+        email="xiuying@example.cn",
         address="泸州市江阳区示例街1号",
     ),
     Persona(

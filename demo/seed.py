@@ -86,6 +86,7 @@ def _open_account(services: Services, registration: Registration, persona: Perso
         phones,
         birth_date=getattr(identifier, "birth_date", None),
         sex=getattr(identifier, "sex", None),
+        email=persona.email,
         address=persona.address,
     )
     proofs = tuple(Proof(kind, "demo") for kind in persona.evidence)

@@ -96,9 +96,14 @@ MACHINE = NewClient(
 
 
 def _of_suites() -> tuple[NewClient, ...]:
-    """Two clients for the OpenID Foundation's test plans, which run without PKCE: an exception, written down here."""
-    methods = ("client_secret_basic", "client_secret_post")
-    return tuple(_of_suite(number, method) for number, method in enumerate(methods, start=1))
+    """Clients for the OpenID Foundation's test plans, which run without PKCE: an exception, written down here.
+
+    Only the last has a back-channel: a notice fails any module of the suite that does not wait for one.
+    """
+    methods = ("client_secret_basic", "client_secret_post", "client_secret_basic")
+    told = f"{SUITES[0]}{_OF_SUITE}/backchannel_logout"
+    plain = (_of_suite(number, method) for number, method in enumerate(methods, start=1))
+    return (*plain, replace(_of_suite(len(methods) + 1, "client_secret_basic"), backchannel_logout_uri=told))
 
 
 def _of_suite(number: int, method: str) -> NewClient:
@@ -114,7 +119,6 @@ def _of_suite(number: int, method: str) -> NewClient:
         sector="conformance",
         redirect_uris=tuple(f"{suite}{_OF_SUITE}/callback" for suite in SUITES),
         post_logout_redirect_uris=tuple(f"{suite}{_OF_SUITE}/post_logout_redirect" for suite in SUITES),
-        backchannel_logout_uri=f"{SUITES[0]}{_OF_SUITE}/backchannel_logout",
         scopes=scopes,
         claims_ceiling=of_scopes(scopes),
         token_endpoint_auth_method=method,

@@ -1,0 +1,76 @@
+"""The OpenID Foundation's Config plan, and whether what the operator is told is true."""
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from idp.oidc.claims import scopes_supported
+from tests.conformance.suite import HOW_TO, ISSUER, configuration
+
+HERE = Path(__file__).parent
+PLANS = ("test_basic.py", "test_config.py", "test_logout.py")
+# What the suite's schema of provider metadata knows, of what we announce.
+KNOWN = {
+    "issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri", "introspection_endpoint",
+    "revocation_endpoint", "registration_endpoint", "end_session_endpoint", "scopes_supported", "claims_supported",
+    "claim_types_supported", "claims_parameter_supported", "response_types_supported", "response_modes_supported",
+    "grant_types_supported", "subject_types_supported", "id_token_signing_alg_values_supported",
+    "acr_values_supported", "prompt_values_supported", "display_values_supported", "code_challenge_methods_supported",
+    "authorization_response_iss_parameter_supported", "request_parameter_supported",
+    "request_uri_parameter_supported", "token_endpoint_auth_methods_supported",
+    "token_endpoint_auth_signing_alg_values_supported", "introspection_endpoint_auth_methods_supported",
+    "introspection_endpoint_auth_signing_alg_values_supported", "revocation_endpoint_auth_methods_supported",
+    "revocation_endpoint_auth_signing_alg_values_supported", "backchannel_logout_supported",
+    "backchannel_logout_session_supported", "ui_locales_supported",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("leaving", [("static-client", False)], indirect=True)
+def test_oidcc_discovery_endpoint_verification(leaving):
+    """The metadata is public JSON over its own issuer, complete, without surprises, and the keys are public."""
+    reply = leaving.http.get("/.well-known/openid-configuration")
+    found = reply.get_json()
+    assert (reply.status_code, reply.mimetype, found["issuer"]) == (200, "application/json", ISSUER)
+    assert set(found) <= KNOWN
+    assert not [name for name, value in found.items() if value in ([], "", None)]
+    addresses = [found[name] for name in found if name.endswith(("_endpoint", "_uri"))]
+    assert all(url.startswith("https://") and "#" not in url for url in addresses)
+    assert "code" in found["response_types_supported"]
+    assert set(found["subject_types_supported"]) <= {"public", "pairwise"}
+    assert "RS256" in found["id_token_signing_alg_values_supported"]
+    assert "openid" in found["scopes_supported"]
+    assert {"client_secret_basic", "client_secret_post"} <= set(found["token_endpoint_auth_methods_supported"])
+    assert isinstance(found["code_challenge_methods_supported"], list)
+    keys = leaving.http.get(urlsplit(found["jwks_uri"]).path).get_json()["keys"]
+    assert {key["kty"] for key in keys} == {"RSA", "EC"}
+    assert all(key["kid"] and not {"d", "k", "p", "q"} & set(key) for key in keys)
+    assert len({key["kid"] for key in keys}) == len(keys)
+
+
+def test_every_module_is_in_the_how_to():
+    """The table of expected results names every module that is tested here, and no other."""
+    tests = "".join((HERE / name).read_text(encoding="utf-8") for name in PLANS)
+    tested = {name.replace("_", "-") for name in re.findall(r"def test_(oidcc_\w+)", tests)}
+    listed = re.findall(r"^\| `(oidcc-[\w-]+)` \|", HOW_TO.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name for name in listed if not name.endswith("-test-plan")} == tested
+    assert len(set(listed)) == len(listed)
+
+
+@pytest.mark.parametrize("name", ["static-client", "dynamic-client"])
+def test_configurations_leave_nothing_open(told, name):
+    """Every place-holder is filled by what a documented command prints, and none of it is in the repository."""
+    filled = json.dumps(configuration(name, told))
+    assert not re.search(r"[A-Z]{4,}_[A-Z_0-9]{4,}", filled)
+    raw = (HERE / f"{name}.json").read_text(encoding="utf-8")
+    assert not re.search(r"yt_|\d{11}", raw)
+
+
+def test_the_commands_name_every_scope_of_the_plans():
+    """A scope that the plans ask for and a command leaves out would be a warning nobody expects."""
+    wanted = {"openid", "profile", "email", "address", "phone", "offline_access"}
+    assert wanted <= set(scopes_supported())
+    for scope in wanted:
+        assert HOW_TO.read_text(encoding="utf-8").count(f"--scope {scope}") == 5
