@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from babel.messages.pofile import read_po
 
 from idp.oidc.claims import scopes_supported
 from tests.conformance.suite import HOW_TO, ISSUER, configuration
@@ -74,3 +75,15 @@ def test_the_commands_name_every_scope_of_the_plans():
     assert wanted <= set(scopes_supported())
     for scope in wanted:
         assert HOW_TO.read_text(encoding="utf-8").count(f"--scope {scope}") == 5
+
+
+def test_the_automation_reads_both_languages():
+    """Whatever text the automation waits for is on our pages in Chinese, and in English as the suite's browser asks."""
+    po = HERE.parents[1] / "idp/translations/en/LC_MESSAGES/messages.po"
+    with po.open("rb") as file:
+        catalogue = read_po(file)
+    texts = [(str(message.id), str(message.string)) for message in catalogue if message.id]
+    waited = re.findall(r'"id", "main", 10, "([^"]*\|[^"]*)"', (HERE / "static-client.json").read_text("utf-8"))
+    for chinese, english in {tuple(pattern.split("|")) for pattern in waited}:
+        assert [text for text in texts if chinese in text[0] and english in text[1]], (chinese, english)
+    assert len(set(waited)) == 3
