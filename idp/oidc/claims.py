@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Protocol
 
 from accounts.db import Connection
@@ -271,8 +272,28 @@ def granted(scopes: Iterable[str], requested: RequestedClaims, client: CeilingOf
 
     Asking for more is no error (OpenID Connect Core §5.5): it is left out. See `beyond_ceiling` for what to log.
     """
+    if not requested:
+        has_basis = bool(client.purpose and client.legal_basis)
+        return _granted_by_scope(tuple(scopes), client.scopes, client.claims_ceiling, has_basis)
     asked = _asked(frozenset(scopes), requested)
     return tuple(claim.name for claim in CLAIMS if claim.name in asked and _may_have(client, claim))
+
+
+@lru_cache(maxsize=4096)  # keyed by registered values only, so that no stranger fills it
+def _granted_by_scope(
+    asked: tuple[str, ...],
+    scopes: tuple[str, ...],
+    ceiling: tuple[str, ...],
+    has_basis: bool,  # noqa: FBT001 - a key
+) -> tuple[str, ...]:
+    return tuple(
+        claim.name
+        for claim in CLAIMS
+        if claim.scope in asked
+        and claim.scope in scopes
+        and claim.name in ceiling
+        and (has_basis or claim.sensitivity is not Sensitivity.SENSITIVE)
+    )
 
 
 def beyond_ceiling(scopes: Iterable[str], requested: RequestedClaims, client: CeilingOf) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,7 @@ MAX_PARAMETERS = 100
 FORM = "application/x-www-form-urlencoded"
 Headers = tuple[tuple[str, str], ...]
 NO_STORE: Headers = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
-_CONTROL = frozenset(map(chr, range(32))) | {"\x7f"}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Parameters(Mapping[str, str]):
@@ -76,7 +77,7 @@ def _decoded(raw: bytes) -> str:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise BadParameters("a parameter is not UTF-8; encode it as UTF-8") from None
-    if not _CONTROL.isdisjoint(text):
+    if not text.isprintable() and _CONTROL.search(text):
         raise BadParameters("a parameter holds a control character; remove it")
     return text
 

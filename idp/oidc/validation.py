@@ -154,8 +154,11 @@ def _beside_or_inside(parameters: Mapping[str, str], name: str) -> str | None:
     The object is refused a moment later; only how that is told is read from it. It is as much the sender's word as a
     parameter is, and the address has been checked. Unprintable it is dropped: JSON can spell what a parameter cannot.
     """
-    inside = unproven_texts(parameters.get("request", "")).get(name, "")
-    return parameters.get(name) or (inside if inside.isprintable() else None) or None
+    beside = parameters.get(name)
+    if beside is not None or "request" not in parameters:
+        return beside
+    inside = unproven_texts(parameters["request"]).get(name, "")
+    return inside if inside and inside.isprintable() else None
 
 
 def unsupported(asked: Asked) -> Fields:
@@ -347,6 +350,8 @@ CHECKS: tuple[Check, ...] = (
     Check("locales", _BOTH, locales),
 )
 
+_CHECKS_AT = {entry: tuple(check for check in CHECKS if entry & check.entries) for entry in Entry}
+
 
 def validate(
     parameters: Mapping[str, str],
@@ -361,9 +366,8 @@ def validate(
     asked = Asked(parameters, client, read_hint)
     fields: dict[str, Any] = {}
     try:
-        for check in CHECKS:
-            if entry & check.entries:
-                fields.update(check.run(asked))
+        for check in _CHECKS_AT[entry]:
+            fields.update(check.run(asked))
     except ProtocolError as error:
         raise AuthorizationError(error, to) from None
     return AuthorizationRequest(

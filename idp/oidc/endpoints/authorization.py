@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 from accounts import audit
 from accounts.db import Connection
@@ -233,7 +233,8 @@ def _redirect(uri: str, fields: Mapping[str, str]) -> Reply:
 
 def with_query(uri: str, fields: Iterable[tuple[str, str]]) -> str:
     """The registered URI with these parameters added to its query, and nothing else about it changed."""
-    joint = "&" if urlsplit(uri).query else ("" if uri.endswith("?") else "?")
+    _, mark, query = uri.partition("?")
+    joint = "&" if query else ("" if mark else "?")
     return uri + joint + urlencode(tuple(fields), quote_via=quote)
 
 
