@@ -94,6 +94,7 @@ _SEAL = Statement(
     )
 )
 _LAST_BATCH = Statement(sa.select(audit_batches).order_by(audit_batches.c.number.desc()).limit(1))
+_FIRST_BATCH = Statement(sa.select(audit_batches).order_by(audit_batches.c.number).limit(1))
 _INSERT_BATCH = Statement(sa.insert(audit_batches), columns=[c.key for c in audit_batches.columns])
 _BATCHES = Statement(sa.select(audit_batches).order_by(audit_batches.c.number))
 _OF_BATCH = Statement(
@@ -236,6 +237,12 @@ def seal(c: Connection, vault: Vault, *, now: datetime) -> int:
     c.execute(_INSERT_BATCH, number=number, records=len(events), seal=signature, sealed_at=now)
     c.execute_many(_SEAL, chained)
     return len(events)
+
+
+def rests_on_older_keys(c: Connection, vault: Vault) -> bool:
+    """Whether verifying the chain takes another key than the current one: the oldest batch tells, for keys follow."""
+    first = c.one(_FIRST_BATCH)
+    return first is not None and vault.is_stale(first.seal)
 
 
 def verify(c: Connection, vault: Vault) -> Verdict:

@@ -11,7 +11,7 @@ into a password of ours; its login name stays sealed, so that keys can rotate.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +37,7 @@ linked_accounts = sa.Table(
     sa.Column("level", sa.Integer, nullable=False),
     sa.Column("rule", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False, index=True),
-    sa.Column("secret", sa.LargeBinary),  # sealed; gone once adopted, or never kept when it was guessable
+    sa.Column("secret", sa.LargeBinary),  # sealed; only the login name once adopted, or when it was guessable
     sa.Column("recipe", sa.Text),
     sa.Column("last_login_at", UtcDateTime),
     sa.Column("linked_at", UtcDateTime, nullable=False),
@@ -121,16 +121,17 @@ class Linking:
 
     def adopt(self, c: Connection, login: Any, *, now: datetime) -> None:
         """The account's own secret is erased, in the caller's transaction: the person has a password of ours now."""
-        erased = self.sealed(LegacySecret("", "", login.login_name))
+        erased = self.sealed(LegacySecret("", "", login.login_name), login.login_name)
         c.execute(_ADOPT, of_system=login.system, of_uid=login.uid, erased=erased, now=now)
 
     def login_index(self, login_name: str) -> bytes:
         """What a link's row is found by."""
         return self._vault.index(_folded(login_name), kind=LOGIN_NAME)
 
-    def sealed(self, secret: LegacySecret) -> bytes:
-        """A legacy secret as it is stored until its first use."""
-        return self._vault.seal(secret.to_text(), place=SECRET)
+    def sealed(self, secret: LegacySecret, login_name: str) -> bytes:
+        """A legacy secret as it is stored until its first use, with the login name that finds it."""
+        other = login_name if secret.login_name != login_name else None
+        return self._vault.seal(replace(secret, found_by=other).to_text(), place=SECRET)
 
 
 def confirm(c: Connection, person_id: str) -> int:
@@ -180,6 +181,15 @@ def link_row(
         "linked_at": now,
         "adopted_at": None,
     }
+
+
+def indexed_login(secret: str) -> str:
+    """What a link is found by, from its opened secret: when keys rotate, the index is made again from it.
+
+    The seal keeps the login name even after the secret was erased, so that there is always something to index.
+    """
+    held = LegacySecret.from_text(secret)
+    return _folded(held.found_by or held.login_name or "")
 
 
 def _folded(login_name: str) -> str:

@@ -279,7 +279,7 @@ class _Batch:
             rule=account.rule,
             run_id=self._run.id,
             now=self._now,
-            secret=self._linking.sealed(account.secret),
+            secret=self._linking.sealed(account.secret, account.login_name),
             recipe=account.recipe,
             last_login_at=account.last_login_at,
         )

@@ -134,6 +134,11 @@ class Vault:
         current = next(key for key in live if key.profile is chosen)
         return cls(current, live)
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The id of every live key, the current one first."""
+        return tuple(dict.fromkeys(key.header[3:].decode() for key in self._live))
+
     def __repr__(self) -> str:
         """Without any key."""
         return f"<Vault {self._current.profile.name}, {len(self._live) // len(PROFILES)} keys>"

@@ -34,6 +34,7 @@ FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(hours=1)
 PER_DESTINATION = 2  # a destination that hangs holds this many threads, the others stay free for the rest
 THREADS = 8
+SEALED_MESSAGE = "outbox.sealed"
 
 outbox = sa.Table(
     "outbox",
@@ -153,7 +154,7 @@ def announce_logout(c: Connection, *, client_id: str, uri: str, sub: str | None,
 
 def send_sms(c: Connection, vault: Vault, *, phone: Mobile, text: str, now: datetime) -> str:
     """The message will be sent once the caller's transaction commits; phone and text are stored sealed."""
-    sealed = vault.seal(orjson.dumps({"phone": phone.canonical, "text": text}).decode(), place="outbox.sealed")
+    sealed = vault.seal(orjson.dumps({"phone": phone.canonical, "text": text}).decode(), place=SEALED_MESSAGE)
     return _enqueue(c, "sms", "sms", {}, now=now, sealed=sealed)
 
 
@@ -203,7 +204,7 @@ def _deliver_logout(outlets: Outlets, row: Any, now: datetime) -> None:
 def _deliver_sms(outlets: Outlets, row: Any, _now: datetime) -> None:
     if outlets.sms is None:
         raise NotDelivered("no SMS gateway is configured")
-    message = orjson.loads(outlets.vault.open(row.sealed, place="outbox.sealed"))
+    message = orjson.loads(outlets.vault.open(row.sealed, place=SEALED_MESSAGE))
     outlets.sms.send(Mobile.parse(message["phone"]), message["text"])
 
 

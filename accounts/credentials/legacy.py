@@ -48,15 +48,19 @@ _COSTLY = frozenset({"crypt", "bcrypt", "phpass", "django"})
 
 @dataclass(frozen=True, slots=True)
 class LegacySecret:
-    """What an older system stored about one password. `login_name` is kept where the recipe mixes it in."""
+    """What an older system stored about one password. `login_name` is the one that the recipe mixes in.
+
+    `found_by` is the login name that people type, where it is another one.
+    """
 
     digest: str = field(repr=False)
     salt: str = field(default="", repr=False)
     login_name: str | None = field(default=None, repr=False)
+    found_by: str | None = field(default=None, repr=False)
 
     def to_text(self) -> str:
         """For sealing."""
-        return json.dumps([self.digest, self.salt, self.login_name])
+        return json.dumps([self.digest, self.salt, self.login_name, *([self.found_by] if self.found_by else [])])
 
     @classmethod
     def from_text(cls, text: str) -> LegacySecret:

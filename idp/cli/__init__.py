@@ -12,7 +12,8 @@ import click
 
 from idp.cli.checking import check
 from idp.cli.clients import clients_group
-from idp.cli.operations import audit_group, calibrate, db, deliveries, keys
+from idp.cli.keys import keys
+from idp.cli.operations import audit_group, calibrate, db, deliveries
 from idp.cli.people import people
 from idp.cli.processes import serve, worker
 from idp.cli.terminal import Commands, House

@@ -1,4 +1,4 @@
-"""Commands about the schema, the signing keys, the audit trail, deliveries and this machine."""
+"""Commands about the schema, the audit trail, deliveries and this machine."""
 
 from __future__ import annotations
 
@@ -45,22 +45,6 @@ def db_downgrade(here: House, revision: str) -> None:
 def db_revise(here: House, message: str) -> None:
     """For developers: write a revision with what the tables in code have and this database has not."""
     migrations.revise(here.services.database, message)
-
-
-@click.group()
-def keys() -> None:
-    """The keys that sign tokens."""
-
-
-@keys.command("rotate")
-@click.option("--now", "at_once", is_flag=True, help="Emergency: sign with the new key at once.")
-@house
-def keys_rotate(here: House, at_once: bool) -> None:  # noqa: FBT001 - click hands flags over so
-    """Publish new keys now; they sign once relying systems have had time to fetch them."""
-    lead = {"lead": timedelta(0)} if at_once else {}
-    with here.transaction() as c:
-        for kid in here.services.keys.rotate(c, here.now, **lead):
-            out.print(f"published {kid}")
 
 
 @click.group("audit")

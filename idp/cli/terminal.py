@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+import pwd
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import cached_property
+from types import FrameType
 from typing import IO, Any
 
 import click
 from pydantic import ValidationError
 from rich.console import Console
 
+from accounts import audit
 from accounts.db import Connection, Database
 from accounts.errors import AccountsError, CredentialRefused, Unavailable
 from accounts.vault import Vault
@@ -21,6 +26,7 @@ from idp.oidc.errors import ProtocolError
 from idp.services import Services, build_services
 
 REFUSED, MISUSED, LATER = 1, 2, 75
+_LONGEST_ACCOUNT = 64
 
 # code → cause, cure. A code that is not here tells its own story (identifiers, protocol errors).
 EXPLAINED: dict[str, tuple[str, str]] = {
@@ -72,6 +78,39 @@ def told(error: Exception) -> Told:
     return Told(code, cause, cure, LATER if isinstance(error, Unavailable) else REFUSED)
 
 
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM let the batch end first; what is yielded says whether one came."""
+    asked = False
+
+    def ask(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature is the system's
+        nonlocal asked
+        asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _account() -> str:
+    """The name of the account that runs this process; behind sudo, of whoever called it.
+
+    Asked of the system, not of the environment, which anybody may set. SUDO_USER is believed of root alone: whoever
+    is root could write any name into the database anyway.
+    """
+    uid = os.getuid()
+    called = os.environ.get("SUDO_USER", "") if uid == 0 else ""
+    if called.isprintable() and called:
+        return called[:_LONGEST_ACCOUNT]
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container may run under a number that has no name
+        return f"uid-{uid}"
+
+
 class Commands(click.Group):
     """A group whose commands never end in a traceback for what an operator can cure."""
 
@@ -105,6 +144,23 @@ class House:
     def now(self) -> datetime:
         """The moment."""
         return self.services.clock()
+
+    @cached_property
+    def actor(self) -> str:
+        """Who runs this command, for the audit: `operator:` and the account of the operating system."""
+        return f"operator:{_account()}"
+
+    def record(
+        self,
+        c: Connection,
+        event: str,
+        *,
+        client: str | None = None,
+        person: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """What this command changes is on record, with who ran it, in the transaction of the change."""
+        audit.append(c, event, now=self.now, actor=self.actor, client=client, person=person, detail=detail)
 
     def persons_changed(self, c: Connection, person_ids: Sequence[str], now: datetime) -> None:
         """Every session and token of these persons ends, in this transaction: a merge that let them in was undone."""

@@ -8,7 +8,7 @@ from accounts.errors import Conflict
 from accounts.identifiers import CitizenId, IdentifierKind, Mobile, parse
 from accounts.organisations import LegalPersonAttributes, NewLegalPerson
 from accounts.people import NewPerson, People, natural_persons, person_identifiers
-from accounts.resealing import reseal
+from accounts.resealing import Position, reseal
 from accounts.vault import Vault
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -129,7 +129,7 @@ def test_keys_rotate_under_living_people(database, clock, profile):
     assert [both.find(c, citizen(i)) for i in range(7)] == ids
     with pytest.raises(Conflict):
         register(both, database, clock, citizen(3))
-    rewritten, after = 0, (0, "")
+    rewritten, after = 0, Position()
     while after is not None:
         done = reseal(c, both.vault, 3, after=after)
         rewritten, after = rewritten + done.rewritten, done.after

@@ -13,7 +13,7 @@ from accounts.db import Connection, Database, Statement, UtcDateTime, metadata, 
 from accounts.identifiers import Mobile
 from accounts.vault import Vault
 
-_PLACE = "sandbox_messages.sealed"
+PLACE = "sandbox_messages.sealed"
 
 sandbox_messages = sa.Table(
     "sandbox_messages",
@@ -56,7 +56,7 @@ class SandboxSms:
     def send(self, phone: Mobile, text: str) -> str:
         """The message is on the sandbox page; returns its id."""
         message_id = new_id()
-        sealed = self._vault.seal(orjson.dumps([phone.masked, text]).decode(), place=_PLACE)
+        sealed = self._vault.seal(orjson.dumps([phone.masked, text]).decode(), place=PLACE)
         self._database.connection().execute(_INSERT, id=message_id, sealed=sealed, created_at=self._clock())
         return message_id
 
@@ -67,5 +67,5 @@ def newest(c: Connection, vault: Vault, most: int = 50) -> list[Message]:
 
 
 def _opened(vault: Vault, sealed: bytes, at: datetime) -> Message:
-    phone, text = orjson.loads(vault.open(sealed, place=_PLACE))
+    phone, text = orjson.loads(vault.open(sealed, place=PLACE))
     return Message(phone, text, at)

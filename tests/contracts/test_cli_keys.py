@@ -1,0 +1,92 @@
+"""`yitong keys` on both databases."""
+
+import os
+import signal
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+
+from accounts import audit
+from accounts.db import Statement
+from accounts.vault import Vault
+from idp.cli.keys import keys
+from idp.cli.terminal import House
+from idp.resealing import SEALED
+from tests.contracts.conftest import vault_keys
+from tests.contracts.test_resealing import NEW, NOW, OLD, fill, stale
+
+EVERY = Statement(sa.select(audit.audit_events).order_by(audit.audit_events.c.at))
+
+
+@pytest.fixture
+def filled(database, monkeypatch):
+    """Everything is sealed with the old key, and the new one is in front."""
+    fill(database, Vault.from_keys([OLD]))
+    monkeypatch.setenv("YITONG_VAULT_KEYS", vault_keys(NEW, OLD))
+    return database
+
+
+def recorded(database, event):
+    rows = database.connection().rows(EVERY)
+    return [row for row in rows if row.event == event]
+
+
+def test_reseal_moves_everything_and_says_which_key_may_go(yitong, filled):
+    """After it nothing needs the old key, and the answer names the key that may be retired."""
+    answer = yitong("keys", "reseal")
+    assert answer.exit_code == 0, answer.output
+    assert "k1 may leave YITONG_VAULT_KEYS" in answer.output
+    assert stale(filled, Vault.from_keys([NEW]))[0] == []
+    (record,) = recorded(filled, "administrator:vault:reseal")
+    assert record.actor.startswith("operator:")
+    assert record.detail["rows"] >= len(SEALED)
+    assert (record.detail["key"], record.detail["complete"]) == ("k2", True)
+
+
+def test_reseal_again_changes_and_records_nothing(yitong, filled):
+    """The second run only reads, and the audit does not say that something moved."""
+    yitong("keys", "reseal")
+    again = yitong("keys", "reseal")
+    assert (again.exit_code, "0 rows moved" in again.output) == (0, True)
+    assert len(recorded(filled, "administrator:vault:reseal")) == 1
+
+
+def test_reseal_without_the_old_key_is_refused(yitong, filled, monkeypatch):
+    """Whoever took the old key out too early is told to put it back, and nothing is lost."""
+    monkeypatch.setenv("YITONG_VAULT_KEYS", vault_keys(NEW))
+    answer = yitong("keys", "reseal")
+    assert (answer.exit_code, "seal_broken" in answer.output) == (1, True)
+    assert recorded(filled, "administrator:vault:reseal") == []
+
+
+def test_an_audit_chain_of_the_old_key_keeps_it_in_the_list(yitong, filled):
+    """Batches signed with the old key are verified with it, so the answer does not send it away."""
+    old = Vault.from_keys([OLD])
+    with filled.transaction() as c:
+        audit.append(c, "person:session:open", now=NOW)
+        audit.seal(c, old, now=NOW)
+    answer = yitong("keys", "reseal")
+    assert (answer.exit_code, "Keep k1 last" in answer.output) == (0, True)
+    assert "stand" in yitong("audit", "verify").output
+
+
+def test_an_interrupted_reseal_ends_with_75_and_goes_on(yitong, filled):
+    """A signal between two batches ends the command; the same command then finishes."""
+    here, statements = House(), iter(range(1000))
+    here.database.count = lambda: os.kill(os.getpid(), signal.SIGTERM) if next(statements) == 1 else None
+    answer = CliRunner().invoke(keys, ["reseal"], obj=here)
+    assert (answer.exit_code, "run the same command again" in answer.output) == (75, True)
+    assert recorded(filled, "administrator:vault:reseal")[0].detail["complete"] is False
+    assert 0 < len(stale(filled, Vault.from_keys([NEW, OLD]))[0]) < len(SEALED) + 3
+    assert yitong("keys", "reseal").exit_code == 0
+    assert stale(filled, Vault.from_keys([NEW]))[0] == []
+
+
+def test_rotating_the_signing_keys_is_on_record(yitong, database):
+    """Who published new keys, and which, is in the audit once."""
+    answer = yitong("keys", "rotate")
+    assert answer.exit_code == 0, answer.output
+    (record,) = recorded(database, "administrator:keys:rotate")
+    assert record.actor.startswith("operator:")
+    assert all(kid in answer.output for kid in record.detail["published"])

@@ -1,0 +1,233 @@
+"""Every sealed column of the house moves to a new key, and none is forgotten."""
+
+import ast
+import secrets
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from accounts import resealing
+from accounts.credentials import password as passwords
+from accounts.credentials.legacy import LegacySecret
+from accounts.db import Statement, metadata
+from accounts.errors import SealBroken
+from accounts.identifiers import CitizenId, IdentifierKind, Mobile, parse
+from accounts.linking import Linking, link_row, linked_accounts
+from accounts.organisations import LegalPersonAttributes, NewLegalPerson
+from accounts.people import NewPerson, People
+from accounts.resealing import Position, reseal
+from accounts.vault import Vault
+from idp import outbox
+from idp.adapters.systems import sandbox
+from idp.adapters.systems.sandbox import SandboxSms
+from idp.migrations import load_tables
+from idp.oidc.keys import KeyRing
+from idp.resealing import SEALED
+from tests.architecture.tracked import text_of, tracked
+from tests.builders import citizen_number
+
+load_tables()
+OLD, NEW = ("k1", b"1" * 32), ("k2", b"2" * 32)
+PHONE = Mobile.parse("13900000031")
+COMPANY = parse(IdentifierKind.USCC, "93510502100000008X")
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+# Bytes that no vault made readable: SHA-256 digests, and the signatures of the audit's chain, which are never opened.
+NOT_SEALED = {
+    "access_tokens.digest",
+    "audit_batches.seal",
+    "audit_events.seal",
+    "authorization_requests.browser_binding",
+    "authorization_requests.code_digest",
+    "clients.previous_secret_digest",
+    "clients.registration_token_digest",
+    "clients.secret_digest",
+    "initial_access_tokens.digest",
+    "refresh_tokens.digest",
+    "sessions.handle_digest",
+    "spent_assertions.digest",
+}
+
+
+def named(column):
+    return f"{column.table.name}.{column.name}"
+
+
+def columns_of_bytes():
+    return {
+        named(column)
+        for table in metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, sa.LargeBinary)
+    }
+
+
+def test_every_column_of_bytes_is_sealed_indexed_or_known_to_be_neither():
+    """A new column of bytes must say what it is before it is merged: retiring a key must never lose it."""
+    moved = [named(each.sealed) for each in SEALED] + [named(each.index.column) for each in SEALED if each.index]
+    assert len(moved) == len(set(moved))
+    assert columns_of_bytes() == {*moved, *NOT_SEALED}
+
+
+def test_every_sealed_place_moves_once():
+    """A place says which column a seal belongs to, so each column has one of its own."""
+    places = [each.place for each in SEALED]
+    assert len(set(places)) == len(places)
+    assert set(resealing.SEALED) <= set(SEALED)
+
+
+def calls_of(name, method):
+    for node in ast.walk(ast.parse(text_of(name))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == method:
+            yield {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+
+
+def test_whoever_seals_names_a_place_that_moves():
+    """The sources are read: `seal(…, place=X)` outside the vault names a constant of a column that is moved."""
+    constants = {"ATTRIBUTES", "IDENTIFIER", "PHONE", "CREDENTIAL", "LEGAL_ATTRIBUTES", "LEGAL_IDENTIFIER", "SECRET"}
+    constants |= {"PLACE", "SEALED_MESSAGE", "self.place"}
+    named_places = {
+        told["place"]
+        for name in tracked("accounts/*.py", "idp/*.py", "migration_tools/*.py")
+        for told in calls_of(name, "seal")
+        if "place" in told
+    }
+    assert named_places == constants
+
+
+@pytest.fixture
+def old():
+    return Vault.from_keys([OLD])
+
+
+@pytest.fixture
+def both():
+    return Vault.from_keys([NEW, OLD])
+
+
+@pytest.fixture
+def new():
+    return Vault.from_keys([NEW])
+
+
+def fill(database, vault):
+    """One row in every sealed column, through the code that seals there; returns the person's id."""
+    people, linking = People(vault), Linking(vault)
+    with database.transaction() as c:
+        number = CitizenId.parse(citizen_number(3))
+        person = people.register(c, NewPerson("张三丰", (number,), (PHONE,)), now=NOW)
+        passwords.store(c, vault, person.id, "$argon2id$not-a-real-one", now=NOW)
+        company = NewLegalPerson(LegalPersonAttributes("试验公司"), (COMPANY,))
+        people.register_legal_person(c, company, now=NOW)
+        links = Statement(sa.insert(linked_accounts))
+        for uid, typed, mixed_in in (("7", "Zhang.San", "zs7"), ("8", "lisi", "lisi")):
+            secret = LegacySecret("digest", "salt", mixed_in)
+            row = link_row(
+                system="library",
+                uid=uid,
+                person_id=person.id,
+                login_index=linking.login_index(typed),
+                rule="number_and_name",
+                run_id="run",
+                now=NOW,
+                secret=linking.sealed(secret, typed),
+                recipe="hex(md5(p))",
+            )
+            c.execute(links, **row)
+        KeyRing(database, vault).ensure(c, NOW)
+        outbox.send_sms(c, vault, phone=PHONE, text="您好", now=NOW)
+    SandboxSms(database, vault, lambda: NOW, environment="test").send(PHONE, "您好")
+    return person.id
+
+
+def move(database, vault, limit=20):
+    """Everything, in batches; how many rows were rewritten."""
+    rewritten, after = 0, Position()
+    while after is not None:
+        done = reseal(database.connection(), vault, limit, after=after, columns=SEALED)
+        rewritten, after = rewritten + done.rewritten, done.after
+    return rewritten
+
+
+def stale(database, vault):
+    """Every sealed value that this vault would not seal so, and how many sealed values each column has."""
+    found, counts = [], {}
+    for each in SEALED:
+        rows = database.connection().rows(Statement(sa.select(each.sealed.label("sealed"))))
+        counts[each.name] = len(rows)
+        found += [each.name for row in rows if row.sealed is not None and vault.is_stale(row.sealed)]
+    return found, counts
+
+
+def test_everything_moves_and_opens_without_the_old_key(database, old, both, new):
+    """After resealing a vault without the old key opens every column and finds by every index."""
+    person_id = fill(database, old)
+    before, counts = stale(database, both)
+    assert set(before) == {each.name for each in SEALED}
+    assert all(counts.values())
+    assert move(database, both) == sum(counts.values())
+    assert stale(database, new)[0] == []
+    c, people = database.connection(), People(new)
+    assert people.find(c, CitizenId.parse(citizen_number(3))) == person_id
+    assert people.find_legal_person(c, COMPANY) is not None
+    assert [phone.canonical for phone in people.phones(c, person_id)] == [PHONE.canonical]
+    assert people.phone_verified(c, person_id, PHONE, now=NOW)
+    assert passwords.read(c, new, person_id) == "$argon2id$not-a-real-one"
+    assert KeyRing(database, new).current("RS256", NOW).alg == "RS256"
+    assert [message.text for message in sandbox.newest(c, new)] == ["您好"]
+
+
+@pytest.mark.parametrize(("typed", "uid", "mixed_in"), [("zhang.san", "7", "zs7"), ("LISI", "8", "lisi")])
+def test_an_older_systems_login_name_is_found_after_the_move(database, old, both, new, typed, uid, mixed_in):
+    """People go on typing the login name they know, also where the recipe mixes in another one."""
+    fill(database, old)
+    move(database, both)
+    (login,) = Linking(new).find(database.connection(), typed)
+    assert login.uid == uid
+    opened = LegacySecret.from_text(new.open(login.sealed, place="linked_accounts.secret"))
+    assert (opened.digest, opened.login_name) == ("digest", mixed_in)
+
+
+def test_an_adopted_login_name_is_found_after_the_move(database, old, both, new):
+    """Once the old secret is erased, the login name alone still moves."""
+    fill(database, old)
+    linking, c = Linking(old), database.connection()
+    linking.adopt(c, linking.find(c, "zhang.san")[0], now=NOW)
+    move(database, both)
+    (login,) = Linking(new).find(c, "Zhang.San")
+    assert (login.uid, Linking(new).verify(login, "anything")) == ("7", False)
+
+
+def test_a_finished_move_moves_nothing(database, old, both):
+    """Run again it only reads, so it may be broken off and repeated at will."""
+    fill(database, old)
+    move(database, both, limit=1000)
+    assert move(database, both) == 0
+
+
+def test_a_row_changed_meanwhile_is_left_to_who_changed_it(database, old, both):
+    """Between reading and writing somebody chose a new password: theirs stays."""
+    person_id = fill(database, old)
+    c = database.connection()
+    column = next(each for each in SEALED if each.name == "password_credentials.sealed")
+    rows = column.page(c, (), 10)
+    passwords.store(c, both, person_id, "$argon2id$newer", now=NOW)
+    column.rewrite(c, both, rows)
+    assert passwords.read(c, both, person_id) == "$argon2id$newer"
+
+
+def test_an_index_of_something_else_is_never_written_over(database, old, both):
+    """If what is sealed is not what the row is found by, writing the index anew would lose the row: it stops."""
+    fill(database, old)
+    c = database.connection()
+    wrong = Statement(sa.update(linked_accounts).values(login_index=sa.bindparam("wrong", type_=sa.LargeBinary)))
+    c.execute(wrong, wrong=secrets.token_bytes(32))
+    with pytest.raises(SealBroken, match="index"):
+        move(database, both)
+
+
+def test_a_key_that_is_gone_stops_the_move(database, old, new):
+    """Without the key a value was sealed with, nothing of its batch is written."""
+    fill(database, old)
+    with pytest.raises(SealBroken):
+        move(database, new)
