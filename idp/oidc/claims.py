@@ -302,6 +302,12 @@ def beyond_ceiling(scopes: Iterable[str], requested: RequestedClaims, client: Ce
     return tuple(claim.name for claim in CLAIMS if claim.name in asked and not _may_have(client, claim))
 
 
+def within_ceiling(names: Iterable[str], client: CeilingOf) -> tuple[str, ...]:
+    """Of what was released once, what the client may have today: its ceiling may have been lowered since."""
+    held = frozenset(names)
+    return tuple(claim.name for claim in CLAIMS if claim.name in held and _may_have(client, claim))
+
+
 def userinfo_names(
     released: Iterable[str], scopes: Iterable[str], requested: RequestedClaims | None = None
 ) -> tuple[str, ...]:

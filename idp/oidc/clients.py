@@ -6,12 +6,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from accounts.db import Connection, Database
+from accounts.errors import Conflict
 from idp.oidc import store
 from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri
 from idp.oidc.secret import digest, new_secret
@@ -203,7 +204,7 @@ def create(c: Connection, new: NewClient, *, now: datetime) -> tuple[Client, str
     return client, secret
 
 
-def check(new: NewClient) -> None:
+def check(new: NewClient | Client) -> None:
     """Nothing about the client is unsafe. Raises InvalidRedirectUri or InvalidClientMetadata with the cure."""
     if len(new.redirect_uris) + len(new.post_logout_redirect_uris) > _MOST_URIS:
         raise InvalidRedirectUri(f"at most {_MOST_URIS} URIs may be registered")
@@ -211,8 +212,9 @@ def check(new: NewClient) -> None:
         check_uri(uri, name="redirect_uris")
     for uri in new.post_logout_redirect_uris:
         check_uri(uri, name="post_logout_redirect_uris")
-    if new.backchannel_logout_uri is not None:
-        check_uri(new.backchannel_logout_uri, name="backchannel_logout_uri")
+    for name in ("backchannel_logout_uri", "home_uri"):
+        if getattr(new, name) is not None:
+            check_uri(getattr(new, name), name=name)
     _check_choices(new)
     if "authorization_code" in new.grant_types and not new.redirect_uris:
         raise InvalidRedirectUri("redirect_uris is missing; authorization_code needs at least one")
@@ -222,7 +224,7 @@ def check(new: NewClient) -> None:
         raise InvalidClientMetadata("client_credentials needs a client that authenticates")
 
 
-def _check_choices(new: NewClient) -> None:
+def _check_choices(new: NewClient | Client) -> None:
     """Every choice is one that an endpoint serves, so that nothing fails later, at somebody else's request."""
     if not _CLIENT_ID.fullmatch(new.client_id):
         raise InvalidClientMetadata("client_id must be 1 to 100 printable ASCII characters")
@@ -246,6 +248,30 @@ def end_old_secret(c: Connection, client: Client, *, now: datetime) -> None:
     """Only the newest secret is live."""
     c.execute(store.END_OLD_SECRET, of_client=client.client_id, now=now)
     store.clients_changed(c)
+
+
+def read(c: Connection, client_id: str) -> Client | None:
+    """The client as the database has it now, past the cache; None if there is none of that id."""
+    row = c.one(store.FIND_CLIENT, wanted=client_id)
+    return None if row is None else from_row(row)
+
+
+def change(c: Connection, client: Client, *, now: datetime, **values: Any) -> tuple[str, ...]:
+    """The client has these values, in every process within a second; returns the names of those that are new.
+
+    Raises InvalidRedirectUri or InvalidClientMetadata as `create`, Conflict when it was changed since it was read.
+    """
+    names = tuple(name for name, value in values.items() if getattr(client, name) != value)
+    if not names:
+        return ()
+    changed = replace(client, **values, updated_at=now)
+    check(changed)
+    row = changed.row()
+    new = {f"new_{name}": row[name] for name in store.CHANGEABLE}
+    if c.execute(store.CHANGE_CLIENT, of_client=client.client_id, was=client.updated_at, **new) != 1:
+        raise Conflict(detail="clients")
+    store.clients_changed(c)
+    return names
 
 
 def change_status(c: Connection, client_id: str, status: str, *, now: datetime) -> bool:

@@ -44,6 +44,18 @@ CHANGE_CLIENT_STATUS = Statement(
     .where(clients.c.client_id == _p("of_client"))
     .values(status=_p("new_status"), updated_at=_p("now"))
 )
+# Never the secrets: whoever changes a name must not undo a rotation. `was` is the row as it was read, so that of two
+# who change one client at once the second is told.
+CHANGEABLE = tuple(
+    column.key
+    for column in clients.columns
+    if column.key not in ("client_id", "secret_digest", "previous_secret_digest", "status", "created_at")
+)
+CHANGE_CLIENT = Statement(
+    sa.update(clients)
+    .where(clients.c.client_id == _p("of_client"), clients.c.updated_at == _p("was"))
+    .values({name: _p(f"new_{name}", type_=clients.c[name].type) for name in CHANGEABLE})
+)
 _VERSION = Statement(sa.select(version_table.c.version).where(version_table.c.id == 1))
 _FIRST_VERSION = Statement(insert_unless_present(version_table), ["id", "version"])
 _NEXT_VERSION = Statement(

@@ -176,6 +176,14 @@ class Desk:
             clients.change_status(c, registered.client_id, "disabled", now=self.clock())
         self.a_second_passes()
 
+    def changes(self, registered: Registered, **values: Any) -> tuple[str, ...]:
+        """The client's registration has these values, and every cache has had its second."""
+        with self.database.transaction() as c:
+            client = clients.read(c, registered.client_id)
+            changed = clients.change(c, client, now=self.clock(), **values)
+        self.a_second_passes()
+        return changed
+
     def person_is(self, status: str) -> None:
         with self.database.transaction() as c:
             self.people.change_status(c, self.person.id, status, now=self.clock())

@@ -1,11 +1,14 @@
 """The cache of clients: what changes is seen within a second, and nothing old comes back."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
+from accounts.errors import Conflict
 from idp.oidc import clients, store
 from idp.oidc.clients import ClientCache
+from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri
 
 
 def changes(desk, status, client_id="fund"):
@@ -125,3 +128,52 @@ def test_every_client_is_listed_by_id(desk):
     for name in ("b", "a", "c"):
         desk.registers(name)
     assert [client.client_id for client in clients.every(desk.database.connection())] == ["a", "b", "c"]
+
+
+def test_a_change_is_seen_within_a_second_and_leaves_the_secrets_alone(desk):
+    """What an administrator changes holds; the secret, the status and everything else are as they were."""
+    registered = desk.registers()
+    before = desk.provider.clients.get("fund")
+    desk.clock.advance(hours=1)
+    assert desk.changes(registered, home_uri="https://fund.example/", scopes=("openid",)) == ("home_uri", "scopes")
+    after = desk.provider.clients.get("fund")
+    assert (after.home_uri, after.scopes) == ("https://fund.example/", ("openid",))
+    assert replace(after, home_uri=before.home_uri, scopes=before.scopes, updated_at=before.updated_at) == before
+    assert desk.introspects(registered, "nothing").status == 200
+
+
+def test_a_change_to_what_is_there_changes_nothing(desk):
+    """No process forgets its clients, and the caller knows that there is nothing to record."""
+    registered = desk.registers()
+    stamp = store.client_version(desk.database.connection())
+    assert desk.changes(registered, redirect_uris=registered.client.redirect_uris) == ()
+    assert store.client_version(desk.database.connection()) == stamp
+
+
+@pytest.mark.parametrize(
+    "unsafe",
+    [
+        {"redirect_uris": ("http://fund.example/cb",)},
+        {"redirect_uris": ()},
+        {"home_uri": "javascript:alert(1)"},
+        {"id_token_signed_response_alg": "none"},
+        {"token_endpoint_auth_method": "none", "require_pkce": False},
+    ],
+)
+def test_a_change_is_held_to_what_registration_is(desk, unsafe):
+    """What could not be registered cannot be changed to, and nothing is written."""
+    registered = desk.registers()
+    with pytest.raises((InvalidRedirectUri, InvalidClientMetadata)):
+        desk.changes(registered, **unsafe)
+    assert clients.read(desk.database.connection(), "fund") == registered.client
+
+
+def test_of_two_who_change_one_client_the_second_is_told(desk):
+    """Nobody writes over what somebody else changed since they looked."""
+    desk.registers()
+    c = desk.database.connection()
+    seen_by_both = clients.read(c, "fund")
+    assert clients.change(c, seen_by_both, now=desk.clock.advance(seconds=1), name="甲")
+    with pytest.raises(Conflict):
+        clients.change(c, seen_by_both, now=desk.clock(), name="乙")
+    assert clients.read(c, "fund").name == "甲"

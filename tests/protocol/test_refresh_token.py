@@ -202,3 +202,28 @@ def test_an_unknown_token_is_an_invalid_grant(desk, token):
 def test_a_missing_token_is_an_invalid_request(desk):
     """RFC 6749 §5.2 has a word of its own for what is not there."""
     assert desk.asks(desk.registers(), "/token", grant_type="refresh_token").error == "invalid_request"
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "none"])
+def test_a_lowered_ceiling_holds_from_the_next_refresh(desk, method):
+    """What the client is no longer registered for is in no token bought after; raised again, it is back."""
+    registered = desk.registers(method=method)
+    token = desk.tokens(registered, OFFLINE)["refresh_token"]
+    desk.changes(registered, scopes=("openid", "offline_access", "profile"), claims_ceiling=("name", "phone_number"))
+    cut = desk.refreshes(registered, token).json
+    assert cut["scope"] == "openid offline_access profile"
+    assert {tuple(r.claims) for r in desk.rows("access_tokens") if "phone" not in r.scopes} == {("name",)}
+    desk.changes(registered, scopes=registered.client.scopes, claims_ceiling=registered.client.claims_ceiling)
+    again = desk.refreshes(registered, cut["refresh_token"]).json
+    assert again["scope"] == "openid offline_access profile phone"
+    assert "phone_number" in desk.userinfo(again["access_token"]).json
+
+
+def test_a_client_without_any_of_its_scopes_left_gets_nothing(desk):
+    """A refresh that could give nothing says so, and the token is not spent by it."""
+    registered = desk.registers(method="none")
+    token = desk.tokens(registered, OFFLINE)["refresh_token"]
+    desk.changes(registered, scopes=("email",))
+    assert desk.refreshes(registered, token).error == "invalid_scope"
+    desk.changes(registered, scopes=registered.client.scopes)
+    assert desk.refreshes(registered, token).status == 200

@@ -216,3 +216,12 @@ def test_updated_at_is_the_persons(desk):
     desk.clock.advance(seconds=30)
     desk.person_is("active")
     assert desk.userinfo(token).json["updated_at"] == seconds(desk.clock())
+
+
+def test_a_lowered_ceiling_holds_for_tokens_that_are_out(desk):
+    """Whoever lowers what a client may have is obeyed within a second, whatever was granted before."""
+    registered = desk.registers()
+    token = desk.tokens(registered, ("openid", "profile", "phone"))["access_token"]
+    assert "phone_number" in desk.userinfo(token).json
+    desk.changes(registered, claims_ceiling=("name", "birthdate"))
+    assert set(desk.userinfo(token).json) == {"sub", "name", "birthdate"}

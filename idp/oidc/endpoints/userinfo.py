@@ -36,7 +36,8 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
         raise _invalid()
     if OPENID not in row.scopes:
         raise InsufficientScope("the token was not issued for openid", headers=_challenge("insufficient_scope"))
-    return json_reply(200, {"sub": row.sub, **claims.values(row.claims, _facts(provider, client, row, now))})
+    names = claims.within_ceiling(row.claims, client)
+    return json_reply(200, {"sub": row.sub, **claims.values(names, _facts(provider, client, row, now))})
 
 
 def _token(request: Request) -> str:

@@ -57,14 +57,14 @@ def _check(client: Client, row: Any, now: datetime) -> None:
 def _issue(client: Client, row: Any, asked: str | None) -> Issue:
     holder = Holder(
         sub=row.sub,
-        scopes=_narrowed(tuple(row.scopes), asked),
+        scopes=_within(client, _narrowed(tuple(row.scopes), asked)),
         session_id=row.session_id,
         acr=row.acr,
         amr=tuple(row.amr),
         auth_time=row.auth_time,
     )
     left_out = frozenset(claims.of_scopes(frozenset(row.scopes) - frozenset(holder.scopes)))
-    names = tuple(name for name in row.claims if name not in left_out)
+    names = claims.within_ceiling((name for name in row.claims if name not in left_out), client)
     return Issue(client, holder, names, row.person_id, row.grant_id, row.request_id)
 
 
@@ -76,6 +76,14 @@ def _narrowed(given: tuple[str, ...], asked: str | None) -> tuple[str, ...]:
     if not wanted <= frozenset(given):
         raise InvalidScope("scope may only narrow what was given")
     return tuple(scope for scope in given if scope in wanted)
+
+
+def _within(client: Client, scopes: tuple[str, ...]) -> tuple[str, ...]:
+    """What the client is registered for today; its successor keeps what the person gave."""
+    left = tuple(scope for scope in scopes if scope in client.scopes)
+    if not left:
+        raise InvalidScope("the client is not registered for any of these scopes any more")
+    return left
 
 
 def _keep(provider: Provider, issue: Issue, row: Any, access_token: str, now: datetime) -> None:
