@@ -167,7 +167,7 @@ _VERIFY_PHONE = Statement(
 )
 _CHANGE_STATUS = Statement(
     sa.update(natural_persons)
-    .where(natural_persons.c.id == sa.bindparam("person"))
+    .where(natural_persons.c.id == sa.bindparam("person"), natural_persons.c.status != sa.bindparam("new_status"))
     .values(status=sa.bindparam("new_status"), updated_at=sa.bindparam("now", type_=UtcDateTime))
 )
 
@@ -260,9 +260,12 @@ class People:
         """The person has just proven to hold this phone. False if it is none of theirs."""
         return c.execute(_VERIFY_PHONE, holder=person_id, now=now, **self.terms(phone)) > 0
 
-    def change_status(self, c: Connection, person_id: str, status: str, *, now: datetime) -> None:
-        """The person has this status. Raises Conflict for a status the table does not know."""
-        c.execute(_CHANGE_STATUS, person=person_id, new_status=status, now=now)
+    def change_status(self, c: Connection, person_id: str, status: str, *, now: datetime) -> bool:
+        """The person has this status; false if they had it before, or there is no such person.
+
+        Raises Conflict for a status the table does not know. It ends nothing that is open: idp.person_status does both.
+        """
+        return c.execute(_CHANGE_STATUS, person=person_id, new_status=status, now=now) == 1
 
     def register_legal_person(self, c: Connection, new: NewLegalPerson, *, now: datetime) -> LegalPerson:
         """As accounts.organisations.LegalPersons.register."""

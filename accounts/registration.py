@@ -40,8 +40,11 @@ class Registration:
         proofs: tuple[Proof, ...],
         channel: str,
         now: datetime,
+        actor: str | None = None,
     ) -> NaturalPerson:
         """The person exists with this password and these checks, or nothing has changed.
+
+        `actor` is who opened it, where that is not the person.
 
         Raises CredentialRefused, Busy, and Conflict when somebody holds one of the identifiers: tell the person to log
         in, at the end of proofing only, for until then the answer would tell strangers who is registered.
@@ -53,5 +56,5 @@ class Registration:
             for proof in proofs:
                 evidence.record(c, person.id, proof.kind, source=proof.source, at=now, expires_at=proof.expires_at)
             passwords.store(c, self._people.vault, person.id, encoded, now=now)
-            audit.append(c, "person:account:open", now=now, person=person.id, channel=channel)
+            audit.append(c, "person:account:open", now=now, actor=actor, person=person.id, channel=channel)
         return person

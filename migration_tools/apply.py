@@ -35,6 +35,7 @@ def apply_plan(
     advance: Advance,
     stop: Callable[[], bool],
     batch: int = BATCH,
+    actor: str = "merge",
 ) -> Run:
     """The plan's links are in the database; returns the run, still `applying` only if `stop` said so between batches.
 
@@ -58,16 +59,16 @@ def apply_plan(
         with database.transaction() as c:
             run = merging.absorb(c, vault, run, steps, now=now())
         advance(len(steps))
-    return _finished(database, plan, run, now())
+    return _finished(database, plan, run, now(), actor)
 
 
-def _finished(database: Database, plan: Plan, run: Run, now: datetime) -> Run:
+def _finished(database: Database, plan: Plan, run: Run, now: datetime, actor: str) -> Run:
     if run.position != plan.links:
         cause = f"{plan.links} links were planned and {run.position} handled"
         raise PlanRefused(cause, "Nothing is lost; this is a fault of the program: please report it.")
     with database.transaction() as c:
         detail = {"system": run.system, "persons": run.persons, "links": run.links, "skipped": run.skipped}
-        audit.append(c, "merge:run:apply", now=now, actor="merge", detail=detail | {"plan": plan.digest})
+        audit.append(c, "merge:run:apply", now=now, actor=actor, detail=detail | {"plan": plan.digest})
         return merging.finish(c, run, now=now)
 
 

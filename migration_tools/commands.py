@@ -51,6 +51,11 @@ class Here(Protocol):
         """The moment."""
         ...
 
+    @property
+    def actor(self) -> str:
+        """Who runs the command, for the audit."""
+        ...
+
     def persons_changed(self, c: Connection, person_ids: Sequence[str], now: datetime) -> None:
         """Every session, grant and token of these persons ends, in this transaction."""
         ...
@@ -146,7 +151,15 @@ def apply(ctx: click.Context, directory: Path, source: Path | None, batch: int, 
     at = source or Path(found.manifest["source"]["path"])
     with _interruptible() as stop, shown(_err(), f"applying {found.system}", found.links) as advance:
         run = apply_plan(
-            here.database, here.vault, found, at, now=lambda: here.now, advance=advance, stop=stop, batch=batch
+            here.database,
+            here.vault,
+            found,
+            at,
+            now=lambda: here.now,
+            advance=advance,
+            stop=stop,
+            batch=batch,
+            actor=here.actor,
         )
     _conclude(ctx, run, "applied", as_json=as_json)
     parked = found.rows - found.manifest["counts"][AUTO] - found.manifest["counts"][ALREADY_LINKED] + run.skipped
@@ -170,7 +183,9 @@ def undo(ctx: click.Context, run_id: str | None, account: tuple[str, str] | None
         click.echo("Nothing was changed: add --yes to undo.", err=True)
         ctx.exit(errors.NEEDS_APPROVAL)
     if account:
-        whose = undo_link(here.database, *account, on_persons_changed=here.persons_changed, now=here.now)
+        whose = undo_link(
+            here.database, *account, on_persons_changed=here.persons_changed, now=here.now, actor=here.actor
+        )
         _tell({"unlinked": whose is not None}) if as_json else click.echo("Undone." if whose else "Undone before.")
         return
     with _interruptible() as stop, shown(_err(), "undoing", None) as advance:
@@ -181,6 +196,7 @@ def undo(ctx: click.Context, run_id: str | None, account: tuple[str, str] | None
             now=lambda: here.now,
             advance=advance,
             stop=stop,
+            actor=here.actor,
         )
     _conclude(ctx, undone.run, "undone", as_json=as_json)
 

@@ -33,6 +33,7 @@ def undo_run(
     advance: Advance,
     stop: Callable[[], bool],
     batch: int = BATCH,
+    actor: str = "merge",
 ) -> Undone:
     """The run's links and untouched persons are gone. Raises MergeRefused for an unknown run."""
     run = merging.run_of(database.connection(), run_id)
@@ -47,20 +48,25 @@ def undo_run(
         with database.transaction() as c:
             run = unmerging.withdraw(c, run, most=batch, on_persons_changed=on_persons_changed, now=now())
             if run.state == "undone":
-                audit.append(
-                    c, "merge:run:undo", now=now(), actor="merge", detail={"system": run.system, "run": run.id}
-                )
+                detail = {"system": run.system, "run": run.id}
+                audit.append(c, "merge:run:undo", now=now(), actor=actor, detail=detail)
         advance(before - run.position)
     return Undone(run, changed=True)
 
 
 def undo_link(
-    database: Database, system: str, uid: str, *, on_persons_changed: OnPersonsChanged, now: datetime
+    database: Database,
+    system: str,
+    uid: str,
+    *,
+    on_persons_changed: OnPersonsChanged,
+    now: datetime,
+    actor: str = "merge",
 ) -> str | None:
     """The account is linked to nobody and the pair is remembered as not the same; whose it was, or None if nobody's."""
     with database.transaction() as c:
         person_id = unmerging.withdraw_link(c, system, uid, on_persons_changed=on_persons_changed, now=now)
         if person_id is not None:
             detail = {"system": system}
-            audit.append(c, "merge:account:unlink", now=now, actor="merge", person=person_id, detail=detail)
+            audit.append(c, "merge:account:unlink", now=now, actor=actor, person=person_id, detail=detail)
         return person_id

@@ -11,6 +11,7 @@ from importlib import import_module
 import click
 
 from idp.cli.checking import check
+from idp.cli.client_changes import clients_set
 from idp.cli.clients import clients_group
 from idp.cli.keys import keys
 from idp.cli.operations import audit_group, calibrate, db, deliveries
@@ -59,5 +60,6 @@ def main(ctx: click.Context, env_file: str | None) -> None:
     ctx.obj = House()
 
 
+clients_group.add_command(clients_set)
 for _command in COMMANDS:
     main.add_command(_command)

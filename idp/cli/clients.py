@@ -21,6 +21,8 @@ _WITHOUT_PKCE = click.option(
     help="For a confidential client whose library cannot send a challenge, and for the conformance suite.",
 )
 
+LEGAL_BASES = ("statutory_duty", "consent", "separate_consent", "guardian_consent", "contract")
+
 
 @click.group("clients")
 def clients_group() -> None:
@@ -40,7 +42,7 @@ def clients_group() -> None:
 @click.option("--division", default="510500", show_default=True, help="Whose system it is, as a division code.")
 @click.option(
     "--legal-basis",
-    type=click.Choice(["statutory_duty", "consent", "separate_consent", "guardian_consent", "contract"]),
+    type=click.Choice(LEGAL_BASES),
     default="consent",
     show_default=True,
 )
@@ -57,8 +59,7 @@ def clients_group() -> None:
 @house
 def clients_add(here: House, /, client_id: str, scopes: tuple[str, ...], **told: Any) -> None:
     """Register CLIENT_ID and show its secret, this once."""
-    if divisions.find(told["division"]) is None:
-        raise Told("unknown_division", "No division has that code.", "Use a six-digit code such as 510502.", MISUSED)
+    check_division(told["division"])
     new = clients.NewClient(
         client_id=client_id,
         scopes=scopes,
@@ -70,6 +71,7 @@ def clients_add(here: House, /, client_id: str, scopes: tuple[str, ...], **told:
     )
     with here.transaction() as c:
         _, secret = clients.create(c, new, now=here.now)
+        here.record(c, "administrator:client:create", client=client_id)
     out.print(f"client_id      {client_id}\nclient_secret  {secret or '(none)'}")
     out.print(f"issuer         {here.services.settings.issuer}")
 
@@ -85,13 +87,27 @@ def clients_list(here: House) -> None:
     out.print(table)
 
 
+@clients_group.command("show")
+@click.argument("client_id")
+@house
+def clients_show(here: House, client_id: str) -> None:
+    """Everything that is registered of CLIENT_ID, without its secrets."""
+    with here.transaction() as c:
+        row = known(c, client_id).row()
+    for name in (name for name in row if not name.endswith("_digest")):
+        value = " ".join(row[name]) if isinstance(row[name], list) else row[name]
+        out.print(f"{name:<36}{'' if value is None else value}", highlight=False, markup=False, soft_wrap=True)
+
+
 @clients_group.command("secret")
 @click.argument("client_id")
 @house
 def clients_secret(here: House, client_id: str) -> None:
     """Give CLIENT_ID a new secret, shown this once; the old one works until the next change."""
     with here.transaction() as c:
-        out.print(clients.rotate_secret(c, _client(here, client_id), now=here.now))
+        secret = clients.rotate_secret(c, known(c, client_id), now=here.now)
+        here.record(c, "administrator:secret:rotate", client=client_id)
+    out.print(secret, highlight=False)
 
 
 @clients_group.command("invite")
@@ -107,7 +123,10 @@ def clients_invite(
     """Make an initial access token with which a system registers itself (RFC 7591)."""
     policy = {"scopes": list(scopes), "division": division, "require_pkce": not without_pkce}
     with here.transaction() as c:
-        out.print(invite(c, policy, uses=uses, until=here.now + timedelta(days=days), now=here.now))
+        token = invite(c, policy, uses=uses, until=here.now + timedelta(days=days), now=here.now)
+        detail = {"uses": uses, "days": days, "division": division, "scopes": list(scopes)}
+        here.record(c, "administrator:client:invite", detail=detail)
+    out.print(token, highlight=False)
 
 
 def invite(c: Connection, policy: dict[str, Any], *, uses: int, until: datetime, now: datetime) -> str:
@@ -118,8 +137,41 @@ def invite(c: Connection, policy: dict[str, Any], *, uses: int, until: datetime,
     return token
 
 
-def _client(here: House, client_id: str) -> clients.Client:
-    found = here.services.clients.get(client_id)
+@clients_group.command("disable")
+@click.argument("client_id")
+@house
+def clients_disable(here: House, client_id: str) -> None:
+    """Stop CLIENT_ID: within a second no code, token or request of it is good."""
+    _change_status(here, client_id, "disabled", "administrator:client:disable")
+
+
+@clients_group.command("enable")
+@click.argument("client_id")
+@house
+def clients_enable(here: House, client_id: str) -> None:
+    """Let CLIENT_ID work again. Tokens of it that have not run out meanwhile are good again, too."""
+    _change_status(here, client_id, "active", "administrator:client:enable")
+
+
+def check_division(code: str) -> None:
+    """The code is a division's, in use or retired. Raises Told."""
+    if divisions.find(code) is None:
+        raise Told("unknown_division", "No division has that code.", "Use a six-digit code such as 510502.", MISUSED)
+
+
+def _change_status(here: House, client_id: str, status: str, event: str) -> None:
+    with here.transaction() as c:
+        before = known(c, client_id).status
+        if before != status:
+            clients.change_status(c, client_id, status, now=here.now)
+            here.record(c, event, client=client_id)
+    told = f"is {status}" if before != status else f"was {status} before; nothing was changed"
+    out.print(f"{client_id} {told}", highlight=False)
+
+
+def known(c: Connection, client_id: str) -> clients.Client:
+    """The client as the database has it. Raises Told."""
+    found = clients.read(c, client_id)
     if found is None:
         raise Told("unknown_client", "There is no client of that id.", "See `yitong clients list`.")
     return found

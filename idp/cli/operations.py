@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import click
 from rich.table import Table
@@ -23,7 +25,7 @@ def db() -> None:
 @house
 def db_upgrade(here: House, revision: str) -> None:
     """Bring the schema to REVISION, the newest by default. Safe to repeat, also from two nodes at once."""
-    migrations.upgrade(here.services.database, revision)
+    migrations.upgrade(here.services.database, revision, record=_record(here))
     with here.transaction() as c:
         here.services.keys.ensure(c, here.now)
     out.print(f"schema at {migrations.current(here.services.database)}; signing keys present")
@@ -35,8 +37,16 @@ def db_upgrade(here: House, revision: str) -> None:
 @house
 def db_downgrade(here: House, revision: str) -> None:
     """Take the schema back to REVISION (`base` removes every table)."""
-    migrations.downgrade(here.services.database, revision)
+    migrations.downgrade(here.services.database, revision, record=_record(here))
     out.print(f"schema at {migrations.current(here.services.database) or 'base'}")
+
+
+def _record(here: House) -> migrations.Record:
+    def record(before: str | None, after: str | None) -> Mapping[str, Any]:
+        detail = {"from": before, "to": after}
+        return audit.row("administrator:schema:change", now=here.now, actor=here.actor, detail=detail)
+
+    return record
 
 
 @db.command("revise")

@@ -1,4 +1,7 @@
-"""Commands about the people we know."""
+"""Commands about the people we know. Whoever is meant is named at a prompt, never on the command line.
+
+A number in an argument would stay in the shell's history and in the list of processes.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,22 @@ import click
 from accounts.credentials.policy import PasswordPolicy
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import IdentifierKind, Mobile, parse
-from accounts.people import NewPerson
+from accounts.people import NaturalPerson, NewPerson
 from accounts.registration import Proof, Registration
-from idp.cli.terminal import House, house, out
+from idp import person_status
+from idp.cli.terminal import House, Told, house, out
+from idp.person_status import ACTIVE
+
+_DOCUMENTS = [kind.value for kind in IdentifierKind if kind is not IdentifierKind.MOBILE]  # a phone is not a person
+_kind = click.option(
+    "--kind",
+    type=click.Choice(_DOCUMENTS),
+    default=IdentifierKind.CITIZEN_ID.value,
+    show_default=True,
+    help="Which document the number is of.",
+)
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+_COMES_BACK = ("disabled", "deceased")  # a mistake can be corrected; who closed or was merged opens an account anew
 
 
 @click.group()
@@ -20,15 +36,19 @@ def people() -> None:
 
 
 @people.command("add")
+@_kind
 @click.option(
-    "--kind", type=click.Choice([kind.value for kind in IdentifierKind]), default=IdentifierKind.CITIZEN_ID.value
+    "--evidence",
+    type=click.Choice([kind.value for kind in EvidenceKind]),
+    default="counter_comparison",
+    show_default=True,
+    help="What proved who they are.",
 )
-@click.option("--evidence", type=click.Choice([kind.value for kind in EvidenceKind]), default="counter_comparison")
 @house
 def people_add(here: House, kind: str, evidence: str) -> None:
     """Open an account. Everything personal is asked for, so that none of it stays in the shell's history."""
     name = click.prompt("姓名 name")
-    identifier = parse(IdentifierKind(kind), click.prompt("证件号码 number", hide_input=True))
+    identifier = parse(IdentifierKind(kind), _number())
     phone = click.prompt("手机号码 phone", default="", hide_input=True, show_default=False)
     email = click.prompt("电子邮箱 e-mail", default="", show_default=False)
     address = click.prompt("住址 address", default="", show_default=False)
@@ -51,5 +71,61 @@ def people_add(here: House, kind: str, evidence: str) -> None:
             proofs=(Proof(EvidenceKind(evidence), "cli"),),
             channel="hall",
             now=here.now,
+            actor=here.actor,
         )
     out.print(f"person {person.id}")
+
+
+@people.command("disable")
+@_kind
+@click.option("--deceased", is_flag=True, help="The person has died; otherwise only the account is stopped.")
+@_yes
+@house
+def people_disable(here: House, kind: str, deceased: bool, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
+    """Stop a person's account: sessions, tokens and grants end now, and the services are told."""
+    person = _asked_for(here, kind)
+    status = "deceased" if deceased else "disabled"
+    if not yes:
+        click.confirm(f"person {person.id} ({person.status}) → {status}?", abort=True)
+    _change(here, person, status)
+
+
+@people.command("enable")
+@_kind
+@_yes
+@house
+def people_enable(here: House, kind: str, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
+    """Open a stopped account again. What had ended stays ended: the person logs in and agrees anew."""
+    person = _asked_for(here, kind)
+    if person.status not in (*_COMES_BACK, ACTIVE):
+        cause = f"The account is {person.status}; that does not come back."
+        raise Told("status_is_final", cause, "Find the account that is in use, or open a new one.")
+    if not yes:
+        click.confirm(f"person {person.id} ({person.status}) → {ACTIVE}?", abort=True)
+    _change(here, person, ACTIVE)
+
+
+def _number() -> str:
+    number: str = click.prompt("证件号码 number", hide_input=True)
+    return number
+
+
+def _asked_for(here: House, kind: str) -> NaturalPerson:
+    """Whoever holds the number that is typed now, whatever their status."""
+    identifier = parse(IdentifierKind(kind), _number())
+    with here.transaction() as c:
+        person_id = here.services.people.find(c, identifier)
+        person = None if person_id is None else here.services.people.by_id(c, person_id)
+    if person is None:
+        raise Told("unknown_person", "Nobody holds that number.", "Check the number and --kind.")
+    return person
+
+
+def _change(here: House, person: NaturalPerson, status: str) -> None:
+    with here.transaction() as c:
+        ended = person_status.change(c, here.services.people, person.id, status, actor=here.actor, now=here.now)
+    if ended is None:
+        out.print(f"person {person.id} was {status} before; nothing was changed")
+        return
+    told = "" if status == ACTIVE else f": {ended.sessions} sessions and {ended.grants} grants ended"
+    out.print(f"person {person.id} is {status}{told}", highlight=False)

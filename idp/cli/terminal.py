@@ -20,7 +20,7 @@ from accounts import audit
 from accounts.db import Connection, Database
 from accounts.errors import AccountsError, CredentialRefused, Unavailable
 from accounts.vault import Vault
-from idp import sessions, settings
+from idp import person_status, settings
 from idp.adapters.systems.sandbox import SandboxInProduction
 from idp.oidc.errors import ProtocolError
 from idp.services import Services, build_services
@@ -163,9 +163,9 @@ class House:
         audit.append(c, event, now=self.now, actor=self.actor, client=client, person=person, detail=detail)
 
     def persons_changed(self, c: Connection, person_ids: Sequence[str], now: datetime) -> None:
-        """Every session and token of these persons ends, in this transaction: a merge that let them in was undone."""
+        """Everything open of these persons ends, in this transaction: a merge that let them in was undone."""
         for person_id in person_ids:
-            sessions.end_all_of(c, person_id, now, "merge_undone")
+            person_status.end_everything(c, person_id, "merge_undone", now=now)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

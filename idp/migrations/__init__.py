@@ -6,9 +6,10 @@ Revisions expand first and contract a release later, so that two releases can se
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -17,6 +18,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from accounts.audit import audit_events
 from accounts.db import Database, metadata
 from accounts.errors import DatabaseUnavailable
 
@@ -37,19 +39,35 @@ TABLE_MODULES: tuple[str, ...] = (
 _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(7981)")  # two nodes that start together must not both migrate
 
 
-def upgrade(database: Database, revision: str = "head") -> None:
+Record = Callable[[str | None, str | None], Mapping[str, Any]]  # (from, to) → a row of audit_events
+
+
+def upgrade(database: Database, revision: str = "head", *, record: Record | None = None) -> None:
     """The database has the schema of that revision. Run again, it changes nothing; broken off, it changed nothing.
 
-    Raises DatabaseUnavailable.
+    What `record` makes of a change is written with it. Raises DatabaseUnavailable.
     """
     with _open(database) as connection:
+        before = _revision(connection)
         command.upgrade(_config(connection), revision)
+        after = _revision(connection)
+        if record is not None and after != before:
+            connection.execute(sa.insert(audit_events).values(**record(before, after)))
 
 
-def downgrade(database: Database, revision: str) -> None:
-    """The database is back at that revision (`base`: no table of ours); what only the newer schema held is gone."""
+def downgrade(database: Database, revision: str, *, record: Record | None = None) -> None:
+    """The database is back at that revision (`base`: no table of ours); what only the newer schema held is gone.
+
+    The record comes first, in the same transaction: the older schema need not know its columns.
+    """
     with _open(database) as connection:
+        if record is not None and _revision(connection) is not None:
+            connection.execute(sa.insert(audit_events).values(**record(_revision(connection), revision)))
         command.downgrade(_config(connection), revision)
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def revise(database: Database, message: str) -> None:
@@ -61,7 +79,7 @@ def revise(database: Database, message: str) -> None:
 def current(database: Database) -> str | None:
     """The revision the database is at; None when it has no schema of ours."""
     with _open(database) as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _revision(connection)
 
 
 def newest() -> str | None:

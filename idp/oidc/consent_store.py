@@ -56,6 +56,11 @@ WITHDRAW_GRANT = Statement(
     .where(grants.c.id == _p("of_grant"), grants.c.person_id == _p("of_person"), grants.c.withdrawn_at.is_(None))
     .values(withdrawn_at=_p("now", type_=UtcDateTime))
 )
+WITHDRAW_GRANTS_OF_PERSON = Statement(
+    sa.update(grants)
+    .where(grants.c.person_id == _p("of_person"), grants.c.withdrawn_at.is_(None))
+    .values(withdrawn_at=_p("now", type_=UtcDateTime))
+)
 # A refusal is a grant that ended in the moment it began (`consents.refuse`).
 LATEST_REFUSAL = Statement(
     sa.select(grants)

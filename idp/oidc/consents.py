@@ -172,6 +172,11 @@ def withdraw(c: Connection, grant_id: str, now: datetime, *, person_id: str) -> 
     return True
 
 
+def withdraw_all(c: Connection, person_id: str, now: datetime) -> int:
+    """No client has a grant of this person; returns how many ended. The caller records why."""
+    return c.execute(consent_store.WITHDRAW_GRANTS_OF_PERSON, of_person=person_id, now=now)
+
+
 def of_person(c: Connection, person_id: str) -> tuple[Given, ...]:
     """Every service the person is connected with, the newest grant first, with its last use."""
     return tuple(_given(row) for row in c.rows(consent_store.GRANTS_OF_PERSON, of_person=person_id))

@@ -2,17 +2,22 @@
 
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from accounts.db import Database, metadata
+from accounts import audit
+from accounts.audit import audit_events
+from accounts.db import Database, Statement, metadata
 from accounts.errors import DatabaseUnavailable
 from idp import migrations
+from idp.cli import main
 from tests.postgres import server
 
 _CHECKS_OF_POSTGRES = sa.text(
@@ -115,3 +120,23 @@ def _run(database: Database, text: str) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text(text))
     engine.dispose()
+
+
+def test_a_change_of_the_schema_is_on_record_with_who_made_it(bare, monkeypatch):
+    """Up writes one record, up again none, and down says so before anything goes; all in the change's transaction."""
+    monkeypatch.setenv("YITONG_ENVIRONMENT", "test")
+    monkeypatch.setenv("YITONG_ENV_FILE", "")
+    monkeypatch.setenv("YITONG_DATABASE_URL", bare.url.render_as_string(hide_password=False))
+    for _ in range(2):
+        assert CliRunner().invoke(main, ["db", "upgrade"]).exit_code == 0
+    (record,) = bare.connection().rows(Statement(sa.select(audit_events)))
+    assert (record.event, record.actor[:9]) == ("administrator:schema:change", "operator:")
+    assert record.detail == {"from": None, "to": migrations.newest()}
+    bare.close()
+    gone = []
+    migrations.downgrade(bare, "base", record=lambda before, after: gone.append((before, after)) or audit_row())
+    assert gone == [(migrations.newest(), "base")]
+
+
+def audit_row():
+    return audit.row("administrator:schema:change", now=datetime(2026, 3, 2, tzinfo=UTC))

@@ -2,8 +2,11 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
+from accounts.audit import audit_events
+from accounts.db import Statement
 from migration_tools.commands import merge
 from tests.migration.bench import HEADER, LEGACY, MAPPING, number, row
 
@@ -21,6 +24,7 @@ def yitong(bench, ended):
         database=bench.database,
         vault=bench.vault,
         now=bench.clock(),
+        actor="operator:tester",
         persons_changed=lambda c, persons, now: ended.extend(persons),
     )
     return lambda *arguments: CliRunner().invoke(merge, [str(a) for a in arguments], obj=here)
@@ -123,3 +127,19 @@ def test_recipes_can_be_tried_before_anything_is_read(yitong, mapping, write):
     wrong = write("wrong.toml", MAPPING.replace("hex(md5(p+s))", "hex(sha1(p+s))"))
     answer = yitong("hashes", "test", wrong)
     assert (answer.exit_code, "does not verify this pair" in answer.stderr) == (2, True)
+
+
+def test_the_record_says_who_ran_the_commands(yitong, mapping, source, tmp_path, bench):
+    """Applying and undoing a run, and taking one account back, are each on record once, with the operator's name."""
+    plan = planned(yitong, mapping, source, tmp_path)
+    assert yitong("apply", plan["plan"], "--yes").exit_code == 0
+    assert yitong("apply", plan["plan"], "--yes").exit_code == 0
+    assert yitong("undo", "--account", "forum", "1", "--yes").exit_code == 0
+    run = json.loads(yitong("status", "--json").stdout)["runs"][0]["run"]
+    assert yitong("undo", "--run", run, "--yes").exit_code == 0
+    rows = bench.database.connection().rows(Statement(sa.select(audit_events).order_by(audit_events.c.event)))
+    assert [(row.event, row.actor) for row in rows] == [
+        ("merge:account:unlink", "operator:tester"),
+        ("merge:run:apply", "operator:tester"),
+        ("merge:run:undo", "operator:tester"),
+    ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import idp.oidc
+from idp import person_status
 from idp.oidc.gate import Refusal, may_act_alone, may_proceed
 from idp.oidc.grants import GRANTS
 from tests.protocol.desk import payload
@@ -121,6 +122,37 @@ def test_disabling_and_enabling_is_felt_everywhere_at_once(desk):
     assert places() == (False,) * 5
     desk.person_is("active")
     assert places() == (True,) * 5
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "none"])
+def test_an_account_that_was_stopped_brings_no_token_back(desk, method):
+    """Through the one way to disable, codes and tokens of before stay dead when the person is enabled again.
+
+    Those of offline_access have no session to end with: they end with the grant.
+    """
+    client = desk.registers(method=method)
+    bought = desk.tokens(client, ("openid", "offline_access"))
+    code = desk.code(client)
+    for status in ("disabled", "active"):
+        desk.clock.advance(seconds=1)
+        with desk.database.transaction() as c:
+            ended = person_status.change(c, desk.people, desk.person.id, status, actor="operator:x", now=desk.clock())
+        assert ended == person_status.Ended(0, 1 if status == "disabled" else 0)
+    assert desk.userinfo(bought["access_token"]).status == 401
+    assert desk.refreshes(client, bought["refresh_token"]).error == "invalid_grant"
+    assert desk.exchanges(client, code).error == "invalid_grant"
+
+
+def test_a_disabled_clients_tokens_are_dead_everywhere(desk):
+    """Nothing is swept when a client is disabled: each reader asks the gate, which knows within a second."""
+    client, other = desk.registers(), desk.registers("clinic", metadata={"resource_server": True})
+    bought = desk.tokens(client, ("openid", "offline_access"))
+    desk.disables(client)
+    assert desk.alive() == (1, 1)
+    assert desk.userinfo(bought["access_token"]).status == 401
+    assert desk.introspects(other, bought["access_token"]).json == {"active": False}
+    assert desk.introspects(other, bought["refresh_token"]).json == {"active": False}
+    assert desk.refreshes(client, bought["refresh_token"]).error == "invalid_client"
 
 
 def test_a_grant_is_each_clients_own(desk):

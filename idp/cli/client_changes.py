@@ -1,0 +1,86 @@
+"""`yitong clients set`: what an administrator may change about a relying system that is registered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from idp.cli.clients import LEGAL_BASES, check_division, known
+from idp.cli.terminal import MISUSED, House, Told, house, out
+from idp.oidc import claims, clients
+from idp.oidc.clients import Client
+from idp.oidc.vocabulary import SIGNING_ALGORITHMS
+
+_MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
+
+
+@click.command("set")
+@click.argument("client_id")
+@click.option("--name", help="What people read, in Chinese.")
+@click.option("--name-en", help="What people read, in English.")
+@click.option("--purpose", help="What the facts are needed for; shown to people.")
+@click.option("--purpose-en")
+@click.option("--division", help="Whose system it is, as a division code.")
+@click.option("--legal-basis", type=click.Choice(LEGAL_BASES))
+@click.option("--redirect-uri", "redirect_uris", multiple=True, help="All of them: the list is replaced.")
+@click.option("--post-logout-redirect-uri", "post_logout_redirect_uris", multiple=True, help="All of them.")
+@click.option("--backchannel-logout-uri", help="Who is told of sign-outs; empty for none.")
+@click.option("--home-uri", help="Where people are led back to; empty for none.")
+@click.option("--scope", "scopes", multiple=True, help="All of them; a new one raises the ceiling by its claims.")
+@click.option(
+    "--claim",
+    "claims_ceiling",
+    multiple=True,
+    type=click.Choice([claim.name for claim in claims.CLAIMS]),
+    help="The ceiling: every claim it may ever be given.",
+)
+@click.option("--sector", help="Systems of one sector know a person by one sub. A change gives everybody another sub.")
+@click.option("--legacy-system", help="The older system whose user ids it may read; empty for none.")
+@click.option("--signed-with", "id_token_signed_response_alg", type=click.Choice(SIGNING_ALGORITHMS))
+@click.option("--pkce/--no-pkce", "require_pkce", default=None, help="Whether it must send PKCE (decision 7).")
+@click.option(
+    "--resource-server/--no-resource-server", default=None, help="Whether it may introspect everybody's tokens."
+)
+@click.option("--yes", is_flag=True, help="Do not ask before a change of sector.")
+@house
+def clients_set(here: House, /, client_id: str, yes: bool, **told: Any) -> None:  # noqa: FBT001 - click hands flags over so
+    """Change what is registered of CLIENT_ID; what is not named stays. Tokens that are out obey within a second."""
+    with here.transaction() as c:
+        client = known(c, client_id)
+    values = changed_values(client, told)
+    if not values:
+        raise Told("nothing_to_change", "No option says what to change.", "See `yitong clients set --help`.", MISUSED)
+    if values.get("sector", client.sector) != client.sector and not yes:
+        click.confirm("Every person gets another sub at this system. Go on?", abort=True)
+    with here.transaction() as c:
+        names = clients.change(c, client, now=here.now, **values)
+        if names:
+            here.record(c, "administrator:client:change", client=client_id, detail={"changed": list(names)})
+    out.print(f"{client_id}: {', '.join(names)}" if names else f"{client_id} was so before; nothing was changed")
+
+
+def changed_values(client: Client, told: dict[str, Any]) -> dict[str, Any]:
+    """The client's new values, of the options that were given. Raises Told for an unknown division."""
+    given = {name: value for name, value in told.items() if value not in (None, ())}
+    resource_server = given.pop("resource_server", None)
+    if "division" in given:
+        check_division(given["division"])
+    for name in ("redirect_uris", "post_logout_redirect_uris", "scopes", "claims_ceiling"):
+        if name in given:
+            given[name] = tuple(dict.fromkeys(part for part in given[name] if part))
+    for name in _MAY_BE_EMPTIED:
+        if given.get(name) == "":
+            given[name] = None
+    if "scopes" in given and "claims_ceiling" not in given:
+        given["claims_ceiling"] = _ceiling(client, given["scopes"])
+    if resource_server is not None:
+        given["metadata"] = {**client.metadata, "resource_server": resource_server}
+    return given
+
+
+def _ceiling(client: Client, scopes: tuple[str, ...]) -> tuple[str, ...]:
+    """The ceiling with other scopes: it loses what went, gains what came, and what somebody lowered stays lowered."""
+    new = claims.of_scopes(scope for scope in scopes if scope not in client.scopes)
+    allowed = frozenset(claims.of_scopes(scopes))
+    return tuple(claim.name for claim in claims.by_names((*client.claims_ceiling, *new)) if claim.name in allowed)

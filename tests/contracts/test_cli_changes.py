@@ -1,0 +1,230 @@
+"""What an operator changes at a terminal: done, on record once with who did it, and refused with a cure."""
+
+import getpass
+import os
+import pwd
+
+import click
+import pytest
+import sqlalchemy as sa
+
+from accounts import audit
+from accounts.db import Statement
+from accounts.people import natural_persons
+from idp.cli import main
+from idp.cli.terminal import House
+from idp.oidc import clients
+from idp.oidc.models import clients as clients_table
+
+NUMBER = "510502189103150020"
+SECRET = "lantern-river-orange-47"
+ADD = (
+    "clients", "add", "library", "--name", "图书馆", "--name-en", "Library", "--purpose", "借书",
+    "--purpose-en", "to lend", "--redirect-uri", "https://library.example/cb",
+)  # fmt: skip
+EVERY = Statement(sa.select(audit.audit_events).order_by(audit.audit_events.c.at, audit.audit_events.c.id))
+PERSONS = Statement(sa.select(natural_persons))
+# Each command that changes something: what is typed, its event, and whether it takes a person or a client to exist.
+CHANGES = {
+    "clients add": (ADD, None, "administrator:client:create"),
+    "clients set": (("clients", "set", "library", "--name", "书馆"), None, "administrator:client:change"),
+    "clients secret": (("clients", "secret", "library"), None, "administrator:secret:rotate"),
+    "clients invite": (("clients", "invite"), None, "administrator:client:invite"),
+    "clients disable": (("clients", "disable", "library"), None, "administrator:client:disable"),
+    "clients enable": (("clients", "enable", "library"), None, "administrator:client:enable"),
+    "people add": (("people", "add"), f"王秀英\n{NUMBER}\n\n{SECRET}\n{SECRET}\n", "person:account:open"),
+    "people disable": (("people", "disable", "--yes"), f"{NUMBER}\n", "person:account:disable"),
+    "people enable": (("people", "enable", "--yes"), f"{NUMBER}\n", "person:account:enable"),
+    "keys rotate": (("keys", "rotate"), None, "administrator:keys:rotate"),
+}
+# Proven elsewhere: tests/contracts/test_cli_keys.py, the schema below, tests/migration.
+ELSEWHERE = {"keys reseal", "db upgrade", "db downgrade", "merge apply", "merge undo"}
+READS = {
+    "audit verify", "calibrate", "check", "clients list", "clients show", "db revise", "deliveries",
+    "merge hashes test", "merge plan", "merge status", "serve", "worker",
+}  # fmt: skip
+BEFORE = {"clients enable": ["clients disable"], "people enable": ["people disable"]}
+
+
+def commands(group=main, path=()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name))
+
+
+def records(database):
+    return database.connection().rows(EVERY)
+
+
+def run(yitong, name):
+    arguments, typed, _ = CHANGES[name]
+    answer = yitong(*arguments, typed=typed)
+    assert answer.exit_code == 0, answer.output
+    return answer
+
+
+@pytest.fixture
+def peopled(yitong):
+    run(yitong, "clients add")
+    run(yitong, "people add")
+    return yitong
+
+
+def client(database):
+    return clients.read(database.connection(), "library")
+
+
+def test_every_command_either_changes_or_only_reads():
+    """A command that is added says here what it does to the record, before anybody relies on it."""
+    assert set(commands()) == {*CHANGES, *ELSEWHERE, *READS}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_on_record_once_with_who_made_it(yitong, database, name):
+    """Each command that changes something writes exactly one record, in the name of the account that ran it."""
+    for earlier in ["clients add", "people add", *BEFORE.get(name, [])] if not name.endswith(" add") else []:
+        run(yitong, earlier)
+    before = {record.id for record in records(database)}
+    run(yitong, name)
+    new = [record for record in records(database) if record.id not in before]
+    assert [(record.event, record.actor) for record in new] == [(CHANGES[name][2], House().actor)]
+
+
+def test_the_actor_is_the_account_of_the_system_whatever_the_environment_says(monkeypatch):
+    """LOGNAME and USER are anybody's to set; the record follows the account of the process."""
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    monkeypatch.setenv("USER", "somebody-else")
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    assert getpass.getuser() == "somebody-else"
+    assert House().actor == f"operator:{pwd.getpwuid(os.getuid()).pw_name}"
+
+
+def test_a_refused_change_leaves_no_record(peopled, database):
+    """What was not done is not on record as done."""
+    before = len(records(database))
+    assert peopled(*ADD).exit_code == 1
+    assert peopled("clients", "set", "library", "--redirect-uri", "http://library.example/").exit_code == 1
+    assert peopled("clients", "set", "library", "--division", "999999").exit_code == 2
+    assert peopled("clients", "set", "library").exit_code == 2
+    assert peopled("clients", "disable", "nobody").exit_code == 1
+    assert peopled("people", "disable", "--yes", typed="510502189103150021\n").exit_code == 1
+    assert len(records(database)) == before
+
+
+@pytest.mark.parametrize("name", ["clients disable", "people disable", "clients set"])
+def test_the_same_again_changes_and_records_nothing(peopled, database, name):
+    """A command repeated in doubt does no harm and invents no second event."""
+    run(peopled, name)
+    before = records(database)
+    assert "nothing was changed" in run(peopled, name).output
+    assert records(database) == before
+
+
+def test_a_client_is_disabled_and_enabled(peopled, database):
+    """The status is what the gate reads."""
+    run(peopled, "clients disable")
+    assert client(database).status == "disabled"
+    run(peopled, "clients enable")
+    assert client(database).status == "active"
+
+
+def test_what_is_not_named_stays(peopled, database):
+    """`clients set` changes what is named, and the secret works on."""
+    before = client(database)
+    answer = peopled(
+        "clients", "set", "library", "--home-uri", "https://library.example/", "--resource-server",
+        "--legacy-system", "library", "--post-logout-redirect-uri", "https://library.example/bye", "--no-pkce",
+    )  # fmt: skip
+    assert answer.exit_code == 0, answer.output
+    after = client(database)
+    assert after.metadata["resource_server"] is True
+    assert (after.home_uri, after.legacy_system) == ("https://library.example/", "library")
+    assert (after.post_logout_redirect_uris, after.require_pkce) == (("https://library.example/bye",), False)
+    same = ("secret_digest", "redirect_uris", "scopes", "claims_ceiling", "sector", "status", "name")
+    assert [getattr(after, name) for name in same] == [getattr(before, name) for name in same]
+    (record,) = [r for r in records(database) if r.event == "administrator:client:change"]
+    assert set(record.detail["changed"]) == {
+        "home_uri", "legacy_system", "metadata", "post_logout_redirect_uris", "require_pkce",
+    }  # fmt: skip
+
+
+def test_what_is_emptied_is_gone(peopled, database):
+    """An empty value takes a URI or a right away again."""
+    peopled("clients", "set", "library", "--home-uri", "https://library.example/", "--resource-server")
+    peopled("clients", "set", "library", "--home-uri", "", "--no-resource-server")
+    assert client(database).home_uri is None
+    assert client(database).metadata["resource_server"] is False
+
+
+def test_scopes_carry_the_ceiling_along_and_a_lowered_one_stays_low(peopled, database):
+    """A new scope brings its claims, a scope that goes takes them, and nobody's lowering is undone by the way."""
+    peopled("clients", "set", "library", "--claim", "name")
+    peopled("clients", "set", "library", "--scope", "openid", "--scope", "profile", "--scope", "phone")
+    assert client(database).claims_ceiling == ("name", "phone_number", "phone_number_verified")
+    peopled("clients", "set", "library", "--scope", "openid", "--scope", "phone")
+    assert client(database).claims_ceiling == ("phone_number", "phone_number_verified")
+
+
+def test_a_change_of_sector_is_asked_about(peopled, database):
+    """Another sector is another sub for everybody: without a yes nothing happens."""
+    assert peopled("clients", "set", "library", "--sector", "culture", typed="n\n").exit_code == 1
+    assert client(database).sector == "library"
+    assert peopled("clients", "set", "library", "--sector", "culture", "--yes").exit_code == 0
+    assert client(database).sector == "culture"
+
+
+def test_show_tells_everything_but_secrets(peopled, database):
+    """An administrator sees what can be set, and no digest."""
+    shown = peopled("clients", "show", "library").output
+    assert "https://library.example/cb" in shown
+    assert "digest" not in shown
+    columns = {column.name for column in clients_table.columns if not column.name.endswith("_digest")}
+    assert columns <= set(shown.split())
+
+
+def status(database):
+    return [row.status for row in database.connection().rows(PERSONS)]
+
+
+def test_a_person_is_found_at_a_prompt_and_disabled(peopled, database):
+    """The number is typed, never an argument, and the answer does not repeat it."""
+    answer = run(peopled, "people disable")
+    assert status(database) == ["disabled"]
+    assert NUMBER not in answer.output
+    parameters = {p.name for p in main.get_command(None, "people").get_command(None, "disable").params}
+    assert parameters == {"kind", "deceased", "yes"}
+
+
+def test_without_a_yes_nobody_is_disabled(peopled, database):
+    """The question names the person by our key; a no changes nothing."""
+    answer = peopled("people", "disable", typed=f"{NUMBER}\nn\n")
+    assert (answer.exit_code, status(database)) == (1, ["active"])
+    assert NUMBER not in answer.output
+
+
+def test_the_dead_can_be_recorded_and_a_mistake_corrected(peopled, database):
+    """Death is a status of its own, and a wrong report is taken back."""
+    assert peopled("people", "disable", "--deceased", "--yes", typed=f"{NUMBER}\n").exit_code == 0
+    assert status(database) == ["deceased"]
+    run(peopled, "people enable")
+    assert status(database) == ["active"]
+
+
+@pytest.mark.parametrize("final", ["merged", "closed"])
+def test_who_was_merged_or_closed_is_not_enabled(peopled, database, final):
+    """An account whose person lives on in another one must not come back beside it."""
+    change = Statement(sa.update(natural_persons).values(status=sa.bindparam("to")))
+    database.connection().execute(change, to=final)
+    answer = peopled("people", "enable", "--yes", typed=f"{NUMBER}\n")
+    assert (answer.exit_code, "status_is_final" in answer.output) == (1, True)
+    assert status(database) == [final]
+
+
+def test_nobody_of_that_number_is_said_so(peopled):
+    """A well-formed number of nobody is told apart from a mistyped one."""
+    answer = peopled("people", "disable", "--kind", "passport", "--yes", typed="E00000001\n")
+    assert (answer.exit_code, "→" in answer.output) == (1, True)
