@@ -38,6 +38,7 @@ throttle_counters = sa.Table(
 _t = throttle_counters.c
 _COUNTED = 3
 _ANYONE = ""
+FAMILIAR_FOR = timedelta(days=180)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Limits:
     source: Limit = Limit(100, timedelta(minutes=15))
     stranger: Limit = Limit(30, timedelta(hours=1))
     familiar: Limit = Limit(60, timedelta(hours=1))
-    familiar_for: timedelta = timedelta(days=180)
+    familiar_for: timedelta = FAMILIAR_FOR
 
 
 def _text(name: str) -> Any:
@@ -161,12 +162,9 @@ _GIVE_BACK_PAIR = Statement(
 _SUCCEED_PAIR = Statement(
     sa.update(throttle_counters).where(*_this_pair).values(attempts=0, succeeded_at=_moment("now"))
 )
-_TIDY = Statement(
-    sa.delete(throttle_counters).where(
-        _t.expires_at <= _moment("now"),
-        sa.or_(_t.succeeded_at.is_(None), _t.succeeded_at <= _moment("familiar_since")),
-    )
-)
+# A counter whose window is over is of no use any more, except where it tells that the person is known.
+OVER = _t.expires_at <= _moment("now")
+TELLS_WHO_IS_KNOWN = sa.and_(_t.succeeded_at.is_not(None), _t.succeeded_at > _moment("familiar_since"))
 
 
 class Throttle:
@@ -204,10 +202,6 @@ class Throttle:
         c.execute(_GIVE_BACK_PERSON, **arguments)
         c.execute(_GIVE_BACK_SOURCE, **arguments)
         c.execute(_GIVE_BACK_PAIR, **arguments)
-
-    def tidy(self, c: Connection, *, now: datetime) -> int:
-        """Counters whose window is over are gone, except those that tell where a person is known."""
-        return c.execute(_TIDY, now=now, familiar_since=now - self.limits.familiar_for)
 
     def _arguments(self, person: str | None, source: str, now: datetime) -> dict[str, Any]:
         limits = self.limits

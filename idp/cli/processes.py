@@ -15,6 +15,7 @@ import click
 
 from accounts import audit
 from accounts.errors import Conflict, Unavailable
+from idp import housekeeping
 from idp.adapters.systems.sandbox import SandboxSms
 from idp.cli.terminal import MISUSED, House, Told, house
 from idp.fetcher import EVERYWHERE, Fetcher
@@ -48,15 +49,21 @@ def serve(here: House, host: str, port: int, workers: int, threads: int) -> None
 @click.option("--poll", default=0.2, show_default=True, type=click.FloatRange(0.01, 60), help="Seconds between looks.")
 @house
 def worker(here: House, poll: float) -> None:
-    """Deliver logout notices and messages, and chain the audit trail, until stopped."""
+    """Deliver logout notices and messages, chain the audit trail and remove what has served its time, until stopped."""
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    sealing = threading.Thread(target=_seal_until, args=(here.services, stop), name="audit")
-    sealing.start()
-    with closing(here.services.database), closing(Worker(here.services.database, outlets(here.services))) as deliverer:
-        deliverer.run(here.services.clock, stop, poll=timedelta(seconds=poll))
-    sealing.join()
+    services = here.services
+    beside = (
+        threading.Thread(target=_seal_until, args=(services, stop), name="audit"),
+        threading.Thread(target=housekeeping.run, args=(services.database, services.clock, stop), name="housekeeping"),
+    )
+    for thread in beside:
+        thread.start()
+    with closing(services.database), closing(Worker(services.database, outlets(services))) as deliverer:
+        deliverer.run(services.clock, stop, poll=timedelta(seconds=poll))
+    for thread in beside:
+        thread.join()
 
 
 def outlets(services: Services) -> Outlets:

@@ -37,9 +37,6 @@ _APPROVE = Statement(
     )
 )
 _DENY = Statement(sa.update(authorization_requests).where(*_still_open).values(state=State.DENIED.value))
-_PURGE = Statement(
-    sa.delete(authorization_requests).where(_requests.expires_at < sa.bindparam("before", type_=UtcDateTime))
-)
 
 
 def insert(c: Connection, row: dict[str, Any]) -> None:
@@ -61,11 +58,6 @@ def approve(c: Connection, request_id: str, answer: dict[str, Any], now: datetim
 def deny(c: Connection, request_id: str, now: datetime) -> bool:
     """Whether this call denied it: false if it was answered already or is too old."""
     return c.execute(_DENY, request_id=request_id, now=now) == 1
-
-
-def purge(c: Connection, before: datetime) -> int:
-    """How many requests that expired before then are gone. Keep a day: a late replay must still be recognised."""
-    return c.execute(_PURGE, before=before)
 
 
 def open_row(request: AuthorizationRequest) -> dict[str, Any]:

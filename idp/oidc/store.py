@@ -87,7 +87,6 @@ RETIRE_KEY = Statement(
 
 # client assertions --------------------------------------------------------------------------------------------------
 SPEND_ASSERTION = Statement(insert_unless_present(spent_assertions), ["digest", "expires_at"])
-PURGE_ASSERTIONS = Statement(sa.delete(spent_assertions).where(spent_assertions.c.expires_at < _p("now")))
 
 # initial access tokens ----------------------------------------------------------------------------------------------
 INSERT_INITIAL_ACCESS = Statement(sa.insert(initial_access_tokens))

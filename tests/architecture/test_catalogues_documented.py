@@ -2,10 +2,13 @@ import re
 
 import pytest
 
+from accounts.db import metadata
 from accounts.events import EVENTS
 from idp import errors as pages
 from idp.adapters.channels import CHANNELS
+from idp.housekeeping import DAILY, HOURLY, TIDIED
 from idp.interaction import Step
+from idp.migrations import load_tables
 from idp.oidc import errors as protocol
 from idp.oidc.claims import CLAIMS
 from idp.oidc.client_authentication import METHODS
@@ -30,6 +33,18 @@ def protocol_errors(kind=protocol.ProtocolError):
     return found | {code: says for sub in kind.__subclasses__() for code, says in protocol_errors(sub).items()}
 
 
+def how_often(tidied):
+    return {HOURLY: "Hourly;", DAILY: "Daily;"}[tidied.every]
+
+
+def how_long(tidied):
+    """`30 days`, `1 hour`."""
+    keeps, unit = (
+        (tidied.keeps.days, "day") if tidied.keeps.days or not tidied.keeps else (tidied.keeps // HOURLY, "hour")
+    )
+    return f"{keeps} {unit}{'' if keeps == 1 else 's'}"
+
+
 # The page of docs/reference → each name it must head, and what must stand below that heading.
 CATALOGUES = {
     "grants": {grant.grant_type: () for grant in GRANTS},
@@ -40,6 +55,7 @@ CATALOGUES = {
     "errors": protocol_errors(),
     "outbox": {kind.name: () for kind in OUTBOX_KINDS},
     "channels": {channel.name: (f"`{channel.ceiling}`",) for channel in CHANNELS},
+    "housekeeping": {each.name: (how_often(each), how_long(each)) for each in TIDIED},
     "readers": {reader.FORMAT: () for reader in READERS},
 }
 ENTRIES = [(page, name, words) for page, entries in CATALOGUES.items() for name, words in entries.items()]
@@ -90,6 +106,20 @@ def test_the_page_says_which_events_are_written(event):
     ]
     written = any(f'"{event}"' in text_of(name) for name in sources)
     assert (NOT_WRITTEN in sections("events")[event]) is not written
+
+
+def test_every_table_is_tidied_or_said_to_stay():
+    """Whoever adds a table says how long its rows live, before the disk does."""
+    load_tables()
+    introduction = HEADING.split(text_of("docs/reference/housekeeping.md"))[0]
+    stays = {
+        name
+        for row in re.findall(r"^\| (`.+`) \|", introduction, re.MULTILINE)
+        for name in row.strip("`").split("`, `")
+    }
+    tidied = {each.name for each in TIDIED}
+    assert not stays & tidied
+    assert stays | tidied | {"session_clients"} == set(metadata.tables)
 
 
 def test_the_index_of_decisions_lists_every_page():

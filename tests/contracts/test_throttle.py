@@ -97,15 +97,6 @@ def test_a_check_is_one_statement_and_a_refusal_two(database, throttle, clock):
     assert len(counted) == 2
 
 
-def test_tidying_keeps_where_people_are_known(database, throttle, clock):
-    """Old counters go; the memory of a success stays until it is too old itself."""
-    c = database.connection()
-    throttle.check(c, person="p", source=HOME, now=clock.now)
-    throttle.succeeded(c, person="p", source=HOME, now=clock.now)
-    assert throttle.tidy(c, now=clock.advance(days=1)) == 2
-    assert throttle.tidy(c, now=clock.advance(days=180)) == 1
-
-
 @pytest.mark.race
 def test_guesses_that_arrive_together_pass_no_more_than_the_ceiling(database, throttle, clock):
     """Eight threads with ten guesses each get six through, however they race."""
