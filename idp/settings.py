@@ -170,7 +170,7 @@ def _development_key() -> tuple[str, bytes]:
 def reference() -> str:
     """docs/reference/settings.md: every setting with its default and what follows from it."""
     head = (
-        "# Settings\n\nWritten from `idp/settings.py` by `scripts/settings-reference`; a test fails when it is stale.\n"
+        "# Settings\n\nWritten from `idp/settings.py` by `scripts/docs-settings`; a test fails when it is stale.\n"
         "Values come from the environment, or from the file that `YITONG_ENV_FILE` names. Durations are seconds or "
         "ISO 8601 (`PT15M`).\nIn production an insecure value refuses the start and names the cure.\n"
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from accounts.errors import Conflict
 from idp.cli.clients import LEGAL_BASES, check_division, known
 from idp.cli.terminal import MISUSED, House, Told, house, out
 from idp.oidc import claims, clients
@@ -20,9 +21,9 @@ _MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
 @click.option("--name", help="What people read, in Chinese.")
 @click.option("--name-en", help="What people read, in English.")
 @click.option("--purpose", help="What the facts are needed for; shown to people.")
-@click.option("--purpose-en")
+@click.option("--purpose-en", help="The same in English.")
 @click.option("--division", help="Whose system it is, as a division code.")
-@click.option("--legal-basis", type=click.Choice(LEGAL_BASES))
+@click.option("--legal-basis", type=click.Choice(LEGAL_BASES), help="Why the facts may be given.")
 @click.option("--redirect-uri", "redirect_uris", multiple=True, help="All of them: the list is replaced.")
 @click.option("--post-logout-redirect-uri", "post_logout_redirect_uris", multiple=True, help="All of them.")
 @click.option("--backchannel-logout-uri", help="Who is told of sign-outs; empty for none.")
@@ -37,8 +38,10 @@ _MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
 )
 @click.option("--sector", help="Systems of one sector know a person by one sub. A change gives everybody another sub.")
 @click.option("--legacy-system", help="The older system whose user ids it may read; empty for none.")
-@click.option("--signed-with", "id_token_signed_response_alg", type=click.Choice(SIGNING_ALGORITHMS))
-@click.option("--pkce/--no-pkce", "require_pkce", default=None, help="Whether it must send PKCE (decision 7).")
+@click.option(
+    "--signed-with", "id_token_signed_response_alg", type=click.Choice(SIGNING_ALGORITHMS), help="Its ID tokens."
+)
+@click.option("--with-pkce/--without-pkce", "require_pkce", default=None, help="Whether it must send PKCE (decision 7).")
 @click.option(
     "--resource-server/--no-resource-server", default=None, help="Whether it may introspect everybody's tokens."
 )
@@ -53,11 +56,21 @@ def clients_set(here: House, /, client_id: str, yes: bool, **told: Any) -> None:
         raise Told("nothing_to_change", "No option says what to change.", "See `yitong clients set --help`.", MISUSED)
     if values.get("sector", client.sector) != client.sector and not yes:
         click.confirm("Every person gets another sub at this system. Go on?", abort=True)
-    with here.transaction() as c:
-        names = clients.change(c, client, now=here.now, **values)
-        if names:
-            here.record(c, "administrator:client:change", client=client_id, detail={"changed": list(names)})
+    names = _changed(here, client, values)
     out.print(f"{client_id}: {', '.join(names)}" if names else f"{client_id} was so before; nothing was changed")
+
+
+def _changed(here: House, client: Client, values: dict[str, Any]) -> tuple[str, ...]:
+    try:
+        with here.transaction() as c:
+            names = clients.change(c, client, now=here.now, **values)
+            if names:
+                detail = {"changed": list(names)}
+                here.record(c, "administrator:client:change", client=client.client_id, detail=detail)
+    except Conflict:
+        cause = "Somebody else changed this client a moment ago."
+        raise Told("changed_meanwhile", cause, "See `yitong clients show`, then run the command again.") from None
+    return names
 
 
 def changed_values(client: Client, told: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from accounts.db import Connection
 from idp.cli.terminal import MISUSED, House, Told, house, out
 from idp.oidc import claims, clients, store
 from idp.oidc.secret import digest, new_secret
-from idp.oidc.vocabulary import INITIAL_ACCESS_PREFIX, SIGNING_ALGORITHMS
+from idp.oidc.vocabulary import AUTHENTICATION_METHODS, INITIAL_ACCESS_PREFIX, SIGNING_ALGORITHMS
 
 _WITHOUT_PKCE = click.option(
     "--without-pkce",
@@ -32,21 +32,37 @@ def clients_group() -> None:
 @clients_group.command("add")
 @click.argument("client_id")
 @click.option("--name", required=True, help="What people read, in Chinese.")
-@click.option("--name-en", required=True)
+@click.option("--name-en", required=True, help="What people read, in English.")
 @click.option("--purpose", required=True, help="What the facts are needed for; shown to people.")
-@click.option("--purpose-en", required=True)
-@click.option("--redirect-uri", "redirect_uris", multiple=True, required=True)
-@click.option("--post-logout-redirect-uri", "post_logout", multiple=True)
-@click.option("--backchannel-logout-uri", default=None)
-@click.option("--scope", "scopes", multiple=True, default=("openid", "profile"), show_default=True)
+@click.option("--purpose-en", required=True, help="The same in English.")
+@click.option(
+    "--redirect-uri", "redirect_uris", multiple=True, required=True, help="Where answers go; may be repeated."
+)
+@click.option("--post-logout-redirect-uri", "post_logout", multiple=True, help="Where people go after signing out.")
+@click.option("--backchannel-logout-uri", default=None, help="Who is told of sign-outs.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    default=("openid", "profile"),
+    show_default=True,
+    help="What it may ask for; their claims are its ceiling.",
+)
 @click.option("--division", default="510500", show_default=True, help="Whose system it is, as a division code.")
 @click.option(
     "--legal-basis",
     type=click.Choice(LEGAL_BASES),
     default="consent",
     show_default=True,
+    help="Why the facts may be given; chooses notice or consent.",
 )
-@click.option("--auth-method", default="client_secret_basic", show_default=True)
+@click.option(
+    "--auth-method",
+    type=click.Choice(AUTHENTICATION_METHODS),
+    default="client_secret_basic",
+    show_default=True,
+    help="How it proves itself; none for a public client.",
+)
 @click.option(
     "--id-token-alg",
     "id_token_signed_response_alg",
@@ -111,10 +127,17 @@ def clients_secret(here: House, client_id: str) -> None:
 
 
 @clients_group.command("invite")
-@click.option("--scope", "scopes", multiple=True, default=("openid", "profile"), show_default=True)
-@click.option("--uses", default=1, show_default=True, type=click.IntRange(1))
-@click.option("--days", default=7, show_default=True, type=click.IntRange(1, 365))
-@click.option("--division", default="510500", show_default=True)
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    default=("openid", "profile"),
+    show_default=True,
+    help="What it may ever ask for.",
+)
+@click.option("--uses", default=1, show_default=True, type=click.IntRange(1), help="How many systems may register.")
+@click.option("--days", default=7, show_default=True, type=click.IntRange(1, 365), help="How long it is good.")
+@click.option("--division", default="510500", show_default=True, help="Whose systems they are.")
 @_WITHOUT_PKCE
 @house
 def clients_invite(

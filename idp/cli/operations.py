@@ -76,7 +76,7 @@ def audit_verify(here: House) -> None:
 
 
 @click.command("deliveries")
-@click.option("--most", default=50, show_default=True)
+@click.option("--most", default=50, show_default=True, help="Rows to show, oldest first.")
 @house
 def deliveries(here: House, most: int) -> None:
     """Who has not been told yet, and why."""
@@ -90,7 +90,7 @@ def deliveries(here: House, most: int) -> None:
 
 
 @click.command()
-@click.option("--milliseconds", default=100, show_default=True, type=click.IntRange(10, 5000))
+@click.option("--milliseconds", default=100, show_default=True, type=click.IntRange(10, 5000), help="A check's cost.")
 def calibrate(milliseconds: int) -> None:
     """Propose Argon2id parameters for this machine."""
     best = passwords.calibrate(timedelta(milliseconds=milliseconds))

@@ -18,10 +18,18 @@ from idp import person_status
 from idp.cli.terminal import House, Told, house, out
 from idp.person_status import ACTIVE
 
-_DOCUMENTS = [kind.value for kind in IdentifierKind if kind is not IdentifierKind.MOBILE]  # a phone is not a person
+_DOCUMENTS = (  # a phone is not a person, and an organisation's code is none of theirs
+    IdentifierKind.CITIZEN_ID,
+    IdentifierKind.HKMO_RESIDENCE_PERMIT,
+    IdentifierKind.TW_RESIDENCE_PERMIT,
+    IdentifierKind.HKMO_TRAVEL_PERMIT,
+    IdentifierKind.TW_TRAVEL_PERMIT,
+    IdentifierKind.FOREIGNER_CARD,
+    IdentifierKind.PASSPORT,
+)
 _kind = click.option(
     "--kind",
-    type=click.Choice(_DOCUMENTS),
+    type=click.Choice([kind.value for kind in _DOCUMENTS]),
     default=IdentifierKind.CITIZEN_ID.value,
     show_default=True,
     help="Which document the number is of.",

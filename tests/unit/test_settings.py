@@ -56,5 +56,5 @@ def test_secrets_are_masked():
 
 
 def test_the_reference_is_fresh():
-    """docs/reference/settings.md says what the code says; run scripts/settings-reference."""
+    """docs/reference/settings.md says what the code says; run scripts/docs-settings."""
     assert PAGE.read_text("utf-8") == reference()
