@@ -50,6 +50,8 @@ def serve(here: House, host: str, port: int, workers: int, threads: int) -> None
 @house
 def worker(here: House, poll: float) -> None:
     """Deliver logout notices and messages, chain the audit trail and remove what has served its time, until stopped."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("idp").setLevel(logging.INFO)  # our own; libraries tell of trouble only
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())

@@ -1,5 +1,8 @@
 """Housekeeping on both databases: what has served its time goes, what is needed stays, and no statement is long."""
 
+import os
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 
@@ -25,6 +28,7 @@ from idp.oidc.models import (
     spent_assertions,
 )
 from idp.sessions import Lifetimes
+from tests.contracts.conftest import SMALL
 from tests.protocol.desk import Desk
 
 load_tables()
@@ -255,6 +259,22 @@ def test_the_job_tidies_every_table_and_ends_when_told(database, clock):
     stop.set()
     job.join(10)
     assert (count(database, spent_assertions), job.is_alive()) == (0, False)
+
+
+def test_the_worker_keeps_house_and_says_so(database, database_url, clock):
+    """`yitong worker` does it without being told, logs what it removed, and ends with 0 when it is stopped."""
+    assertions(database, 3, clock)
+    command = [sys.executable, "-m", "idp.cli", "worker"]
+    environment = {**os.environ, **SMALL, "YITONG_DATABASE_URL": database_url}
+    worker = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    for _ in range(400):
+        if count(database, spent_assertions) == 0:
+            break
+        GO_ON.wait(0.05)
+    worker.terminate()
+    _, said = worker.communicate(timeout=30)
+    assert worker.returncode == 0, said
+    assert "housekeeping table=spent_assertions removed=3" in said
 
 
 def test_a_table_that_cannot_be_tidied_now_does_not_end_the_job(tmp_path, clock):
