@@ -3,11 +3,14 @@
 A writer only inserts its row, in the transaction of the fact, so writers never queue behind one another. The job gives
 each new row a place in a batch and a signature over the row and the signature before it, keyed by the vault: a changed,
 removed or reordered row breaks the chain at that row. Rows younger than the last run are not chained yet.
+What is signed cannot be moved to another key, but a batch that stands can be countersigned under it
+(accounts.countersigning): then the old key may be retired.
 Nothing here holds a number, a name, a phone or a secret: `detail` is for codes and counts.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +25,7 @@ from accounts.vault import Vault
 
 BATCH = 1000
 _PURPOSE = "audit"
+BATCH_PURPOSE = "audit batch"
 _KNOWN = frozenset(event.name for event in EVENTS)
 
 audit_events = sa.Table(
@@ -67,6 +71,7 @@ audit_batches = sa.Table(
     sa.Column("records", sa.Integer, nullable=False),
     sa.Column("seal", sa.LargeBinary, nullable=False),  # of the last record: print it elsewhere, and no tail can vanish
     sa.Column("sealed_at", UtcDateTime, nullable=False),
+    sa.Column("countersigned", sa.LargeBinary),  # over the whole batch, under a newer key
 )
 
 _FACTS = ("id", "at", "event", "outcome", "actor", "person_id", "client_id", "channel", "source", "detail")
@@ -94,10 +99,9 @@ _SEAL = Statement(
     )
 )
 _LAST_BATCH = Statement(sa.select(audit_batches).order_by(audit_batches.c.number.desc()).limit(1))
-_FIRST_BATCH = Statement(sa.select(audit_batches).order_by(audit_batches.c.number).limit(1))
 _INSERT_BATCH = Statement(sa.insert(audit_batches), columns=[c.key for c in audit_batches.columns])
 _BATCHES = Statement(sa.select(audit_batches).order_by(audit_batches.c.number))
-_OF_BATCH = Statement(
+OF_BATCH = Statement(
     sa.select(audit_events)
     .where(audit_events.c.batch == sa.bindparam("number", type_=sa.BigInteger))
     .order_by(audit_events.c.position)
@@ -135,7 +139,7 @@ class Broken:
     batch: int
     position: int
     event_id: str | None
-    reason: str  # changed | missing | batch_missing | batch_changed
+    reason: str  # changed | missing | batch_missing | batch_changed | key_missing
 
 
 def row(
@@ -234,15 +238,9 @@ def seal(c: Connection, vault: Vault, *, now: datetime) -> int:
     for position, event in enumerate(events):
         signature = vault.sign(_record(signature, number, position, event), purpose=_PURPOSE)
         chained.append({"event_id": event.id, "in_batch": number, "at_position": position, "signature": signature})
-    c.execute(_INSERT_BATCH, number=number, records=len(events), seal=signature, sealed_at=now)
+    c.execute(_INSERT_BATCH, number=number, records=len(events), seal=signature, sealed_at=now, countersigned=None)
     c.execute_many(_SEAL, chained)
     return len(events)
-
-
-def rests_on_older_keys(c: Connection, vault: Vault) -> bool:
-    """Whether verifying the chain takes another key than the current one: the oldest batch tells, for keys follow."""
-    first = c.one(_FIRST_BATCH)
-    return first is not None and vault.is_stale(first.seal)
 
 
 def verify(c: Connection, vault: Vault) -> Verdict:
@@ -252,11 +250,34 @@ def verify(c: Connection, vault: Vault) -> Verdict:
     for expected, batch in enumerate(batches, start=1):
         if batch.number != expected:
             return Verdict(records, expected - 1, Broken(expected, 0, None, "batch_missing"))
-        broken = _broken_record(c.rows(_OF_BATCH, number=batch.number), batch, signature, vault)
+        broken = broken_batch(c.rows(OF_BATCH, number=batch.number), batch, signature, vault)
         if broken:
             return Verdict(records + broken.position, expected - 1, broken)
         records, signature = records + batch.records, batch.seal
     return Verdict(records, len(batches))
+
+
+def broken_batch(events: list[Any], batch: Any, before: bytes, vault: Vault) -> Broken | None:
+    """The first record of the batch that does not stand, None when all do. `before` is the seal of the batch before.
+
+    Where the key that signed the records is gone, the countersignature answers for the batch as a whole.
+    """
+    signed, countersigned = vault.knows(batch.seal), vault.knows(batch.countersigned or b"")
+    if not signed and not countersigned:
+        return Broken(batch.number, 0, None, "key_missing")
+    broken = _broken_record(events, batch, before, vault) if signed else None
+    if broken is None and countersigned:
+        whole = as_a_whole(events, batch, before)
+        if not vault.signed(whole, batch.countersigned, purpose=BATCH_PURPOSE):
+            return Broken(batch.number, 0, None, "batch_changed")
+    return broken
+
+
+def as_a_whole(events: list[Any], batch: Any, before: bytes) -> bytes:
+    """What a countersignature covers: the signature before the batch, its place, every record, every signature."""
+    parts = [before, orjson.dumps([batch.number, batch.records]), batch.seal]
+    parts += [_record(event.seal or b"", batch.number, event.position, event) for event in events]
+    return b"".join(hashlib.sha256(part).digest() for part in parts)
 
 
 def _broken_record(events: list[Any], batch: Any, signature: bytes, vault: Vault) -> Broken | None:
@@ -264,7 +285,7 @@ def _broken_record(events: list[Any], batch: Any, signature: bytes, vault: Vault
     for position, event in enumerate(events):
         if event.position != position:
             return Broken(number, position, None, "missing")
-        if not vault.signed(_record(signature, number, position, event), event.seal, purpose=_PURPOSE):
+        if not vault.signed(_record(signature, number, position, event), event.seal or b"", purpose=_PURPOSE):
             return Broken(number, position, event.id, "changed")
         signature = event.seal
     if len(events) < batch.records:

@@ -163,6 +163,14 @@ class Vault:
         """Whether sealing the same text again would use another key or profile. SealBroken for no seal at all."""
         return self._read(sealed)[0] is not self._current
 
+    def knows(self, sealed: bytes) -> bool:
+        """Whether a live key made this seal or signature, going by its header: it may still be broken."""
+        try:
+            self._read(sealed)
+        except SealBroken:
+            return False
+        return True
+
     def index(self, value: str, *, kind: str) -> bytes:
         """The blind index of a value under the current key: 32 bytes, equal for equal values of the same kind."""
         return self._current.digest(value.encode(), f"index/{kind}")

@@ -8,12 +8,13 @@ from datetime import timedelta
 
 import click
 
-from accounts import audit
+from accounts.countersigning import countersign
 from accounts.resealing import Position, reseal
 from idp.cli.terminal import LATER, House, Told, err, house, interruptible, out
 from idp.resealing import SEALED
 from migration_tools.progress import shown
 
+_BATCHES = 20  # of the audit, up to 1,000 records each
 _PASSES = 3  # one moves everything, one finds what was written meanwhile, one finds nothing
 
 
@@ -45,54 +46,80 @@ def keys_reseal(ctx: click.Context, batch: int) -> None:
     """
     here = ctx.ensure_object(House)
     with closing(here.services.database), interruptible() as stop:
-        rewritten, done = _moved(here, batch, stop)
-        if rewritten:
-            detail = {"key": here.vault.key_ids[0], "rows": rewritten, "complete": done}
-            with here.services.database.transaction() as c:
-                here.record(c, "administrator:vault:reseal", detail=detail)
-        if done:
-            _tell_what_may_go(here, rewritten)
-    if not done:
+        move = _Move(here, batch, stop)
+        try:
+            move.run()
+        finally:
+            move.record()
+        if move.complete:
+            move.tell()
+    if not move.complete:
         err.print("Interrupted between two batches: run the same command again.")
         ctx.exit(LATER)
 
 
-def _moved(here: House, batch: int, stop: Callable[[], bool]) -> tuple[int, bool]:
-    """How many rows were sealed anew, and whether a whole pass then found none that needed it."""
-    rewritten = 0
-    for number in range(1, _PASSES + 1):
-        changed, whole = _pass(here, batch, stop, f"sealing anew, pass {number}")
-        rewritten += changed
-        if not whole or not changed:
-            return rewritten, whole
-    raise Told(
-        "still_sealing",
-        "Some process still seals with an older key.",
-        "Put the new key in front on every node, restart them all, and run the command again.",
-    )
+class _Move:
+    """One run of `keys reseal`, and what it has done so far: that is on record however the run ends."""
 
+    def __init__(self, here: House, batch: int, stop: Callable[[], bool]) -> None:
+        self._here, self._batch, self._stop = here, batch, stop
+        self._c = here.services.database.connection()
+        self._rows, self._signed = 0, 0
+        self.complete = False
 
-def _pass(here: House, batch: int, stop: Callable[[], bool], name: str) -> tuple[int, bool]:
-    """Every sealed column read once; how many rows were sealed anew, and whether the pass came to its end."""
-    c, position, rewritten = here.services.database.connection(), Position(), 0
-    with shown(err, name, None) as advance:
-        while not stop():
-            done = reseal(c, here.vault, batch, after=position, columns=SEALED)
-            rewritten += done.rewritten
-            advance(done.read)
-            if done.after is None:
-                return rewritten, True
-            position = done.after
-    return rewritten, False
+    def run(self) -> None:
+        """Everything is under the current key, or `stop` said so. Raises Told, SealBroken, ChainBroken, Unavailable."""
+        for number in range(1, _PASSES + 1):
+            before = self._rows
+            if not self._pass(f"sealing anew, pass {number}"):
+                return
+            if self._rows == before:
+                self.complete = self._countersign()
+                return
+        raise Told(
+            "still_sealing",
+            "Some process still seals with an older key.",
+            "Put the new key in front on every node, restart them all, and run the command again.",
+        )
 
+    def _pass(self, name: str) -> bool:
+        """Whether every sealed column was read to its end."""
+        position = Position()
+        with shown(err, name, None) as advance:
+            while not self._stop():
+                done = reseal(self._c, self._here.vault, self._batch, after=position, columns=SEALED)
+                self._rows += done.rewritten
+                advance(done.read)
+                if done.after is None:
+                    return True
+                position = done.after
+        return False
 
-def _tell_what_may_go(here: House, rewritten: int) -> None:
-    current, *older = here.vault.key_ids
-    out.print(f"{rewritten} rows moved; everything is sealed and indexed under {current}.", highlight=False)
-    if not older:
-        return
-    names = ", ".join(older)
-    if audit.rests_on_older_keys(here.services.database.connection(), here.vault):
-        out.print(f"Keep {names} last in the list: the audit chain's older batches are verified with them.")
-    else:
-        out.print(f"{names} may leave YITONG_VAULT_KEYS on every node.", highlight=False)
+    def _countersign(self) -> bool:
+        """Whether every batch of the audit was read, and signed where it needed it."""
+        after = 0
+        with shown(err, "countersigning the audit", None) as advance:
+            while not self._stop():
+                done = countersign(self._c, self._here.vault, _BATCHES, after=after)
+                self._signed += done.written
+                advance(done.read)
+                if done.after is None:
+                    return True
+                after = done.after
+        return False
+
+    def record(self) -> None:
+        """The audit has what was changed, if anything was."""
+        if not self._rows and not self._signed:
+            return
+        done = {"rows": self._rows, "audit_batches": self._signed, "complete": self.complete}
+        with self._here.services.database.transaction() as c:
+            self._here.record(c, "administrator:vault:reseal", detail={"key": self._here.vault.key_ids[0], **done})
+
+    def tell(self) -> None:
+        """What was done, and which keys may be retired."""
+        current, *older = self._here.vault.key_ids
+        told = f"{self._rows} rows moved, {self._signed} audit batches countersigned; everything is under {current}."
+        out.print(told, highlight=False, soft_wrap=True)
+        if older:
+            out.print(f"{', '.join(older)} may leave YITONG_VAULT_KEYS on every node.", highlight=False, soft_wrap=True)

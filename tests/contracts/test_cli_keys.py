@@ -60,15 +60,29 @@ def test_reseal_without_the_old_key_is_refused(yitong, filled, monkeypatch):
     assert recorded(filled, "administrator:vault:reseal") == []
 
 
-def test_an_audit_chain_of_the_old_key_keeps_it_in_the_list(yitong, filled):
-    """Batches signed with the old key are verified with it, so the answer does not send it away."""
-    old = Vault.from_keys([OLD])
-    with filled.transaction() as c:
+def chained(database, vault):
+    with database.transaction() as c:
         audit.append(c, "person:session:open", now=NOW)
-        audit.seal(c, old, now=NOW)
+        audit.seal(c, vault, now=NOW)
+
+
+def test_the_audit_stands_without_the_old_key(yitong, filled, monkeypatch):
+    """What the old key signed is countersigned, so retiring it costs no evidence."""
+    chained(filled, Vault.from_keys([OLD]))
     answer = yitong("keys", "reseal")
-    assert (answer.exit_code, "Keep k1 last" in answer.output) == (0, True)
-    assert "stand" in yitong("audit", "verify").output
+    assert (answer.exit_code, "1 audit batches countersigned" in answer.output) == (0, True), answer.output
+    monkeypatch.setenv("YITONG_VAULT_KEYS", vault_keys(NEW))
+    assert "1 records in 1 batches stand" in yitong("audit", "verify").output
+
+
+def test_a_broken_audit_keeps_every_key(yitong, filled):
+    """The key that proves a forgery is not sent away; what was moved before is on record all the same."""
+    chained(filled, Vault.from_keys([OLD]))
+    filled.connection().execute(Statement(sa.update(audit.audit_events).values(actor="somebody")))
+    answer = yitong("keys", "reseal")
+    assert (answer.exit_code, "audit_broken" in answer.output) == (1, True)
+    assert "may leave" not in answer.output
+    assert recorded(filled, "administrator:vault:reseal")[0].detail["complete"] is False
 
 
 def test_an_interrupted_reseal_ends_with_75_and_goes_on(yitong, filled):
