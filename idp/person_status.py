@@ -35,8 +35,9 @@ class Ended:
 
 
 def change(c: Connection, people: People, person_id: str, status: str, *, actor: str, now: datetime) -> Ended | None:
-    """The person has this status; unless it is `active`, everything of theirs has ended. None if they had it before.
+    """The person has this status and everything of before has ended. None if they had it already.
 
+    Enabling ends things too: a login that was under way while the person was disabled may have left a session behind.
     Status, sessions, tokens, grants, the notices in the outbox and the record of it are one transaction: the caller's.
     Raises KeyError for a status the table does not know, RuntimeError outside a transaction.
     """
@@ -45,7 +46,7 @@ def change(c: Connection, people: People, person_id: str, status: str, *, actor:
         raise RuntimeError("a status changes inside a transaction, so that all that follows from it happens or nothing")
     if not people.change_status(c, person_id, status, now=now):
         return None
-    ended = Ended(0, 0) if status == ACTIVE else end_everything(c, person_id, status, now=now)
+    ended = end_everything(c, person_id, status, now=now)
     detail = {"status": status, "sessions": ended.sessions, "grants": ended.grants}
     audit.append(c, event, now=now, actor=actor, person=person_id, detail=detail)
     return ended

@@ -11,6 +11,7 @@ from accounts.people import natural_persons
 from idp import outbox, person_status, sessions
 from idp.assurance import Authentication
 from idp.sessions import Lifetimes
+from tests.architecture.tracked import text_of, tracked
 from tests.builders import City
 
 EVERY = Statement(sa.select(audit.audit_events).order_by(audit.audit_events.c.at))
@@ -96,6 +97,16 @@ def test_what_ended_stays_ended_when_the_person_comes_back(city):
     assert len(records(city, "person:account:enable")) == 1
 
 
+def test_a_login_that_raced_the_disabling_is_not_found_again(city):
+    """A session written a moment after the person was disabled opens nothing, neither then nor once they are back."""
+    person = city.person()
+    becomes(city, person.id, "disabled")
+    handle = signs_in(city, person.id)
+    assert not is_live(city, handle)
+    assert becomes(city, person.id, "active") == person_status.Ended(sessions=1, grants=0)
+    assert not is_live(city, handle)
+
+
 def test_a_second_time_changes_nothing(city):
     """Whoever disables somebody who is disabled already writes no second record."""
     person = city.person()
@@ -126,6 +137,12 @@ def test_it_is_one_transaction_or_nothing(city):
     c = city.database.connection()
     with pytest.raises(RuntimeError, match="transaction"):
         person_status.change(c, city.services.people, person.id, "disabled", actor="x", now=city.clock())
+
+
+def test_nobody_changes_a_status_past_it():
+    """The sources are read: whoever changes a person's status ends what is open, for only this one way exists."""
+    named = [name for name in tracked("idp/*.py", "migration_tools/*.py") if "people.change_status(" in text_of(name)]
+    assert named == ["idp/person_status.py"]
 
 
 def test_every_status_of_the_table_has_its_event():
