@@ -175,7 +175,7 @@ def apply(ctx: click.Context, directory: Path, source: Path | None, batch: int, 
 @_json
 @click.pass_context
 def undo(ctx: click.Context, run_id: str | None, account: tuple[str, str] | None, yes: bool, as_json: bool) -> None:  # noqa: FBT001
-    """Take back a run or one link. Sessions and tokens of everybody concerned end."""
+    """Take back a run or one link. Sessions, tokens and grants of everybody concerned end."""
     here: Here = ctx.obj
     if bool(run_id) == bool(account):
         raise click.UsageError("name either --run or --account")

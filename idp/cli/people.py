@@ -35,7 +35,7 @@ _kind = click.option(
     help="Which document the number is of.",
 )
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
-_COMES_BACK = ("disabled", "deceased")  # a mistake can be corrected; who closed or was merged opens an account anew
+_CHANGEABLE = (ACTIVE, "disabled", "deceased")  # a mistake is corrected; who closed or was merged opens an account anew
 
 
 @click.group()
@@ -92,10 +92,7 @@ def people_add(here: House, kind: str, evidence: str) -> None:
 def people_disable(here: House, kind: str, deceased: bool, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
     """Stop a person's account: sessions, tokens and grants end now, and the services are told."""
     person = _asked_for(here, kind)
-    status = "deceased" if deceased else "disabled"
-    if not yes:
-        click.confirm(f"person {person.id} ({person.status}) → {status}?", abort=True)
-    _change(here, person, status)
+    _change(here, person, "deceased" if deceased else "disabled", yes=yes)
 
 
 @people.command("enable")
@@ -105,12 +102,7 @@ def people_disable(here: House, kind: str, deceased: bool, yes: bool) -> None:  
 def people_enable(here: House, kind: str, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
     """Open a stopped account again. What had ended stays ended: the person logs in and agrees anew."""
     person = _asked_for(here, kind)
-    if person.status not in (*_COMES_BACK, ACTIVE):
-        cause = f"The account is {person.status}; that does not come back."
-        raise Told("status_is_final", cause, "Find the account that is in use, or open a new one.")
-    if not yes:
-        click.confirm(f"person {person.id} ({person.status}) → {ACTIVE}?", abort=True)
-    _change(here, person, ACTIVE)
+    _change(here, person, ACTIVE, yes=yes)
 
 
 def _number() -> str:
@@ -129,7 +121,12 @@ def _asked_for(here: House, kind: str) -> NaturalPerson:
     return person
 
 
-def _change(here: House, person: NaturalPerson, status: str) -> None:
+def _change(here: House, person: NaturalPerson, status: str, *, yes: bool) -> None:
+    if person.status not in _CHANGEABLE:
+        cause = f"The account is {person.status}, and stays so."
+        raise Told("status_is_final", cause, "Find the account that is in use, or open a new one.")
+    if not yes:
+        click.confirm(f"person {person.id} ({person.status}) → {status}?", abort=True)
     with here.transaction() as c:
         ended = person_status.change(c, here.services.people, person.id, status, actor=here.actor, now=here.now)
     if ended is None:

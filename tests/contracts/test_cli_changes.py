@@ -216,12 +216,13 @@ def test_the_dead_can_be_recorded_and_a_mistake_corrected(peopled, database):
 
 @pytest.mark.parametrize("final", ["merged", "closed"])
 def test_who_was_merged_or_closed_is_not_enabled(peopled, database, final):
-    """An account whose person lives on in another one must not come back beside it."""
+    """An account whose person lives on in another one must not come back beside it, by no detour either."""
     change = Statement(sa.update(natural_persons).values(status=sa.bindparam("to")))
     database.connection().execute(change, to=final)
-    answer = peopled("people", "enable", "--yes", typed=f"{NUMBER}\n")
-    assert (answer.exit_code, "status_is_final" in answer.output) == (1, True)
-    assert status(database) == [final]
+    for verb in ("enable", "disable"):
+        answer = peopled("people", verb, "--yes", typed=f"{NUMBER}\n")
+        assert (answer.exit_code, "status_is_final" in answer.output) == (1, True)
+        assert status(database) == [final]
 
 
 def test_nobody_of_that_number_is_said_so(peopled):

@@ -8,6 +8,7 @@ import pytest
 
 import idp.oidc
 from idp import person_status
+from idp.cli.terminal import House
 from idp.oidc.gate import Refusal, may_act_alone, may_proceed
 from idp.oidc.grants import GRANTS
 from tests.protocol.desk import payload
@@ -141,6 +142,16 @@ def test_an_account_that_was_stopped_brings_no_token_back(desk, method):
     assert desk.userinfo(bought["access_token"]).status == 401
     assert desk.refreshes(client, bought["refresh_token"]).error == "invalid_grant"
     assert desk.exchanges(client, code).error == "invalid_grant"
+
+
+def test_an_undone_merge_ends_what_it_had_let_in(desk):
+    """Whoever came in by a wrong link keeps nothing: no token lives on at a service, not even for use without them."""
+    client = desk.registers()
+    token = desk.tokens(client, ("openid", "offline_access"))["refresh_token"]
+    desk.clock.advance(seconds=1)
+    with desk.database.transaction() as c:
+        House().persons_changed(c, [desk.person.id], desk.clock())
+    assert desk.refreshes(client, token).error == "invalid_grant"
 
 
 def test_a_disabled_clients_tokens_are_dead_everywhere(desk):
