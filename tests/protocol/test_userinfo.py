@@ -213,6 +213,7 @@ def test_a_token_without_its_row_is_nothing(desk, clock):
 def test_updated_at_is_the_persons(desk):
     """updated_at moves with the person's record."""
     token = token_for(desk, "profile")
+    desk.person_is("disabled")
     desk.clock.advance(seconds=30)
     desk.person_is("active")
     assert desk.userinfo(token).json["updated_at"] == seconds(desk.clock())
