@@ -39,9 +39,11 @@ _MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
 @click.option("--sector", help="Systems of one sector know a person by one sub. A change gives everybody another sub.")
 @click.option("--legacy-system", help="The older system whose user ids it may read; empty for none.")
 @click.option(
-    "--signed-with", "id_token_signed_response_alg", type=click.Choice(SIGNING_ALGORITHMS), help="Its ID tokens."
+    "--id-token-alg", "id_token_signed_response_alg", type=click.Choice(SIGNING_ALGORITHMS), help="Its ID tokens."
 )
-@click.option("--with-pkce/--without-pkce", "require_pkce", default=None, help="Whether it must send PKCE (decision 7).")
+@click.option(
+    "--with-pkce/--without-pkce", "require_pkce", default=None, help="Whether it must send PKCE (decision 7)."
+)
 @click.option(
     "--resource-server/--no-resource-server", default=None, help="Whether it may introspect everybody's tokens."
 )

@@ -137,7 +137,7 @@ def test_what_is_not_named_stays(peopled, database):
     before = client(database)
     answer = peopled(
         "clients", "set", "library", "--home-uri", "https://library.example/", "--resource-server",
-        "--legacy-system", "library", "--post-logout-redirect-uri", "https://library.example/bye", "--no-pkce",
+        "--legacy-system", "library", "--post-logout-redirect-uri", "https://library.example/bye", "--without-pkce",
     )  # fmt: skip
     assert answer.exit_code == 0, answer.output
     after = client(database)
