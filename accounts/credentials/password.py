@@ -7,11 +7,10 @@ at without a key that is not in it (NIST SP 800-63B-4 asks for such a keyed step
 from __future__ import annotations
 
 import os
-import threading
+import secrets
 import time
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
+from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,8 +19,8 @@ import sqlalchemy as sa
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy.dialects.postgresql import insert as insert_with_conflict
 
+from accounts.credentials.bulkhead import Bulkhead
 from accounts.db import Connection, Statement, UtcDateTime, insert_unless_present, metadata
-from accounts.errors import Busy
 from accounts.vault import Vault
 
 CREDENTIAL = "password_credentials.sealed"
@@ -84,22 +83,16 @@ class PasswordHasher:
     ) -> None:
         """`concurrent` defaults to one check a core; a call waits up to `wait` for its turn, then raises Busy."""
         self._argon2 = argon2.PasswordHasher(passes, memory_kib, lanes)
-        self._turns = threading.BoundedSemaphore(concurrent or os.cpu_count() or 1)
-        self._wait = wait.total_seconds()
-        self._nothing = self._argon2.hash("no password is this one")
+        self._bulkhead = Bulkhead(concurrent or os.cpu_count() or 1, wait, named="password checks")
+        self._nothing = _encoded_nothing(memory_kib, passes, lanes)
 
     def hash(self, password: str) -> str:
         """The encoded Argon2id hash of the password's NFKC form, with a fresh salt. Raises Busy."""
-        with self._turn():
-            return self._argon2.hash(_normal(password))
+        return self._bulkhead.run(lambda: self._argon2.hash(_normal(password)))
 
     def verify(self, encoded: str, password: str) -> bool:
         """Whether the hash is of this password. Raises Busy. A hash that cannot be read verifies nothing."""
-        with self._turn():
-            try:
-                return self._argon2.verify(encoded, _normal(password))
-            except (VerificationError, InvalidHashError):
-                return False
+        return self._bulkhead.run(lambda: self._verified(encoded, password))
 
     def verify_nothing(self, password: str) -> bool:
         """False, after the time `verify` takes: for a person who does not exist or has no password. Raises Busy."""
@@ -109,14 +102,17 @@ class PasswordHasher:
         """Whether the hash was made with other parameters than ours are now."""
         return self._argon2.check_needs_rehash(encoded)
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self._turns.acquire(timeout=self._wait):
-            raise Busy(detail="password checks")
+    def _verified(self, encoded: str, password: str) -> bool:
         try:
-            yield
-        finally:
-            self._turns.release()
+            return self._argon2.verify(encoded, _normal(password))
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def _encoded_nothing(memory_kib: int, passes: int, lanes: int) -> str:
+    """A hash that costs what ours cost and is of no password: its digest is drawn, not computed."""
+    salt, digest = (b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
+    return f"$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${digest}"
 
 
 def _normal(password: str) -> bytes:

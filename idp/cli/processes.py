@@ -23,9 +23,6 @@ from idp.outbox import LogoutNotice, Outlets, Worker
 from idp.services import Services
 
 _SEAL_EVERY = 10.0
-# Every password check borrows 19 MiB. Left alone, each thread's arena keeps its own block for ever; mapped, the block
-# goes back after the check.
-_MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 
 
 @click.command()
@@ -42,7 +39,7 @@ def serve(here: House, host: str, port: int, workers: int, threads: int) -> None
     options = [f"--{name}={value}" for name, value in chosen.items()]
     # In place of this process: a server has no use for what only commands import, and each worker would carry it.
     command = [sys.executable, "-m", "granian", *options, "wsgi:application"]
-    os.execve(sys.executable, command, {**_MEMORY, **os.environ})  # noqa: S606 - our own command
+    os.execv(sys.executable, command)  # noqa: S606 - our own command
 
 
 @click.command()

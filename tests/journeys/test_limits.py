@@ -23,7 +23,7 @@ def test_too_many_wrong_passwords_are_slowed_down(city: City, browser: Browser, 
 def test_a_full_house_says_so_and_counts_nothing(database_url: str, clock, housing: RelyingParty, city: City):
     """When every place for a password check is taken, the page asks to wait a moment and no attempt is counted."""
     browser, person = Browser(city), city.person()
-    turns = city.services.hasher._turns
+    turns = city.services.hasher._bulkhead._turns
     taken = [turns.acquire(blocking=False) for _ in range(4)]
     assert all(taken)
     browser.get(housing.start())
