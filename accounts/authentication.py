@@ -13,7 +13,7 @@ secret was adopted, its person logs in with their number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -64,6 +64,7 @@ class _Attempt:
     source: str
     channel: str
     now: datetime
+    begin: Callable[[], object] = field(repr=False)
 
 
 _PERSON = (natural_persons.c.id, natural_persons.c.status, password_credentials.c.sealed)
@@ -105,15 +106,25 @@ class PasswordAuthentication:
         self._linking = linking
 
     def authenticate(
-        self, database: Database, identifier: str, password: str, *, source: str, channel: str, now: datetime
+        self,
+        database: Database,
+        identifier: str,
+        password: str,
+        *,
+        source: str,
+        channel: str,
+        now: datetime,
+        begin: Callable[[], object] = lambda: None,
     ) -> Authenticated:
         """The person this identifier or login name stands for has proven to know their password.
 
+        `begin` is called when the costly check is over: a transaction the caller opens there has the outcome's record
+        in it, beside what the caller writes itself.
         Raises NotProven (one answer for everything that is wrong), Throttled (nothing was tried), Busy (nothing was
         tried and nothing counted). Call it outside a transaction: counting an attempt must outlive a rollback.
         """
         typed = identifier.strip()[:LONGEST_TYPED].encode("utf-8", "replace").decode()
-        attempt = _Attempt(typed, password, source, channel, now)
+        attempt = _Attempt(typed, password, source, channel, now, begin)
         known = guess_person_identifier(attempt.typed)
         if known is not None:
             return self._by_number(database, attempt, known)
@@ -176,6 +187,7 @@ class PasswordAuthentication:
         if encoded is None or candidate.person_id is None or not proven:
             return self._refuse(database, attempt, candidate.person_id)
         renewed = self._renewed(candidate, encoded, attempt.password)
+        attempt.begin()
         with database.transaction() as c:
             if renewed is not None and candidate.sealed is not None:
                 passwords.replace_hash(c, self._people.vault, candidate.person_id, candidate.sealed, renewed)
@@ -228,6 +240,7 @@ class PasswordAuthentication:
 
     def _refuse(self, database: Database, attempt: _Attempt, person_id: str | None) -> Authenticated:
         """Never returns: the refusal is on record, without what was typed (people type passwords into that field)."""
+        attempt.begin()
         with database.transaction() as c:
             audit.append(
                 c,

@@ -74,7 +74,7 @@ def authorize(services: Services, request: Request, now: datetime) -> Reply:
         return authorization.error_reply(services.provider, error)
     client = _client(services, asked)
     c = services.database.connection()
-    here = _standing(services, c, request, client, now)
+    here = _standing(services, c, _handle(services, request), client, now)
     try:
         step = _next_step(services, c, asked, client, here)
     except ProtocolError as error:
@@ -92,20 +92,44 @@ def resume(services: Services, c: Connection, request: Request, request_id: str,
     Raises RequestGone and OtherBrowser.
     """
     asked, client = _pending(services, c, request, request_id, now)
-    here = _standing(services, c, request, client, now)
+    here = _standing(services, c, _handle(services, request), client, now)
+    return _go_on(services, c, asked, client, here, now, is_live=False)
+
+
+def resume_as(services: Services, c: Connection, answered: Due, handle: str, now: datetime) -> Reply:
+    """The same for who has just signed in on a page of this request, in the transaction that opened their session.
+
+    The request itself is not read again: it was open when the page began, and approving spends it only if it still is.
+    """
+    here = _standing(services, c, handle, answered.client, now)
+    return _go_on(services, c, answered.request, answered.client, here, now, is_live=True)
+
+
+def _go_on(
+    services: Services,
+    c: Connection,
+    asked: AuthorizationRequest,
+    client: Client,
+    here: sessions.Standing | None,
+    now: datetime,
+    *,
+    is_live: bool,
+) -> Reply:
     try:
         step = _next_step(services, c, asked, client, here)
     except ProtocolError as error:
         return authorization.deny(c, services.provider, asked, error, now)
     if step is not None or here is None:
-        return _see(f"/{step or Step.LOGIN}/{request_id}")
+        return _see(f"/{step or Step.LOGIN}/{asked.id}")
+    if not is_live and not sessions.touch(c, here.session.id, now):
+        raise RequestGone(client)
     return _approve(services, c, asked, client, here, now)
 
 
 def due(services: Services, c: Connection, request: Request, request_id: str, step: Step, now: datetime) -> Due:
     """What the step's page needs, when that step is due. Raises NotDue, RequestGone and OtherBrowser."""
     asked, client = _pending(services, c, request, request_id, now)
-    here = _standing(services, c, request, client, now)
+    here = _standing(services, c, _handle(services, request), client, now)
     try:
         wanted = _next_step(services, c, asked, client, here)
     except ProtocolError:
@@ -188,10 +212,11 @@ def _approve(
     here: sessions.Standing,
     now: datetime,
 ) -> Reply:
-    if here.grant_id is None or not sessions.touch(c, here.session.id, now):
+    if here.grant_id is None:
         raise RequestGone(client)
-    sub = subjects.subject_for(c, here.session.person_id, client.sector, now)
-    sessions.join_client(c, here.session.id, client.client_id, sub, now)
+    sub = here.sub or subjects.subject_for(c, here.session.person_id, client.sector, now)
+    if not here.knows_client:
+        sessions.join_client(c, here.session.id, client.client_id, sub, now)
     approval = _approval(here, asked, client, here.grant_id, sub)
     return authorization.approve(c, services.provider, asked, approval, now)
 
@@ -257,9 +282,8 @@ def _client(services: Services, asked: AuthorizationRequest) -> Client:
 
 
 def _standing(
-    services: Services, c: Connection, request: Request, client: Client, now: datetime
+    services: Services, c: Connection, handle: str | None, client: Client, now: datetime
 ) -> sessions.Standing | None:
-    handle = _handle(services, request)
     if handle is None:
         return None
     idle = _web(services).lifetimes.idle

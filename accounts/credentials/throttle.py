@@ -143,6 +143,33 @@ def _count() -> sa.Insert:
     )
 
 
+def _success() -> sa.Insert:
+    """The same three rows in the same order as the attempt took them: two people at one source never deadlock."""
+    rows = [
+        sa.select(
+            counter.label("counter"),
+            subject.label("subject"),
+            source.label("source"),
+            sa.literal(0, sa.Integer).label("attempts"),
+            ceiling.label("ceiling"),
+            ends.label("expires_at"),
+            (_moment("now") if is_pair else sa.cast(sa.null(), UtcDateTime)).label("succeeded_at"),
+        )
+        for is_pair, (counter, subject, source, ceiling, ends) in zip((False, False, True), _wanted(), strict=True)
+    ]
+    done = sa.union_all(*rows).subquery("done")
+    names = ["counter", "subject", "source", "attempts", "ceiling", "expires_at", "succeeded_at"]
+    insert = insert_with_conflict(throttle_counters).from_select(names, sa.select(done).where(sa.true()))
+    fewer = sa.case((_t.attempts > 0, _t.attempts - 1), else_=0)
+    return insert.on_conflict_do_update(
+        index_elements=["counter", "subject", "source"],
+        set_={
+            "attempts": sa.case((_t.counter == "pair", 0), else_=fewer),
+            "succeeded_at": sa.func.coalesce(insert.excluded.succeeded_at, _t.succeeded_at),
+        },
+    )
+
+
 _COUNT = Statement(_count())
 _OPENS_AT = Statement(_full())
 _GIVE_BACK_PERSON = Statement(
@@ -159,9 +186,7 @@ _this_pair = (_t.counter == "pair", _t.subject == _text("subject"), _t.source ==
 _GIVE_BACK_PAIR = Statement(
     sa.update(throttle_counters).where(*_this_pair, _t.attempts > 0).values(attempts=_t.attempts - 1)
 )
-_SUCCEED_PAIR = Statement(
-    sa.update(throttle_counters).where(*_this_pair).values(attempts=0, succeeded_at=_moment("now"))
-)
+_SUCCEED = Statement(_success())
 # A counter whose window is over is of no use any more, except where it tells that the person is known.
 OVER = _t.expires_at <= _moment("now")
 TELLS_WHO_IS_KNOWN = sa.and_(_t.succeeded_at.is_not(None), _t.succeeded_at > _moment("familiar_since"))
@@ -190,11 +215,8 @@ class Throttle:
         """The attempt stays counted, as `check` left it: nothing is written here, and nothing can be forgotten."""
 
     def succeeded(self, c: Connection, *, person: str | None, source: str, now: datetime) -> None:
-        """The attempt no longer counts, and this source is one the person is known at."""
-        arguments = self._arguments(person, source, now)
-        c.execute(_GIVE_BACK_PERSON, **arguments)
-        c.execute(_GIVE_BACK_SOURCE, **arguments)
-        c.execute(_SUCCEED_PAIR, **arguments)
+        """The attempt no longer counts, and this source is one the person is known at. One statement."""
+        c.execute(_SUCCEED, **self._arguments(person, source, now))
 
     def untried(self, c: Connection, *, person: str | None, source: str, now: datetime) -> None:
         """The attempt no longer counts, for nothing was tried: the process was too busy."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from accounts.db import Connection, Json, Statement, UtcDateTime
+from accounts import audit
+from accounts.db import Connection, Json, Redemption, Statement, UtcDateTime
 from idp.oidc.authorization_request import AuthorizationRequest, Kind, State
 from idp.oidc.models import authorization_requests
 
@@ -19,7 +20,7 @@ _still_open = (
     _requests.state == State.OPEN.value,
     _requests.expires_at > sa.bindparam("now", type_=UtcDateTime),
 )
-_APPROVE = Statement(
+_APPROVE = Redemption(
     sa.update(authorization_requests)
     .where(*_still_open)
     .values(
@@ -34,7 +35,8 @@ _APPROVE = Statement(
         acr=sa.bindparam("level"),
         auth_time=sa.bindparam("proven_at", type_=UtcDateTime),
         expires_at=sa.bindparam("collect_by", type_=UtcDateTime),
-    )
+    ),
+    audit.audit_events,
 )
 _DENY = Statement(sa.update(authorization_requests).where(*_still_open).values(state=State.DENIED.value))
 
@@ -50,9 +52,9 @@ def find(c: Connection, request_id: str) -> AuthorizationRequest | None:
     return _request(row) if row else None
 
 
-def approve(c: Connection, request_id: str, answer: dict[str, Any], now: datetime) -> bool:
-    """Whether this call approved it: false if it was answered already or is too old. `answer`: see `answer_row`."""
-    return c.execute(_APPROVE, request_id=request_id, now=now, **answer) == 1
+def approve(c: Connection, request_id: str, answer: dict[str, Any], event: dict[str, Any], now: datetime) -> bool:
+    """Whether this call approved it, and put `event` on record: false if it was answered already or is too old."""
+    return c.redeem(_APPROVE, {"request_id": request_id, "now": now, **answer}, event)
 
 
 def deny(c: Connection, request_id: str, now: datetime) -> bool:

@@ -99,9 +99,9 @@ def approve(
 ) -> Reply:
     """The request is APPROVED and the answer carries its code. Raises RefusedToPerson if answered or too old."""
     code, answer = _answer(approval, now)
-    if not request_store.approve(c, request.id, answer, now):
+    event = audit.row("person:request:approve", now=now, person=approval.person_id, client=request.client_id)
+    if not request_store.approve(c, request.id, answer, event, now):
         raise _answered()
-    audit.append(c, "person:request:approve", now=now, person=approval.person_id, client=request.client_id)
     return success_reply(provider, request, code, page)
 
 
