@@ -47,15 +47,7 @@ def channels(settings: Settings) -> tuple[Channel, ...]:
 def flask_app(services: Services) -> browser.DeclaredFlask:
     """The pages. Raises UndeclaredView for a view that does not say for whom it is."""
     app = browser.DeclaredFlask("yitong", template_folder=str(_TEMPLATES), static_folder=None)
-    secure = services.settings.is_secure
-    app.config.update(
-        SECRET_KEY=services.vault.pepper(b"cookies", purpose="flask"),
-        SESSION_COOKIE_NAME="__Host-yt_form" if secure else "yt_form",
-        SESSION_COOKIE_SECURE=secure,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        MAX_CONTENT_LENGTH=MAX_BODY,
-    )
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY  # and no SECRET_KEY: there is no Flask session to open and sign
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
     app.extensions["yitong"] = services
     frame.install(app)

@@ -14,12 +14,10 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 import flask
-from flask_wtf.csrf import generate_csrf, validate_csrf
 from werkzeug.wrappers import Response
-from wtforms.validators import ValidationError
 
 from accounts.authentication import Authenticated
-from idp import dispatcher, sessions
+from idp import dispatcher, form_tokens, sessions
 from idp.dispatcher import Due
 from idp.interaction import Step
 from idp.oidc.messages import Reply, Request
@@ -176,12 +174,36 @@ def sign_out(reason: str = "signed_out") -> None:
     flask.g.session_handle = ""
 
 
+def tell_next(*codes: str) -> None:
+    """The page this browser sees next may say something: only codes go out, in a cookie that lives a minute."""
+    _give_cookie(_NOTICE, ".".join(codes), age=60)
+
+
+def told() -> tuple[str, ...]:
+    """The codes `tell_next` left for this page, once. Whoever forges them only tells themselves something."""
+    codes = flask.request.cookies.get(_cookie_name(_NOTICE), "")
+    if codes:
+        _give_cookie(_NOTICE, "", age=0)
+    return tuple(codes.split(".")) if codes else ()
+
+
 # The way back -------------------------------------------------------------------------------------------------------
 
 
 def redirect_to_dispatcher(request_id: str) -> Response:
-    """The browser asks the dispatcher what comes next; the one way a step's page ends (303)."""
+    """The browser asks the dispatcher what comes next: how a step's page ends (303)."""
     return flask.redirect(f"/continue/{request_id}", 303)
+
+
+def go_on(answered: Due) -> Response:
+    """Where the request goes next, for who was just signed in on its page, without asking the browser to come back.
+
+    A page that sends itself on to the service is reached by GET as ever: reloading it must send no password again.
+    """
+    if answered.request.response_mode == "form_post":
+        return redirect_to_dispatcher(answered.request.id)
+    work = unit_of_work()
+    return answer(dispatcher.resume_as(work.services, work.c, answered, flask.g.session_handle, work.now))
 
 
 def redirect_to_path(text: str | None, otherwise: str = "/account") -> Response:
@@ -226,7 +248,7 @@ def protect(app: flask.Flask, services: Services) -> None:
     def finish(response: Response) -> Response:
         if "unit_of_work" in flask.g:
             unit_of_work().commit()
-        _set_session_cookie(response, services)
+        _set_cookies(response, services)
         return harden(response, secure=services.settings.is_secure)
 
     @app.teardown_request
@@ -236,7 +258,7 @@ def protect(app: flask.Flask, services: Services) -> None:
 
     @app.context_processor
     def frame() -> dict[str, Any]:
-        return {"csrf_token": generate_csrf, "csp_nonce": csp_nonce}
+        return {"csrf_token": csrf_token, "csp_nonce": csp_nonce}
 
 
 def abandon() -> None:
@@ -249,12 +271,14 @@ def abandon() -> None:
 def _plain_request() -> Request:
     """The request as the protocol reads it. The body is cached, so that Flask's form still finds it."""
     incoming = flask.request
+    environ = incoming.environ
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"}
     return Request(
         method=incoming.method,
         path=incoming.path,
-        query=incoming.query_string.decode("latin-1"),
-        headers={name.lower(): value for name, value in incoming.headers},
-        body=incoming.get_data(),
+        query=environ.get("QUERY_STRING", ""),
+        headers=headers | {"content-type": environ.get("CONTENT_TYPE", "")},
+        body=b"" if incoming.method in _SAFE_METHODS else incoming.get_data(),
         source=incoming.remote_addr or "",
     )
 
@@ -269,10 +293,20 @@ def refuse_foreign_form(origin: str) -> None:
     sent = flask.request.headers
     if sent.get("Sec-Fetch-Site", "same-origin") not in _SELF_SITES or sent.get("Origin", origin) != origin:
         raise ForeignForm("sent from another site")
-    try:
-        validate_csrf(flask.request.form.get("csrf_token"))  # type: ignore[no-untyped-call]
-    except ValidationError as error:
-        raise ForeignForm("no valid token") from error
+    cookie = flask.request.cookies.get(_cookie_name(_FORM), "")
+    if not form_tokens.is_of(unit_of_work().services.vault, cookie, flask.request.form.get("csrf_token", "")):
+        raise ForeignForm("no valid token")
+
+
+def csrf_token() -> str:
+    """What the forms of this response carry; the cookie it belongs to goes out with it where there is none yet."""
+    if "csrf_token" not in flask.g:
+        cookie = flask.request.cookies.get(_cookie_name(_FORM), "")
+        if not form_tokens.is_cookie(cookie):
+            cookie = form_tokens.new_cookie()
+            _give_cookie(_FORM, cookie)
+        flask.g.csrf_token = form_tokens.token(unit_of_work().services.vault, cookie)
+    return str(flask.g.csrf_token)
 
 
 def csp_nonce() -> str:
@@ -284,11 +318,9 @@ def csp_nonce() -> str:
 
 def harden(response: Response, *, secure: bool) -> Response:
     """The response with the headers every page of ours has; what a view has set stays."""
-    for name, value in _HEADERS:
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("Content-Security-Policy", _policy())
-    if secure:
-        response.headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+    there = {name.lower() for name, _ in response.headers}
+    ours = (*_HEADERS, ("Content-Security-Policy", _policy()), *(_OVER_HTTPS if secure else ()))
+    response.headers.extend([(name, value) for name, value in ours if name.lower() not in there])
     return response
 
 
@@ -317,12 +349,26 @@ _HEADERS = (
 )
 
 
-def _set_session_cookie(response: Response, services: Services) -> None:
+_OVER_HTTPS = (("Strict-Transport-Security", "max-age=63072000; includeSubDomains"),)
+_FORM, _NOTICE = "yt_form", "yt_notice"
+
+
+def _cookie_name(name: str) -> str:
+    return f"__Host-{name}" if unit_of_work().services.settings.is_secure else name
+
+
+def _give_cookie(name: str, value: str, *, age: int | None = None) -> None:
+    """The response sets it. One a browser gives back to this host only, to no script and in no cross-site post."""
+    flask.g.setdefault("cookies", []).append((_cookie_name(name), value, age))
+
+
+def _set_cookies(response: Response, services: Services) -> None:
+    cookies = flask.g.pop("cookies", [])
     handle = flask.g.get("session_handle")
-    if handle is None:
-        return
-    name = sessions.cookie_name(secure=services.settings.is_secure)
-    value, age = (handle, None) if handle else ("", 0)
-    response.set_cookie(
-        name, value, max_age=age, path="/", secure=services.settings.is_secure, httponly=True, samesite="Lax"
-    )
+    if handle is not None:
+        name = sessions.cookie_name(secure=services.settings.is_secure)
+        cookies.append((name, handle, None if handle else 0))
+    for name, value, age in cookies:
+        response.set_cookie(
+            name, value, max_age=age, path="/", secure=services.settings.is_secure, httponly=True, samesite="Lax"
+        )

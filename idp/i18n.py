@@ -6,6 +6,7 @@ zh-CN is the source: message ids are the Chinese texts themselves. Every other l
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from babel.core import negotiate_locale
@@ -15,6 +16,7 @@ LANGUAGES = {"zh-CN": SOURCE, "en": "en"}  # what the cookie, the lang attribute
 CATALOGUES = Path(__file__).parent / "translations"
 
 
+@lru_cache(maxsize=256)  # readers say it in few ways, each of them on every page
 def choose_language(*wishes: str) -> str:
     """The first language of ours among the wishes (a cookie, `ui_locales`, Accept-Language), or zh-CN.
 

@@ -34,27 +34,35 @@ def install(app: flask.Flask) -> None:
 def speak(ui_locales: tuple[str, ...]) -> None:
     """The page follows the client's `ui_locales` unless the reader has chosen a language. Call before rendering."""
     flask.g.ui_locales = " ".join(ui_locales)
+    flask.g.pop("language", None)
 
 
 def language() -> str:
     """The reader's language: chosen here, else asked for by the client, else by the browser, else zh-CN."""
-    chosen = flask.request.cookies.get(LANGUAGE_COOKIE, "")
-    accepted = flask.request.headers.get("Accept-Language", "")
-    return i18n.choose_language(chosen, flask.g.get("ui_locales", ""), accepted[:200])
+    if "language" not in flask.g:
+        chosen = flask.request.cookies.get(LANGUAGE_COOKIE, "")
+        accepted = flask.request.headers.get("Accept-Language", "")
+        flask.g.language = i18n.choose_language(chosen, flask.g.get("ui_locales", ""), accepted[:200])
+    return str(flask.g.language)
+
+
+def view() -> str:
+    """The reader's view: one of VIEWS."""
+    chosen = flask.request.cookies.get(VIEW_COOKIE, "")
+    return chosen if chosen in VIEWS else VIEWS[0]
 
 
 def frame() -> dict[str, Any]:
     """What base.html needs of every page."""
-    view = flask.request.cookies.get(VIEW_COOKIE, "")
     return {
         "lang": language(),
-        "view": view if view in VIEWS else "standard",
+        "view": view(),
         "help_line": HELP_LINE,
-        "return_to": own_path(_this_page()) or "",
+        "return_to": return_to(),
     }
 
 
-def _this_page() -> str:
-    """With the query only where it is ours to repeat; a client's request is read again from where it was stored."""
+def return_to() -> str:
+    """The way back to this page after a choice, or nothing where its address is not ours to repeat."""
     path = flask.request.full_path if flask.request.query_string else flask.request.path
-    return path.rstrip("?")
+    return own_path(path.rstrip("?")) or ""

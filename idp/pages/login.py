@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
@@ -12,6 +14,7 @@ from idp import browser, dispatcher
 from idp.browser import Audience, Csrf, view
 from idp.i18n import N_
 from idp.interaction import Step
+from idp.pages import skeletons
 from idp.pages.frame import speak
 from idp.pages.words import named
 from idp.services import unit_of_work
@@ -44,7 +47,7 @@ def submit(request_id: str) -> ResponseReturnValue:
     if flask.request.form.get("answer") == "cancel":
         work = unit_of_work()
         return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
-    return _attempt(f"/login/{request_id}", f"/continue/{request_id}")
+    return _attempt(f"/login/{request_id}", lambda: browser.go_on(due))
 
 
 @login.get("/login")
@@ -59,23 +62,25 @@ def show_own() -> ResponseReturnValue:
 def submit_own() -> ResponseReturnValue:
     """The person is signed in and goes to `next`, or to the account page."""
     after = browser.own_path(flask.request.form.get("next")) or "/account"
-    return _attempt(flask.url_for("login.show_own", next=after), after)
+    return _attempt(flask.url_for("login.show_own", next=after), lambda: browser.redirect_to_path(after))
 
 
 def _page(action: str, *, client_name: str = "", after: str = "") -> ResponseReturnValue:
-    problems = [_PROBLEMS[code] for code in flask.get_flashed_messages(category_filter=["login"]) if code in _PROBLEMS]
-    errors = [{"field": field, "text": gettext(text)} for field, text in problems]
+    errors = [
+        {"field": _PROBLEMS[code][0], "text": gettext(_PROBLEMS[code][1])}
+        for code in browser.told()
+        if code in _PROBLEMS
+    ]
+    may_cancel = bool(client_name)
+    if not errors:
+        filled = {"action": action, "next": after}
+        return skeletons.page("pages/login.html", filled, client_name=client_name, may_cancel=may_cancel, errors=())
     return flask.render_template(
-        "pages/login.html",
-        action=action,
-        client_name=client_name,
-        next=after,
-        errors=errors,
-        may_cancel=bool(client_name),
+        "pages/login.html", action=action, client_name=client_name, next=after, errors=errors, may_cancel=may_cancel
     )
 
 
-def _attempt(again: str, onward: str) -> ResponseReturnValue:
+def _attempt(again: str, onward: Callable[[], ResponseReturnValue]) -> ResponseReturnValue:
     """What was typed travels in no redirect, cookie or page: a wrong answer comes back as a code only.
 
     Throttled and Busy pass: `idp.errors` has their pages.
@@ -90,18 +95,23 @@ def _attempt(again: str, onward: str) -> ResponseReturnValue:
         browser.sign_in(_authenticate(identifier, password))
     except NotProven:
         return _try_again(again, "wrong")
-    return flask.redirect(onward, 303)
+    return onward()
 
 
 def _authenticate(identifier: str, password: str) -> Authenticated:
     work = unit_of_work()
     services = work.services
     return services.passwords.authenticate(
-        services.database, identifier, password, source=work.request.source, channel=dispatcher.WEB, now=work.now
+        services.database,
+        identifier,
+        password,
+        source=work.request.source,
+        channel=dispatcher.WEB,
+        now=work.now,
+        begin=lambda: work.c,
     )
 
 
 def _try_again(again: str, *codes: str) -> ResponseReturnValue:
-    for code in codes:
-        flask.flash(code, "login")
+    browser.tell_next(*codes)
     return flask.redirect(again, 303)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask_babel import format_datetime, get_locale, gettext
+from flask_babel import format_datetime, gettext
 
 from idp.i18n import N_
+from idp.pages.frame import language
 
 _BROWSERS = (  # the first that matches: most browsers also claim to be Chrome and Safari
     ("MicroMessenger", N_("微信")),
@@ -32,8 +33,7 @@ _SYSTEMS = (
 
 def named(chinese: str, english: str | None) -> str:
     """The name in the reader's language, or the Chinese one where there is no other."""
-    locale = get_locale()
-    return english if english and locale is not None and locale.language == "en" else chinese
+    return english if english and language() == "en" else chinese
 
 
 def moment(at: datetime) -> str:

@@ -19,7 +19,7 @@ def test_first_login_visits_login_then_consent(city: City, browser: Browser, hou
     shown = browser.get(housing.start())
     assert shown.visited[-1].startswith("/login/")
     asked = browser.log_in(person)
-    assert [path.split("/")[1] for path in asked.visited] == ["login", "continue", "consent"]
+    assert [path.split("/")[1] for path in asked.visited] == ["login", "consent"]
     arrived = browser.agree()
     assert arrived.url.startswith("https://housing.example/callback?")
     tokens = housing.redeem(arrived)

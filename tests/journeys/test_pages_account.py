@@ -40,9 +40,8 @@ def test_wrong_and_unknown_look_the_same_and_repeat_nothing(city: City, browser:
         shown = browser.submit(form, identifier=number, password="not this one", answer="login")
         assert shown.visited == (form.action, form.action)
         assert number not in shown.text
-        pages.append(
-            [line for line in shown.text.splitlines() if "summary" in line or "wrong" in line or "<li>" in line]
-        )
+        said = shown.text.replace(shown.form_with("password").fields["csrf_token"], "")  # drawn anew for every page
+        pages.append([line for line in said.splitlines() if "summary" in line or "wrong" in line or "<li>" in line])
     assert pages[0] == pages[1]
 
 
@@ -162,3 +161,32 @@ def test_unknown_preferences_change_nothing(browser: Browser):
 def test_page_follows_the_clients_language_until_the_reader_chooses(browser: Browser, housing: RelyingParty):
     """`ui_locales` speaks for a reader who has not chosen."""
     assert '<html lang="en"' in browser.get(housing.start(ui_locales="en zh-CN")).text
+
+
+def test_what_went_wrong_is_said_once(city: City, browser: Browser, housing: RelyingParty):
+    """The page after a wrong password says so; loading it again says nothing any more."""
+    page = browser.get(housing.start())
+    assert "号码或密码不对" in browser.log_in(city.person(), "not this one").text
+    assert "号码或密码不对" not in browser.get(page.url).text
+
+
+def test_a_page_rendered_before_is_this_readers_page(city: City, housing: RelyingParty, social: RelyingParty):
+    """The login page is kept and filled in: never with another's request, service, language, view, token or nonce."""
+    first, second = Browser(city), Browser(city)
+    one, other = first.get(housing.start()), second.get(housing.start())
+    tokens = {page.form_with("password").fields["csrf_token"] for page in (one, other, first.get(one.url))}
+    assert len(tokens) == 3
+    assert one.form_with("password").action in one.url
+    assert other.form_with("password").action in other.url
+    assert "fill-" not in one.text + other.text
+    nonces = {
+        page.headers["Content-Security-Policy"].partition("'nonce-")[2].partition("'")[0] for page in (one, other)
+    }
+    assert len(nonces) == 2
+    assert all(any(f'nonce="{nonce}"' in page.text for page in (one, other)) for nonce in nonces)
+    assert "housing 服务" in one.text
+    elsewhere = first.get(social.start(ui_locales="en"))
+    assert 'lang="en"' in elsewhere.text.split("<head>")[0]
+    assert "social service" in elsewhere.text
+    escaped = first.get("/login?next=/account%3Fa%3D1%26b%3D2")
+    assert 'name="next" value="/account?a=1&amp;b=2"' in escaped.text
