@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench race format docs environment
+.PHONY: help demo test check bench native race format docs environment
 
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
@@ -27,9 +27,12 @@ check: environment ## Formatting, lint, types, import rules, test data
 	@.venv/bin/lint-imports
 	@$(PYTHON) scripts/check-test-data
 
-bench: environment ## Measure beside node-oidc-provider; PERSONS=5000000 for a full city
+bench: native ## Measure beside node-oidc-provider; PERSONS=5000000 for a full city
 	@scripts/install-test-tools
 	@PYTHONPATH=. $(PYTHON) bench/run.py --persons $(PERSONS) $(ARGS)
+
+native: environment ## Build Argon2 for this machine's processor: faster password checks, the same hashes
+	@scripts/native-argon2
 
 race: environment ## Race every single-use thing: 64 racers, 1,000 rounds, both databases
 	@scripts/install-test-tools

@@ -6,6 +6,7 @@ at without a key that is not in it (NIST SP 800-63B-4 asks for such a keyed step
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import secrets
 import time
@@ -24,6 +25,7 @@ from accounts.db import Connection, Statement, UtcDateTime, insert_unless_presen
 from accounts.vault import Vault
 
 CREDENTIAL = "password_credentials.sealed"
+_NATIVE = "Build: 1native"  # what scripts/native-argon2 writes into the package it builds
 LONGEST = 256  # code points; the policy refuses more, and so does the hasher before it spends anything
 
 password_credentials = sa.Table(
@@ -125,15 +127,16 @@ def calibrate(target: timedelta = timedelta(milliseconds=100), *, memory_kib: in
 
     Passes are doubled before memory: memory is paid for by every check that runs at the same time.
     """
-    best = _measured(memory_kib, 2)
+    best = measured(memory_kib, 2)
     for memory, passes in ((memory_kib, 3), (memory_kib, 4), (2 * memory_kib, 2), (2 * memory_kib, 4)):
-        tried = _measured(memory, passes)
+        tried = measured(memory, passes)
         if tried.took <= target and tried.took > best.took:
             best = tried
     return best
 
 
-def _measured(memory_kib: int, passes: int) -> Parameters:
+def measured(memory_kib: int, passes: int) -> Parameters:
+    """What one hash of these parameters costs on this machine now."""
     hasher = argon2.PasswordHasher(passes, memory_kib, 1)
     took = []
     for _ in range(3):
@@ -141,6 +144,12 @@ def _measured(memory_kib: int, passes: int) -> Parameters:
         hasher.hash("calibration")
         took.append(time.perf_counter() - start)
     return Parameters(memory_kib, passes, 1, timedelta(seconds=sorted(took)[1]))
+
+
+def is_native() -> bool:
+    """Whether Argon2 was built for this machine's processor (scripts/native-argon2), not for any of its kind."""
+    told = importlib.metadata.distribution("argon2-cffi-bindings").read_text("WHEEL") or ""
+    return _NATIVE in told.splitlines()
 
 
 def read(c: Connection, vault: Vault, person_id: str) -> str | None:

@@ -11,6 +11,7 @@ import click
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from accounts.credentials import password as passwords
 from accounts.db import Statement
 from accounts.errors import AccountsError
 from idp import migrations
@@ -33,6 +34,15 @@ def check(here: House) -> None:
         out.print(f"[green]✓[/] {name}" if problem is None else f"[red]✗[/] {name}: {problem.message} → {problem.cure}")
     if failed:
         sys.exit(REFUSED)
+    out.print(f"[dim]{password_check(here)}[/]")
+
+
+def password_check(here: House) -> str:
+    """What one password check costs here, and by which build."""
+    chosen = here.services.settings
+    took = passwords.measured(chosen.argon2_memory_kib, chosen.argon2_passes).took
+    build = "built for this processor" if passwords.is_native() else "generic build; `make native` is faster"
+    return f"a password check takes {took.total_seconds() * 1000:.1f} ms (Argon2 {build})"
 
 
 def _probed(here: House, probe: Callable[[House], None]) -> Told | None:

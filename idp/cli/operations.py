@@ -94,4 +94,6 @@ def deliveries(here: House, most: int) -> None:
 def calibrate(milliseconds: int) -> None:
     """Propose Argon2id parameters for this machine."""
     best = passwords.calibrate(timedelta(milliseconds=milliseconds))
+    build = "built for this processor" if passwords.is_native() else "a generic build"
+    out.print(f"# {best.took.total_seconds() * 1000:.1f} ms a check, Argon2 is {build}", highlight=False)
     out.print(f"YITONG_ARGON2_MEMORY_KIB={best.memory_kib}\nYITONG_ARGON2_PASSES={best.passes}", highlight=False)

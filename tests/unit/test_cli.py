@@ -80,6 +80,7 @@ def test_check_names_what_is_missing_and_then_nothing(run):
     assert run("db", "upgrade").exit_code == 0
     after = run("check")
     assert (after.exit_code, "✗" in after.output) == (0, False)
+    assert "a password check takes" in after.output
 
 
 def test_a_client_is_added_once_and_its_secret_shown_once(ready):
@@ -179,3 +180,13 @@ def test_sqlite_is_served_by_one_worker(ready):
     """More than one worker on SQLite is refused before anything listens."""
     answer = ready("serve", "--workers", "2")
     assert (answer.exit_code, "one_worker_with_sqlite" in answer.output) == (2, True)
+
+
+def test_calibrate_proposes_settings_and_names_the_build(run):
+    """What is printed can be put among the settings as it is: the build and its cost stand in a comment."""
+    lines = run("calibrate", "--milliseconds", "10").output.splitlines()
+    assert [line.partition("=")[0] for line in lines if not line.startswith("#")] == [
+        "YITONG_ARGON2_MEMORY_KIB",
+        "YITONG_ARGON2_PASSES",
+    ]
+    assert "Argon2 is" in lines[0]

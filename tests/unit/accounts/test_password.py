@@ -1,7 +1,9 @@
 import threading
+from pathlib import Path
 
 import argon2
 
+from accounts.credentials import password
 from accounts.credentials.password import LONGEST, PasswordHasher
 
 FAST = {"memory_kib": 64, "passes": 1, "concurrent": 2}
@@ -61,3 +63,10 @@ def test_checks_have_threads_of_their_own():
     hasher._argon2 = type("Watched", (), {"hash": lambda _, password: seen.append(threading.get_ident()) or "x"})()
     assert hasher.hash("x") == "x"
     assert seen != [threading.get_ident()]
+
+
+def test_a_native_build_is_told_by_the_mark_its_script_leaves():
+    """`yitong check` and scripts/native-argon2 mean the same build."""
+    script = Path(__file__).parents[3] / "scripts" / "native-argon2"
+    mark = password._NATIVE.removeprefix("Build: ")
+    assert f"mark={mark}\n" in script.read_text()
