@@ -167,6 +167,36 @@ def _sign_up(services: Services, c: object, i: int, person: Person, now: datetim
     passwords.store(c, services.people.vault, known.id, encoded, now=now)
 
 
+_CHECKS = """
+import time
+from accounts.credentials import password
+from idp.settings import Settings
+chosen = Settings()
+hasher = password.PasswordHasher(
+    memory_kib=chosen.argon2_memory_kib, passes=chosen.argon2_passes, lanes=chosen.argon2_lanes, concurrent=1)
+encoded = hasher.hash("x")
+hasher.verify(encoded, "x")
+begin = time.process_time()
+for _ in range(COUNT):
+    hasher.verify(encoded, "x")
+print((time.process_time() - begin) / COUNT * 1000)
+"""
+
+
+def check_cpu_ms(count: int = 20) -> float:
+    """CPU of one password check, on the server's core and with the server's build and settings."""
+    program = _CHECKS.replace("COUNT", str(count))
+    told = subprocess.run(
+        pinned(SERVER_CORE, [sys.executable, "-c", program]), check=True, cwd=servers.ROOT, stdout=subprocess.PIPE
+    )
+    return float(told.stdout)
+
+
+def build() -> str:
+    """Which Argon2 that is."""
+    return "native build" if passwords.is_native() else "generic build; `make native` is faster"
+
+
 def print_in_process() -> None:
     """CPU µs a request without any server: the figure to guard."""
     subprocess.run([sys.executable, str(servers.HERE / "in_process.py")], check=True, cwd=servers.ROOT)
