@@ -199,6 +199,11 @@ def append(
         outcome=outcome,
         detail=detail,
     )
+    record(c, facts)
+
+
+def record(c: Connection, facts: Mapping[str, Any]) -> None:
+    """The row that `row` made is on record if, and only if, the caller's transaction commits."""
     c.execute(_INSERT, **facts)
 
 

@@ -64,7 +64,7 @@ class _Attempt:
     source: str
     channel: str
     now: datetime
-    begin: Callable[[], object] = field(repr=False)
+    record: Callable[[dict[str, Any]], object] | None = field(repr=False)
 
 
 _PERSON = (natural_persons.c.id, natural_persons.c.status, password_credentials.c.sealed)
@@ -114,17 +114,17 @@ class PasswordAuthentication:
         source: str,
         channel: str,
         now: datetime,
-        begin: Callable[[], object] = lambda: None,
+        record: Callable[[dict[str, Any]], object] | None = None,
     ) -> Authenticated:
         """The person this identifier or login name stands for has proven to know their password.
 
-        `begin` is called when the costly check is over: a transaction the caller opens there has the outcome's record
-        in it, beside what the caller writes itself.
+        A success is on record when this returns; or `record` was given its row, and the caller writes it together with
+        what the success opens. Everything else is on record either way.
         Raises NotProven (one answer for everything that is wrong), Throttled (nothing was tried), Busy (nothing was
         tried and nothing counted). Call it outside a transaction: counting an attempt must outlive a rollback.
         """
         typed = identifier.strip()[:LONGEST_TYPED].encode("utf-8", "replace").decode()
-        attempt = _Attempt(typed, password, source, channel, now, begin)
+        attempt = _Attempt(typed, password, source, channel, now, record)
         known = guess_person_identifier(attempt.typed)
         if known is not None:
             return self._by_number(database, attempt, known)
@@ -187,7 +187,8 @@ class PasswordAuthentication:
         if encoded is None or candidate.person_id is None or not proven:
             return self._refuse(database, attempt, candidate.person_id)
         renewed = self._renewed(candidate, encoded, attempt.password)
-        attempt.begin()
+        if renewed is None and attempt.record is not None:
+            return self._accept(database.connection(), attempt, subject, candidate.person_id)
         with database.transaction() as c:
             if renewed is not None and candidate.sealed is not None:
                 passwords.replace_hash(c, self._people.vault, candidate.person_id, candidate.sealed, renewed)
@@ -234,13 +235,16 @@ class PasswordAuthentication:
         return self._accept(c, attempt, subject, person_id)
 
     def _accept(self, c: Connection, attempt: _Attempt, subject: str, person_id: str) -> Authenticated:
-        audit.append(c, _EVENT, now=attempt.now, person=person_id, channel=attempt.channel, source=attempt.source)
+        row = audit.row(_EVENT, now=attempt.now, person=person_id, channel=attempt.channel, source=attempt.source)
+        if attempt.record is None:
+            audit.record(c, row)
+        else:
+            attempt.record(row)
         self._throttle.succeeded(c, person=subject, source=attempt.source, now=attempt.now)
         return Authenticated(person_id, ("pwd",), attempt.now)
 
     def _refuse(self, database: Database, attempt: _Attempt, person_id: str | None) -> Authenticated:
         """Never returns: the refusal is on record, without what was typed (people type passwords into that field)."""
-        attempt.begin()
         with database.transaction() as c:
             audit.append(
                 c,

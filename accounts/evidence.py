@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -139,10 +140,12 @@ def record(
 
 def of(c: Connection, person_id: str) -> tuple[Evidence, ...]:
     """Every check of the person, oldest first, expired and withdrawn ones too."""
-    return tuple(
-        Evidence(row.id, row.person_id, EvidenceKind(row.kind), row.source, row.at, row.expires_at, row.withdrawn_at)
-        for row in c.rows(_OF, person_id=person_id)
-    )
+    return tuple(of_row(row) for row in c.rows(_OF, person_id=person_id))
+
+
+def of_row(row: Any) -> Evidence:
+    """The check that a row with this table's columns holds."""
+    return Evidence(row.id, row.person_id, EvidenceKind(row.kind), row.source, row.at, row.expires_at, row.withdrawn_at)
 
 
 def withdraw(c: Connection, evidence_id: str, *, now: datetime) -> bool:

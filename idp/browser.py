@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import flask
 from werkzeug.wrappers import Response
 
+from accounts import audit
 from accounts.authentication import Authenticated
 from idp import dispatcher, form_tokens, sessions
 from idp.dispatcher import Due
@@ -152,17 +153,22 @@ def signed_in() -> sessions.Session:
     return found
 
 
-def sign_in(authenticated: Authenticated) -> sessions.Session:
+def sign_in(authenticated: Authenticated, record: dict[str, Any]) -> sessions.Session:
     """This browser has a session under a new handle, and the cookie goes out with the response.
 
     A session the browser already had ends when it was another person's, and is stepped up when it was the same
-    person's: either way the old handle opens nothing any more (ASVS 7.2.4).
+    person's: either way the old handle opens nothing any more (ASVS 7.2.4). `record` is the audit's row of the proof.
     """
     work = unit_of_work()
+    audit.record(work.c, record)
     opened = dispatcher.sign_in(work.services, work.c, work.request, authenticated, work.now)
+    _remember(opened)
+    return opened.session
+
+
+def _remember(opened: sessions.Opened) -> None:
     flask.g.session_here = opened.session
     flask.g.session_handle = opened.handle
-    return opened.session
 
 
 def sign_out(reason: str = "signed_out") -> None:
@@ -195,15 +201,22 @@ def redirect_to_dispatcher(request_id: str) -> Response:
     return flask.redirect(f"/continue/{request_id}", 303)
 
 
-def go_on(answered: Due) -> Response:
-    """Where the request goes next, for who was just signed in on its page, without asking the browser to come back.
+def sign_in_and_go_on(answered: Due, authenticated: Authenticated, record: dict[str, Any]) -> Response:
+    """Signed in, and where the request goes next, without asking the browser to come back for it.
 
     A page that sends itself on to the service is reached by GET as ever: reloading it must send no password again.
     """
     if answered.request.response_mode == "form_post":
+        sign_in(authenticated, record)
         return redirect_to_dispatcher(answered.request.id)
     work = unit_of_work()
-    return answer(dispatcher.resume_as(work.services, work.c, answered, flask.g.session_handle, work.now))
+    at_once = dispatcher.sign_in_at_once(work.services, work.request, answered, authenticated, record, work.now)
+    if at_once is None:
+        sign_in(authenticated, record)
+        return answer(dispatcher.resume_as(work.services, work.c, answered, flask.g.session_handle, work.now))
+    opened, reply = at_once
+    _remember(opened)
+    return answer(reply)
 
 
 def redirect_to_path(text: str | None, otherwise: str = "/account") -> Response:

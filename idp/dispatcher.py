@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from accounts import audit, evidence
 from accounts.authentication import Authenticated
@@ -30,6 +31,14 @@ from idp.services import Services
 WEB = "web"  # the channel that answers decides the steps, and only the browser answers yet
 _HANDLE_LENGTH = 43
 _SILENT = Redemption(sessions.TOUCH_LIVE, authorization_requests, audit.audit_events)
+_SIGN_IN = Redemption(
+    request_store.APPROVE,
+    audit.audit_events,
+    sessions.sessions,
+    audit.audit_events,
+    audit.audit_events,
+    sessions.session_clients,
+)
 _SILENT_FIRST = Redemption(sessions.TOUCH_LIVE, authorization_requests, audit.audit_events, sessions.session_clients)
 
 
@@ -160,24 +169,69 @@ def sign_in(
 ) -> sessions.Opened:
     """A session of the person who proved themselves, under a handle nobody has seen before."""
     level = evidence.identity_assurance(evidence.of(c, authenticated.person_id), now)
-    proven = assurance.authentication(authenticated.methods, authenticated.at, level)
     before = session_of(services, c, request, now)
     if before is not None and before.person_id == authenticated.person_id:
+        proven = assurance.authentication(authenticated.methods, authenticated.at, level)
         renewed = sessions.step_up(c, before, proven, now)
         if renewed is not None:
             return renewed
     elif before is not None:
         sessions.end(c, before.id, now, "another person signed in")
-    return sessions.open_session(
-        c,
+    return sessions.open_session(c, _prepared(services, request, authenticated, level, now))
+
+
+def sign_in_at_once(
+    services: Services,
+    request: Request,
+    answered: Due,
+    authenticated: Authenticated,
+    record: dict[str, Any],
+    now: datetime,
+) -> tuple[sessions.Opened, Reply] | None:
+    """The person has a session, the client its answer, and both are on record: one read and one Redemption.
+
+    None, and nothing is written, where it takes more: a step is due, this browser had a session, or the request is
+    answered. `sign_in` and `resume_as` then do it, and say what is wrong.
+    """
+    c, asked, client = services.database.connection(), answered.request, answered.client
+    if _handle(services, request) is not None:
+        return None
+    level, about = sessions.standing_of(
+        c, authenticated.person_id, client_id=client.client_id, sector=client.sector, now=now
+    )
+    prepared = _prepared(services, request, authenticated, level, now)
+    here = _admitted(client, about(prepared.opened.session))
+    if here is None or here.sub is None or here.grant_id is None or not _is_done(services, c, asked, client, here):
+        return None
+    approval = _approval(here, asked, client, here.grant_id, here.sub)
+    code, spend, approved = authorization.approving(asked, approval, now)
+    joined = {"session_id": here.session.id, "client_id": client.client_id, "sub": here.sub, "first_at": now}
+    if not c.redeem(_SIGN_IN, spend, record, prepared.row, prepared.event, approved, joined):
+        return None
+    return prepared.opened, authorization.success_reply(services.provider, asked, code)
+
+
+def _prepared(
+    services: Services, request: Request, authenticated: Authenticated, level: int, now: datetime
+) -> sessions.Prepared:
+    return sessions.prepare(
         authenticated.person_id,
-        proven,
+        assurance.authentication(authenticated.methods, authenticated.at, level),
         _web(services).lifetimes,
         channel=WEB,
         user_agent=request.headers.get("user-agent"),
         source=request.source,
         now=now,
     )
+
+
+def _is_done(
+    services: Services, c: Connection, asked: AuthorizationRequest, client: Client, here: sessions.Standing
+) -> bool:
+    try:
+        return _next_step(services, c, asked, client, here) is None
+    except ProtocolError:
+        return False
 
 
 def _approve_silently(
@@ -288,6 +342,10 @@ def _standing(
         return None
     idle = _web(services).lifetimes.idle
     here = sessions.standing(c, handle, idle, client_id=client.client_id, sector=client.sector, now=now)
+    return _admitted(client, here)
+
+
+def _admitted(client: Client, here: sessions.Standing | None) -> sessions.Standing | None:
     if here is None or may_proceed(client=client, person_status=here.person_status, grant_withdrawn=False):
         return None
     return here

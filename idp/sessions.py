@@ -7,13 +7,14 @@ A handle is replaced at every login and step-up, so that one planted or seen bef
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from accounts import audit
+from accounts import audit, evidence
 from accounts.db import Connection, Json, Statement, UtcDateTime, insert_unless_present, metadata, new_id
 from accounts.people import natural_persons
 from idp import assurance, outbox
@@ -142,6 +143,29 @@ _STANDING = Statement(
     )
     .where(_s.handle_digest == _p("handle"))
 )
+_OF_PERSON_TO_CLIENT = Statement(
+    sa.select(
+        natural_persons.c.status.label("person_status"),
+        subjects.c.sub,
+        grants.c.id.label("grant_id"),
+        grants.c.scopes.label("grant_scopes"),
+        grants.c.claims.label("grant_claims"),
+        grants.c.given_at.label("grant_at"),
+        *evidence.evidence.c,
+    )
+    .select_from(natural_persons)
+    .outerjoin(subjects, sa.and_(subjects.c.person_id == natural_persons.c.id, subjects.c.sector == _p("sector")))
+    .outerjoin(
+        grants,
+        sa.and_(
+            grants.c.person_id == natural_persons.c.id,
+            grants.c.client_id == _p("to_client"),
+            grants.c.withdrawn_at.is_(None),
+        ),
+    )
+    .outerjoin(evidence.evidence, evidence.evidence.c.person_id == natural_persons.c.id)
+    .where(natural_persons.c.id == _p("person"))
+)
 _LIVE = (_s.id == _p("session"), _s.ended_at.is_(None), _s.expires_at > _now)
 # Spent by a silent login: the session is live in the very statement that approves the request.
 TOUCH_LIVE = sa.update(sessions).where(*_LIVE, _s.seen_at > _p("idle_since", type_=UtcDateTime)).values(seen_at=_now)
@@ -184,8 +208,16 @@ def cookie_name(*, secure: bool) -> str:
     return "__Host-yitong" if secure else "yitong"
 
 
-def open_session(
-    c: Connection,
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A session that exists once its two rows are written."""
+
+    opened: Opened
+    row: dict[str, Any]
+    event: dict[str, Any]
+
+
+def prepare(
     person_id: str,
     proven: Authentication,
     lifetimes: Lifetimes,
@@ -194,7 +226,7 @@ def open_session(
     user_agent: str | None,
     source: str | None,
     now: datetime,
-) -> Opened:
+) -> Prepared:
     """A new session of that person, and its handle: 256 random bits of which we keep a digest."""
     handle = secrets.token_urlsafe(32)
     session = Session(
@@ -210,9 +242,16 @@ def open_session(
         user_agent=user_agent[:LONGEST_USER_AGENT] if user_agent else None,
         source=source,
     )
-    c.execute(_INSERT, **_row(session) | {"amr": list(proven.amr)}, handle_digest=digest(handle), ended_at=None)
-    audit.append(c, "person:session:open", now=now, person=person_id, channel=channel, source=source)
-    return Opened(session, handle)
+    row = _row(session) | {"amr": list(proven.amr), "handle_digest": digest(handle), "ended_at": None}
+    event = audit.row("person:session:open", now=now, person=person_id, channel=channel, source=source)
+    return Prepared(Opened(session, handle), row, event)
+
+
+def open_session(c: Connection, prepared: Prepared) -> Opened:
+    """It is live, and on record."""
+    c.execute(_INSERT, **prepared.row)
+    audit.record(c, prepared.event)
+    return prepared.opened
 
 
 def step_up(c: Connection, session: Session, proven: Authentication, now: datetime) -> Opened | None:
@@ -247,16 +286,33 @@ def standing(
     row = c.one(_STANDING, handle=digest(handle), to_client=client_id, sector=sector)
     if row is None or not _is_live(row, idle, now):
         return None
+    return _standing(row, _session(row), knows_client=row.client_since is not None)
+
+
+def _standing(row: Any, session: Session, *, knows_client: bool) -> Standing:
     return Standing(
-        session=_session(row),
+        session=session,
         sub=row.sub,
         grant_id=row.grant_id,
         grant_scopes=tuple(row.grant_scopes or ()),
         grant_claims=tuple(row.grant_claims or ()),
         grant_at=row.grant_at,
-        knows_client=row.client_since is not None,
+        knows_client=knows_client,
         person_status=row.person_status,
     )
+
+
+def standing_of(
+    c: Connection, person_id: str, *, client_id: str, sector: str, now: datetime
+) -> tuple[int, Callable[[Session], Standing | None]]:
+    """What a client would see of a person who has just proven themselves: their IAL, and their standing in a session.
+
+    One statement, for a session that does not exist yet; no standing for nobody.
+    """
+    rows = c.rows(_OF_PERSON_TO_CLIENT, person=person_id, to_client=client_id, sector=sector)
+    held = (evidence.of_row(row) for row in rows if row.id is not None)
+    level = evidence.identity_assurance(held, now)
+    return level, lambda session: _standing(rows[0], session, knows_client=False) if rows else None
 
 
 def touch(c: Connection, session_id: str, now: datetime) -> bool:

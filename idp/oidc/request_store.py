@@ -20,7 +20,8 @@ _still_open = (
     _requests.state == State.OPEN.value,
     _requests.expires_at > sa.bindparam("now", type_=UtcDateTime),
 )
-_APPROVE = Redemption(
+# Spent by whoever answers: the request is open in the very statement that writes its answer.
+APPROVE = (
     sa.update(authorization_requests)
     .where(*_still_open)
     .values(
@@ -35,9 +36,9 @@ _APPROVE = Redemption(
         acr=sa.bindparam("level"),
         auth_time=sa.bindparam("proven_at", type_=UtcDateTime),
         expires_at=sa.bindparam("collect_by", type_=UtcDateTime),
-    ),
-    audit.audit_events,
+    )
 )
+_APPROVE = Redemption(APPROVE, audit.audit_events)
 _DENY = Statement(sa.update(authorization_requests).where(*_still_open).values(state=State.DENIED.value))
 
 
@@ -52,9 +53,9 @@ def find(c: Connection, request_id: str) -> AuthorizationRequest | None:
     return _request(row) if row else None
 
 
-def approve(c: Connection, request_id: str, answer: dict[str, Any], event: dict[str, Any], now: datetime) -> bool:
+def approve(c: Connection, spend: dict[str, Any], event: dict[str, Any]) -> bool:
     """Whether this call approved it, and put `event` on record: false if it was answered already or is too old."""
-    return c.redeem(_APPROVE, {"request_id": request_id, "now": now, **answer}, event)
+    return c.redeem(_APPROVE, spend, event)
 
 
 def deny(c: Connection, request_id: str, now: datetime) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -21,6 +22,7 @@ from idp.services import unit_of_work
 
 login = flask.Blueprint("login", __name__)
 
+Record = dict[str, Any]
 _LONGEST = {"identifier": 64, "password": 256}
 _PROBLEMS = {
     "wrong": ("identifier", N_("号码或密码不对，请检查后再试。")),
@@ -47,7 +49,7 @@ def submit(request_id: str) -> ResponseReturnValue:
     if flask.request.form.get("answer") == "cancel":
         work = unit_of_work()
         return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
-    return _attempt(f"/login/{request_id}", lambda: browser.go_on(due))
+    return _attempt(f"/login/{request_id}", lambda proof, record: browser.sign_in_and_go_on(due, proof, record))
 
 
 @login.get("/login")
@@ -62,7 +64,12 @@ def show_own() -> ResponseReturnValue:
 def submit_own() -> ResponseReturnValue:
     """The person is signed in and goes to `next`, or to the account page."""
     after = browser.own_path(flask.request.form.get("next")) or "/account"
-    return _attempt(flask.url_for("login.show_own", next=after), lambda: browser.redirect_to_path(after))
+
+    def onward(proof: Authenticated, record: Record) -> ResponseReturnValue:
+        browser.sign_in(proof, record)
+        return browser.redirect_to_path(after)
+
+    return _attempt(flask.url_for("login.show_own", next=after), onward)
 
 
 def _page(action: str, *, client_name: str = "", after: str = "") -> ResponseReturnValue:
@@ -80,7 +87,7 @@ def _page(action: str, *, client_name: str = "", after: str = "") -> ResponseRet
     )
 
 
-def _attempt(again: str, onward: Callable[[], ResponseReturnValue]) -> ResponseReturnValue:
+def _attempt(again: str, onward: Callable[[Authenticated, Record], ResponseReturnValue]) -> ResponseReturnValue:
     """What was typed travels in no redirect, cookie or page: a wrong answer comes back as a code only.
 
     Throttled and Busy pass: `idp.errors` has their pages.
@@ -92,24 +99,26 @@ def _attempt(again: str, onward: Callable[[], ResponseReturnValue]) -> ResponseR
         return _try_again(again, *missing)
     work.commit()  # no transaction waits for the password check
     try:
-        browser.sign_in(_authenticate(identifier, password))
+        proof, record = _authenticate(identifier, password)
     except NotProven:
         return _try_again(again, "wrong")
-    return onward()
+    return onward(proof, record)
 
 
-def _authenticate(identifier: str, password: str) -> Authenticated:
-    work = unit_of_work()
+def _authenticate(identifier: str, password: str) -> tuple[Authenticated, Record]:
+    """Who it is, and the row for the audit that is written with what this opens."""
+    work, records = unit_of_work(), list[Record]()
     services = work.services
-    return services.passwords.authenticate(
+    proof = services.passwords.authenticate(
         services.database,
         identifier,
         password,
         source=work.request.source,
         channel=dispatcher.WEB,
         now=work.now,
-        begin=lambda: work.c,
+        record=records.append,
     )
+    return proof, records[0]
 
 
 def _try_again(again: str, *codes: str) -> ResponseReturnValue:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from accounts import audit
 from idp.oidc.clients import Client
 from tests.builders import City
 from tests.relying_party import Browser, RelyingParty, id_token_claims
@@ -55,6 +56,56 @@ def test_silent_login_costs_two_statements(city: City, browser: Browser, housing
     # The cache of clients may look once a second whether it is current. SQLite redeems in a short transaction.
     most = 3 if city.database.dialect == "postgresql" else 5
     assert len(counted) <= most
+
+
+def test_a_whole_login_costs_eleven_statements(city: City, housing: RelyingParty):
+    """From asking to the person's claims, for who has agreed before: one more statement is a decision, not a slip."""
+    person = city.person()
+    housing.redeem(first_login(Browser(city), housing, person))  # the keys are loaded from here on
+    browser, counted = Browser(city), list[int]()
+    city.database.count = lambda: counted.append(1)
+    browser.get(housing.start())
+    tokens = housing.redeem(browser.log_in(person))
+    assert housing.userinfo(tokens)["status"] == 200
+    # The cache of clients may look once a second whether it is current. SQLite redeems in short transactions.
+    assert len(counted) <= (11 + 1 if city.database.dialect == "postgresql" else 19 + 1)
+
+
+def test_a_login_is_answered_where_it_happens(city: City, browser: Browser, housing: RelyingParty):
+    """Who has agreed before goes from the form to the service, with session, proof and approval on record together."""
+    person = city.person()
+    first_login(Browser(city), housing, person)
+    city.clock.advance(seconds=5)
+    browser.get(housing.start())
+    arrived = browser.log_in(person)
+    assert [path.split("/")[1] for path in arrived.visited] == ["login"]
+    assert "code" in arrived.answer
+    assert browser.cookie("yitong")
+    with city.database.transaction() as c:
+        newest = {each.event.name for each in audit.recent(c, person.id, 9) if each.at == city.clock()}
+    assert newest >= {"person:authentication:password", "person:session:open", "person:request:approve"}
+
+
+def test_a_request_answered_meanwhile_is_answered_once(city: City, housing: RelyingParty):
+    """Two windows of one browser send the same form: one gets the code, the other a page, and both are signed in."""
+    person = city.person()
+    first_login(Browser(city), housing, person)
+    one = Browser(city)
+    form = one.get(housing.start()).form_with("identifier", "password")
+    typed = {"identifier": person.number, "password": person.password, "answer": "login"}
+    assert "code" in one.submit(form, **typed).answer
+    one.http.delete_cookie("yitong", domain="localhost")
+    assert one.submit(form, **typed).status == 410
+
+
+def test_form_post_is_reached_by_get(city: City, browser: Browser, housing: RelyingParty):
+    """The page that posts itself to the service can be loaded again without sending the password again."""
+    person = city.person()
+    first_login(Browser(city), housing, person)
+    browser.get(housing.start(response_mode="form_post"))
+    shown = browser.log_in(person)
+    assert [path.split("/")[1] for path in shown.visited] == ["login", "continue"]
+    assert shown.form_with("code").action == "https://housing.example/callback"
 
 
 @pytest.mark.parametrize("prompt", ["none", "login", "consent"])

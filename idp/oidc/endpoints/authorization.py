@@ -98,11 +98,22 @@ def approve(
     page: FormPostPage = plain_page,
 ) -> Reply:
     """The request is APPROVED and the answer carries its code. Raises RefusedToPerson if answered or too old."""
-    code, answer = _answer(approval, now)
-    event = audit.row("person:request:approve", now=now, person=approval.person_id, client=request.client_id)
-    if not request_store.approve(c, request.id, answer, event, now):
+    code, spend, event = approving(request, approval, now)
+    if not request_store.approve(c, spend, event):
         raise _answered()
     return success_reply(provider, request, code, page)
+
+
+def approving(
+    request: AuthorizationRequest, approval: Approval, now: datetime
+) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """A code, what `request_store.APPROVE` is given, and the row for the audit: for one Redemption of a stored request.
+
+    Nothing is stored by this call: whoever redeems answers with `success_reply`.
+    """
+    code, answer = _answer(approval, now)
+    event = audit.row("person:request:approve", now=now, person=approval.person_id, client=request.client_id)
+    return code, {"request_id": request.id, "now": now, **answer}, event
 
 
 def issue_code(request: AuthorizationRequest, approval: Approval, now: datetime) -> tuple[str, dict[str, Any]]:
