@@ -2,7 +2,7 @@
 
 Every failed guess costs one Argon2id hash and the same statements, whether the person exists, has a password, has only
 an older system's, or may not log in at all. At most two statements come before the hash of a person who has a password,
-and one transaction after it, with the audit record in it.
+and one transaction after it, with the audit record in it; or the caller writes that record with what it opens.
 
 A phone may be several people's. One guess must not buy several hashes, so a phone stands for exactly one person: the
 holder who proved it, primary before secondary, earliest first. The others log in with their number.

@@ -190,7 +190,7 @@ def told() -> tuple[str, ...]:
     codes = flask.request.cookies.get(_cookie_name(_NOTICE), "")
     if codes:
         _give_cookie(_NOTICE, "", age=0)
-    return tuple(codes.split(".")) if codes else ()
+    return tuple(dict.fromkeys(codes.split("."))) if codes else ()
 
 
 # The way back -------------------------------------------------------------------------------------------------------
