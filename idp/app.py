@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from idp import browser, dispatcher, errors, pages, routes
@@ -10,9 +11,10 @@ from idp.adapters.channels import CHANNELS
 from idp.adapters.channels.channel import Channel
 from idp.adapters.channels.web import WEB
 from idp.front import Front
+from idp.oidc.endpoints.authorization import answers_by_form
 from idp.oidc.machine import Machine
 from idp.oidc.messages import MAX_BODY, Reply, Request
-from idp.pages import frame
+from idp.pages import form_post, frame
 from idp.services import Services, build_services
 from idp.sessions import Lifetimes
 from idp.settings import Settings
@@ -27,6 +29,7 @@ def create_app(settings: Settings) -> Front:
 
 def serve(services: Services) -> Front:
     """The same for services that are built already: how tests bring their own clock and database."""
+    services = replace(services, form_post_page=form_post.page)
     machine = Machine(services.provider)
     handlers: dict[str, Callable[[Request], Reply | None]] = dict.fromkeys(machine.endpoints, machine.handle)
     handlers["/authorize"] = _authorize(services)
@@ -63,8 +66,10 @@ def flask_app(services: Services) -> browser.DeclaredFlask:
 
 def _authorize(services: Services) -> Callable[[Request], Reply | None]:
     def handle(request: Request) -> Reply | None:
-        """None for whatever needs a page: Flask asks again, and its error handlers draw it."""
+        """None for whatever needs a page: Flask asks again, and draws it. An answer by form_post is one, too."""
         try:
+            if answers_by_form(request):
+                return None
             return dispatcher.authorize(services, request, services.clock())
         except Exception:  # noqa: BLE001 - nothing was written, and the second attempt reports
             return None

@@ -80,14 +80,14 @@ def authorize(services: Services, request: Request, now: datetime) -> Reply:
     try:
         asked = authorization.read_request(services.provider, request, now)
     except AuthorizationError as error:
-        return authorization.error_reply(services.provider, error)
+        return authorization.error_reply(services.provider, error, services.form_post_page)
     client = _client(services, asked)
     c = services.database.connection()
     here = _standing(services, c, _handle(services, request), client, now)
     try:
         step = _next_step(services, c, asked, client, here)
     except ProtocolError as error:
-        return authorization.refusal_reply(services.provider, asked, error)
+        return authorization.refusal_reply(services.provider, asked, error, services.form_post_page)
     if step is not None or here is None:
         return _begin(services, c, request, asked, step or Step.LOGIN, now)
     return _approve_silently(services, c, asked, client, here, now) or _begin(
@@ -127,7 +127,7 @@ def _go_on(
     try:
         step = _next_step(services, c, asked, client, here)
     except ProtocolError as error:
-        return authorization.deny(c, services.provider, asked, error, now)
+        return authorization.deny(c, services.provider, asked, error, now, services.form_post_page)
     if step is not None or here is None:
         return _see(f"/{step or Step.LOGIN}/{asked.id}")
     if not is_live and not sessions.touch(c, here.session.id, now):
@@ -149,11 +149,10 @@ def due(services: Services, c: Connection, request: Request, request_id: str, st
 
 
 def decline(services: Services, c: Connection, declined: Due, now: datetime) -> Reply:
-    """The person said no: the client hears `access_denied` (RFC 6749 §4.1.2.1) and the refusal is remembered."""
-    if declined.step is Step.CONSENT and declined.session is not None:
-        consents.refuse(c, declined.session.person_id, declined.client, declined.request, now)
-    error = AccessDenied("the person declined")
-    return authorization.deny(c, services.provider, declined.request, error, now)
+    """The person said no: the client hears `access_denied` (RFC 6749 §4.1.2.1), and their account page shows it."""
+    person = declined.session.person_id if declined.session else None
+    error, page = AccessDenied("the person declined"), services.form_post_page
+    return authorization.deny(c, services.provider, declined.request, error, now, page, declined_by=person)
 
 
 def session_of(services: Services, c: Connection, request: Request, now: datetime) -> sessions.Session | None:
@@ -255,7 +254,7 @@ def _approve_silently(
     else:
         joined = {"session_id": here.session.id, "client_id": client.client_id, "sub": sub, "first_at": now}
         approved = c.redeem(_SILENT_FIRST, spend, row, event, joined)
-    return authorization.success_reply(services.provider, asked, code) if approved else None
+    return authorization.success_reply(services.provider, asked, code, services.form_post_page) if approved else None
 
 
 def _approve(
@@ -272,7 +271,7 @@ def _approve(
     if not here.knows_client:
         sessions.join_client(c, here.session.id, client.client_id, sub, now)
     approval = _approval(here, asked, client, here.grant_id, sub)
-    return authorization.approve(c, services.provider, asked, approval, now)
+    return authorization.approve(c, services.provider, asked, approval, now, services.form_post_page)
 
 
 def _approval(

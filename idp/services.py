@@ -22,6 +22,7 @@ from accounts.ports import SmsGateway
 from accounts.vault import Vault
 from idp.interaction import ChannelRules
 from idp.oidc.clients import ClientCache
+from idp.oidc.endpoints.authorization import FormPostPage, plain_page
 from idp.oidc.keys import KeyRing
 from idp.oidc.messages import Request
 from idp.oidc.provider import Provider, ProviderPolicy
@@ -58,6 +59,7 @@ class Services:
     provider: Provider
     channels: Mapping[str, ChannelRules] = field(default_factory=dict)
     systems: Systems = field(default_factory=Systems)
+    form_post_page: FormPostPage = plain_page
 
 
 def build_services(

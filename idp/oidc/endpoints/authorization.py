@@ -43,13 +43,14 @@ class FormPost:
     fields: Mapping[str, str]
     client_id: str
     nonce: str
+    ui_locales: tuple[str, ...] = ()
 
 
 FormPostPage = Callable[[FormPost], bytes]
 
 
 def plain_page(form: FormPost) -> bytes:
-    """A bare page, for deployments and tests without templates."""
+    """A bare page: for whoever speaks the protocol without templates. The application hands in its own."""
     hidden = "".join(
         f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
         for name, value in form.fields.items()
@@ -60,6 +61,11 @@ def plain_page(form: FormPost) -> bytes:
         f'<script nonce="{form.nonce}">document.forms[0].submit()</script></html>'
     )
     return page.encode()
+
+
+def answers_by_form(request: Request) -> bool:
+    """Whether the answer is to come as a page that posts itself. Raises BadParameters where that cannot be read."""
+    return _parameters(request).get("response_mode") == "form_post"
 
 
 def read_request(provider: Provider, request: Request, now: datetime) -> AuthorizationRequest:
@@ -142,7 +148,7 @@ def success_reply(
     provider: Provider, request: AuthorizationRequest, code: str, page: FormPostPage = plain_page
 ) -> Reply:
     """The code at the client's redirect URI, with `state` and `iss`."""
-    return _reply(provider.issuer, _to(request), {"code": code}, page)
+    return _reply(provider.issuer, _to(request), {"code": code}, page, request.ui_locales)
 
 
 def deny(
@@ -152,11 +158,17 @@ def deny(
     error: ProtocolError,
     now: datetime,
     page: FormPostPage = plain_page,
+    *,
+    declined_by: str | None = None,
 ) -> Reply:
-    """The request is DENIED and the client told why. Raises RefusedToPerson if it was answered or is too old."""
+    """The request is DENIED and the client told why. Raises RefusedToPerson if it was answered or is too old.
+
+    `declined_by` is the person whose own decision it was: their record shows it, and it is no failure.
+    """
     if not request_store.deny(c, request.id, now):
         raise _answered()
-    audit.append(c, "person:request:deny", now=now, client=request.client_id, outcome="failure")
+    outcome = "failure" if declined_by is None else "success"
+    audit.append(c, "person:request:deny", now=now, person=declined_by, client=request.client_id, outcome=outcome)
     return refusal_reply(provider, request, error, page)
 
 
@@ -164,7 +176,7 @@ def refusal_reply(
     provider: Provider, request: AuthorizationRequest, error: ProtocolError, page: FormPostPage = plain_page
 ) -> Reply:
     """The error for a request that was never stored: `prompt=none` that would need a page."""
-    return _reply(provider.issuer, _to(request), error.document(), page)
+    return _reply(provider.issuer, _to(request), error.document(), page, request.ui_locales)
 
 
 def _parameters(request: Request) -> Parameters:
@@ -232,9 +244,13 @@ def _to(request: AuthorizationRequest) -> ReplyTo:
     return ReplyTo(request.client_id, request.redirect_uri, request.response_mode, request.client_state)
 
 
-def _reply(issuer: str, to: ReplyTo, answer: Mapping[str, str], page: FormPostPage) -> Reply:
+def _reply(
+    issuer: str, to: ReplyTo, answer: Mapping[str, str], page: FormPostPage, ui_locales: tuple[str, ...] = ()
+) -> Reply:
     fields = {**answer, **({} if to.state is None else {"state": to.state}), "iss": issuer}
-    return _form_post(to, fields, page) if to.response_mode == "form_post" else _redirect(to.redirect_uri, fields)
+    if to.response_mode != "form_post":
+        return _redirect(to.redirect_uri, fields)
+    return _form_post(FormPost(to.redirect_uri, fields, to.client_id, secrets.token_urlsafe(16), ui_locales), page)
 
 
 def _redirect(uri: str, fields: Mapping[str, str]) -> Reply:
@@ -249,9 +265,8 @@ def with_query(uri: str, fields: Iterable[tuple[str, str]]) -> str:
     return uri + joint + urlencode(tuple(fields), quote_via=quote)
 
 
-def _form_post(to: ReplyTo, fields: Mapping[str, str], page: FormPostPage) -> Reply:
+def _form_post(form: FormPost, page: FormPostPage) -> Reply:
     """No `form-action` in the policy: browsers apply it to the redirects that follow the post, too."""
-    form = FormPost(to.redirect_uri, fields, to.client_id, secrets.token_urlsafe(16))
     policy = (
         f"default-src 'none'; script-src 'nonce-{form.nonce}'; style-src 'self'; img-src 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"

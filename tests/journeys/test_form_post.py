@@ -1,0 +1,75 @@
+"""response_mode=form_post: whichever way an answer takes, a person without script sees a page and a button."""
+
+import re
+
+import pytest
+
+from tests.builders import City
+from tests.relying_party import Browser, RelyingParty
+
+SCRIPT_POLICY = re.compile(r"script-src 'nonce-([^']+)'")
+
+
+def answer_on(page, housing: RelyingParty) -> dict[str, str]:
+    """What the page's form carries, once the page has been found complete, ours, and allowed to leave."""
+    assert page.status == 200, page.text[:500]
+    form = page.form_with("iss")
+    assert (form.action, form.method) == (housing.system.client.redirect_uris[0], "post")
+    policy = page.headers["Content-Security-Policy"]
+    (nonce,) = SCRIPT_POLICY.findall(policy)
+    assert f'src="/static/form-post.js" nonce="{nonce}"' in page.text
+    assert "form-action" not in policy
+    assert 'name="csrf_token"' not in page.text
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert "正在返回housing 服务" in page.text
+    return form.fields
+
+
+def test_after_a_login(browser: Browser, city: City, housing: RelyingParty):
+    """The answer after login and consent is a page of ours, and so is the silent one to a second request."""
+    person = city.person()
+    browser.get(housing.start(response_mode="form_post"))
+    browser.log_in(person)
+    first = answer_on(browser.agree(), housing)
+    assert first["state"] == housing.state
+    silent = browser.get(housing.start(response_mode="form_post"))
+    assert silent.visited == ("/authorize",)
+    second = answer_on(silent, housing)
+    assert (second["state"], second["iss"]) == (housing.state, city.issuer)
+    assert len({first["code"], second["code"]}) == 2
+
+
+def test_when_the_person_declines(browser: Browser, city: City, housing: RelyingParty):
+    """A no, at the login or at the question, goes back by the same kind of page."""
+    shown = browser.get(housing.start(response_mode="form_post"))
+    at_login = browser.submit(shown.form_with("answer=cancel"), answer="cancel")
+    assert answer_on(at_login, housing)["error"] == "access_denied"
+    browser.get(housing.start(response_mode="form_post"))
+    asked = browser.log_in(city.person())
+    at_consent = browser.submit(asked.form_with("answer=refuse"), answer="refuse")
+    assert answer_on(at_consent, housing)["error"] == "access_denied"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [({"prompt": "none"}, "login_required"), ({"response_type": "token"}, "unsupported_response_type")],
+)
+def test_when_the_client_is_told_at_once(browser: Browser, housing: RelyingParty, wrong: dict, error: str):
+    """An error that needs no person comes by the page, too."""
+    page = browser.get(housing.start(response_mode="form_post", **wrong))
+    assert answer_on(page, housing)["error"] == error
+
+
+def test_in_the_language_and_size_of_the_reader(browser: Browser, city: City, housing: RelyingParty):
+    """The page speaks as the client asked, unless the reader has chosen, and in the reader's size of text."""
+    page = browser.get(housing.start(response_mode="form_post", prompt="none"), headers={"Accept-Language": "en"})
+    assert "Going back to housing service" in page.text
+    browser.get(housing.start(response_mode="form_post", ui_locales="en"))
+    browser.log_in(city.person())
+    assert "Going back to housing service" in browser.agree().text
+    browser.http.set_cookie("yt_view", "elder")
+    browser.http.set_cookie("yt_lang", "zh-CN")
+    silent = browser.get(housing.start(response_mode="form_post", ui_locales="en"))
+    assert 'data-view="elder"' in silent.text
+    assert "正在返回housing 服务" in silent.text
