@@ -61,17 +61,6 @@ WITHDRAW_GRANTS_OF_PERSON = Statement(
     .where(grants.c.person_id == _p("of_person"), grants.c.withdrawn_at.is_(None))
     .values(withdrawn_at=_p("now", type_=UtcDateTime))
 )
-# A refusal is a grant that ended in the moment it began (`consents.refuse`).
-LATEST_REFUSAL = Statement(
-    sa.select(grants)
-    .where(
-        grants.c.person_id == _p("of_person"),
-        grants.c.client_id == _p("to_client"),
-        grants.c.withdrawn_at == grants.c.given_at,
-    )
-    .order_by(grants.c.given_at.desc())
-    .limit(1)
-)
 _last_use = (
     sa.select(sa.func.max(releases.c.at, type_=UtcDateTime))
     .where(releases.c.grant_id == grants.c.id)

@@ -1,15 +1,14 @@
-"""What a person lets a client have: notice or consent by legal basis, grants given, refused and withdrawn.
+"""What a person lets a client have: notice or consent by legal basis, grants given and withdrawn.
 
 A statutory duty is told, not asked (PIPL arts 13, 35): a box that cannot honestly be refused is no consent. Either way
-the person sees the facts once, and again when they grow. A refusal is remembered, so that nobody is nagged
-(Network Data Security Regulation art. 22).
+the person sees the facts once, and again when they grow. A refusal leaves no grant: who comes back is asked again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -20,8 +19,6 @@ from idp.oidc import claims, consent_store
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.claims import Claim
 from idp.oidc.clients import Client
-
-REFUSAL_HOLDS = timedelta(hours=24)
 
 
 class Manner(StrEnum):
@@ -145,23 +142,6 @@ def _extended(c: Connection, fresh: dict[str, Any], now: datetime) -> str | None
         now=now,
     )
     return grant.id if extended == 1 else None
-
-
-def refuse(c: Connection, person_id: str, client: Client, request: AuthorizationRequest, now: datetime) -> None:
-    """The person said no; `refused` knows it for a day. Kept as a grant that ended in the moment it began."""
-    c.execute(consent_store.INSERT_GRANT, **_row(person_id, client, request, now) | {"withdrawn_at": now})
-
-
-def refused(c: Connection, person_id: str, client: Client, request: AuthorizationRequest, now: datetime) -> bool:
-    """Whether the person refused as much as this within REFUSAL_HOLDS: then answer `access_denied`, do not ask again.
-
-    `prompt=consent` asks all the same: the client says that the person wants to be asked.
-    """
-    row = c.one(consent_store.LATEST_REFUSAL, of_person=person_id, to_client=client.client_id)
-    if row is None or now - row.given_at >= REFUSAL_HOLDS or "consent" in request.prompt:
-        return False
-    wanted = claims.granted(request.scopes, request.claims, client)
-    return frozenset(row.claims) <= frozenset(wanted) and frozenset(row.scopes) <= frozenset(request.scopes)
 
 
 def withdraw(c: Connection, grant_id: str, now: datetime, *, person_id: str) -> bool:

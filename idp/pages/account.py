@@ -14,6 +14,7 @@ from idp import browser, sessions
 from idp.browser import Audience, Csrf, view
 from idp.i18n import N_
 from idp.oidc import consents
+from idp.oidc.clients import ClientCache
 from idp.oidc.consents import Given, Manner
 from idp.pages.words import device, listed, masked, moment, named
 from idp.services import unit_of_work
@@ -39,7 +40,10 @@ def show() -> ResponseReturnValue:
         done=gettext(_DONE[told]) if (told := flask.request.args.get("done", "")) in _DONE else "",
         sessions=[_session(found, here) for found in sessions.of_person(work.reading, here.person_id, work.now)],
         services=[_service(given) for given in consents.of_person(work.reading, here.person_id)],
-        activity=[_event(record) for record in audit.recent(work.reading, here.person_id, _SHOWN_EVENTS)],
+        activity=[
+            _event(record, work.services.clients)
+            for record in audit.recent(work.reading, here.person_id, _SHOWN_EVENTS)
+        ],
     )
 
 
@@ -92,12 +96,16 @@ def _service(given: Given) -> dict[str, Any]:
     }
 
 
-def _event(record: Recorded) -> dict[str, Any]:
+def _event(record: Recorded, clients: ClientCache) -> dict[str, Any]:
     told = gettext(record.event.zh)
     outcome = OUTCOMES.get(record.outcome)
+    client = clients.get(record.client_id) if record.client_id else None
+    places = [named(client.name, client.name_en)] if client else []
+    if record.channel in CHANNELS:
+        places.append(gettext(CHANNELS[record.channel]))
     return {
         "text": gettext("%(event)s（%(outcome)s）", event=told, outcome=gettext(outcome)) if outcome else told,
         "at": moment(record.at),
-        "where": gettext(CHANNELS[record.channel]) if record.channel in CHANNELS else "",
+        "where": " · ".join(places),
         "refused": outcome is not None,
     }

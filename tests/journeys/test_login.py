@@ -160,6 +160,19 @@ def test_cancelling_tells_the_client(city: City, browser: Browser, housing: Rely
     assert browser.submit(asked.form_with("answer=refuse"), answer="refuse").answer["error"] == "access_denied"
 
 
+def test_whoever_refused_is_asked_again_and_can_look_it_up(city: City, browser: Browser, housing: RelyingParty):
+    """A no binds nobody: pressing "log in" again asks again; the account page says which service was refused."""
+    browser.get(housing.start())
+    asked = browser.log_in(city.person())
+    browser.submit(asked.form_with("answer=refuse"), answer="refuse")
+    activity = browser.get("/account").text.partition('id="activity"')[2]
+    event = activity[activity.index("拒绝了服务的请求") :].partition("</li>")[0]
+    assert "housing 服务" in event
+    assert "没有成功" not in event
+    assert browser.get(housing.start()).visited[-1].startswith("/consent/")
+    assert "code" in browser.agree().answer
+
+
 def test_wrong_password_stays_on_the_page(city: City, browser: Browser, housing: RelyingParty):
     """A wrong password is told in words, repeats nothing that was typed, and opens nothing."""
     person = city.person()

@@ -2,7 +2,6 @@
 
 import threading
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -196,22 +195,6 @@ def test_told_once_and_when_it_grows(city):
         assert not consents.needed(c, citizen.id, client, small)
         assert not consents.needed(c, citizen.id, client, large)
         assert len(consents.of_person(c, citizen.id)) == 1
-
-
-def test_refusal_is_remembered(city):
-    """After a no the person is not asked again for a day, unless for less or by prompt=consent."""
-    citizen, client = city.citizen(), city.client()
-    asked, less = city.asks(scope="openid profile phone"), city.asks(scope="openid")
-    again = city.asks(scope="openid profile phone", prompt="consent")
-    with city.database.transaction() as c:
-        assert not consents.refused(c, citizen.id, client, asked, city.now())
-        consents.refuse(c, citizen.id, client, asked, city.now())
-        assert consents.refused(c, citizen.id, client, asked, city.now())
-        assert not consents.refused(c, citizen.id, client, less, city.now())
-        assert not consents.refused(c, citizen.id, client, again, city.now())
-        assert consents.needed(c, citizen.id, client, asked)
-        assert not consents.refused(c, citizen.id, client, asked, city.now() + timedelta(days=1))
-        assert consents.of_person(c, citizen.id) == ()
 
 
 def test_withdrawal_kills_the_tokens(city):
