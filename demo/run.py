@@ -8,12 +8,13 @@ front. Where the demonstration cannot start, it says why and what to do, in Chin
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import secrets
 import shutil
 import signal
-import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -25,20 +26,22 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from demo import welcome  # noqa: E402 - the repository is not installed, so its root must be found first
+from accounts.errors import DatabaseUnavailable, SealBroken  # noqa: E402 - the repository is not installed
+from demo import obstacles, welcome  # noqa: E402
+from demo.obstacles import CannotStart  # noqa: E402
 from demo.seed import read, seed  # noqa: E402
 from demo.services import Ports  # noqa: E402
 from idp import migrations, settings  # noqa: E402
 from idp.services import build_services  # noqa: E402
 
 PATIENCE = 60.0
-
-
-class CannotStart(Exception):
-    """Why, and what to do: in Chinese, then in English."""
+_DIRECT = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")  # a proxy knows nothing of this machine
+_OF_THE_DEMO = ("YITONG_DEMO_DIR", "YITONG_DEMO_PORTS", "YITONG_ISSUER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ class Home:
         return self.directory / "demo.env"
 
     @property
+    def database(self) -> Path:
+        """The city."""
+        return self.directory / "demo.db"
+
+    @property
     def personas(self) -> Path:
         """Who can log in, for scripts: beside the code for the usual directory, else inside the other one."""
         usual = self.directory == ROOT / "var"
@@ -67,14 +75,13 @@ class Home:
 
 def main() -> int:
     """0 after Ctrl-C; 1 when it could not start or something stopped by itself."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the terminal was closed
+        signal.signal(name, signal.default_int_handler)
     try:
-        home = Home(Path(os.environ.get("YITONG_DEMO_DIR", ROOT / "var")).resolve(), _ports())
-        prepare(home)
-        told = load_city(home)
-        with running(home, told) as processes:
-            welcome.print_welcome(told, home.ports, home.personas, home.env_file)
-            return watch(processes, home)
+        ports = obstacles.read_ports(os.environ.get("YITONG_DEMO_PORTS"))
+        home = Home(Path(os.environ.get("YITONG_DEMO_DIR") or ROOT / "var").resolve(), ports)
+        with obstacles.the_only_run(home.directory) as lock:
+            return run(home, lock)
     except CannotStart as reason:
         print(f"\n✗ {reason}\n", file=sys.stderr)
         return 1
@@ -83,51 +90,86 @@ def main() -> int:
         return 0
 
 
+def run(home: Home, lock: int) -> int:
+    """The city is loaded and served until it is stopped."""
+    with obstacles.unwritable_explained(home.directory):
+        prepare(home)
+        told = load_city(home)
+    with running(home, told, lock) as processes:
+        welcome.print_welcome(told, home.ports, home.personas, home.env_file)
+        return watch(processes, home)
+
+
 def prepare(home: Home) -> None:
-    """The directory can be written, the ports are free and the settings are there."""
+    """The ports are free and the settings are there; nothing of an earlier city where RESET=1 was said."""
     for port in fields(Ports):
-        _require_free(getattr(home.ports, port.name))
-    try:
-        if os.environ.get("RESET") == "1":
-            shutil.rmtree(home.directory / "log", ignore_errors=True)
-            for old in (*home.directory.glob("demo.*"), home.personas):
-                old.unlink(missing_ok=True)
-        (home.directory / "log").mkdir(parents=True, exist_ok=True)
-        if not home.env_file.exists():
-            _write_whole(home.env_file, _settings(home))
-    except OSError as error:
-        raise CannotStart(
-            f"无法写入 {home.directory}（{error.strerror}）。请修改该目录的权限，或用 YITONG_DEMO_DIR 指定别的目录。\n"
-            f"  Cannot write to {home.directory} ({error.strerror}). Change its permissions, or set YITONG_DEMO_DIR."
-        ) from error
+        obstacles.require_free(getattr(home.ports, port.name))
+    if os.environ.get("RESET") == "1":
+        shutil.rmtree(home.directory / "log", ignore_errors=True)
+        for old in (*home.directory.glob("demo.*"), home.personas):
+            old.unlink(missing_ok=True)
+    (home.directory / "log").mkdir(exist_ok=True)
+    if home.database.exists() and not os.access(home.database, os.W_OK):
+        raise obstacles.unwritable(home.database, os.strerror(errno.EACCES))
+    if not home.env_file.exists():
+        if home.database.exists():
+            raise obstacles.damaged(home.database)  # its keys were in that file
+        _write_whole(home.env_file, _settings(home))
 
 
 def load_city(home: Home) -> dict[str, Any]:
     """The database is migrated and loaded; returns what personas.json now holds."""
+    _forget_other_settings()
     os.environ |= {"YITONG_ENV_FILE": str(home.env_file), "YITONG_ISSUER": home.issuer}
-    services = build_services(settings.load())
-    with closing(services.database):
-        migrations.upgrade(services.database)
-        with services.database.transaction() as c:
-            services.keys.ensure(c, services.clock())
-        known = read(home.personas)
-        told = seed(services, home.ports, known)
+    known = read(home.personas)
+    try:
+        told = _loaded(home, known)
+    except (DatabaseUnavailable, sqlite3.Error) as error:
+        raise _refusal(home, error) from error
+    except (sa.exc.DatabaseError, SealBroken) as error:
+        raise obstacles.damaged(home.database) from error
     if known and known["clients"][0]["redirect_uris"] != told["clients"][0]["redirect_uris"]:
         raise CannotStart(
-            "端口与上次不同，已登记的地址不再适用。请用 make demo RESET=1 重新开始。\n"
-            "  The ports differ from last time, so registered addresses no longer fit. Run make demo RESET=1."
+            "端口与上次不同，已登记的地址不再适用。请用上次的端口，或用 make demo RESET=1 重新开始。",
+            "The ports differ from last time, so registered addresses no longer fit. Use the same ones, or run "
+            "make demo RESET=1.",
         )
     _write_whole(home.personas, json.dumps(told, ensure_ascii=False, indent=2) + "\n")
     return told
 
 
+def _loaded(home: Home, known: dict[str, Any]) -> dict[str, Any]:
+    services = build_services(settings.load())
+    with closing(services.database):
+        migrations.upgrade(services.database)
+        with services.database.transaction() as c:
+            services.keys.ensure(c, services.clock())
+        return seed(services, home.ports, known)
+
+
+def _refusal(home: Home, error: Exception) -> CannotStart:
+    """SQLite has one kind of error for no room, no right, no turn and no database; its words tell them apart."""
+    said = str(error)
+    if "full" in said:
+        return obstacles.full(home.directory)
+    if "readonly" in said or "unable to open" in said:
+        return obstacles.unwritable(home.database, said)
+    return obstacles.in_use(home.database) if "locked" in said else obstacles.damaged(home.database)
+
+
+def _forget_other_settings() -> None:
+    """A variable of another deployment in this shell must not turn the demonstration loose on its database."""
+    for name in [name for name in os.environ if name.startswith("YITONG_") and name not in _OF_THE_DEMO]:
+        del os.environ[name]
+
+
 @contextmanager
-def running(home: Home, told: dict[str, Any]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+def running(home: Home, told: dict[str, Any], lock: int) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Every process of the demonstration is up inside, and none is left outside."""
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, command, extra in commands(home, told):
-            processes[name] = _start(home, name, command, extra)
+            processes[name] = _start(home, name, command, extra, lock)
         _wait_until_up(home, processes)
         yield processes
     finally:
@@ -164,19 +206,22 @@ def watch(processes: dict[str, subprocess.Popen[bytes]], home: Home) -> int:
     while True:
         for name, process in processes.items():
             if process.poll() is not None:
-                raise CannotStart(_stopped(home, name))
+                raise _stopped(home, name)
         time.sleep(0.5)
 
 
-def _start(home: Home, name: str, command: list[str], extra: dict[str, str]) -> subprocess.Popen[bytes]:
+def _start(home: Home, name: str, command: list[str], extra: dict[str, str], lock: int) -> subprocess.Popen[bytes]:
+    """In a session of its own: a signal to the terminal's whole group must not end the tether before its command."""
     with (home.directory / "log" / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, str(ROOT / "demo" / "tether.py"), *command],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **extra},
+            env={**os.environ, **_DIRECT, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **extra},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
+            pass_fds=(lock,),
+            start_new_session=True,
         )
 
 
@@ -186,7 +231,7 @@ def _wait_until_up(home: Home, processes: dict[str, subprocess.Popen[bytes]]) ->
         path = "/.well-known/openid-configuration" if name == "provider" else "/"
         while not _answers(home.ports.origin_of(name) + path):
             if processes[name].poll() is not None or time.monotonic() > deadline:
-                raise CannotStart(_stopped(home, name))
+                raise _stopped(home, name)
             time.sleep(0.1)
 
 
@@ -199,43 +244,21 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _stopped(home: Home, name: str) -> str:
+def _stopped(home: Home, name: str) -> CannotStart:
     log = home.directory / "log" / f"{name}.log"
     tail = "\n".join("    " + line for line in log.read_text(errors="replace").splitlines()[-8:])
-    return f"{name} 已停止，日志见 {log}。\n  {name} stopped; its log is {log}:\n{tail}"
-
-
-def _ports() -> Ports:
-    text = os.environ.get("YITONG_DEMO_PORTS")
-    if not text:
-        return Ports()
-    try:
-        provider, housing_fund, social_security, civic_forum = (int(port) for port in text.split(","))
-    except ValueError:
-        raise CannotStart(
-            "YITONG_DEMO_PORTS 应为四个端口号，例如 8000,8001,8002,8003。\n"
-            "  YITONG_DEMO_PORTS must be four ports, such as 8000,8001,8002,8003."
-        ) from None
-    return Ports(provider, housing_fund, social_security, civic_forum)
-
-
-def _require_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise CannotStart(
-                f"端口 {port} 已被占用。请先停止占用它的程序，或设置 YITONG_DEMO_PORTS。\n"
-                f"  Port {port} is taken. Stop the program that uses it, or set YITONG_DEMO_PORTS."
-            ) from None
+    return CannotStart(
+        f"{name} 没有启动或已停止，原因见日志 {log}。可以再运行一次；还不行，用 make demo RESET=1。",
+        f"{name} did not start, or stopped; its log says why: {log}. Run it again; if that fails, make demo RESET=1.\n"
+        + tail,
+    )
 
 
 def _settings(home: Home) -> str:
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     lines = {
         "ENVIRONMENT": "demo",
-        "DATABASE_URL": f"sqlite:///{home.directory / 'demo.db'}",
+        "DATABASE_URL": f"sqlite:///{home.database}",
         "VAULT_KEYS": f"k1:{key}",
         "ALLOW_PRIVATE_DESTINATIONS": "true",
         "SANDBOX": "true",

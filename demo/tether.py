@@ -18,6 +18,7 @@ PATIENCE = 5.0
 def main(command: list[str]) -> int:
     """The exit code of the command."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor, which closes our input
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # so does the end of its terminal
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     signal.signal(signal.SIGTERM, lambda *_: end(process))
     threading.Thread(target=watch, args=(process,), daemon=True).start()

@@ -43,7 +43,7 @@ def _people(told: dict[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("\n姓名 name", no_wrap=True)
     table.add_column("\n号码与密码 identifier and password", no_wrap=True)
-    table.add_column("\n看什么 what to see")
+    table.add_column("\n看什么 what to see", overflow="fold")  # Chinese has no spaces at which to break
     for citizen in told["citizens"]:
         typed = f"{citizen['identifier']}\n{citizen['password']}"
         table.add_row(citizen["name"], typed, f"{citizen['shows_zh']}\n[dim]{citizen['shows']}[/]")

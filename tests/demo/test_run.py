@@ -2,16 +2,22 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from demo import run as demo
+from demo.services import Ports
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
@@ -41,8 +47,23 @@ class Run:
             env={**os.environ, **ours, **more},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         return self.process
+
+    def kill(self) -> None:
+        """As `kill -9` of the terminal's whole process group."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+
+    def interrupt(self) -> None:
+        """Ctrl-C, and nothing listens any more."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(PATIENCE) == 0
+        self.process.stdout.close()
+        self.down()
 
     def said(self, **more: str) -> tuple[int, str]:
         """Exit code and output of a run that ends by itself."""
@@ -93,26 +114,32 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 
 def test_a_taken_port_is_named(run):
-    """The refusal names the port and what to set, in both languages, and nothing was made."""
+    """The refusal names the port and what to set, in both languages, and no city was made."""
     with socket.create_server(("127.0.0.1", run.ports[2])):
         code, said = run.said()
     assert code == 1
     assert f"端口 {run.ports[2]} 已被占用" in said
     assert "YITONG_DEMO_PORTS" in said
     assert "Traceback" not in said
-    assert not run.directory.exists()
+    assert [path.name for path in run.directory.iterdir()] == ["demo-run.lock"]
 
 
-def test_a_place_that_cannot_be_written_is_named(run):
-    """Where the directory cannot be made, the refusal says so and names the way out."""
-    run.directory.write_text("a file where the directory should be")
+@pytest.mark.parametrize("place", ["a file", "/proc/nothing-can-be-made-here"])
+def test_a_place_that_cannot_be_written_is_named(run, place):
+    """Where the directory cannot be made, the refusal says so in both languages and names the way out."""
+    if place == "a file":
+        run.directory.write_text("a file where the directory should be")
+    else:
+        run.directory = Path(place)
     code, said = run.said()
     assert code == 1
+    assert f"无法写入 {run.directory}" in said
+    assert f"Cannot write to {run.directory}" in said
     assert "YITONG_DEMO_DIR" in said
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("text", ["80", "a,b,c,d", "1,2,3,4,5"])
+@pytest.mark.parametrize("text", ["80", "a,b,c,d", "1,2,3,4,5", "99999,8001,8002,8003", "9000,9000,9001,9002"])
 def test_bad_ports_are_explained(run, text):
     """A list of ports that is none is refused with an example."""
     code, said = run.said(YITONG_DEMO_PORTS=text)
@@ -121,24 +148,77 @@ def test_bad_ports_are_explained(run, text):
 
 
 def test_stopped_killed_and_started_again(run):
-    """Ctrl-C stops everything; so does a kill; a run killed while it prepares leaves nothing that breaks the next.
+    """Ctrl-C stops everything; so does a kill of the whole group; the next run starts at once and finds its city.
 
     Keys, people and secrets are the same each time: a second run is not a second city.
     """
-    process = run.start()
+    run.start()
     time.sleep(0.8)
-    process.kill()
-    process.communicate()
+    run.kill()
     run.start()
     run.up()
     first = json.loads((run.directory / "personas.json").read_text())
-    run.process.kill()
-    run.process.communicate()
-    run.down()
-    process = run.start()
+    run.kill()
+    run.start()
     run.up()
-    process.send_signal(signal.SIGINT)
-    assert process.wait(PATIENCE) == 0
-    process.stdout.close()
-    run.down()
+    run.interrupt()
     assert json.loads((run.directory / "personas.json").read_text()) == first
+
+
+def test_a_running_city_is_left_alone_and_a_damaged_one_is_made_anew(run):
+    """A second run, even with RESET=1 and other ports, touches nothing of the first; RESET=1 cures a broken file."""
+    run.start()
+    run.up()
+    second = Run(run.directory)
+    code, said = second.said(RESET="1")
+    assert code == 1
+    assert "演示正在运行" in said
+    assert "A demonstration is running" in said
+    assert all(_answers(port) for port in run.ports)
+    assert (run.directory / "demo.db").exists()
+    run.interrupt()
+    for broken in (run.directory.glob("demo.db*"), run.directory.glob("demo.env")):
+        for path in broken:
+            path.write_bytes(b"no database " * 1000) if path.name == "demo.db" else path.unlink()
+        code, said = run.said()
+        assert code == 1
+        assert "已损坏" in said
+        assert "make demo RESET=1" in said
+        assert "Traceback" not in said
+    run.start(RESET="1")
+    run.up()
+    run.interrupt()
+
+
+def test_a_full_disk_is_told_from_a_damaged_database(tmp_path):
+    """What SQLite says when there is no room becomes the advice to make room, not to throw the city away."""
+    with closing(sqlite3.connect(tmp_path / "small.db")) as database:
+        database.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(sqlite3.OperationalError) as full:
+            database.executescript("CREATE TABLE a (b); CREATE TABLE c (d);")
+    said = str(demo._refusal(demo.Home(tmp_path, Ports()), full.value))
+    assert "磁盘已满" in said
+    assert "The disk" in said
+
+
+def test_without_network_nothing_is_half_installed(tmp_path):
+    """In a new clone without an index: cause and cure in both languages, and no mark that says "installed"."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    offline = {**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PYTHON": sys.executable}
+    done = subprocess.run(
+        [tmp_path / "scripts" / "environment", "demo"], env=offline, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "没有网络?请联网或设置 PIP_INDEX_URL" in done.stderr
+    assert "no network? connect, or set PIP_INDEX_URL" in done.stderr
+    assert not list((tmp_path / ".venv").glob(".installed-*"))
+
+
+def test_once_installed_no_network_is_asked():
+    """The second `make demo` asks no index: what is installed is known by its lock file."""
+    offline = {**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
+    done = subprocess.run(
+        [ROOT / "scripts" / "environment", "development"], env=offline, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,135 @@
+"""What can stand in the way of the demonstration, found before it does harm: each says why and what to do, twice."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from demo.services import Ports
+
+PATIENCE = 8.0  # for what a killed run leaves: its processes end within five seconds
+
+
+class CannotStart(Exception):
+    """Why, and what to do: in Chinese, then in English."""
+
+    def __init__(self, chinese: str, english: str) -> None:
+        super().__init__(f"{chinese}\n  {english}")
+
+
+def read_ports(text: str | None) -> Ports:
+    """Four different ports; the usual ones where nothing was said."""
+    if not text:
+        return Ports()
+    numbers = [int(word) for word in text.split(",") if word.strip().isdecimal()]
+    if len(numbers) != 4 or text.count(",") != 3 or len({*numbers}) != 4 or not all(0 < n < 65536 for n in numbers):
+        raise CannotStart(
+            "YITONG_DEMO_PORTS 应为四个不同的端口号（1–65535），例如 8000,8001,8002,8003。",
+            "YITONG_DEMO_PORTS must be four different ports (1-65535), such as 8000,8001,8002,8003.",
+        )
+    return Ports(*numbers)
+
+
+def require_free(port: int) -> None:
+    """Nothing listens there, and we may."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            raise CannotStart(
+                f"没有权限使用端口 {port}。请用 YITONG_DEMO_PORTS 指定 1024 以上的端口。",
+                f"You may not use port {port}. Set YITONG_DEMO_PORTS to ports above 1024.",
+            ) from None
+        except OSError:
+            raise CannotStart(
+                f"端口 {port} 已被占用。请先停止占用它的程序，或设置 YITONG_DEMO_PORTS。",
+                f"Port {port} is taken. Stop the program that uses it, or set YITONG_DEMO_PORTS.",
+            ) from None
+
+
+@contextmanager
+def the_only_run(directory: Path) -> Iterator[int]:
+    """No other run uses the directory meanwhile; yields the lock for the processes of this run to hold, too.
+
+    The system frees it when the last of them has ended, however that came about: so a run that follows a kill waits
+    for what the killed one left, and RESET=1 never deletes the files of a running city.
+    """
+    with unwritable_explained(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(directory / "demo-run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        with unwritable_explained(directory):
+            _wait_for(lock, directory)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _wait_for(lock: int, directory: Path) -> None:
+    deadline, told = time.monotonic() + PATIENCE, False
+    while True:
+        with suppress(BlockingIOError):
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not told:
+            print("正在等待上一次演示结束…… Waiting for the last run to end …", file=sys.stderr, flush=True)
+            told = True
+        if time.monotonic() > deadline:
+            raise CannotStart(
+                f"{directory} 里的演示正在运行。请先用 Ctrl-C 停止它；要同时运行两个，请设置 YITONG_DEMO_DIR 和 "
+                "YITONG_DEMO_PORTS。",
+                f"A demonstration is running in {directory}. Stop it with Ctrl-C; for two at once set YITONG_DEMO_DIR "
+                "and YITONG_DEMO_PORTS.",
+            )
+        time.sleep(0.2)
+
+
+@contextmanager
+def unwritable_explained(directory: Path) -> Iterator[None]:
+    """What cannot be written inside is told as the place or the disk that refused."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise full(directory) from error
+        raise unwritable(Path(error.filename or directory), error.strerror or "") from error
+
+
+def unwritable(path: Path, why: str) -> CannotStart:
+    """The system does not let us write there."""
+    return CannotStart(
+        f"无法写入 {path}（{why}）。请修改权限，或用 YITONG_DEMO_DIR 指定别的目录。",
+        f"Cannot write to {path} ({why}). Change its permissions, or set YITONG_DEMO_DIR.",
+    )
+
+
+def full(directory: Path) -> CannotStart:
+    """The disk has no room."""
+    return CannotStart(
+        f"{directory} 所在的磁盘已满。请腾出约 100 MB 空间，或用 YITONG_DEMO_DIR 指定别的目录，再运行一次。",
+        f"The disk of {directory} is full. Free about 100 MB, or set YITONG_DEMO_DIR, and run it again.",
+    )
+
+
+def damaged(database: Path) -> CannotStart:
+    """The database cannot be read, or was sealed with keys that are gone."""
+    return CannotStart(
+        f"演示数据库 {database} 已损坏，或与密钥不符。请用 make demo RESET=1 重新开始（演示数据会清空）。",
+        f"The demonstration's database {database} is damaged, or does not fit its keys. Start over with "
+        "make demo RESET=1; what is in it will be gone.",
+    )
+
+
+def in_use(database: Path) -> CannotStart:
+    """Another program is writing and does not let go."""
+    return CannotStart(
+        f"演示数据库 {database} 正被别的程序占用。请等它结束（例如归并命令），再运行一次。",
+        f"Another program holds the demonstration's database {database}. Wait for it to end (a merge?) and run again.",
+    )
