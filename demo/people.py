@@ -54,8 +54,8 @@ PERSONAS: tuple[Persona, ...] = (
         "519999201306010085",
         "kite-garden-violet-36",
         (EvidenceKind.TWO_ELEMENTS,),
-        "a child: social security learns only that she is under 18, not when she was born",
-        "未成年人：社保只得知未满18周岁，不得知出生日期",
+        "a child: social security learns her name and that she is under 18, not when she was born",
+        "未成年人：社保得知姓名和未满18周岁，不得知出生日期",
     ),
     Persona(
         "何家豪",
@@ -82,8 +82,8 @@ PERSONAS: tuple[Persona, ...] = (
         "510524189605120049",
         "pebble-saffron-cloud-21",
         (EvidenceKind.PHONE,),
-        "a phone is all that was checked (IAL1): a service that insists on more is told so",
-        "只核验过手机号（IAL1）：要求更高的服务会得到明确答复",
+        "a phone is all that was checked: every service is told ial1, where others have ial2 or ial3",
+        "只核验过手机号：每个服务看到的认证级别都是 ial1，别人是 ial2 或 ial3",
         phone="+8613900000005",
     ),
     Persona(

@@ -52,7 +52,7 @@ SERVICES: tuple[NewClient, ...] = (
         legal_basis="statutory_duty",
         redirect_uris=(),
         scopes=("openid", "profile", "phone", "identity_number"),
-        claims_ceiling=of_scopes(("openid", "profile", "phone", "identity_number")),
+        claims_ceiling=("name", "birthdate", "gender", *of_scopes(("phone", "identity_number"))),
     ),
     NewClient(
         client_id="social-security",
@@ -64,7 +64,7 @@ SERVICES: tuple[NewClient, ...] = (
         legal_basis="consent",
         redirect_uris=(),
         scopes=("openid", "profile", "age", "phone"),
-        claims_ceiling=of_scopes(("openid", "profile", "age", "phone")),
+        claims_ceiling=("name", *of_scopes(("age", "phone"))),  # of age, yes or no: no date of birth
     ),
     NewClient(
         client_id="civic-forum",
@@ -76,7 +76,7 @@ SERVICES: tuple[NewClient, ...] = (
         legal_basis="consent",
         redirect_uris=(),
         scopes=("openid", "profile", "legacy"),
-        claims_ceiling=of_scopes(("openid", "profile", "legacy")),
+        claims_ceiling=("name", *of_scopes(("legacy",))),
         legacy_system="forum",
     ),
 )

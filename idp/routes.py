@@ -35,6 +35,13 @@ def authorize() -> ResponseReturnValue:
     return browser.answer(dispatcher.authorize(work.services, work.request, work.now))
 
 
+@routes.get("/")
+@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
+def home() -> ResponseReturnValue:
+    """Whoever types our bare address wants to see their account."""
+    return browser.redirect_to_path("/account")
+
+
 @routes.get("/continue/<request_id>")
 @view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY)
 def continue_request(request_id: str) -> ResponseReturnValue:

@@ -30,6 +30,7 @@ class Visitor:
     sid: str
     name: str
     acr: str
+    is_adult: bool | None
     id_token: str
 
 
@@ -85,6 +86,7 @@ def callback() -> Response | tuple[str, int]:
         sid=token["userinfo"]["sid"],
         name=facts.get("name", ""),
         acr=token["userinfo"].get("acr", ""),
+        is_adult=facts.get("age_over_18"),
         id_token=token["id_token"],
     )
     return redirect(url_for("pages.home"))

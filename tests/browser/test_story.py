@@ -187,6 +187,24 @@ def _wait_until_signed_out(page: Page, service: str) -> None:
         page.goto(service)
 
 
+def test_people_show_what_they_are_said_to_show(demo: Demo, chromium: Browser):
+    """Of the child, social security learns that she is under 18 and no date; of the IAL1 person, that he is one."""
+    for name, facts, adult, level in (
+        ("陈小满", {"姓名", "是否年满18周岁"}, "否 No", "urn:yitong:ial2:aal1"),
+        ("周文博", {"姓名", "是否年满18周岁"}, "是 Yes", "urn:yitong:ial1:aal1"),
+    ):
+        opened = chromium.new_context(java_script_enabled=False, locale="zh-CN")
+        page, person = opened.new_page(), demo.citizen(name)
+        page.goto(demo.social)
+        page.click("text=使用一通登录")
+        _log_in(page, person["identifier"], person["password"])
+        assert {*page.locator(".facts strong").all_inner_texts()} == facts
+        _answer(page)
+        expect(page.locator("#age_over_18")).to_have_text(adult)
+        expect(page.locator("#acr")).to_have_text(level)
+        opened.close()
+
+
 def test_an_old_account_comes_along(demo: Demo, chromium: Browser, tmp_path: Path):
     """After the merge her old name and password open an account and the forum knows her; undo takes it back."""
     older = demo.told()["older_accounts"][0]

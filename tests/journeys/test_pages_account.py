@@ -21,6 +21,7 @@ def signed_in(city: City, browser: Browser, housing: RelyingParty):
 def test_account_asks_for_a_login_and_comes_back(city: City, browser: Browser):
     """Who is not signed in logs in first and then sees the page they asked for, with their name masked."""
     person = city.person()
+    assert browser.get("/").visited == ("/", "/account", "/login")
     asked = browser.get("/account")
     assert asked.visited == ("/account", "/login")
     shown = browser.log_in(person)
