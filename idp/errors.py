@@ -76,7 +76,22 @@ MESSAGES: dict[str, Message] = {
     "not_found": Message(
         N_("没有这个页面"), N_("网址可能不完整，或者页面已经搬走。"), N_("请从您要办事的网站重新进入。")
     ),
+    "method_not_allowed": Message(
+        N_("这个网址不能直接打开"),
+        N_("它只接收页面上的按钮发来的内容。什么也没有改变。"),
+        N_("请从您要办事的网站重新进入。"),
+    ),
+    "too_large": Message(
+        N_("发来的内容太多"),
+        N_("这一次发来的内容超过了我们能接收的大小，没有处理。您的账号没有问题。"),
+        N_("请返回上一页，少填一些再试。如果还是这样，请拨打热线。"),
+    ),
     "bad_request": _UNREADABLE,
+    "busy": Message(
+        N_("现在人多，请稍等"),
+        N_("同时登录的人太多，您的这一次没有办成。您填的内容没有问题，也不算试错。"),
+        N_("请过几秒钟再试一次。"),
+    ),
     "unavailable": Message(
         N_("系统正忙，请稍等"), N_("我们暂时无法处理您的请求，什么也没有改变。"), N_("请过几秒钟再试一次。")
     ),
@@ -88,6 +103,20 @@ MESSAGES: dict[str, Message] = {
 }
 
 
+PAGES_OF_THEIR_OWN = ("request_expired", "throttled")  # codes whose words stand in their templates
+# HTTP's own refusals: code, and what the integrator reads.
+_OF_HTTP = {
+    404: ("not_found", "There is no such page; check the address."),
+    405: ("method_not_allowed", "This address does not take this method; the Allow header lists those it takes."),
+    413: ("too_large", "The body exceeds 64 kB; send less."),
+}
+_BOUND = "The request is bound to the browser that made it; start again at /authorize in this one."
+_WAITING = {
+    "busy": "More password checks are waiting than this machine can do; send the same again after Retry-After.",
+    "unavailable": "The database does not answer; send the same again after Retry-After. Operators: `yitong check`.",
+}
+
+
 def new_log_id() -> str:
     """What a person reads out on the telephone and an operator finds in the log."""
     return secrets.token_hex(5).upper()
@@ -95,8 +124,7 @@ def new_log_id() -> str:
 
 def error_page(code: str, status: int, *, description: str = "", client: Client | None = None) -> ResponseReturnValue:
     """The page for that code, or JSON for whoever asks for it; logged under the id the page shows."""
-    log_id = new_log_id()
-    _log.info("refused code=%s status=%s log_id=%s endpoint=%s", code, status, log_id, flask.request.endpoint)
+    log_id = _noted(code, status)
     message = MESSAGES.get(code, MESSAGES["bad_request"])
     if _wants_json():
         return {"error": code, "error_description": description or message.cause, "log_id": log_id}, status
@@ -112,6 +140,13 @@ def error_page(code: str, status: int, *, description: str = "", client: Client 
         client_name=_name(client),
     )
     return page, status
+
+
+def _noted(code: str, status: int) -> str:
+    """The log id under which the log says what was answered."""
+    log_id = new_log_id()
+    _log.info("refused code=%s status=%s log_id=%s endpoint=%s", code, status, log_id, flask.request.endpoint)
+    return log_id
 
 
 def register(app: flask.Flask) -> None:
@@ -139,13 +174,13 @@ def _gone(error: RequestGone) -> ResponseReturnValue:
         "pages/expired.html",
         home_uri=error.client.home_uri or "" if error.client else "",
         client_name=_name(error.client),
-        log_id=new_log_id(),
+        log_id=_noted("request_expired", 410),
     )
     return page, 410
 
 
 def _other_browser(_: OtherBrowser) -> ResponseReturnValue:
-    return error_page("other_browser", 403, description="The request is bound to the browser that made it.")
+    return error_page("other_browser", 403, description=_BOUND)
 
 
 def _not_due(error: NotDue) -> ResponseReturnValue:
@@ -157,24 +192,38 @@ def _sign_in_first(error: SignInFirst) -> ResponseReturnValue:
 
 
 def _foreign_form(error: ForeignForm) -> ResponseReturnValue:
-    return error_page("foreign_form", 403, description=f"The form was refused: {error}.")
+    return error_page("foreign_form", 403, description=f"The form was refused: {error}. Load its page again.")
 
 
 def _throttled(error: Throttled) -> ResponseReturnValue:
     seconds = int(error.retry_after.total_seconds())
     until = unit_of_work().now + timedelta(seconds=seconds)
     page = flask.render_template(
-        "pages/throttled.html", minutes=-(-seconds // 60), until=_clock_time(until), retry_to=_way_back()
+        "pages/throttled.html",
+        minutes=-(-seconds // 60),
+        until=_clock_time(until),
+        retry_to=_way_back(),
+        log_id=_noted("throttled", 429),
     )
     return page, 429, {"Retry-After": str(seconds)}
 
 
 def _unavailable(error: Unavailable) -> ResponseReturnValue:
-    if not isinstance(error, Busy):
+    code = "busy" if isinstance(error, Busy) else "unavailable"
+    if code == "unavailable":
         browser.abandon()
         _log.warning("unavailable code=%s", error.code)
     seconds = max(1, int(error.retry_after.total_seconds()))
-    page = flask.render_template("pages/busy.html", retry_to=_way_back(), seconds=seconds)
+    page = flask.render_template(
+        "pages/busy.html",
+        title=gettext(MESSAGES[code].title),
+        cause=gettext(MESSAGES[code].cause),
+        seconds=seconds,
+        retry_to=_way_back(),
+        code=code,
+        description=_WAITING[code],
+        log_id=_noted(code, 503),
+    )
     return page, 503, {"Retry-After": str(seconds)}
 
 
@@ -182,8 +231,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:
         return error.response
     status = error.code or 500
-    code = "not_found" if status == 404 else "bad_request"  # noqa: PLR2004 - HTTP's own number
-    answer = flask.make_response(error_page(code, status, description=error.name))
+    code, description = _OF_HTTP.get(status, ("bad_request", f"{error.name}."))
+    answer = flask.make_response(error_page(code, status, description=description))
     _keep_allow(error, answer)
     return answer
 
@@ -218,8 +267,9 @@ def _failed(error: Exception) -> ResponseReturnValue:
 
 
 def _way_back() -> str:
-    """Where trying again leads: the same page by GET."""
-    return browser.own_path(flask.request.path) or "/account"
+    """Where trying again leads: the same page by GET, or where it has none, the account."""
+    path = browser.own_path(flask.request.path)
+    return path if path and flask.current_app.url_map.bind("").test(path, "GET") else "/account"
 
 
 def _clock_time(moment: datetime) -> str:

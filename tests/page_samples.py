@@ -78,6 +78,22 @@ def scenes(lang: str) -> tuple[Scene, ...]:
         "home_uri": "",
         "client_name": "",
     }
+    busy = {
+        "title": say("现在人多，请稍等", "It is busy now, please wait a moment"),
+        "cause": say("同时登录的人太多，您的这一次没有办成。", "Too many people are logging in at the same time."),
+        "seconds": 5,
+        "retry_to": "/continue/r1",
+        "code": "busy",
+        "description": "More password checks are waiting than this machine can do.",
+        "log_id": "5A0C77E1B4",
+    }
+    messages = [
+        {
+            "phone": "139****0001",
+            "text": say("验证码 000000，五分钟内有效。", "Your code is 000000, good for five minutes."),
+            "at": say("2026年3月2日 17:12", "2 Mar 2026, 17:12"),
+        }
+    ]
     account = {
         "person": say("欧*娜", "O*na"),
         "done": say("那个设备已经退出。", "That device is signed out."),
@@ -141,8 +157,13 @@ def scenes(lang: str) -> tuple[Scene, ...]:
     return (
         Scene("login", "pages/login.html", login),
         Scene("login-wrong", "pages/login.html", login | {"next": "/account", "errors": [wrong]}),
-        Scene("throttled", "pages/throttled.html", {"minutes": 15, "until": "10:42", "retry_to": "/continue/r1"}),
-        Scene("busy", "pages/busy.html", {"retry_to": "/continue/r1", "seconds": 5}),
+        Scene(
+            "throttled",
+            "pages/throttled.html",
+            {"minutes": 15, "until": "10:42", "retry_to": "/continue/r1", "log_id": "7F3A91C2D0"},
+        ),
+        Scene("busy", "pages/busy.html", busy),
+        Scene("sandbox", "pages/sandbox.html", {"messages": messages}),
         Scene(
             "consent-notice",
             "pages/consent.html",
@@ -201,10 +222,6 @@ def sample_app() -> flask.Flask:
     app.add_url_rule("/<lang>/<view>/<name>", "show", show)
     app.after_request(_under_policy)
     return app
-
-
-def _language() -> str:
-    return i18n.LANGUAGES[(flask.request.view_args or {})["lang"]]
 
 
 def _under_policy(response: flask.Response) -> flask.Response:

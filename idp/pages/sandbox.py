@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from idp.adapters.systems import sandbox as messages
 from idp.browser import Audience, Csrf, view
+from idp.pages.words import moment
 from idp.services import unit_of_work
 
 sandbox = flask.Blueprint("sandbox", __name__)
@@ -19,4 +20,6 @@ def show() -> ResponseReturnValue:
     work = unit_of_work()
     if work.services.settings.environment == "production":
         flask.abort(404)
-    return flask.render_template("pages/sandbox.html", messages=messages.newest(work.c, work.services.vault))
+    newest = messages.newest(work.c, work.services.vault)
+    shown = [{"phone": sent.phone, "text": sent.text, "at": moment(sent.at)} for sent in newest]
+    return flask.render_template("pages/sandbox.html", messages=shown)

@@ -1,0 +1,98 @@
+"""Every page that says no: a code for the telephone, words for the person, others for the integrator, a way on."""
+
+import logging
+import re
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from idp.dispatcher import RequestGone
+from tests.builders import City
+from tests.relying_party import Browser, Page, RelyingParty
+
+LOG_ID = re.compile(r"<code>([0-9A-F]{10})</code>")
+ELSEWHERE = "https://evil.example/"
+
+
+def told(page: Page, code: str, caplog) -> str:
+    """What the person reads, once the page has been found complete and its log id in the log."""
+    assert page.headers.get("Location") is None
+    assert f"请报这个代码： <code>{code}</code>".replace(" ", "") in page.text.replace(" ", "")
+    (log_id,) = LOG_ID.findall(page.text)
+    assert any(f"code={code} " in line and log_id in line for line in caplog.messages)
+    assert re.search(r'<dd lang="en">[^<]{20,}</dd>', page.text)
+    return page.text.partition("<main")[2].partition("<details")[0]
+
+
+@pytest.fixture(autouse=True)
+def _listening(caplog):
+    caplog.set_level(logging.INFO, logger="idp.errors")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"redirect_uri": ELSEWHERE}, "redirect_uri_unregistered"),
+        ({"redirect_uri": None}, "redirect_uri_missing"),
+        ({"client_id": "nobody"}, "client_unknown"),
+        ({"client_id": None}, "client_missing"),
+    ],
+)
+def test_who_cannot_be_answered_is_shown_a_page(browser: Browser, housing: RelyingParty, caplog, changes, code):
+    """Where the client or its address is in doubt nobody is sent anywhere, and the person is warned."""
+    page = browser.get(housing.start(**changes))
+    assert page.status == 400
+    assert "不要在这里填写密码" in told(page, code, caplog)
+    assert "evil.example" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code", "says"),
+    [
+        ("GET", "/no-such-page", 404, "not_found", "没有这个页面"),
+        ("GET", "/account/sessions/end", 405, "method_not_allowed", "不能直接打开"),
+        ("POST", "/preferences", 413, "too_large", "发来的内容太多"),
+        ("GET", f"/continue/{RequestGone.__name__}", 410, "request_expired", "已经过时"),
+    ],
+)
+def test_what_http_refuses_is_told_in_its_own_words(browser: Browser, caplog, method, path, status, code, says):
+    """A missing page, a form's address opened by hand, and too long a form are three different stories."""
+    page = browser.get(path) if method == "GET" else browser.post(path, {"view": "x" * 70_000})
+    assert page.status == status
+    assert says in told(page, code, caplog)
+
+
+def test_guessing_and_another_browser_are_told(city: City, browser: Browser, housing: RelyingParty, caplog):
+    """A link opened elsewhere, and too many guesses, come with a code and a way on."""
+    person = city.person()
+    page = browser.get(housing.start())
+    assert "请回到原来的浏览器" in told(Browser(city).get(page.url), "other_browser", caplog)
+    while page.status != 429:
+        page = browser.log_in(person, "wrong again and again")
+        city.clock.advance(seconds=1)
+    assert "暂停了登录" in told(page, "throttled", caplog)
+
+
+def test_a_database_that_is_away_is_told_from_a_crowd(sqlite_template, tmp_path, clock, caplog):
+    """While nothing can be written the page blames no crowd and says when and where to try again; it then works."""
+    path = tmp_path / "held.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    city = City(f"sqlite:///{path}", clock, settings={"database_patience": timedelta(milliseconds=100)})
+    browser, housing = Browser(city), RelyingParty(city, city.system("housing"))
+    browser.get("/login")
+    browser.log_in(city.person())
+    token = browser.get("/preferences").form_with("csrf_token").fields["csrf_token"]
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        page = browser.get(housing.start())
+        assert (page.status, page.headers["Retry-After"]) == (503, "2")
+        text = told(page, "unavailable", caplog)
+        assert "暂时无法处理" in text
+        assert "同时登录的人太多" not in text
+        page = browser.post("/account/services/withdraw", {"csrf_token": token})
+        assert (page.status, re.findall(r'class="button" href="([^"]+)"', page.text)) == (503, ["/account"])
+        other.execute("ROLLBACK")
+    assert browser.get(housing.start()).visited[-1].startswith("/consent/")
+    city.database.close()
