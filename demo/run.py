@@ -75,8 +75,10 @@ class Home:
 
 def main() -> int:
     """0 after Ctrl-C; 1 when it could not start or something stopped by itself."""
-    for name in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the terminal was closed
-        signal.signal(name, signal.default_int_handler)
+    # Shells start background jobs with SIGINT ignored; SIGHUP (the terminal was closed) is ignored only by `nohup`.
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if name != signal.SIGHUP or signal.getsignal(name) is not signal.SIG_IGN:
+            signal.signal(name, signal.default_int_handler)
     try:
         ports = obstacles.read_ports(os.environ.get("YITONG_DEMO_PORTS"))
         home = Home(Path(os.environ.get("YITONG_DEMO_DIR") or ROOT / "var").resolve(), ports)
@@ -258,6 +260,7 @@ def _settings(home: Home) -> str:
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     lines = {
         "ENVIRONMENT": "demo",
+        "ISSUER": home.issuer,
         "DATABASE_URL": f"sqlite:///{home.database}",
         "VAULT_KEYS": f"k1:{key}",
         "ALLOW_PRIVATE_DESTINATIONS": "true",

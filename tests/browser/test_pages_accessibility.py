@@ -29,6 +29,29 @@ SMALL_TEXT = """least => [...document.querySelectorAll("main :is(p, dd, dt, li, 
 TIGHT_LINES = """() => [...document.querySelectorAll("main p, main li, main dd, h1, h2, label")]
   .filter(e => parseFloat(getComputedStyle(e).lineHeight) / parseFloat(getComputedStyle(e).fontSize) < 1.49)
   .map(e => e.outerHTML.slice(0, 80))"""
+# What a keyboard must reach, in the order of the page: of radio buttons that belong together, the chosen one.
+REACHABLE = """() => [...document.querySelectorAll("*")]
+  .map((e, i) => [e, i])
+  .filter(([e]) => e.matches("a[href], button, summary, input:not([type=hidden])") && e.checkVisibility())
+  .filter(([e]) => e.type !== "radio" || e.checked)
+  .map(([e, i]) => i)"""
+FOCUSED = """() => {
+  const e = document.activeElement, box = e.getBoundingClientRect(), ring = getComputedStyle(e);
+  return {
+    place: [...document.querySelectorAll("*")].indexOf(e),
+    seen: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
+    ring: e.matches(":focus-visible") && ring.outlineStyle !== "none" && parseFloat(ring.outlineWidth) >= 2,
+    what: e.outerHTML.slice(0, 90),
+  };
+}"""
+SPOKEN = """() => ({
+  lang: document.documentElement.lang,
+  title: document.title,
+  h1: document.querySelectorAll("h1").length,
+  unexplained: [...document.querySelectorAll("[aria-invalid]")].filter(e =>
+    !(e.getAttribute("aria-describedby") || "").split(" ").some(id => document.getElementById(id)?.matches(".wrong"))
+    || !document.querySelector(`.summary a[href="#${e.id}"]`)).length,
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +97,39 @@ def test_page_is_accessible(site: str, page: Page, lang: str, view: str, name: s
     assert page.evaluate(TIGHT_LINES) == []
     page.set_viewport_size({"width": 320, "height": 640})
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("view", ["standard", "largest"])
+def test_every_page_works_by_keyboard_alone(site: str, page: Page, view: str):
+    """The skip link comes first and skips; Tab reaches everything in the order of the page, seen and with a ring."""
+    page.set_viewport_size({"width": 1100, "height": 800})
+    for name in NAMES:
+        page.goto(f"{site}/zh-CN/{view}/{name}")
+        wanted, reached = page.evaluate(REACHABLE), []
+        page.locator(".skip").focus()
+        for _ in wanted:
+            at = page.evaluate(FOCUSED)
+            assert (at["seen"], at["ring"]) == (True, True), (name, at["what"])
+            reached.append(at["place"])
+            page.keyboard.press("Tab")
+        assert reached == wanted, name
+        page.locator(".skip").focus()
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main", name
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_page_is_announced(site: str, page: Page, lang: str):
+    """A page says its language, has a title no other page has, one heading, and explains each field that is wrong."""
+    spoken = {}
+    for name in NAMES:
+        page.goto(f"{site}/{lang}/standard/{name}")
+        spoken[name] = page.evaluate(SPOKEN)
+    assert {told["lang"] for told in spoken.values()} == {lang}
+    assert {told["h1"] for told in spoken.values()} == {1}
+    assert {told["unexplained"] for told in spoken.values()} == {0}
+    titles = [told["title"] for told in spoken.values()]
+    assert sorted({*titles}) == sorted(titles)
 
 
 @pytest.mark.parametrize("view", ["elder", "largest"])
