@@ -267,9 +267,17 @@ def _failed(error: Exception) -> ResponseReturnValue:
 
 
 def _way_back() -> str:
-    """Where trying again leads: the same page by GET, or where it has none, the account."""
-    path = browser.own_path(flask.request.path)
-    return path if path and flask.current_app.url_map.bind("").test(path, "GET") else "/account"
+    """Where trying again leads: the same request, or the page its form stood on, or where there is none, the account.
+
+    Nowhere for what a client posted: only its own page has the form.
+    """
+    path = browser.own_path(flask.request.path) or "/account"
+    if flask.request.method == "GET":
+        query = flask.request.query_string.decode("latin-1")
+        return f"{path}?{query}" if query else path
+    if flask.request.endpoint in ("routes.authorize", "routes.end_session"):
+        return ""
+    return path if flask.current_app.url_map.bind("").test(path, "GET") else "/account"
 
 
 def _clock_time(moment: datetime) -> str:

@@ -5,6 +5,8 @@ import re
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
+from html import unescape
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -91,8 +93,11 @@ def test_a_database_that_is_away_is_told_from_a_crowd(sqlite_template, tmp_path,
         text = told(page, "unavailable", caplog)
         assert "暂时无法处理" in text
         assert "同时登录的人太多" not in text
+        (again,) = re.findall(r'class="button" href="([^"]+)"', page.text)
+        posted = browser.post("/authorize", dict(parse_qsl(housing.start().partition("?")[2])), headers={})
+        assert (posted.status, 'class="button"' in posted.text) == (503, False)
         page = browser.post("/account/services/withdraw", {"csrf_token": token})
         assert (page.status, re.findall(r'class="button" href="([^"]+)"', page.text)) == (503, ["/account"])
         other.execute("ROLLBACK")
-    assert browser.get(housing.start()).visited[-1].startswith("/consent/")
+    assert browser.get(unescape(again)).visited[-1].startswith("/consent/")
     city.database.close()
