@@ -89,6 +89,10 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except AccountsError as error:
             raise Told(error) from error
+        except BrokenPipeError:  # whoever read our output has had enough: click ends quietly
+            raise
+        except OSError as error:
+            raise Told(errors.FileTrouble(error)) from error
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

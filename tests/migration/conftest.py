@@ -1,8 +1,11 @@
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 
+from migration_tools.commands import merge
 from tests.migration.bench import Bench
 
 
@@ -19,3 +22,19 @@ def write(tmp_path) -> Callable[[str, str | bytes], Path]:
         return path
 
     return written
+
+
+@pytest.fixture
+def ended():
+    return []
+
+
+@pytest.fixture
+def yitong(bench, ended):
+    here = SimpleNamespace(
+        database=bench.database,
+        vault=bench.vault,
+        now=bench.clock(),
+        persons_changed=lambda c, persons, now: ended.extend(persons),
+    )
+    return lambda *arguments: CliRunner().invoke(merge, [str(a) for a in arguments], obj=here)

@@ -1,29 +1,10 @@
 import json
-from types import SimpleNamespace
 
 import pytest
-from click.testing import CliRunner
 
-from migration_tools.commands import merge
 from tests.migration.bench import HEADER, LEGACY, MAPPING, number, row
 
 A, B = number(101), number(202)
-
-
-@pytest.fixture
-def ended():
-    return []
-
-
-@pytest.fixture
-def yitong(bench, ended):
-    here = SimpleNamespace(
-        database=bench.database,
-        vault=bench.vault,
-        now=bench.clock(),
-        persons_changed=lambda c, persons, now: ended.extend(persons),
-    )
-    return lambda *arguments: CliRunner().invoke(merge, [str(a) for a in arguments], obj=here)
 
 
 @pytest.fixture
