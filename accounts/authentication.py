@@ -1,8 +1,11 @@
 """Logging in with a password: one answer and one cost, whoever is asked for.
 
 Every failed guess costs one Argon2id hash and the same statements, whether the person exists, has a password, has only
-an older system's, or may not log in at all. At most two statements come before the hash of a person who has a password,
-and one transaction after it, with the audit record in it.
+an older system's, or may not log in at all. An older system's own digest comes on top: nothing that can be told for the
+cheap recipes; bcrypt or PBKDF2 can be told, by whoever knows the login name, until that account's first login. Making
+everybody pay for it would let a flood of guesses cost ten times as much; so it is bounded instead, in rounds, in number
+(two a guess) and by the same turns as our own hashes. At most two statements come before the hash of a person who has
+a password, and one transaction after it, with the audit record in it.
 
 A phone may be several people's. One guess must not buy several hashes, so a phone stands for exactly one person: the
 holder who proved it, primary before secondary, earliest first. The others log in with their number.
@@ -195,7 +198,8 @@ class PasswordAuthentication:
         self, database: Database, attempt: _Attempt, subject: str, logins: Sequence[LegacyLogin]
     ) -> Authenticated:
         """An older system's password: verified there, hashed anew here, and the old secret erased, all or nothing."""
-        fitting = [login for login in logins[:MOST_LOGINS] if self._linking.verify(login, attempt.password)]
+        with self._hasher.turn():  # a bcrypt of an older system takes a core as one of ours does
+            fitting = [login for login in logins[:MOST_LOGINS] if self._linking.verify(login, attempt.password)]
         person_id = _only_person(fitting)
         if person_id is None:
             self._hasher.verify_nothing(attempt.password)

@@ -90,12 +90,12 @@ class PasswordHasher:
 
     def hash(self, password: str) -> str:
         """The encoded Argon2id hash of the password's NFKC form, with a fresh salt. Raises Busy."""
-        with self._turn():
+        with self.turn():
             return self._argon2.hash(_normal(password))
 
     def verify(self, encoded: str, password: str) -> bool:
         """Whether the hash is of this password. Raises Busy. A hash that cannot be read verifies nothing."""
-        with self._turn():
+        with self.turn():
             try:
                 return self._argon2.verify(encoded, _normal(password))
             except (VerificationError, InvalidHashError):
@@ -110,7 +110,8 @@ class PasswordHasher:
         return self._argon2.check_needs_rehash(encoded)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def turn(self) -> Iterator[None]:
+        """One of the process's turns at costly checks, for an older system's too. Waits a moment, then raises Busy."""
         if not self._turns.acquire(timeout=self._wait):
             raise Busy(detail="password checks")
         try:
