@@ -12,9 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from accounts.contesting import CONTESTED
 from accounts.credentials.password import CREDENTIAL, password_credentials
 from accounts.db import Connection, Statement
 from accounts.identifiers import IdentifierKind
+from accounts.merge_tables import contested_numbers
 from accounts.organisations import LEGAL_ATTRIBUTES, LEGAL_IDENTIFIER, legal_person_identifiers, legal_persons
 from accounts.people import ATTRIBUTES, IDENTIFIER, PHONE, natural_persons, person_identifiers, person_phones
 from accounts.vault import Vault
@@ -68,6 +70,7 @@ SEALED: tuple[_Sealed, ...] = (
     _Sealed(password_credentials.c.person_id, password_credentials.c.sealed, CREDENTIAL),
     _Sealed(legal_persons.c.id, legal_persons.c.attributes, LEGAL_ATTRIBUTES),
     _Sealed(legal_person_identifiers.c.id, legal_person_identifiers.c.sealed, LEGAL_IDENTIFIER, indexed="kind"),
+    _Sealed(contested_numbers.c.id, contested_numbers.c.sealed, CONTESTED, indexed=IdentifierKind.CITIZEN_ID.value),
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from accounts import contesting
 from accounts.credentials.password import password_credentials
 from accounts.db import Connection, Statement, insert_unless_present, metadata
 from accounts.in_chunks import InChunks
@@ -88,6 +89,7 @@ def withdraw(c: Connection, run: Run, *, most: int, on_persons_changed: OnPerson
     left = run.position - len(entries)
     becomes = replace(run, position=left)
     if left <= 0:
+        contesting.forget(c, run.id)
         becomes = replace(becomes, state="undone", undone_at=now)
     advance(c, run, becomes)
     return becomes

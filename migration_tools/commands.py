@@ -148,7 +148,7 @@ def apply(ctx: click.Context, directory: Path, source: Path | None, batch: int, 
         click.echo("Nothing was changed: add --yes to apply this plan.", err=True)
         ctx.exit(errors.NEEDS_APPROVAL)
     at = source or Path(found.manifest["source"]["path"])
-    with _interruptible() as stop, shown(_err(), f"applying {found.system}", found.links) as advance:
+    with _interruptible() as stop, shown(_err(), f"applying {found.system}", found.steps) as advance:
         run = apply_plan(
             here.database, here.vault, found, at, now=lambda: here.now, advance=advance, stop=stop, batch=batch
         )

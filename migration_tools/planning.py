@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from accounts import merging
+from accounts import contesting, merge_facts, merging
 from accounts.db import Connection, Database, new_id
 from accounts.identifiers import CitizenId
 from accounts.people import People
@@ -135,12 +135,14 @@ class _Reading:
 
     def _staged(self, accounts: Sequence[LegacyAccount]) -> list[StagedRow]:
         persons = [_person(account) for account in accounts]
-        held = merging.holders(self._c, self._vault, [p.number.number for p in persons if p.number.number])
+        numbers = [p.number.number for p in persons if p.number.number]
+        held = merge_facts.holders(self._c, self._vault, numbers)
+        contested = contesting.contested(self._c, self._vault, self._mapping.system.id, numbers)
         uids = [account.uid for account in accounts]
-        linked = merging.linked(self._c, self._mapping.system.id, uids)
-        separated = merging.separated(self._c, self._mapping.system.id, uids)
+        linked = merge_facts.linked(self._c, self._mapping.system.id, uids)
+        separated = merge_facts.separated(self._c, self._mapping.system.id, uids)
         return [
-            self._row(account, person, held, account.uid in linked, separated)
+            self._row(account, person, held, account.uid in linked, separated, contested)
             for account, person in zip(accounts, persons, strict=True)
         ]
 
@@ -148,9 +150,10 @@ class _Reading:
         self,
         account: LegacyAccount,
         person: normalise.Person,
-        held: dict[CitizenId, merging.Holder],
+        held: dict[CitizenId, merge_facts.Holder],
         linked: bool,  # noqa: FBT001 - a fact of the row, not a choice
         separated: frozenset[tuple[str, str]],
+        contested: frozenset[CitizenId],
     ) -> StagedRow:
         number = person.number.number
         holder = held.get(number) if number else None
@@ -169,11 +172,12 @@ class _Reading:
             holder_active=holder is not None and holder.status == "active",
             holder_name_agrees=holder is not None and self._name_of(holder) == person.name,
             separated=holder is not None and (account.uid, holder.person_id) in separated,
+            contested=number in contested,
             password=screening.screened(account, person, self._recipe),
             hash_key=self._key(account.password, "hash") if self._unsalted and account.password else None,
         )
 
-    def _name_of(self, holder: merging.Holder) -> str | None:
+    def _name_of(self, holder: merge_facts.Holder) -> str | None:
         return normalise.read_name(self._people.attributes(holder.attributes).name)
 
     def _key(self, value: str, kind: str) -> bytes:
@@ -234,6 +238,7 @@ def _facts(row: Any) -> Facts:
         holder_name_agrees=bool(row.holder_name_agrees),
         separated=bool(row.separated),
         names_on_number=row.names or 0,
+        contested_before=bool(row.contested),
         confirmed_by_full_number=bool(row.full),
     )
 
