@@ -56,6 +56,7 @@ class _Candidate:
     person_id: str | None = None
     may_log_in: bool = False
     sealed: bytes | None = field(default=None, repr=False)
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class _Attempt:
     now: datetime
 
 
-_PERSON = (natural_persons.c.id, natural_persons.c.status, password_credentials.c.sealed)
+_PERSON = (natural_persons.c.id, natural_persons.c.status, password_credentials.c.sealed, password_credentials.c.origin)
 _WITH_PASSWORD = natural_persons.outerjoin(
     password_credentials, password_credentials.c.person_id == natural_persons.c.id
 )
@@ -178,6 +179,8 @@ class PasswordAuthentication:
         proven = encoded is not None and candidate.may_log_in
         if encoded is None or candidate.person_id is None or not proven:
             return self._refuse(database, attempt, candidate.person_id)
+        if candidate.adopted and _proven_here(database.connection(), candidate.person_id, attempt.now):
+            return self._refuse(database, attempt, candidate.person_id)
         renewed = self._renewed(candidate, encoded, attempt.password)
         with database.transaction() as c:
             if renewed is not None and candidate.sealed is not None:
@@ -198,8 +201,9 @@ class PasswordAuthentication:
         self, database: Database, attempt: _Attempt, subject: str, logins: Sequence[LegacyLogin]
     ) -> Authenticated:
         """An older system's password: verified there, hashed anew here, and the old secret erased, all or nothing."""
-        with self._hasher.turn():  # a bcrypt of an older system takes a core as one of ours does
-            fitting = [login for login in logins[:MOST_LOGINS] if self._linking.verify(login, attempt.password)]
+        fitting = self._hasher.in_turn(
+            lambda: [login for login in logins[:MOST_LOGINS] if self._linking.verify(login, attempt.password)]
+        )
         person_id = _only_person(fitting)
         if person_id is None:
             self._hasher.verify_nothing(attempt.password)
@@ -246,14 +250,17 @@ class PasswordAuthentication:
 
 
 def _candidate_of(row: Any) -> _Candidate:
-    return _Candidate() if row is None else _Candidate(row.id, row.status == "active", row.sealed)
+    return (
+        _Candidate() if row is None else _Candidate(row.id, row.status == "active", row.sealed, row.origin == "adopted")
+    )
 
 
 def _proven_here(c: Connection, person_id: str, now: datetime) -> bool:
     """Whether we know more of the person than older systems told us.
 
     Anybody could open an account in a lax older system under a neighbour's number. Its password must never open what
-    a counter or a registry has proven: such a person sets a password by proving themselves again.
+    a counter or a registry has proven: such a person sets a password by proving themselves again. Nor may it once it
+    was adopted: whoever came before the person would otherwise wait here until a counter makes the account good.
     """
     ours = (each for each in evidence.of(c, person_id) if not each.source.startswith(evidence.LEGACY_SOURCE))
     return evidence.identity_assurance(ours, now) > 1

@@ -10,10 +10,11 @@ import os
 import threading
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import argon2
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ from accounts.vault import Vault
 
 CREDENTIAL = "password_credentials.sealed"
 LONGEST = 256  # code points; the policy refuses more, and so does the hasher before it spends anything
+_Result = TypeVar("_Result")
 
 password_credentials = sa.Table(
     "password_credentials",
@@ -90,12 +92,12 @@ class PasswordHasher:
 
     def hash(self, password: str) -> str:
         """The encoded Argon2id hash of the password's NFKC form, with a fresh salt. Raises Busy."""
-        with self.turn():
+        with self._turn():
             return self._argon2.hash(_normal(password))
 
     def verify(self, encoded: str, password: str) -> bool:
         """Whether the hash is of this password. Raises Busy. A hash that cannot be read verifies nothing."""
-        with self.turn():
+        with self._turn():
             try:
                 return self._argon2.verify(encoded, _normal(password))
             except (VerificationError, InvalidHashError):
@@ -105,13 +107,17 @@ class PasswordHasher:
         """False, after the time `verify` takes: for a person who does not exist or has no password. Raises Busy."""
         return self.verify(self._nothing, password) and False
 
+    def in_turn(self, work: Callable[[], _Result]) -> _Result:
+        """What `work` returned, done in one of our turns: an older system's hash takes a core too. Raises Busy."""
+        with self._turn():
+            return work()
+
     def needs_rehash(self, encoded: str) -> bool:
         """Whether the hash was made with other parameters than ours are now."""
         return self._argon2.check_needs_rehash(encoded)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """One of the process's turns at costly checks, for an older system's too. Waits a moment, then raises Busy."""
+    def _turn(self) -> Iterator[None]:
         if not self._turns.acquire(timeout=self._wait):
             raise Busy(detail="password checks")
         try:

@@ -255,7 +255,7 @@ def test_busy_counts_nothing(city):
     """When the bulkhead is full nothing is tried, counted or recorded."""
     city.person(NUMBER, SECRET)
     city.hasher = CountingHasher(memory_kib=64, passes=1, concurrent=1)
-    with city.hasher.turn(), pytest.raises(Busy):
+    with city.hasher._turn(), pytest.raises(Busy):
         city.log_in()
     attempts = Statement(sa.select(throttle_counters.c.attempts))
     assert {row.attempts for row in city.database.connection().rows(attempts)} == {0}

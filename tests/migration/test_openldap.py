@@ -1,16 +1,10 @@
 """A real directory, exported as its administrators do, is merged: every person logs in with the password of before."""
 
 import base64
-from datetime import timedelta
 
 import pytest
 
-from accounts.authentication import PasswordAuthentication
-from accounts.credentials.password import PasswordHasher
-from accounts.credentials.throttle import Limit, Limits, Throttle
 from accounts.errors import NotProven
-from accounts.linking import Linking
-from accounts.people import People
 from migration_tools import readers
 from migration_tools.errors import SourceRefused
 from migration_tools.mapping import load
@@ -115,20 +109,6 @@ def directory():
     with openldap.server() as running:
         running.add("\n".join((TREE, *(reader(i, value) for i, value in enumerate(stored)))))
         yield running
-
-
-@pytest.fixture
-def log_in(bench):
-    hasher = PasswordHasher(memory_kib=8, passes=1, wait=timedelta(seconds=5))
-    throttle = Throttle(Limits(source=Limit(1000, timedelta(minutes=1))))
-    door = PasswordAuthentication(People(bench.vault), hasher, throttle, Linking(bench.vault))
-
-    def attempt(name, password):
-        return door.authenticate(
-            bench.database, name, password, source="192.0.2.1", channel="web", now=bench.clock()
-        ).person_id
-
-    return attempt
 
 
 def accounts_of(directory, write, export):

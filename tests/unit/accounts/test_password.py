@@ -70,7 +70,7 @@ def test_a_full_bulkhead_says_busy_and_recovers():
     started.wait()
     while holder.is_alive() and not outcome:
         try:
-            with slow.turn():
+            with slow._turn():
                 pass
         except Busy as busy:
             outcome.append(busy)
