@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Protocol
@@ -115,16 +116,15 @@ def merge() -> None:
 def plan(here: Here, mapping: Path, source: Path | None, out: Path, as_json: bool) -> None:  # noqa: FBT001
     """Say what would happen to every account of SOURCE, read as MAPPING says. Writes nothing to the database."""
     read = load_mapping(mapping)
-    with shown(_err(), f"reading {read.system.id}", None) as advance:
-        made = make_plan(
-            here.database,
-            here.vault,
-            read,
-            _source(source, mapping, read.source.file),
-            out,
-            now=here.now,
-            advance=advance,
-        )
+    made = make_plan(
+        here.database,
+        here.vault,
+        read,
+        _source(source, mapping, read.source.file),
+        out,
+        now=here.now,
+        shown=partial(shown, _err()),
+    )
     if as_json:
         _tell(report.as_json(made))
     else:
@@ -177,7 +177,8 @@ def undo(ctx: click.Context, run_id: str | None, account: tuple[str, str] | None
         whose = undo_link(here.database, *account, on_persons_changed=here.persons_changed, now=here.now)
         _tell({"unlinked": whose is not None}) if as_json else click.echo("Undone." if whose else "Undone before.")
         return
-    with _interruptible() as stop, shown(_err(), "undoing", None) as advance:
+    run = merging.run_of(here.database.connection(), str(run_id))
+    with _interruptible() as stop, shown(_err(), "undoing", run.journal_length if run else None) as advance:
         undone = undo_run(
             here.database,
             str(run_id),

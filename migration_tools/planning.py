@@ -29,7 +29,7 @@ from migration_tools.legacy import LegacyAccount
 from migration_tools.mapping import Mapping
 from migration_tools.matching import AUTO, CLASSES, Decision, Facts, decide
 from migration_tools.plan import Line, Plan
-from migration_tools.progress import Advance
+from migration_tools.progress import Advance, Shown
 from migration_tools.staging import StagedRow, Staging
 
 _CHUNK = 500
@@ -57,7 +57,7 @@ class _Tally:
 
 
 def make_plan(
-    database: Database, vault: Vault, mapping: Mapping, source: Path, out: Path, *, now: datetime, advance: Advance
+    database: Database, vault: Vault, mapping: Mapping, source: Path, out: Path, *, now: datetime, shown: Shown
 ) -> Plan:
     """The plan for this source lies in a new directory under `out`. Nothing is written to the database.
 
@@ -68,12 +68,14 @@ def make_plan(
     work.mkdir(parents=True, mode=0o700)
     staging = Staging(work / "work.db")
     try:
-        rows = _Reading(database.connection(), vault, mapping).stage(source, staging, advance)
+        with shown(f"reading {mapping.system.id}", None) as advance:
+            rows = _Reading(database.connection(), vault, mapping).stage(source, staging, advance)
         _guard(database.connection(), mapping, rows)
         staging.compare()
         manifest = plan.describe(new_id(), mapping.system.id, now)
         manifest |= {"mapping": {"name": mapping.path.name, "sha256": mapping.digest}}
-        manifest |= _source(source, digest, rows) | _write_lines(staging, work, rows)
+        with shown(f"comparing {mapping.system.id}", rows) as advance:
+            manifest |= _source(source, digest, rows) | _write_lines(staging, work, rows, advance)
         shutil.copyfile(mapping.path, work / plan.MAPPING)
         made = plan.sealed_manifest(manifest)
         (work / plan.MANIFEST).write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2))
@@ -201,7 +203,7 @@ def _agreement(said: date | str | None, of_number: date | str | None) -> str:
     return "agrees" if said == of_number else "contradicts"
 
 
-def _write_lines(staging: Staging, work: Path, rows: int) -> dict[str, Any]:
+def _write_lines(staging: Staging, work: Path, rows: int, advance: Advance) -> dict[str, Any]:
     """The second pass: every row's class is written; the manifest's counts are returned. Raises if any row is lost."""
     seed, tally, digest = secrets.token_bytes(32), _Tally(), hashlib.sha256()
     with (work / plan.LINES).open("wb") as file:
@@ -211,6 +213,8 @@ def _write_lines(staging: Staging, work: Path, rows: int) -> dict[str, Any]:
             written = line.to_json() + b"\n"
             digest.update(written)
             file.write(written)
+            if line.row % _CHUNK == 0:
+                advance(_CHUNK)
     if tally.kinds.total() != rows:
         cause = f"{rows} rows were read and {tally.kinds.total()} classified"
         raise MergeRefused("conservation", cause, "This is a fault of the program; please report it.")

@@ -3,15 +3,18 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from accounts import evidence
 from accounts.credentials import password as passwords
 from accounts.credentials.password import PasswordHasher
+from accounts.db import Statement
 from accounts.errors import NotProven
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import CitizenId, Mobile
 from accounts.linking import legacy_subs
 from accounts.people import NewPerson, People, person_phones
+from idp.oidc.models import subjects
 from migration_tools.matching import AUTO
 from tests.migration.bench import MAPPING, number, row
 
@@ -186,4 +189,17 @@ def test_undo_keeps_a_person_who_has_added_a_phone(bench, log_in):
     persons, _, links = bench.meaning()
     assert ([p[0] for p in persons], links) == ([person], [])
     assert len(bench.rows(person_phones)) == 1
+    assert opens(log_in, VICTIMS, OWN) is None
+
+
+def test_undo_keeps_a_person_whom_a_service_knows(bench, log_in):
+    """A `sub` that a service holds is never given to anybody else, so whoever it stands for stays."""
+    run = bench.apply(bench.plan(row(1, "李明", VICTIMS, OWN, login="guest")))
+    person = log_in("guest", OWN)
+    known = Statement(sa.insert(subjects).values(person_id=person, sector="housing", sub="of-nobody-else"))
+    bench.database.connection().execute(known)
+    bench.undo(run)
+    persons, _, links = bench.meaning()
+    assert ([p[0] for p in persons], links) == ([person], [])
+    assert len(bench.rows(subjects)) == 1
     assert opens(log_in, VICTIMS, OWN) is None
