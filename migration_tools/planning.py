@@ -11,7 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from migration_tools.staging import StagedRow, Staging
 
 _CHUNK = 500
 _LEAST_OF_LAST = 0.99
+_ABANDONED = timedelta(days=1)
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ def make_plan(
     Raises SourceRefused for a row that cannot be read, MergeRefused for an empty or shrunken source.
     """
     digest = plan.file_digest(source) if source.is_file() else ""
+    _remove_abandoned(out, now)
     work = out / f".partial-{mapping.system.id}-{secrets.token_hex(4)}"
     work.mkdir(parents=True, mode=0o700)
     staging = Staging(work / "work.db")
@@ -93,6 +95,13 @@ def make_plan(
         staging.close()
         shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+def _remove_abandoned(out: Path, now: datetime) -> None:
+    """What killed planners have left is gone after a day: a working table holds the keys of everybody's account."""
+    for left in out.glob(".partial-*"):
+        if now.timestamp() - left.stat().st_mtime > _ABANDONED.total_seconds():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _source(source: Path, digest: str, rows: int) -> dict[str, Any]:

@@ -74,6 +74,8 @@ EXPORTS = {
     "ldapsearch -LLL": lambda directory: directory.search("-LLL"),
     "ldapsearch": lambda directory: directory.search(),
     "ldapsearch -M with operational attributes": lambda directory: directory.search("-LL", "-M", "*", "+"),
+    "ldapsearch in pages": lambda directory: directory.search("-LLL", "-E", "pr=3/noprompt"),
+    "ldapsearch in pages, at length": lambda directory: directory.search("-E", "pr=3/noprompt"),
     "ldapsearch without folds": lambda directory: directory.search("-LLL", "-o", "ldif-wrap=no"),
     "a Windows copy": lambda directory: b"\xef\xbb\xbf" + directory.search("-L").replace(b"\n", b"\r\n"),
 }

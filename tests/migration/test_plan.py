@@ -1,3 +1,4 @@
+import os
 import shutil
 from datetime import date
 
@@ -186,6 +187,18 @@ def test_a_refused_source_leaves_no_plan_behind(bench):
     with pytest.raises(MergeRefused):
         bench.plan(row(1, "李明", A), "2,broken")
     assert list((bench.path / "plans").iterdir()) == []
+
+
+def test_what_a_killed_planner_left_is_removed_after_a_day(bench):
+    """A working table holds the keys of everybody's account; one in use today is left alone."""
+    plan, now = bench.plan(row(1, "李明", A)), bench.clock().timestamp()
+    old, young = (plan.path.with_name(f".partial-forum-{age}") for age in ("old", "young"))
+    for left, age in ((old, 90_000), (young, 3_000)):
+        left.mkdir()
+        (left / "work.db").write_bytes(b"1")
+        os.utime(left, (now - age, now - age))
+    bench.plan(row(2, "王芳", B))
+    assert (old.exists(), young.exists()) == (False, True)
 
 
 @pytest.mark.parametrize("name", [plans.MANIFEST, plans.LINES, plans.MAPPING])
