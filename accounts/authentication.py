@@ -1,8 +1,12 @@
 """Logging in with a password: one answer and one cost, whoever is asked for.
 
 Every failed guess costs one Argon2id hash and the same statements, whether the person exists, has a password, has only
-an older system's, or may not log in at all. At most two statements come before the hash of a person who has a password,
-and one transaction after it, with the audit record in it; or the caller writes that record with what it opens.
+an older system's, or may not log in at all. An older system's own digest comes on top: nothing that can be told for the
+cheap recipes; bcrypt or PBKDF2 can be told, by whoever knows the login name, until that account's first login. Making
+everybody pay for it would let a flood of guesses cost ten times as much; so it is bounded instead, in rounds, in number
+(two a guess) and by the same turns as our own hashes. At most two statements come before the hash of a person who has
+a password, and one transaction after it, with the audit record in it; or the caller writes that record with what it
+opens.
 
 A phone may be several people's. One guess must not buy several hashes, so a phone stands for exactly one person: the
 holder who proved it, primary before secondary, earliest first. The others log in with their number.
@@ -53,6 +57,7 @@ class _Candidate:
     person_id: str | None = None
     may_log_in: bool = False
     sealed: bytes | None = field(default=None, repr=False)
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class _Attempt:
     record: Callable[[dict[str, Any]], object] | None = field(repr=False)
 
 
-_PERSON = (natural_persons.c.id, natural_persons.c.status, password_credentials.c.sealed)
+_PERSON = (natural_persons.c.id, natural_persons.c.status, password_credentials.c.sealed, password_credentials.c.origin)
 _WITH_PASSWORD = natural_persons.outerjoin(
     password_credentials, password_credentials.c.person_id == natural_persons.c.id
 )
@@ -186,6 +191,8 @@ class PasswordAuthentication:
         proven = encoded is not None and candidate.may_log_in
         if encoded is None or candidate.person_id is None or not proven:
             return self._refuse(database, attempt, candidate.person_id)
+        if candidate.adopted and _proven_here(database.connection(), candidate.person_id, attempt.now):
+            return self._refuse(database, attempt, candidate.person_id)
         renewed = self._renewed(candidate, encoded, attempt.password)
         if renewed is None and attempt.record is not None:
             return self._accept(database.connection(), attempt, subject, candidate.person_id)
@@ -208,7 +215,9 @@ class PasswordAuthentication:
         self, database: Database, attempt: _Attempt, subject: str, logins: Sequence[LegacyLogin]
     ) -> Authenticated:
         """An older system's password: verified there, hashed anew here, and the old secret erased, all or nothing."""
-        fitting = [login for login in logins[:MOST_LOGINS] if self._linking.verify(login, attempt.password)]
+        fitting = self._hasher.in_turn(
+            lambda: [login for login in logins[:MOST_LOGINS] if self._linking.verify(login, attempt.password)]
+        )
         person_id = _only_person(fitting)
         if person_id is None:
             self._hasher.verify_nothing(attempt.password)
@@ -259,14 +268,17 @@ class PasswordAuthentication:
 
 
 def _candidate_of(row: Any) -> _Candidate:
-    return _Candidate() if row is None else _Candidate(row.id, row.status == "active", row.sealed)
+    return (
+        _Candidate() if row is None else _Candidate(row.id, row.status == "active", row.sealed, row.origin == "adopted")
+    )
 
 
 def _proven_here(c: Connection, person_id: str, now: datetime) -> bool:
     """Whether we know more of the person than older systems told us.
 
     Anybody could open an account in a lax older system under a neighbour's number. Its password must never open what
-    a counter or a registry has proven: such a person sets a password by proving themselves again.
+    a counter or a registry has proven: such a person sets a password by proving themselves again. Nor may it once it
+    was adopted: whoever came before the person would otherwise wait here until a counter makes the account good.
     """
     ours = (each for each in evidence.of(c, person_id) if not each.source.startswith(evidence.LEGACY_SOURCE))
     return evidence.identity_assurance(ours, now) > 1

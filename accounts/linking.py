@@ -26,6 +26,7 @@ from accounts.vault import Vault
 LOGIN_NAME = "legacy_login"
 SECRET = "linked_accounts.secret"  # noqa: S105 - the sealed column's place
 _MOST_LOGINS = 5
+_MOST_COSTLY = 2  # one guess at a shared login name must not buy five bcrypts
 
 linked_accounts = sa.Table(
     "linked_accounts",
@@ -108,9 +109,17 @@ class Linking:
         self._vault = vault
 
     def find(self, c: Connection, login_name: str) -> Sequence[LinkedLogin]:
-        """The live accounts of this login name over all systems, most recently used first, in one statement."""
+        """The live accounts of this login name over all systems, most recently used first, in one statement.
+
+        The first two whose recipe is costly can be verified; of a third and later one the secret stays shut.
+        """
         rows = c.rows(_BY_LOGIN, **terms(self._vault, _folded(login_name), kind=LOGIN_NAME))
-        return [LinkedLogin(r.system, r.uid, r.person_id, login_name, r.secret, r.recipe) for r in rows]
+        found, costly = [], 0
+        for r in rows:
+            costly += _is_costly(r.recipe)
+            shut = _is_costly(r.recipe) and costly > _MOST_COSTLY
+            found.append(LinkedLogin(r.system, r.uid, r.person_id, login_name, None if shut else r.secret, r.recipe))
+        return found
 
     def verify(self, login: Any, password: str) -> bool:
         """Whether the older system would have let this password in. False once it was adopted."""
@@ -190,6 +199,10 @@ def indexed_login(secret: str) -> str:
     """
     held = LegacySecret.from_text(secret)
     return _folded(held.found_by or held.login_name or "")
+
+
+def _is_costly(recipe: str | None) -> bool:
+    return recipe is not None and Recipe.parse(recipe).is_costly
 
 
 def _folded(login_name: str) -> str:

@@ -1,4 +1,4 @@
-"""The tables of merges: runs, their journal, and the pairs that are not the same person."""
+"""The tables of merges: runs, their journal, pairs that are not the same person, numbers that two names claimed."""
 
 from __future__ import annotations
 
@@ -45,4 +45,14 @@ separations = sa.Table(
     sa.Column("person_id", sa.Text, primary_key=True),  # no foreign key: "not the same" outlives the person's row
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+)
+contested_numbers = sa.Table(
+    "contested_numbers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, sa.ForeignKey("merge_runs.id"), nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),  # the number, so that its index outlives a key
+    sa.Column("blind_index", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("run_id", "blind_index"),
 )

@@ -7,7 +7,7 @@ run continues where it stood, and a finished one changes nothing. Ids are drawn 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -15,13 +15,15 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from accounts import contesting
 from accounts.credentials.legacy import LegacySecret
 from accounts.db import Connection, Statement, UtcDateTime, insert_unless_present
 from accounts.errors import AccountsError
 from accounts.identifiers import CitizenId
 from accounts.in_chunks import InChunks
 from accounts.linking import Linking, link_row, linked_accounts
-from accounts.merge_tables import merge_journal, merge_runs, separations
+from accounts.merge_facts import Holder, holders, linked
+from accounts.merge_tables import merge_journal, merge_runs
 from accounts.people import ATTRIBUTES, IDENTIFIER, natural_persons, person_identifiers
 from accounts.vault import Vault
 
@@ -92,6 +94,13 @@ class Step:
     identity: NewIdentity | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Note that this export gives this number to several names."""
+
+    number: CitizenId
+
+
 _INSERT_RUN = Statement(insert_unless_present(merge_runs), columns=[col.key for col in merge_runs.columns])
 _RUN = Statement(sa.select(merge_runs).where(merge_runs.c.id == sa.bindparam("run")))
 _RUN_OF_PLAN = Statement(sa.select(merge_runs).where(merge_runs.c.plan_digest == sa.bindparam("digest")))
@@ -125,53 +134,7 @@ JOURNAL = Statement(sa.insert(merge_journal), columns=[col.key for col in merge_
 _INSERT_PERSON = Statement(sa.insert(natural_persons))
 _INSERT_IDENTIFIER = Statement(sa.insert(person_identifiers))
 _INSERT_LINK = Statement(sa.insert(linked_accounts))
-_SEPARATED = InChunks(
-    sa.select(separations.c.uid, separations.c.person_id).where(separations.c.system == sa.bindparam("of_system")),
-    separations.c.uid,
-)
-_LINKED = InChunks(
-    sa.select(linked_accounts.c.uid, linked_accounts.c.person_id).where(
-        linked_accounts.c.system == sa.bindparam("of_system")
-    ),
-    linked_accounts.c.uid,
-)
-_HOLDERS = InChunks(
-    sa.select(
-        person_identifiers.c.blind_index, natural_persons.c.id, natural_persons.c.status, natural_persons.c.attributes
-    )
-    .join(natural_persons, natural_persons.c.id == person_identifiers.c.person_id)
-    .where(person_identifiers.c.kind == CitizenId.kind.value, person_identifiers.c.until.is_(None)),
-    person_identifiers.c.blind_index,
-)
 _ACTIVE = InChunks(sa.select(natural_persons.c.id).where(natural_persons.c.status == "active"), natural_persons.c.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """The person who holds a number now, as a plan needs to see them."""
-
-    person_id: str
-    status: str
-    attributes: bytes = field(repr=False)
-
-
-def holders(c: Connection, vault: Vault, numbers: Sequence[CitizenId]) -> dict[CitizenId, Holder]:
-    """Who holds each of these numbers now; numbers of nobody are missing."""
-    of_index = {index: n for n in numbers for index in vault.indexes(n.canonical, kind=n.kind.value)}
-    return {
-        of_index[bytes(row.blind_index)]: Holder(row.id, row.status, row.attributes)
-        for row in _HOLDERS.rows(c, of_index)
-    }
-
-
-def linked(c: Connection, system: str, uids: Iterable[str]) -> dict[str, str]:
-    """Person id by uid, for the accounts of that system that are linked already."""
-    return {row.uid: row.person_id for row in _LINKED.rows(c, uids, of_system=system)}
-
-
-def separated(c: Connection, system: str, uids: Iterable[str]) -> frozenset[tuple[str, str]]:
-    """(uid, person id) of the pairs somebody has said are not the same."""
-    return frozenset((row.uid, row.person_id) for row in _SEPARATED.rows(c, uids, of_system=system))
 
 
 def run_of(c: Connection, run_id: str) -> Run | None:
@@ -208,27 +171,30 @@ def open_run(c: Connection, run_id: str, *, plan_digest: str, system: str, rows_
     return run
 
 
-def absorb(c: Connection, vault: Vault, run: Run, steps: Sequence[Step], *, now: datetime) -> Run:
+def absorb(c: Connection, vault: Vault, run: Run, steps: Sequence[Step | Contest], *, now: datetime) -> Run:
     """These steps are done, journalled and counted; returns the run as it stands after them.
 
-    Needs an open transaction. A step whose account is linked, whose number went to somebody else or whose person is no
-    longer active since planning is skipped, and the journal says so. Raises RunTaken when another process moved on.
+    Needs an open transaction. A step whose account is linked, whose number went to somebody else or was contested, or
+    whose person is no longer active since planning is skipped, and the journal says so. Raises RunTaken when another
+    process moved on.
     """
     if run.state == "applied":
         return run
     batch = _Batch(c, vault, run, now)
-    for step in batch.possible(steps):
+    wanted = [step for step in steps if isinstance(step, Step)]
+    for step in batch.possible(wanted):
         batch.take(step)
-    batch.write()
     done = replace(
         run,
         position=run.position + len(steps),
         journal_length=run.journal_length + len(batch.journal),
         persons=run.persons + len(batch.persons),
         links=run.links + len(batch.links),
-        skipped=run.skipped + len(steps) - len(batch.links),
+        skipped=run.skipped + len(wanted) - len(batch.links),
     )
-    advance(c, run, done)
+    advance(c, run, done)  # first: a second process waits here, and is told before it writes the same rows
+    batch.write()
+    contesting.remember(c, vault, run.id, [step.number for step in steps if isinstance(step, Contest)], now=now)
     return done
 
 
@@ -255,11 +221,13 @@ class _Batch:
     def possible(self, steps: Sequence[Step]) -> Iterator[Step]:
         """The steps that the database still allows; the others are journalled as skipped."""
         taken = linked(self._c, self._run.system, [s.account.uid for s in steps])
-        held = holders(self._c, self._vault, [s.identity.number for s in steps if s.identity])
+        claimed = [s.identity.number for s in steps if s.identity]
+        held = holders(self._c, self._vault, claimed)
+        contested = contesting.contested(self._c, self._vault, self._run.system, claimed)
         active = {row.id for row in _ACTIVE.rows(self._c, [s.person_id for s in steps])}
         made: set[str] = set()
         for step in steps:
-            reason = _obstacle(step, taken, held, active | made)
+            reason = _obstacle(step, taken, held, contested, active | made)
             if reason:
                 self._note("skip", "linked_accounts", [self._run.system, step.account.uid], {"reason": reason})
                 continue
@@ -331,7 +299,11 @@ class _Batch:
 
 
 def _obstacle(
-    step: Step, taken: dict[str, str], held: dict[CitizenId, Holder], active: frozenset[str] | set[str]
+    step: Step,
+    taken: dict[str, str],
+    held: dict[CitizenId, Holder],
+    contested: frozenset[CitizenId],
+    active: frozenset[str] | set[str],
 ) -> str | None:
     """Why the step cannot be done any more."""
     if step.account.uid in taken:
@@ -339,7 +311,9 @@ def _obstacle(
     if step.identity is None:
         return None if step.person_id in active else "person_not_active"
     holder = held.get(step.identity.number)
-    return None if holder is None or holder.person_id == step.person_id else "number_taken_since"
+    if holder is None:
+        return "number_contested_since" if step.identity.number in contested else None
+    return None if holder.person_id == step.person_id else "number_taken_since"
 
 
 def entry(

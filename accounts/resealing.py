@@ -14,11 +14,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from accounts import linking
+from accounts.contesting import CONTESTED
 from accounts.credentials.password import CREDENTIAL, password_credentials
 from accounts.db import Connection, Statement
 from accounts.errors import SealBroken
 from accounts.identifiers import IdentifierKind
 from accounts.linking import linked_accounts
+from accounts.merge_tables import contested_numbers
 from accounts.organisations import LEGAL_ATTRIBUTES, LEGAL_IDENTIFIER, legal_person_identifiers, legal_persons
 from accounts.people import ATTRIBUTES, IDENTIFIER, PHONE, natural_persons, person_identifiers, person_phones
 from accounts.vault import Vault
@@ -152,6 +154,12 @@ SEALED: tuple[SealedColumn, ...] = (
         sealed=linked_accounts.c.secret,
         place=linking.SECRET,
         index=BlindIndex(linked_accounts.c.login_index, linking.LOGIN_NAME, linking.indexed_login),
+    ),
+    SealedColumn(
+        contested_numbers.c.id,
+        sealed=contested_numbers.c.sealed,
+        place=CONTESTED,
+        index=BlindIndex(contested_numbers.c.blind_index, IdentifierKind.CITIZEN_ID.value),
     ),
 )
 

@@ -1,7 +1,8 @@
 """Undoing merges: `withdraw` takes a whole run back, newest entry first, `withdraw_link` one account's link.
 
-Both can be repeated: what is undone already is success. Links go, and with them the passwords adopted through them;
-a person the run created goes as well, unless something else has come to hang on them since.
+Both can be repeated: what is undone already is success. Links go, and with them the passwords adopted through them or
+chosen in their place, unless a real-name check of ours came before the choice. A person the run created goes as well,
+unless something else has come to hang on them since: a phone, a check of ours, a service's subject, a grant.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from accounts import contesting
 from accounts.credentials.password import password_credentials
-from accounts.db import Connection, Statement, insert_unless_present, metadata
+from accounts.db import Connection, Statement, UtcDateTime, insert_unless_present, metadata
+from accounts.evidence import LEGACY_SOURCE, LEVELS, evidence
 from accounts.in_chunks import InChunks
 from accounts.linking import linked_accounts
 from accounts.merge_tables import merge_journal, separations
@@ -50,12 +53,27 @@ _DELETE_PERSON = Statement(sa.delete(natural_persons).where(natural_persons.c.id
 _adopted_elsewhere = sa.exists().where(
     linked_accounts.c.person_id == password_credentials.c.person_id, linked_accounts.c.adopted_at.is_not(None)
 )
-_FORGET_ADOPTED = Statement(
+_chosen_after_a_check_of_ours = sa.exists().where(
+    evidence.c.person_id == password_credentials.c.person_id,
+    evidence.c.kind.in_([sa.literal(kind.value, sa.Text) for kind, level in LEVELS if level > 1]),
+    evidence.c.withdrawn_at.is_(None),
+    ~evidence.c.source.startswith(sa.literal(LEGACY_SOURCE, sa.Text)),
+    evidence.c.at <= password_credentials.c.changed_at,
+    password_credentials.c.origin == "chosen",
+)
+_FORGET_ADOPTED = Statement(  # and what was chosen in its place: whoever knew the one could set the other
     sa.delete(password_credentials).where(
         password_credentials.c.person_id == sa.bindparam("person"),
-        password_credentials.c.origin == "adopted",
+        password_credentials.c.created_at == sa.bindparam("adopted", type_=UtcDateTime),
         ~_adopted_elsewhere,
+        ~_chosen_after_a_check_of_ours,
     )
+)
+_ADOPTED = InChunks(
+    sa.select(linked_accounts.c.person_id, linked_accounts.c.adopted_at).where(
+        linked_accounts.c.system == sa.bindparam("of_system"), linked_accounts.c.adopted_at.is_not(None)
+    ),
+    linked_accounts.c.uid,
 )
 _SEPARATE = Statement(insert_unless_present(separations), columns=[col.key for col in separations.columns])
 _PERSONS = InChunks(sa.select(natural_persons), natural_persons.c.id)
@@ -83,11 +101,12 @@ def withdraw(c: Connection, run: Run, *, most: int, on_persons_changed: OnPerson
     changed = sorted({e.new["person_id"] for e in links})
     if changed:
         on_persons_changed(c, changed, now)
-    _remove_links(c, run.id, [(link.row_key[0], link.row_key[1], link.new["person_id"]) for link in links])
+    _remove_links(c, run.id, run.system, [link.row_key[1] for link in links])
     _remove_persons(c, untouched(c, created))
     left = run.position - len(entries)
     becomes = replace(run, position=left)
     if left <= 0:
+        contesting.forget(c, run.id)
         becomes = replace(becomes, state="undone", undone_at=now)
     advance(c, run, becomes)
     return becomes
@@ -111,16 +130,19 @@ def withdraw_link(
         old = {"person_id": person_id, "rule": row.rule, "level": row.level}
         c.execute(JOURNAL, **entry(run, 1, "delete", "linked_accounts", [system, uid], old=old, now=now))
         advance(c, run, replace(run, journal_length=run.journal_length + 1))
-    _remove_links(c, row.run_id, [(system, uid, person_id)])
+    _remove_links(c, row.run_id, system, [uid])
     c.execute(_SEPARATE, system=system, uid=uid, person_id=person_id, run_id=row.run_id, created_at=now)
     return person_id
 
 
-def _remove_links(c: Connection, run_id: str, links: Sequence[tuple[str, str, str]]) -> None:
-    """The links (system, key, person id) are gone, and passwords that only they had brought."""
-    if links:
-        c.execute_many(_DELETE_LINK, [{"of_system": s, "of_uid": uid, "of_run": run_id} for s, uid, _ in links])
-        c.execute_many(_FORGET_ADOPTED, [{"person": person_id} for _, _, person_id in links])
+def _remove_links(c: Connection, run_id: str, system: str, uids: Sequence[str]) -> None:
+    """The system's links of these keys are gone, and passwords that only they had brought."""
+    if not uids:
+        return
+    adopted = [{"person": row.person_id, "adopted": row.adopted_at} for row in _ADOPTED.rows(c, uids, of_system=system)]
+    c.execute_many(_DELETE_LINK, [{"of_system": system, "of_uid": uid, "of_run": run_id} for uid in uids])
+    if adopted:
+        c.execute_many(_FORGET_ADOPTED, adopted)
 
 
 def _remove_persons(c: Connection, person_ids: Sequence[str]) -> None:

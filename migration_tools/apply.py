@@ -9,14 +9,15 @@ from pathlib import Path
 from accounts import audit, merging, statistics
 from accounts.credentials.legacy import LegacySecret
 from accounts.db import Database
-from accounts.merging import Account, NewIdentity, Run, Step
+from accounts.identifiers import CitizenId
+from accounts.merging import Account, Contest, NewIdentity, Run, Step
 from accounts.vault import Vault
 from migration_tools import normalise, readers, screening
 from migration_tools.batches import in_batches
 from migration_tools.errors import PlanRefused
 from migration_tools.legacy import LegacyAccount
 from migration_tools.mapping import Mapping
-from migration_tools.matching import AUTO
+from migration_tools.matching import AUTO, CONTESTED
 from migration_tools.plan import Line, Plan
 from migration_tools.progress import Advance
 
@@ -63,8 +64,8 @@ def apply_plan(
 
 
 def _finished(database: Database, plan: Plan, run: Run, now: datetime, actor: str) -> Run:
-    if run.position != plan.links:
-        cause = f"{plan.links} links were planned and {run.position} handled"
+    if run.position != plan.steps:
+        cause = f"{plan.steps} steps were planned and {run.position} handled"
         raise PlanRefused(cause, "Nothing is lost; this is a fault of the program: please report it.")
     with database.transaction() as c:
         detail = {"system": run.system, "persons": run.persons, "links": run.links, "skipped": run.skipped}
@@ -72,22 +73,33 @@ def _finished(database: Database, plan: Plan, run: Run, now: datetime, actor: st
         return merging.finish(c, run, now=now)
 
 
-def _steps(plan: Plan, source: Path, done: int) -> Iterator[Step]:
+def _steps(plan: Plan, source: Path, done: int) -> Iterator[Step | Contest]:
     """The steps not done yet: plan and source read side by side."""
     mapping = plan.mapping()
     position = 0
     for line, account in zip(plan.lines(), readers.read(source, mapping), strict=True):
-        if line.kind != AUTO:
+        if line.kind not in {AUTO, CONTESTED}:
             continue
         position += 1
         if position > done:
             yield _step(line, account, mapping)
 
 
-def _step(line: Line, account: LegacyAccount, mapping: Mapping) -> Step:
-    if (line.row, line.uid) != (account.row, account.uid) or line.person is None or line.rule is None:
+def _step(line: Line, account: LegacyAccount, mapping: Mapping) -> Step | Contest:
+    if (line.row, line.uid) != (account.row, account.uid):
         raise PlanRefused("plan and source do not run side by side", "Make a new plan with `yitong merge plan`.")
+    if line.kind == CONTESTED:
+        return Contest(_number(account))
+    if line.person is None or line.rule is None:
+        raise PlanRefused("a planned link has no person", "Make a new plan with `yitong merge plan`.")
     return Step(line.person, _account(line, account, mapping, line.rule), _identity(line, account))
+
+
+def _number(account: LegacyAccount) -> CitizenId:
+    number = normalise.read_number(account.number).number
+    if number is None:
+        raise PlanRefused("a planned number cannot be read any more", "Make a new plan with `yitong merge plan`.")
+    return number
 
 
 def _account(line: Line, account: LegacyAccount, mapping: Mapping, rule: str) -> Account:
@@ -108,7 +120,4 @@ def _account(line: Line, account: LegacyAccount, mapping: Mapping, rule: str) ->
 def _identity(line: Line, account: LegacyAccount) -> NewIdentity | None:
     if not line.is_new:
         return None
-    number = normalise.read_number(account.number).number
-    if number is None:
-        raise PlanRefused("a planned number cannot be read any more", "Make a new plan with `yitong merge plan`.")
-    return NewIdentity(number, normalise.shown_name(account.name))
+    return NewIdentity(_number(account), normalise.shown_name(account.name))

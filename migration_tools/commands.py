@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Protocol
@@ -94,6 +95,10 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except AccountsError as error:
             raise Told(error) from error
+        except BrokenPipeError:  # whoever read our output has had enough: click ends quietly
+            raise
+        except OSError as error:
+            raise Told(errors.FileTrouble(error)) from error
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -116,16 +121,15 @@ def merge() -> None:
 def plan(here: Here, mapping: Path, source: Path | None, out: Path, as_json: bool) -> None:  # noqa: FBT001
     """Say what would happen to every account of SOURCE, read as MAPPING says. Writes nothing to the database."""
     read = load_mapping(mapping)
-    with shown(_err(), f"reading {read.system.id}", None) as advance:
-        made = make_plan(
-            here.database,
-            here.vault,
-            read,
-            _source(source, mapping, read.source.file),
-            out,
-            now=here.now,
-            advance=advance,
-        )
+    made = make_plan(
+        here.database,
+        here.vault,
+        read,
+        _source(source, mapping, read.source.file),
+        out,
+        now=here.now,
+        shown=partial(shown, _err()),
+    )
     if as_json:
         _tell(report.as_json(made))
     else:
@@ -149,7 +153,7 @@ def apply(ctx: click.Context, directory: Path, source: Path | None, batch: int, 
         click.echo("Nothing was changed: add --yes to apply this plan.", err=True)
         ctx.exit(errors.NEEDS_APPROVAL)
     at = source or Path(found.manifest["source"]["path"])
-    with _interruptible() as stop, shown(_err(), f"applying {found.system}", found.links) as advance:
+    with _interruptible() as stop, shown(_err(), f"applying {found.system}", found.steps) as advance:
         run = apply_plan(
             here.database,
             here.vault,
@@ -188,7 +192,8 @@ def undo(ctx: click.Context, run_id: str | None, account: tuple[str, str] | None
         )
         _tell({"unlinked": whose is not None}) if as_json else click.echo("Undone." if whose else "Undone before.")
         return
-    with _interruptible() as stop, shown(_err(), "undoing", None) as advance:
+    run = merging.run_of(here.database.connection(), str(run_id))
+    with _interruptible() as stop, shown(_err(), "undoing", run.journal_length if run else None) as advance:
         undone = undo_run(
             here.database,
             str(run_id),

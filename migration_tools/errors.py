@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from accounts.errors import AccountsError
@@ -27,6 +28,19 @@ class SourceRefused(MergeRefused):
     def __init__(self, path: Path, line: int | None, cause: str, cure: str) -> None:
         at = f"{path.name}, line {line}" if line else path.name
         super().__init__("source_refused", f"{at}: {cause}", cure)
+
+
+class FileTrouble(MergeRefused):
+    """A file or directory of ours cannot be read or written: the disk is full, or closed to this account."""
+
+    exit_code = ERROR
+
+    def __init__(self, error: OSError) -> None:
+        at = Path(os.fsdecode(error.filename)).name if isinstance(error.filename, str | bytes) else "a file"
+        cause = f"{at}: {error.strerror or type(error).__name__}"
+        super().__init__(
+            "file", cause, "Check the disk, the path and its permissions, then run the same command again."
+        )
 
 
 class MappingRefused(MergeRefused):

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from accounts.credentials.legacy import LegacySecret, Recipe
 from accounts.credentials.recipe_language import RecipeRefused
@@ -48,9 +48,16 @@ class Source(_Section):
     key: str = Field(min_length=1)
     file: str | None = None
     encoding: Literal["utf-8", "gb18030"] | None = None
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    delimiter: str = Field(default=",", pattern=r"^(\t|[^\w\s\"])$")
     object_class: str | None = None
     expect_rows: tuple[int, int] | None = None
+
+    @field_validator("expect_rows")
+    @classmethod
+    def _least_before_most(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and not 0 <= value[0] <= value[1]:
+            raise ValueError("the least comes before the most")
+        return value
 
 
 class Fields(_Section):
@@ -134,6 +141,8 @@ def load(path: Path) -> Mapping:
         raise MappingRefused(path, "file", error.strerror or "unreadable", "Check the path.") from None
     except UnicodeDecodeError:
         raise MappingRefused(path, "file", "not UTF-8", "Save the mapping as UTF-8.") from None
+    except RecursionError:
+        raise MappingRefused(path, "file", "nested without end", "Correct the TOML.") from None
     except tomllib.TOMLDecodeError as error:
         raise MappingRefused(path, "file", str(error), "Correct the TOML at that line.") from None
     except ValidationError as error:

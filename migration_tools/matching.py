@@ -13,6 +13,7 @@ RULES_VERSION = "1"  # part of every plan's digest: a plan is applied by the rul
 
 AUTO = "auto"
 ALREADY_LINKED = "already_linked"
+CONTESTED = "contested_number"
 PARKED: tuple[tuple[str, str], ...] = (
     ("personal_key", "the system's key is itself a citizen ID number or a phone"),
     ("duplicate_in_system", "the key occurs more than once in the export"),
@@ -22,7 +23,7 @@ PARKED: tuple[tuple[str, str], ...] = (
     ("contradiction", "birth date, sex or the owner's status contradicts"),
     ("not_the_same", "somebody has said before that this pair is not the same"),
     ("name_conflict", "the number's owner has another name"),
-    ("contested_number", "the export gives the number to several names"),
+    (CONTESTED, "this export, or an earlier one of another system, gives the number to several names"),
     ("old_number_unconfirmed", "a 15-digit number that no second source confirms"),
 )
 CLASSES: tuple[str, ...] = (AUTO, ALREADY_LINKED, *(name for name, _ in PARKED))
@@ -48,6 +49,7 @@ class Facts:
     holder_name_agrees: bool
     separated: bool
     names_on_number: int
+    contested_before: bool
     confirmed_by_full_number: bool
 
 
@@ -91,7 +93,9 @@ def _of_the_number(facts: Facts) -> Decision:
     if facts.holder is not None:
         return _of_the_holder(facts)
     if facts.names_on_number > 1:
-        return Decision("contested_number")
+        return Decision(CONTESTED)
+    if facts.contested_before:
+        return Decision(CONTESTED, reason="earlier_export")
     if facts.number_was_old and not facts.confirmed_by_full_number:
         return Decision("old_number_unconfirmed")
     return _linked(facts)

@@ -17,7 +17,8 @@ _CHINA = timezone(timedelta(hours=8))
 _DOTS = re.compile(r"[·•・‧∙⋅.．]")
 _SPACES = re.compile(r"\s+")
 _NOT_NAMES = frozenset(
-    {"", "无", "未知", "不详", "测试", "测试用户", "test", "admin", "用户", "null", "none", "n/a", "-"}
+    {"", "无", "未知", "不详", "测试", "测试用户", "test", "用户", "null", "none", "n/a", "-"}
+    | {"admin", "administrator", "root", "管理员", "系统管理员", "超级管理员"}
 )
 _PLACEHOLDERS = re.compile(r"(.)\1*|无|未知|不详|null|none|n/a|-+|123456789012345(67[8X])?", re.IGNORECASE)
 _OLD_LENGTH = 15

@@ -18,7 +18,7 @@ import orjson
 
 from migration_tools import mapping as mappings
 from migration_tools.errors import PlanRefused
-from migration_tools.matching import AUTO, RULES_VERSION
+from migration_tools.matching import AUTO, CONTESTED, RULES_VERSION
 
 FORMAT = 1
 MANIFEST, LINES, MAPPING = "manifest.json", "lines.jsonl", "mapping.toml"
@@ -77,6 +77,11 @@ class Plan:
     def links(self) -> int:
         """How many rows would be linked."""
         return int(self.manifest["counts"][AUTO])
+
+    @property
+    def steps(self) -> int:
+        """How many rows `apply` does something for: links, and numbers to remember as contested."""
+        return self.links + int(self.manifest["counts"][CONTESTED])
 
     def lines(self) -> Iterator[Line]:
         """Every row's line, in the order of the source."""

@@ -11,13 +11,13 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from accounts import merging
+from accounts import contesting, merge_facts, merging
 from accounts.db import Connection, Database, new_id
 from accounts.identifiers import CitizenId
 from accounts.people import People
@@ -29,51 +29,63 @@ from migration_tools.legacy import LegacyAccount
 from migration_tools.mapping import Mapping
 from migration_tools.matching import AUTO, CLASSES, Decision, Facts, decide
 from migration_tools.plan import Line, Plan
-from migration_tools.progress import Advance
+from migration_tools.progress import Advance, Shown
 from migration_tools.staging import StagedRow, Staging
 
 _CHUNK = 500
 _LEAST_OF_LAST = 0.99
+_ABANDONED = timedelta(days=1)
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What the plan counts, for the waterfall and the conservation check."""
+    """What the plan counts, for the waterfall and the conservation check.
 
+    A person is counted at the first link of their number, told by a mark on the first row that has the number: one byte
+    a row, where a set of ids would take a hundred.
+    """
+
+    seen: bytearray
     kinds: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     passwords: Counter[str] = field(default_factory=Counter)
-    new: set[str] = field(default_factory=set)
-    known: set[str] = field(default_factory=set)
+    new: int = 0
+    known: int = 0
 
-    def add(self, line: Line) -> None:
+    def add(self, line: Line, first_row: int | None) -> None:
         """The line is counted."""
         self.kinds[line.kind] += 1
         if line.reason:
             self.reasons[f"{line.kind}:{line.reason}"] += 1
-        if line.person:
-            (self.new if line.is_new else self.known).add(line.person)
+        if line.kind == AUTO and first_row is not None:
             self.passwords[line.password or screening.NONE] += 1
+            fresh = not self.seen[first_row]
+            self.seen[first_row] = 1
+            self.new += fresh and line.is_new
+            self.known += fresh and not line.is_new
 
 
 def make_plan(
-    database: Database, vault: Vault, mapping: Mapping, source: Path, out: Path, *, now: datetime, advance: Advance
+    database: Database, vault: Vault, mapping: Mapping, source: Path, out: Path, *, now: datetime, shown: Shown
 ) -> Plan:
     """The plan for this source lies in a new directory under `out`. Nothing is written to the database.
 
     Raises SourceRefused for a row that cannot be read, MergeRefused for an empty or shrunken source.
     """
     digest = plan.file_digest(source) if source.is_file() else ""
+    _remove_abandoned(out, now)
     work = out / f".partial-{mapping.system.id}-{secrets.token_hex(4)}"
     work.mkdir(parents=True, mode=0o700)
     staging = Staging(work / "work.db")
     try:
-        rows = _Reading(database.connection(), vault, mapping).stage(source, staging, advance)
+        with shown(f"reading {mapping.system.id}", None) as advance:
+            rows = _Reading(database.connection(), vault, mapping).stage(source, staging, advance)
         _guard(database.connection(), mapping, rows)
         staging.compare()
         manifest = plan.describe(new_id(), mapping.system.id, now)
         manifest |= {"mapping": {"name": mapping.path.name, "sha256": mapping.digest}}
-        manifest |= _source(source, digest, rows) | _write_lines(staging, work, rows)
+        with shown(f"comparing {mapping.system.id}", rows) as advance:
+            manifest |= _source(source, digest, rows) | _write_lines(staging, work, rows, advance)
         shutil.copyfile(mapping.path, work / plan.MAPPING)
         made = plan.sealed_manifest(manifest)
         (work / plan.MANIFEST).write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2))
@@ -83,6 +95,13 @@ def make_plan(
         staging.close()
         shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+def _remove_abandoned(out: Path, now: datetime) -> None:
+    """What killed planners have left is gone after a day: a working table holds the keys of everybody's account."""
+    for left in out.glob(".partial-*"):
+        if now.timestamp() - left.stat().st_mtime > _ABANDONED.total_seconds():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _source(source: Path, digest: str, rows: int) -> dict[str, Any]:
@@ -135,12 +154,14 @@ class _Reading:
 
     def _staged(self, accounts: Sequence[LegacyAccount]) -> list[StagedRow]:
         persons = [_person(account) for account in accounts]
-        held = merging.holders(self._c, self._vault, [p.number.number for p in persons if p.number.number])
+        numbers = [p.number.number for p in persons if p.number.number]
+        held = merge_facts.holders(self._c, self._vault, numbers)
+        contested = contesting.contested(self._c, self._vault, self._mapping.system.id, numbers)
         uids = [account.uid for account in accounts]
-        linked = merging.linked(self._c, self._mapping.system.id, uids)
-        separated = merging.separated(self._c, self._mapping.system.id, uids)
+        linked = merge_facts.linked(self._c, self._mapping.system.id, uids)
+        separated = merge_facts.separated(self._c, self._mapping.system.id, uids)
         return [
-            self._row(account, person, held, account.uid in linked, separated)
+            self._row(account, person, held, account.uid in linked, separated, contested)
             for account, person in zip(accounts, persons, strict=True)
         ]
 
@@ -148,9 +169,10 @@ class _Reading:
         self,
         account: LegacyAccount,
         person: normalise.Person,
-        held: dict[CitizenId, merging.Holder],
+        held: dict[CitizenId, merge_facts.Holder],
         linked: bool,  # noqa: FBT001 - a fact of the row, not a choice
         separated: frozenset[tuple[str, str]],
+        contested: frozenset[CitizenId],
     ) -> StagedRow:
         number = person.number.number
         holder = held.get(number) if number else None
@@ -169,11 +191,12 @@ class _Reading:
             holder_active=holder is not None and holder.status == "active",
             holder_name_agrees=holder is not None and self._name_of(holder) == person.name,
             separated=holder is not None and (account.uid, holder.person_id) in separated,
+            contested=number in contested,
             password=screening.screened(account, person, self._recipe),
             hash_key=self._key(account.password, "hash") if self._unsalted and account.password else None,
         )
 
-    def _name_of(self, holder: merging.Holder) -> str | None:
+    def _name_of(self, holder: merge_facts.Holder) -> str | None:
         return normalise.read_name(self._people.attributes(holder.attributes).name)
 
     def _key(self, value: str, kind: str) -> bytes:
@@ -197,16 +220,18 @@ def _agreement(said: date | str | None, of_number: date | str | None) -> str:
     return "agrees" if said == of_number else "contradicts"
 
 
-def _write_lines(staging: Staging, work: Path, rows: int) -> dict[str, Any]:
+def _write_lines(staging: Staging, work: Path, rows: int, advance: Advance) -> dict[str, Any]:
     """The second pass: every row's class is written; the manifest's counts are returned. Raises if any row is lost."""
-    seed, tally, digest = secrets.token_bytes(32), _Tally(), hashlib.sha256()
+    seed, tally, digest = secrets.token_bytes(32), _Tally(bytearray(rows + 1)), hashlib.sha256()
     with (work / plan.LINES).open("wb") as file:
         for row in staging.rows():
             line = _line(row, decide(_facts(row)), seed)
-            tally.add(line)
+            tally.add(line, row.first_row)
             written = line.to_json() + b"\n"
             digest.update(written)
             file.write(written)
+            if line.row % _CHUNK == 0:
+                advance(_CHUNK)
     if tally.kinds.total() != rows:
         cause = f"{rows} rows were read and {tally.kinds.total()} classified"
         raise MergeRefused("conservation", cause, "This is a fault of the program; please report it.")
@@ -215,7 +240,7 @@ def _write_lines(staging: Staging, work: Path, rows: int) -> dict[str, Any]:
         "counts": {kind: tally.kinds[kind] for kind in CLASSES},
         "reasons": dict(sorted(tally.reasons.items())),
         "passwords": {state: tally.passwords[state] for state in screening.STATES},
-        "persons": {"new": len(tally.new), "known": len(tally.known)},
+        "persons": {"new": tally.new, "known": tally.known},
     }
 
 
@@ -234,6 +259,7 @@ def _facts(row: Any) -> Facts:
         holder_name_agrees=bool(row.holder_name_agrees),
         separated=bool(row.separated),
         names_on_number=row.names or 0,
+        contested_before=bool(row.contested),
         confirmed_by_full_number=bool(row.full),
     )
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 Advance = Callable[[int], None]
+Shown = Callable[[str, int | None], AbstractContextManager[Advance]]  # a title and how much there is, if known
 _EVERY = 100_000
 
 
 @contextmanager
 def shown(console: Console, title: str, total: int | None) -> Iterator[Advance]:
-    """What is yielded is told how many rows were done since the last time."""
+    """What is yielded is told how much was done since the last time."""
     if not console.is_terminal:
         yield _plain(console, title, total)
         return

@@ -21,6 +21,7 @@ _PASSWORDS = {
     "usable": "log in with the old password, once",
     "unscreened": "the same; too costly to screen for default passwords",
     "derivable": "default or guessable password: linked, but it opens nothing",
+    "unreadable": "a hash that the recipe cannot read: linked, but it opens nothing",
     "none": "no password in the export",
 }
 

@@ -6,8 +6,9 @@ from accounts.credentials.legacy import LegacySecret, Recipe, derivable_values
 from migration_tools.legacy import LegacyAccount
 from migration_tools.normalise import Person
 
-NONE, USABLE, DERIVABLE, UNSCREENED = "none", "usable", "derivable", "unscreened"
-STATES = (USABLE, DERIVABLE, UNSCREENED, NONE)
+NONE, USABLE, DERIVABLE = "none", "usable", "derivable"
+UNSCREENED, UNREADABLE = "unscreened", "unreadable"
+STATES = (USABLE, DERIVABLE, UNSCREENED, UNREADABLE, NONE)
 MOST_ALIKE = 50  # equal unsalted hashes in one system: beyond this they are a default password
 
 
@@ -20,9 +21,11 @@ def screened(account: LegacyAccount, person: Person, recipe: Recipe | None) -> s
     """`derivable` if a value that others know opens the account, `unscreened` where trying would cost too much."""
     if recipe is None or not account.password:
         return NONE
+    secret = secret_of(account)
+    if not recipe.reads(secret):
+        return UNREADABLE
     if recipe.is_costly:
         return UNSCREENED
-    secret = secret_of(account)
     values = derivable_values(
         number=person.number.number.canonical if person.number.number else "",
         phone=person.phone or "",

@@ -35,6 +35,7 @@ staged = sa.Table(
     sa.Column("holder_active", sa.Boolean, nullable=False),
     sa.Column("holder_name_agrees", sa.Boolean, nullable=False),
     sa.Column("separated", sa.Boolean, nullable=False),
+    sa.Column("contested", sa.Boolean, nullable=False),
     sa.Column("password", sa.Text, nullable=False),
     sa.Column("hash_key", sa.LargeBinary),
 )
@@ -120,6 +121,7 @@ class StagedRow:
     holder_active: bool
     holder_name_agrees: bool
     separated: bool
+    contested: bool
     password: str
     hash_key: bytes | None
 

@@ -8,8 +8,11 @@ billion rounds verifies nothing.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -68,6 +71,27 @@ class LegacySecret:
         return cls(*json.loads(text))
 
 
+class _LdapSha2:
+    """The schemes of OpenLDAP's pw-sha2 module that libpass leaves out. A handler as libpass has them."""
+
+    name = "ldap_sha2"
+    _SCHEME = re.compile(r"\{S?SHA(256|384|512)\}([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
+
+    @classmethod
+    def identify(cls, digest: str) -> bool:
+        """Whether the stored value names one of these schemes."""
+        return cls._SCHEME.fullmatch(digest) is not None
+
+    @classmethod
+    def verify(cls, password: str, digest: str) -> bool:
+        """Whether the digest is of password and salt; the salt follows it, and plain schemes have none."""
+        found = cls._SCHEME.fullmatch(digest)
+        assert found is not None  # noqa: S101 - only what was identified is verified
+        held, size = base64.b64decode(found[2], validate=True), int(found[1]) // 8
+        computed = hashlib.new(f"sha{found[1]}", password.encode() + held[size:]).digest()
+        return hmac.compare_digest(computed, held[:size])
+
+
 class _Check(Protocol):
     def __call__(self, secret: LegacySecret, password: str, user: str) -> bool: ...
 
@@ -80,11 +104,16 @@ class Recipe:
     names: frozenset[str]
     is_costly: bool  # too costly to try every account's default passwords in an import
     _check: _Check = field(repr=False, compare=False)
+    _reads: Callable[[str], bool] = field(default=bool, repr=False, compare=False)
 
     @classmethod
     def parse(cls, text: str) -> Recipe:
         """The recipe that the text spells. Raises RecipeRefused, with the cure."""
         return _parsed(text.strip())
+
+    def reads(self, secret: LegacySecret) -> bool:
+        """Whether any password could verify: False for a scheme we do not know, or one too costly for a login."""
+        return self._reads(secret.digest)
 
     def verify(self, secret: LegacySecret, password: str, login_name: str = "") -> bool:
         """Whether the older system would have let this password in. Odd rows verify nothing and raise nothing.
@@ -116,17 +145,23 @@ def _parsed(text: str) -> Recipe:
 
 def _family(name: str) -> Recipe:
     handlers = [getattr(passlib.hash, handler) for handler in _FAMILY[name]]
+    if name == "ldap":
+        handlers.append(_LdapSha2)
+
+    def handler_of(digest: str) -> Any:
+        handler = next((h for h in handlers if _is_of(h, digest)), None)
+        return handler if handler is not None and _affordable(handler, digest) else None
 
     def check(secret: LegacySecret, password: str, user: str) -> bool:  # noqa: ARG001 - these formats know no user
-        handler = next((h for h in handlers if _is_of(h, secret.digest)), None)
-        if handler is None or not _affordable(handler, secret.digest):
+        handler = handler_of(secret.digest)
+        if handler is None:
             return False
         try:
             return bool(handler.verify(password, secret.digest))
         except (MissingBackendError, PasswordSizeError, TypeError, *FAILURES):
             return False
 
-    return Recipe(name, frozenset("p"), name in _COSTLY, check)
+    return Recipe(name, frozenset("p"), name in _COSTLY, check, lambda digest: handler_of(digest) is not None)
 
 
 def _is_of(handler: Any, digest: str) -> bool:

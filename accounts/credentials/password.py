@@ -12,8 +12,10 @@ import secrets
 import time
 import unicodedata
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import argon2
 import sqlalchemy as sa
@@ -27,6 +29,7 @@ from accounts.vault import Vault
 CREDENTIAL = "password_credentials.sealed"
 _NATIVE = "Build: 1native"  # what scripts/native-argon2 writes into the package it builds
 LONGEST = 256  # code points; the policy refuses more, and so does the hasher before it spends anything
+_Result = TypeVar("_Result")
 
 password_credentials = sa.Table(
     "password_credentials",
@@ -99,6 +102,10 @@ class PasswordHasher:
     def verify_nothing(self, password: str) -> bool:
         """False, after the time `verify` takes: for a person who does not exist or has no password. Raises Busy."""
         return self.verify(self._nothing, password) and False
+
+    def in_turn(self, work: Callable[[], _Result]) -> _Result:
+        """What `work` returned, done in one of our turns: an older system's hash takes a core too. Raises Busy."""
+        return self._bulkhead.run(work)
 
     def needs_rehash(self, encoded: str) -> bool:
         """Whether the hash was made with other parameters than ours are now."""

@@ -9,56 +9,61 @@ from pathlib import Path
 from migration_tools.errors import SourceRefused
 from migration_tools.legacy import LegacyAccount
 from migration_tools.mapping import Mapping
-from migration_tools.readers.decoding import encoding_of
+from migration_tools.readers import rows
+from migration_tools.readers.decoding import opened
 
 FORMAT = "csv"
+_KEYLESS = "Every account needs its own key in its system."
+_Row = tuple[int, list[str]]
 
 
 def read(path: Path, mapping: Mapping) -> Iterator[LegacyAccount]:
     """Every row after the header. Raises SourceRefused for a missing column, a broken row or a wrong encoding."""
-    encoding = encoding_of(path, mapping.source.encoding)
-    with path.open(encoding=encoding, newline="") as file:
-        rows = csv.reader(file, delimiter=mapping.source.delimiter, strict=True)
-        header = _next(rows, path)
+    with opened(path, mapping.source.encoding, newline="") as file:
+        found = _rows(path, csv.reader(file, delimiter=mapping.source.delimiter, strict=True))
+        line, header = next(found, (1, None))
         if header is None:
-            raise SourceRefused(path, 1, "the file is empty", "Export again, with a header line.")
-        places = _places(path, header, mapping)
-        row = 0
-        while (values := _next(rows, path)) is not None:
-            if len(values) != len(header):
-                cause = f"{len(values)} fields where the header has {len(header)}"
-                raise SourceRefused(path, rows.line_num, cause, "Look for an unquoted comma or a line break.")
-            row += 1
-            yield _account(path, rows.line_num, row, values, places, mapping.system.id)
+            raise SourceRefused(path, line, "the file is empty", "Export again, with a header line.")
+        places = _places(path, line, header, mapping)
+        for row, (line, values) in enumerate(found, 1):
+            _check_shape(path, line, values, header, mapping.source.delimiter)
+            fields = {field: values[place] for field, place in places}
+            yield rows.account(path, line, row, fields, system=mapping.system.id, keyless=_KEYLESS)
 
 
-def _next(rows: Iterator[list[str]], path: Path) -> list[str] | None:
-    """The next row that is not a blank line, or None at the end."""
+def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[_Row]:
+    """Every row that is not a blank line, with the number of the line it begins in."""
+    line = 1
     try:
-        return next((values for values in rows if values), None)
-    except csv.Error as error:
-        line = getattr(rows, "line_num", None)
+        for values in reader:
+            if values:
+                yield line, values
+            line = getattr(reader, "line_num", line) + 1
+    except csv.Error as error:  # its texts hold no value
         raise SourceRefused(path, line, str(error), "Look for an unclosed quote in or before this line.") from None
 
 
-def _places(path: Path, header: Sequence[str], mapping: Mapping) -> tuple[tuple[str, int], ...]:
+def _places(path: Path, line: int, header: Sequence[str], mapping: Mapping) -> tuple[tuple[str, int], ...]:
     names = [name.strip() for name in header]
-    missing = sorted({column for _, column in mapping.columns()} - set(names))
-    if missing:
+    wanted = {column for _, column in mapping.columns()}
+    if not wanted & set(names):  # perhaps somebody's row: nothing of it may be repeated
+        cure = "Export again with a header line, or correct the mapping and its delimiter."
+        raise SourceRefused(path, line, "the first line has none of the mapped columns", cure)
+    if missing := sorted(wanted - set(names)):
         cause = f"no column {', '.join(missing)}"
-        raise SourceRefused(path, 1, cause, f"Correct the mapping; the header has: {', '.join(names)}.")
+        raise SourceRefused(path, line, cause, f"Correct the mapping; the header has: {', '.join(names)}.")
     if len(set(names)) != len(names):
-        raise SourceRefused(path, 1, "a column name occurs twice", "Rename one of them in the export.")
+        raise SourceRefused(path, line, "a column name occurs twice", "Rename one of them in the export.")
     return tuple((field, names.index(column)) for field, column in mapping.columns())
 
 
-def _account(
-    path: Path, line: int, row: int, values: Sequence[str], places: Sequence[tuple[str, int]], system: str
-) -> LegacyAccount:
-    fields = {field: values[place].strip() for field, place in places}
-    if not fields["uid"]:
-        raise SourceRefused(path, line, "the key is empty", "Every account needs its own key in its system.")
-    if any("\0" in value for value in fields.values()):
-        raise SourceRefused(path, line, "a NUL character", "Export again as text; the file may be UTF-16.")
-    fields.setdefault("login_name", fields["uid"])
-    return LegacyAccount(system, row, **fields)
+def _check_shape(path: Path, line: int, values: Sequence[str], header: Sequence[str], delimiter: str) -> None:
+    """The row has the header's fields, is not the header, and none of its fields has swallowed another row."""
+    if len(values) != len(header):
+        cause = f"{len(values)} fields where the header has {len(header)}"
+        raise SourceRefused(path, line, cause, "Look for an unquoted delimiter or a line break.")
+    if list(values) == list(header):
+        raise SourceRefused(path, line, "the header again", "Two exports were joined here: merge each by itself.")
+    if any(("\n" in value or "\r" in value) and value.count(delimiter) >= len(header) - 1 for value in values):
+        cure = "Look for an unclosed quote; a text of many lines can be left out of the export."
+        raise SourceRefused(path, line, "a field that holds a whole row", cure)

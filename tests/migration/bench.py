@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,12 @@ def row(uid, name, number, password="", *, login=None, birth="", sex=""):
     return ",".join((str(uid), login or f"user{uid}", name, number, birth, sex, digest, f"s{uid}"))
 
 
+@contextmanager
+def silent(title, total):
+    """Progress that nobody watches."""
+    yield lambda rows: None
+
+
 class Killed(BaseException):
     """The process is gone."""
 
@@ -81,9 +88,7 @@ class Bench:
 
     def plan_of(self, mapping, source):
         out = self.path / "plans"
-        return make_plan(
-            self.database, self.vault, load(mapping), source, out, now=self.clock(), advance=lambda rows: None
-        )
+        return make_plan(self.database, self.vault, load(mapping), source, out, now=self.clock(), shown=silent)
 
     def apply(self, plan, *, batch=1000, stop=lambda: False):
         source = Path(plan.manifest["source"]["path"])

@@ -1,33 +1,13 @@
 import json
-from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner
 
 from accounts.audit import audit_events
 from accounts.db import Statement
-from migration_tools.commands import merge
 from tests.migration.bench import HEADER, LEGACY, MAPPING, number, row
 
 A, B = number(101), number(202)
-
-
-@pytest.fixture
-def ended():
-    return []
-
-
-@pytest.fixture
-def yitong(bench, ended):
-    here = SimpleNamespace(
-        database=bench.database,
-        vault=bench.vault,
-        now=bench.clock(),
-        actor="operator:tester",
-        persons_changed=lambda c, persons, now: ended.extend(persons),
-    )
-    return lambda *arguments: CliRunner().invoke(merge, [str(a) for a in arguments], obj=here)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from accounts import merging
 from accounts.db import Database
 from accounts.vault import Vault
+from migration_tools.errors import LOCKED
 from migration_tools.plan import load
 from tests.migration.bench import ROOT, Bench, number, row
 
@@ -20,17 +21,36 @@ import sys, itertools
 from datetime import UTC, datetime
 from pathlib import Path
 from accounts.db import Database
+from accounts.merging import RunTaken
 from accounts.vault import Vault
+from migration_tools.errors import LOCKED
 from migration_tools.apply import apply_plan
 from migration_tools.plan import load
 url, directory = sys.argv[1:]
 plan = load(Path(directory))
 print("ready", flush=True)
-apply_plan(
-    Database(url), Vault.from_keys([("k", b"k" * 32)]), plan, Path(plan.manifest["source"]["path"]),
-    now=lambda: datetime.now(UTC), advance=lambda rows: None, stop=lambda: False, batch=3,
-)
+sys.stdin.readline()
+try:
+    apply_plan(
+        Database(url), Vault.from_keys([("k", b"k" * 32)]), plan, Path(plan.manifest["source"]["path"]),
+        now=lambda: datetime.now(UTC), advance=lambda rows: None, stop=lambda: False, batch=3,
+    )
+except RunTaken:
+    sys.exit(LOCKED)
 """
+
+
+def started(database_url, plan):
+    """A process that is ready to apply the plan, and waits for a word."""
+    command = [sys.executable, "-c", PROGRAM, database_url, str(plan.path)]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    return process
+
+
+def go(process):
+    process.stdin.write(b"\n")
+    process.stdin.flush()
 
 
 @pytest.mark.race
@@ -41,10 +61,8 @@ def test_killed_again_and_again_the_run_ends_as_planned(database_url, clock, tmp
     plan = bench.plan(*(row(i, "李明", number(i)) for i in range(100, 700)))
     kills = 0
     for delay in (0.01, 0.02, 0.03, 0.05, 0.08, 0.12):
-        with subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, database_url, str(plan.path)], cwd=ROOT, stdout=subprocess.PIPE
-        ) as process:
-            process.stdout.readline()
+        with started(database_url, plan) as process:
+            go(process)
             time.sleep(delay)
             kills += process.poll() is None
             os.kill(process.pid, signal.SIGKILL)
@@ -57,4 +75,25 @@ def test_killed_again_and_again_the_run_ends_as_planned(database_url, clock, tmp
     assert (run.state, run.persons, run.links, run.skipped) == ("applied", 600, 600, 0)
     planned = {(line.uid, line.person) for line in plan.lines()}
     assert {(x[1], x[2]) for x in bench.meaning()[2]} == planned
+    database.close()
+
+
+@pytest.mark.race
+def test_two_processes_at_once_do_the_work_of_one(database_url, clock, tmp_path):
+    """Started together, one finishes the run; the others are told that it is taken, or find it done."""
+    database = Database(database_url)
+    bench = Bench(database, Vault.from_keys([("k", KEY)]), clock, tmp_path)
+    plan = bench.plan(*(row(i, "李明", number(i)) for i in range(100, 400)))
+    processes = [started(database_url, plan) for _ in range(3)]
+    for process in processes:
+        go(process)
+    ends = sorted(process.wait(timeout=60) for process in processes)
+    for process in processes:
+        process.stdin.close()
+        process.stdout.close()
+    assert ends[0] == 0
+    assert set(ends) <= {0, LOCKED}
+    run = merging.run_of_plan(database.connection(), plan.digest)
+    assert (run.state, run.persons, run.links, run.skipped) == ("applied", 300, 300, 0)
+    assert [len(part) for part in bench.meaning()] == [300, 300, 300]
     database.close()

@@ -6,32 +6,17 @@ import pytest
 import sqlalchemy as sa
 
 from accounts import evidence
-from accounts.authentication import PasswordAuthentication
 from accounts.credentials import password as passwords
 from accounts.credentials.password import PasswordHasher
-from accounts.credentials.throttle import Throttle
 from accounts.db import Statement
 from accounts.errors import NotProven
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import CitizenId
-from accounts.linking import Linking, legacy_sub, linked_accounts
+from accounts.linking import legacy_sub, linked_accounts
 from accounts.people import NewPerson, People
 from tests.migration.bench import LEGACY, generator, number, row
 
 A, B = number(101), number(202)
-
-
-@pytest.fixture
-def log_in(bench):
-    hasher = PasswordHasher(memory_kib=8, passes=1, wait=timedelta(seconds=5))
-    door = PasswordAuthentication(People(bench.vault), hasher, Throttle(), Linking(bench.vault))
-
-    def attempt(name, password):
-        return door.authenticate(
-            bench.database, name, password, source="192.0.2.1", channel="web", now=bench.clock()
-        ).person_id
-
-    return attempt
 
 
 def test_the_old_login_name_and_password_log_in_once_and_then_for_good(bench, log_in):

@@ -1,3 +1,4 @@
+import os
 import shutil
 from datetime import date
 
@@ -36,13 +37,13 @@ GOLDEN_FORUM = {
         "contradiction:birth": 3,
         "contradiction:sex": 2,
     },
-    "passwords": {"usable": 116, "derivable": 30, "unscreened": 0, "none": 0},
+    "passwords": {"usable": 116, "derivable": 30, "unscreened": 0, "unreadable": 0, "none": 0},
     "persons": {"new": 139, "known": 0},
 }
 GOLDEN_LIBRARY = {
     "counts": {**dict.fromkeys(CLASSES, 0), "auto": 52, "no_number": 7, "no_name": 1},
     "reasons": {},
-    "passwords": {"usable": 52, "derivable": 0, "unscreened": 0, "none": 0},
+    "passwords": {"usable": 52, "derivable": 0, "unscreened": 0, "unreadable": 0, "none": 0},
     "persons": {"new": 51, "known": 0},
 }
 
@@ -186,6 +187,18 @@ def test_a_refused_source_leaves_no_plan_behind(bench):
     with pytest.raises(MergeRefused):
         bench.plan(row(1, "李明", A), "2,broken")
     assert list((bench.path / "plans").iterdir()) == []
+
+
+def test_what_a_killed_planner_left_is_removed_after_a_day(bench):
+    """A working table holds the keys of everybody's account; one in use today is left alone."""
+    plan, now = bench.plan(row(1, "李明", A)), bench.clock().timestamp()
+    old, young = (plan.path.with_name(f".partial-forum-{age}") for age in ("old", "young"))
+    for left, age in ((old, 90_000), (young, 3_000)):
+        left.mkdir()
+        (left / "work.db").write_bytes(b"1")
+        os.utime(left, (now - age, now - age))
+    bench.plan(row(2, "王芳", B))
+    assert (old.exists(), young.exists()) == (False, True)
 
 
 @pytest.mark.parametrize("name", [plans.MANIFEST, plans.LINES, plans.MAPPING])

@@ -121,10 +121,10 @@ name = "cn"
         ("dn: uid=a\nuid: a\nuid: b\n", "l.ldif, line 1: uid has 2 values"),
         ("dn: uid=a\nchangetype: modify\n", "l.ldif, line 2: a change record"),
         ("dn: uid=a\nuid: a\ncn:< file:///etc/passwd\n", "l.ldif, line 3: a value kept in another file"),
-        ("dn: uid=a\nuid: a\ncn:: %%%\n", "l.ldif, line 3: cn is no base64 of text"),
+        ("dn: uid=a\nuid: a\ncn:: %%%\n", "l.ldif, line 3: a value that is no base64"),
         ("dn: uid=a\nuid: a\nnonsense\n", "l.ldif, line 3: neither an attribute nor a comment"),
         ("dn: uid=a\nuid: a\ndn: uid=b\n", "l.ldif, line 3: a second dn in one record"),
-        ("\n\ndn: ou=x\nou: x\n", "l.ldif, line 3: an entry without uid"),
+        ("\n\ndn: ou=x\nou: x\n", "l.ldif, line 3: the key is empty"),
     ],
 )
 def test_a_broken_ldif_is_refused_by_line_and_reason(write, content, cause):

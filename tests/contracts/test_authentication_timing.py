@@ -1,0 +1,156 @@
+"""Time tells nothing: a failed guess costs the same whoever is asked for, in processor time of this process."""
+
+import hashlib
+import statistics
+import time
+from contextlib import suppress
+
+import pytest
+import sqlalchemy as sa
+
+from accounts.authentication import PasswordAuthentication
+from accounts.credentials import password as passwords
+from accounts.credentials.legacy import LegacySecret
+from accounts.credentials.password import PasswordHasher
+from accounts.credentials.throttle import Limit, Limits, Throttle
+from accounts.db import Statement
+from accounts.errors import NotProven, Throttled
+from accounts.identifiers import CitizenId
+from accounts.linking import Linking, link_row, linked_accounts
+from accounts.people import NewPerson, People, natural_persons
+from tests.builders import citizen_number
+
+ROUNDS = 21
+GAP = 0.001  # seconds between the medians of two paths
+MEMORY_KIB = 16384  # a hash of many times the gap: one hash more or less shows at once
+SECRET = "lvshu chuangwai 9"
+MINE, PASSWORDLESS, DISABLED, DECEASED, MERGED, INTO, OTHER, ADOPTED, UNKNOWN = map(citizen_number, range(1, 10))
+
+
+class Street:
+    """People of every kind a guess may be about, behind one real door."""
+
+    def __init__(self, database, vault, clock, limits=None):
+        self.database, self.vault, self.clock = database, vault, clock
+        self.people, self.linking = People(vault), Linking(vault)
+        self.hasher = PasswordHasher(memory_kib=MEMORY_KIB, passes=1)
+        many = Limit(1_000_000, clock.now - clock.now.replace(year=clock.now.year - 1))
+        throttle = Throttle(limits or Limits(pair=many, source=many, stranger=many, familiar=many))
+        self.door = PasswordAuthentication(self.people, self.hasher, throttle, self.linking)
+        self.encoded = self.hasher.hash(SECRET)
+
+    def person(self, number, *, status=None, password=True):
+        now = self.clock.now
+        with self.database.transaction() as c:
+            person = self.people.register(c, NewPerson("张三丰", (CitizenId.parse(number),)), now=now)
+            if password:
+                passwords.store(c, self.vault, person.id, self.encoded, now=now)
+            if status:
+                self.people.change_status(c, person.id, status, now=now)
+        return person.id
+
+    def old_account(self, person_id, login_name, *, adopted=False, recipe="hex(md5(p+s))"):
+        secret = LegacySecret(hashlib.md5(b"old words").hexdigest(), "s", login_name)
+        row = link_row(
+            system="forum",
+            uid=login_name,
+            person_id=person_id,
+            login_index=self.linking.login_index(login_name),
+            rule="test/1",
+            run_id="test",
+            now=self.clock.now,
+            secret=self.linking.sealed(secret, login_name),
+            recipe=None if adopted else recipe,
+        )
+        self.database.connection().execute(Statement(sa.insert(linked_accounts)), **row)
+
+    def merged(self, person_id, into):
+        known = natural_persons.update().where(natural_persons.c.id == person_id)
+        self.database.connection().execute(Statement(known.values(status="merged", merged_into=into)))
+
+    def cost(self, identifier, password, refused=NotProven):
+        """Processor seconds of one refused guess."""
+        start = time.process_time()
+        with pytest.raises(refused):
+            self.door.authenticate(
+                self.database, identifier, password, source="192.0.2.1", channel="web", now=self.clock.now
+            )
+        return time.process_time() - start
+
+    def medians(self, paths, refused=NotProven):
+        """The median cost of each path, taken in turn, so that a busy moment falls on all of them alike."""
+        taken = {name: [] for name in paths}
+        for _ in range(ROUNDS):
+            for name, guess in paths.items():
+                taken[name].append(self.cost(*guess, refused))
+        return {name: statistics.median(costs) for name, costs in taken.items()}
+
+
+@pytest.fixture
+def street(database, vault, clock):
+    return Street(database, vault, clock)
+
+
+def gap(medians):
+    return max(medians.values()) - min(medians.values())
+
+
+def test_no_time_tells_who_exists_or_has_what(street):
+    """Unknown, wrong, empty, disabled, deceased, merged, unmigrated, adopted: one median, within a millisecond."""
+    street.person(MINE)
+    street.person(DISABLED, status="disabled")
+    street.person(DECEASED, status="deceased", password=False)
+    street.merged(street.person(MERGED), street.person(INTO, password=False))
+    street.old_account(street.person(OTHER, password=False), "unmigrated")
+    street.old_account(street.person(ADOPTED), "adopted", adopted=True)
+    street.person(PASSWORDLESS, password=False)
+    medians = street.medians(
+        {
+            "unknown number": (UNKNOWN, "a wrong guess"),
+            "unknown name": ("nobody-here", "a wrong guess"),
+            "wrong password": (MINE, "a wrong guess"),
+            "empty password": (MINE, ""),
+            "empty password of nobody": (UNKNOWN, ""),
+            "no password": (PASSWORDLESS, "a wrong guess"),
+            "disabled, wrong password": (DISABLED, "a wrong guess"),
+            "disabled, right password": (DISABLED, SECRET),
+            "unmigrated": ("unmigrated", "a wrong guess"),
+            "unmigrated, by number": (OTHER, "a wrong guess"),
+            "merged": (MERGED, "a wrong guess"),
+            "deceased": (DECEASED, "a wrong guess"),
+            "adopted": ("adopted", "a wrong guess"),
+        }
+    )
+    assert min(medians.values()) > 4 * GAP, "the hash is too small for this test to see one more or less"
+    assert gap(medians) < GAP, medians
+
+
+def test_no_time_tells_whose_guesses_have_run_out(database, vault, clock):
+    """Throttled is an answer of its own, and the same for somebody and nobody."""
+    few = Limit(2, clock.now - clock.now.replace(year=clock.now.year - 1))
+    street = Street(database, vault, clock, Limits(pair=few))
+    street.person(MINE)
+    paths = {"somebody": (MINE, SECRET), "nobody": (UNKNOWN, SECRET), "no name": ("nobody-here", SECRET)}
+    for guess in paths.values():
+        for _ in range(3):
+            with suppress(NotProven, Throttled):
+                street.cost(guess[0], "a wrong guess")
+    medians = street.medians(paths, Throttled)
+    assert gap(medians) < GAP, medians
+    assert max(medians.values()) < 4 * GAP, "a throttled guess has cost a hash"
+
+
+def test_what_a_costly_older_hash_adds_is_bounded(street):
+    """A login name in five systems with slow hashes costs two of them at most."""
+    person = street.person(MINE, password=False)
+    recipe = "hex(pbkdf2(sha256,p,s,20000,32))"
+    street.old_account(person, "slow", recipe=recipe)
+    for i in range(5):
+        street.old_account(person, f"slow-{i}", recipe=recipe)
+    rename = Statement(linked_accounts.update().values(login_index=street.linking.login_index("slower")))
+    street.database.connection().execute(rename)
+    street.old_account(street.person(UNKNOWN, password=False), "slow-once", recipe=recipe)
+    medians = street.medians({name: (name, "a wrong guess") for name in ("nobody-here", "slow-once", "slower")})
+    once, many = (medians[name] - medians["nobody-here"] for name in ("slow-once", "slower"))
+    assert once > 4 * GAP
+    assert many < 3 * once, medians

@@ -1,0 +1,190 @@
+"""What departments really hand over: each fault is refused by file, line and reason, and nobody's data is repeated."""
+
+import base64
+
+import pytest
+
+from tests.migration.bench import HEADER, MAPPING, number, row
+
+NAME, A, B, PHONE = "李明国", number(101), number(202), "13900000017"
+FIRST, SECOND = row(1, NAME, A, "word-one"), row(2, "王芳", B)
+WHOLE = f"{HEADER}\n{FIRST}\n{SECOND}\n"
+LDIF = """
+[system]
+id = "library"
+[source]
+format = "ldif"
+key = "uid"
+[fields]
+id_no = "employeeNumber"
+name = "cn"
+phone = "mobile"
+"""
+ENTRY = f"dn: uid=r1,dc=x\nuid: r1\ncn:: {base64.b64encode(NAME.encode()).decode()}\nemployeeNumber: {A}\n"
+SECRETS = (NAME, "王芳", A, A[:17], B, PHONE, "word-one")
+
+
+def lines(*texts):
+    return "\n".join((HEADER, *texts)) + "\n"
+
+
+FAULTS = {  # file, content, line, the reason
+    "UTF-16": ("csv", WHOLE.encode("utf-16"), 1, "the text is UTF-16"),
+    "UTF-16 without a mark": ("csv", WHOLE.encode("utf-16-le"), 1, "a NUL character"),
+    "UTF-32": ("csv", WHOLE.encode("utf-32"), 1, "the text is UTF-16"),
+    "Latin-1": ("csv", lines("1,a,José,,,,,").encode("latin-1"), 2, "the text is not utf-8 or gb18030"),
+    "GB18030 after UTF-8": (
+        "csv",
+        lines(FIRST).encode() + f"{SECOND}\n".encode("gb18030"),
+        3,
+        "the encoding changes between utf-8 and gb18030",
+    ),
+    "UTF-8 after GB18030": (
+        "csv",
+        lines(SECOND).encode("gb18030") + f"{FIRST}\n".encode(),
+        3,
+        "the encoding changes between utf-8 and gb18030",
+    ),
+    "cut in a character": ("csv", lines(FIRST, f"2,u,{NAME}").encode()[:-2], 3, "the encoding changes"),
+    "NUL bytes": ("csv", lines(FIRST, SECOND.replace("王", "\0")), 3, "a NUL character"),
+    "two exports joined": ("csv", WHOLE.encode("utf-8-sig") * 2, 4, "a byte order mark inside the file"),
+    "the header twice": ("csv", WHOLE * 2, 4, "the header again"),
+    "no header": ("csv", f"{FIRST}\n{SECOND}\n", 1, "the first line has none of the mapped columns"),
+    "another delimiter": ("csv", WHOLE.replace(",", ";"), 1, "the first line has none of the mapped columns"),
+    "a missing column": ("csv", WHOLE.replace("salt", "pepper", 1), 1, "no column salt"),
+    "a header twice in it": ("csv", lines().replace("salt", "salt,salt"), 1, "a column name occurs twice"),
+    "too few fields": ("csv", lines(FIRST, f"2,u,{NAME},{B}"), 3, "4 fields where the header has 8"),
+    "too many fields": ("csv", lines(FIRST, SECOND + f",{PHONE}"), 3, "9 fields where the header has 8"),
+    "a quote never closed": ("csv", lines(FIRST, SECOND.replace("王", '"王'), SECOND), 3, "unexpected end of data"),
+    "two quotes never closed": (
+        "csv",
+        lines(row(1, f'"{NAME}', A), row(2, "周五", B), row(3, '周六"', B)),
+        2,
+        "a field that holds a whole row",
+    ),
+    "text behind a quote": ("csv", lines(SECOND.replace("王芳", f'"{NAME}"王')), 2, "',' expected after '\"'"),
+    "a line break in a name": (
+        "csv",
+        lines(SECOND.replace("王芳", '"王\n芳"')),
+        2,
+        "a line break or control character",
+    ),
+    "a huge field": ("csv", lines(FIRST, row(2, "王" * 140_000, B)), 3, "field larger than field limit (131072)"),
+    "a huge line": ("csv", WHOLE + "x" * 17_000_000, None, "a line of more than 16 MiB"),
+    "a huge key": ("csv", lines(row("k" * 201, NAME, A)), 2, "a key of more than 200 characters"),
+    "no key": ("csv", lines(FIRST, row("  ", NAME, A)), 3, "the key is empty"),
+    "an empty file": ("csv", "", 1, "the file is empty"),
+    "blank lines only": ("csv", "\r\n\r\n", 1, "the file is empty"),
+    "base64 cut": ("ldif", f"{ENTRY}mobile:: MTM5MDAw\nsn:: MTM5MD\n", 6, "a value that is no base64"),
+    "base64 of bytes": ("ldif", ENTRY + "\ndn: uid=r2,dc=x\nuid: r2\ncn:: /9j/\n", 6, "cn holds no text"),
+    "base64 of a NUL": ("ldif", "dn: x\nuid: r1\ncn: x\n\ndn: y\nuid:: cgBx\n", 5, "a line break or control"),
+    "a fold after a blank line": ("ldif", f"{ENTRY}\n {NAME}\n", 6, "a continuation of nothing"),
+    "a fold first": ("ldif", f" {NAME}\n{ENTRY}", 1, "a continuation of nothing"),
+    "a fold without its space": (
+        "ldif",
+        f"{ENTRY}description: one\n{PHONE}\n",
+        6,
+        "neither an attribute nor a comment",
+    ),
+    "half a value": ("ldif", f"{ENTRY}{B}: x\n", 5, "neither an attribute nor a comment"),
+    "no dn": ("ldif", f"{ENTRY}\nuid: r2\ncn: {NAME}\n", 6, "a record without dn"),
+    "two dns": ("ldif", ENTRY * 2, 5, "a second dn in one record"),
+    "two names": ("ldif", f"{ENTRY}cn: {NAME}\n", 1, "cn has 2 values"),
+    "changes": ("ldif", "dn: uid=r1\nchangetype: delete\n", 2, "a change record"),
+    "a file elsewhere": ("ldif", f"{ENTRY}photo:< file:///{PHONE}\n", 5, "a value kept in another file"),
+    "a search cut short": ("ldif", f"{ENTRY}\nsearch: 2\nresult: 4 Size\n", 6, "ended the search with result 4"),
+    "half UTF-16": ("ldif", ENTRY.encode() + ENTRY.encode("utf-16-le"), 5, "a NUL character"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_refused_by_line_and_reason_and_repeats_nobodys_data(yitong, bench, write, tmp_path, fault):
+    """Exit code 3; code, cause and cure on standard error; no plan, no write, no traceback, no value of a row."""
+    kind, content, line, reason = FAULTS[fault]
+    mapping = write(f"{kind}.toml", MAPPING if kind == "csv" else LDIF)
+    answer = yitong("plan", mapping, write(f"export.{kind}", content), "--out", tmp_path / "plans")
+    place = f"export.{kind}, line {line}: " if line else f"export.{kind}: "
+    assert answer.exit_code == 3, answer.output
+    assert answer.stderr.startswith(f"source_refused: {place}")
+    assert reason in answer.stderr
+    assert len(answer.stderr.partition("→ ")[2]) > 15
+    assert [value for value in SECRETS if value in answer.output] == []
+    assert list((tmp_path / "plans").iterdir()) == []
+    assert bench.meaning() == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        WHOLE.replace("\n", "\r\n"),
+        WHOLE.replace("\n", "\r"),
+        WHOLE.replace("\n", "\r\n", 1),
+        WHOLE.replace("\n", "\r\n", 2).replace("\r\n", "\r", 1),
+        WHOLE.rstrip("\n"),
+        WHOLE.encode("utf-8-sig"),
+        WHOLE.encode("gb18030"),
+        ("\ufeff" + WHOLE).encode("gb18030"),
+        WHOLE.replace(",sex,", ',"sex",').replace("\n", "\n\n"),
+    ],
+)
+def test_line_ends_marks_and_blank_lines_are_notation(bench, content):
+    """The same two accounts, whatever system wrote the file."""
+    mapping, source = bench.path / "forum.toml", bench.path / "forum.csv"
+    mapping.write_text(MAPPING)
+    source.write_bytes(content if isinstance(content, bytes) else content.encode())
+    plan = bench.plan_of(mapping, source)
+    assert [(line.uid, line.kind) for line in plan.lines()] == [("1", "auto"), ("2", "auto")]
+
+
+def test_a_rare_character_of_four_bytes_does_not_turn_the_encoding(bench):
+    """GB18030's four-byte characters stand in names of real people, beside thousands of common ones."""
+    mapping, source = bench.path / "forum.toml", bench.path / "forum.csv"
+    mapping.write_text(MAPPING)
+    source.write_bytes(lines(row(1, "㐂𠮷王", A), SECOND).encode("gb18030"))
+    bench.apply(bench.plan_of(mapping, source))
+    assert sorted(p[2].partition('"name":"')[2][:2] for p in bench.meaning()[0]) == sorted(["㐂𠮷", "王芳"])
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (('key = "id"', ""), "source.key"),
+        (('key = "id"', "key = 7"), "source.key"),
+        (('key = "id"', 'key = "id"\nexpect_rows = ["many", 3]'), "source.expect_rows.0"),
+        (('key = "id"', 'key = "id"\nexpect_rows = [9, 3]'), "source.expect_rows"),
+        (('key = "id"', 'key = "id"\ndelimiter = ",,"'), "source.delimiter"),
+        (('key = "id"', 'key = "id"\ndelimiter = "\\n"'), "source.delimiter"),
+        (('key = "id"', 'key = "id"\ndelimiter = \'"\''), "source.delimiter"),
+        (('key = "id"', 'key = "id"\nencoding = "utf-16"'), "source.encoding"),
+        (('key = "id"', 'key = "id"\ncolour = 1'), "source.colour"),
+        (('id_no = "number"', 'id_no = ["number"]'), "fields.id_no"),
+        (('salt = "d"', 'salt = "d", hint = "x"'), "password.tests.0.hint"),
+        (('password = "abc"', "password = 123"), "password.tests.0.password"),
+        (('password = "abc"', 'password = "abd"'), "password.tests[0]"),
+        (('hash = "e2fc', 'hash = "e3fc'), "password.tests[0]"),
+        (("tests = [{", "# tests = [{"), "password.tests"),
+        (('recipe = "hex(md5(p+s))"', ""), "password.recipe"),
+        (('recipe = "hex(md5(p+s))"', 'recipe = "hex(md4(p+s))"'), "password.recipe"),
+        (("[system]", "[system"), "file"),
+        (("[system]", "deep = " + "[" * 3000 + "\n[system]"), "file"),
+    ],
+)
+def test_a_wrong_mapping_is_refused_by_file_and_key(yitong, write, tmp_path, change, key):
+    """Exit code 2, the key, the cause and the cure; no traceback, and no known password or hash repeated."""
+    assert change[0] in MAPPING
+    mapping = write("forum.toml", MAPPING.replace(*change, 1))
+    answer = yitong("plan", mapping, write("forum.csv", WHOLE), "--out", tmp_path / "plans")
+    assert answer.exit_code == 2, answer.output
+    assert answer.stderr.startswith(f"mapping_refused: forum.toml, {key}: ")
+    assert len(answer.stderr.partition("→ ")[2]) > 10
+    assert "fc714c47" not in answer.output
+    assert not (tmp_path / "plans").exists()
+
+
+def test_a_place_that_cannot_be_written_ends_without_a_traceback(yitong, write, tmp_path):
+    """A full or closed disk is the operator's to cure, so it is told like any other fault."""
+    taken = write("plans", "a file, not a directory")
+    answer = yitong("plan", write("forum.toml", MAPPING), write("forum.csv", WHOLE), "--out", taken / "below")
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("file: ")
+    assert "→ " in answer.stderr
