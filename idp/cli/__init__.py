@@ -10,56 +10,46 @@ from importlib import import_module
 
 import click
 
-from idp.cli.checking import check
-from idp.cli.client_changes import clients_set
-from idp.cli.clients import clients_group
-from idp.cli.keys import keys
-from idp.cli.operations import audit_group, calibrate, db, deliveries
-from idp.cli.people import people
-from idp.cli.processes import serve, worker
-from idp.cli.terminal import Commands, House
+from idp.cli.terminal import Commands
 
-COMMANDS: tuple[click.Command, ...] = (
-    serve,
-    worker,
-    check,
-    db,
-    clients_group,
-    people,
-    keys,
-    deliveries,
-    audit_group,
-    calibrate,
+# Each is imported when it is called: a server starts without what only merges need, and the other way round.
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("serve", "idp.cli.serving", "serve"),
+    ("worker", "idp.cli.working", "worker"),
+    ("check", "idp.cli.checking", "check"),
+    ("db", "idp.cli.operations", "db"),
+    ("clients", "idp.cli.client_changes", "clients_group"),
+    ("people", "idp.cli.people", "people"),
+    ("keys", "idp.cli.keys", "keys"),
+    ("deliveries", "idp.cli.operations", "deliveries"),
+    ("audit", "idp.cli.operations", "audit_group"),
+    ("calibrate", "idp.cli.operations", "calibrate"),
+    ("merge", "idp.cli.merging", "merge"),
 )
+_PLACES = {name: (module, attribute) for name, module, attribute in COMMANDS}
 
 
 class Root(Commands):
-    """The whole command. `merge` is imported when used: its engine is an extra, and slow to load."""
+    """The whole command."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Every command's name."""
-        return sorted([*super().list_commands(ctx), "merge"])
+        return sorted(_PLACES)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
         """The command of that name, or None."""
-        if cmd_name == "merge":
-            found: click.Command = import_module("migration_tools.commands").merge
-            return found
-        return super().get_command(ctx, cmd_name)
+        if cmd_name not in _PLACES:
+            return None
+        module, attribute = _PLACES[cmd_name]
+        found: click.Command = getattr(import_module(module), attribute)
+        return found
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option(
     "--env-file", type=click.Path(exists=True, dir_okay=False), help="Settings, one YITONG_NAME=value a line."
 )
-@click.pass_context
-def main(ctx: click.Context, env_file: str | None) -> None:
+def main(env_file: str | None) -> None:
     """Yitong 一通: one login for every service of a city."""
     if env_file:
         os.environ["YITONG_ENV_FILE"] = env_file
-    ctx.obj = House()
-
-
-clients_group.add_command(clients_set)
-for _command in COMMANDS:
-    main.add_command(_command)

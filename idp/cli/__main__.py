@@ -2,4 +2,5 @@
 
 from idp.cli import main
 
-main(prog_name="yitong")
+if __name__ == "__main__":
+    main(prog_name="yitong")

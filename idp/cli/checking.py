@@ -15,9 +15,9 @@ from accounts.credentials import password as passwords
 from accounts.db import Statement
 from accounts.errors import AccountsError
 from idp import migrations
-from idp.adapters.systems.sandbox import SandboxInProduction
-from idp.cli.processes import outlets
-from idp.cli.terminal import REFUSED, House, Told, house, out, told
+from idp.cli.house import House, house
+from idp.cli.terminal import REFUSED, Told, out, told
+from idp.cli.working import outlets
 
 _LARGEST_SKEW = timedelta(seconds=5)
 _CLOCK = Statement(sa.select(sa.func.current_timestamp().label("now")))
@@ -50,7 +50,7 @@ def _probed(here: House, probe: Callable[[House], None]) -> Told | None:
         probe(here)
     except Told as problem:
         return problem
-    except (AccountsError, ValidationError, SandboxInProduction) as error:
+    except (AccountsError, ValidationError) as error:
         return told(error)
     return None
 

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from accounts.errors import Conflict
-from idp.cli.clients import LEGAL_BASES, check_division, known
-from idp.cli.terminal import MISUSED, House, Told, house, out
+from idp.cli.clients import LEGAL_BASES, check_division, clients_group, known
+from idp.cli.house import House, house
+from idp.cli.terminal import MISUSED, Told, out
 from idp.oidc import claims, clients
 from idp.oidc.clients import Client
 from idp.oidc.vocabulary import SIGNING_ALGORITHMS
@@ -16,7 +17,7 @@ from idp.oidc.vocabulary import SIGNING_ALGORITHMS
 _MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
 
 
-@click.command("set")
+@clients_group.command("set")
 @click.argument("client_id")
 @click.option("--name", help="What people read, in Chinese.")
 @click.option("--name-en", help="What people read, in English.")

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from accounts import divisions
 from accounts.db import Connection
-from idp.cli.terminal import MISUSED, House, Told, house, out
+from idp.cli.house import House, house
+from idp.cli.terminal import MISUSED, Told, out
 from idp.oidc import claims, clients, store
 from idp.oidc.secret import digest, new_secret
 from idp.oidc.vocabulary import AUTHENTICATION_METHODS, INITIAL_ACCESS_PREFIX, SIGNING_ALGORITHMS

@@ -10,7 +10,8 @@ import click
 
 from accounts.countersigning import countersign
 from accounts.resealing import Position, reseal
-from idp.cli.terminal import LATER, House, Told, err, house, interruptible, out
+from idp.cli.house import House, house
+from idp.cli.terminal import LATER, Told, err, interruptible, out
 from idp.resealing import SEALED
 from migration_tools.progress import shown
 

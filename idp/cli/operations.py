@@ -12,7 +12,8 @@ from rich.table import Table
 from accounts import audit
 from accounts.credentials import password as passwords
 from idp import migrations, outbox
-from idp.cli.terminal import House, Told, house, out
+from idp.cli.house import House, house
+from idp.cli.terminal import Told, out
 
 
 @click.group()

@@ -15,7 +15,8 @@ from accounts.identifiers import IdentifierKind, Mobile, parse
 from accounts.people import NaturalPerson, NewPerson
 from accounts.registration import Proof, Registration
 from idp import person_status
-from idp.cli.terminal import House, Told, house, out
+from idp.cli.house import House, house
+from idp.cli.terminal import Told, out
 from idp.person_status import ACTIVE
 
 _DOCUMENTS = (  # a phone is not a person, and an organisation's code is none of theirs

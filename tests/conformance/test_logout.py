@@ -10,7 +10,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey
 
-from idp.cli.processes import outlets
+from idp.cli.working import outlets
 from idp.fetcher import Fetched, Fetcher
 from idp.outbox import Worker, undelivered
 from tests.conformance.automation import Arrival

@@ -12,7 +12,7 @@ from accounts import audit
 from accounts.db import Statement
 from accounts.people import natural_persons
 from idp.cli import main
-from idp.cli.terminal import House
+from idp.cli.house import House
 from idp.oidc import clients
 from idp.oidc.models import clients as clients_table
 
@@ -32,7 +32,7 @@ CHANGES = {
     "clients invite": (("clients", "invite"), None, "administrator:client:invite"),
     "clients disable": (("clients", "disable", "library"), None, "administrator:client:disable"),
     "clients enable": (("clients", "enable", "library"), None, "administrator:client:enable"),
-    "people add": (("people", "add"), f"王秀英\n{NUMBER}\n\n{SECRET}\n{SECRET}\n", "person:account:open"),
+    "people add": (("people", "add"), f"王秀英\n{NUMBER}\n\n\n\n{SECRET}\n{SECRET}\n", "person:account:open"),
     "people disable": (("people", "disable", "--yes"), f"{NUMBER}\n", "person:account:disable"),
     "people enable": (("people", "enable", "--yes"), f"{NUMBER}\n", "person:account:enable"),
     "keys rotate": (("keys", "rotate"), None, "administrator:keys:rotate"),

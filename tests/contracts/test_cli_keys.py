@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from accounts import audit
 from accounts.db import Statement
 from accounts.vault import Vault
+from idp.cli.house import House
 from idp.cli.keys import keys
-from idp.cli.terminal import House
 from idp.resealing import SEALED
 from tests.contracts.conftest import vault_keys
 from tests.contracts.test_resealing import NEW, NOW, OLD, fill, stale

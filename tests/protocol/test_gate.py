@@ -8,7 +8,7 @@ import pytest
 
 import idp.oidc
 from idp import person_status
-from idp.cli.terminal import House
+from idp.cli.house import House
 from idp.oidc.gate import Refusal, may_act_alone, may_proceed
 from idp.oidc.grants import GRANTS
 from tests.protocol.desk import payload

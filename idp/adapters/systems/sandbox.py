@@ -10,6 +10,7 @@ import orjson
 import sqlalchemy as sa
 
 from accounts.db import Connection, Database, Statement, UtcDateTime, metadata, new_id
+from accounts.errors import AccountsError
 from accounts.identifiers import Mobile
 from accounts.vault import Vault
 
@@ -30,8 +31,10 @@ _NEWEST = Statement(
 )
 
 
-class SandboxInProduction(Exception):
+class SandboxInProduction(AccountsError):
     """The sandbox was asked for in production: messages would be shown to visitors instead of being sent."""
+
+    code = "sandbox_in_production"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class SandboxSms:
 
     def __init__(self, database: Database, vault: Vault, clock: Callable[[], datetime], *, environment: str) -> None:
         if environment == "production":
-            raise SandboxInProduction("choose a real SMS gateway in the settings")
+            raise SandboxInProduction
         self._database = database
         self._vault = vault
         self._clock = clock

@@ -1,11 +1,9 @@
-"""The processes of a deployment: the server, and the worker beside it."""
+"""The worker beside the server: what is delivered, sealed and removed while nobody waits for it."""
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -17,29 +15,12 @@ from accounts import audit
 from accounts.errors import Conflict, Unavailable
 from idp import housekeeping
 from idp.adapters.systems.sandbox import SandboxSms
-from idp.cli.terminal import MISUSED, House, Told, house
+from idp.cli.house import House, house
 from idp.fetcher import EVERYWHERE, Fetcher
 from idp.outbox import LogoutNotice, Outlets, Worker
 from idp.services import Services
 
 _SEAL_EVERY = 10.0
-
-
-@click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="The port to listen at.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
-@click.option("--threads", default=4, show_default=True, type=click.IntRange(1), help="Requests at a time per worker.")
-@house
-def serve(here: House, host: str, port: int, workers: int, threads: int) -> None:
-    """Serve logins. Put nginx in front: a naked port is not for the internet."""
-    if workers > 1 and here.services.database.dialect == "sqlite":
-        raise Told("one_worker_with_sqlite", "SQLite serves one process.", "Use --workers 1, or PostgreSQL.", MISUSED)
-    chosen = {"host": host, "port": port, "workers": workers, "blocking-threads": threads, "interface": "wsgi"}
-    options = [f"--{name}={value}" for name, value in chosen.items()]
-    # In place of this process: a server has no use for what only commands import, and each worker would carry it.
-    command = [sys.executable, "-m", "granian", *options, "wsgi:application"]
-    os.execv(sys.executable, command)  # noqa: S606 - our own command
 
 
 @click.command()
