@@ -78,15 +78,17 @@ def resident_mib(root_pid: int) -> float:
 
 
 @contextmanager
-def running(command: list[str], port: int, environment: Mapping[str, str], log: Path) -> Iterator[tuple[int, float]]:
-    """The server, accepting connections; yields its pid and the seconds it took to start."""
+def running(
+    command: list[str], port: int, environment: Mapping[str, str], log: Path, *, answers: str = ""
+) -> Iterator[tuple[int, float]]:
+    """The server, answering a GET of `answers`, or only connected to; its pid and the seconds until then."""
     begin = time.perf_counter()
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, env={**os.environ, **environment}, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        started = _wait_for(port, process, begin, log)
+        started = _wait_for(port, process, begin, log, answers)
         yield process.pid, started
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -96,17 +98,26 @@ def running(command: list[str], port: int, environment: Mapping[str, str], log: 
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], begin: float, log: Path) -> float:
+def _wait_for(port: int, process: subprocess.Popen[bytes], begin: float, log: Path, answers: str) -> float:
     while time.perf_counter() - begin < 60:
         if process.poll() is not None:
             sys.exit(f"the server stopped while starting; its log:\n{log.read_text()[-3000:]}")
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            _ask(port, answers)
         except OSError:
             time.sleep(0.01)
             continue
         return time.perf_counter() - begin
     sys.exit(f"the server did not start within 60 s; its log: {log}")
+
+
+def _ask(port: int, path: str) -> None:
+    """Raises OSError until the server is there: a socket may listen long before anybody behind it answers."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        if path:
+            connection.sendall(f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n".encode())
+            if not connection.recv(12).endswith(b"200"):
+                raise OSError("not there yet")
 
 
 @contextmanager
@@ -129,7 +140,7 @@ def peer(database_url: str, folder: Path) -> Iterator[tuple[Target, int, float]]
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=HERE / "peer", check=True)
     environment = {"PEER_DATABASE": database_url, "PEER_PLAN": json.dumps(plan), "NODE_ENV": "production"}
     command = pinned(SERVER_CORE, ["node", str(HERE / "peer" / "server.js")])
-    with running(command, port, environment, folder / "peer.log") as (pid, started):
+    with running(command, port, environment, folder / "peer.log", answers=target.jwks) as (pid, started):
         yield target, pid, started
 
 
