@@ -27,6 +27,8 @@ from accounts.statements import (
     UtcDateTime,
     insert_unless_present,
     metadata,
+    microseconds,
+    moment,
     new_id,
 )
 
@@ -42,6 +44,8 @@ __all__ = [
     "UtcDateTime",
     "insert_unless_present",
     "metadata",
+    "microseconds",
+    "moment",
     "new_id",
 ]
 

@@ -203,7 +203,7 @@ def sign_in_at_once(
     if here is None or here.sub is None or here.grant_id is None or not _is_done(services, c, asked, client, here):
         return None
     approval = _approval(here, asked, client, here.grant_id, here.sub)
-    code, spend, approved = authorization.approving(asked, approval, now)
+    code, spend, approved = authorization.approving(services.provider, asked, approval, now)
     joined = {"session_id": here.session.id, "client_id": client.client_id, "sub": here.sub, "first_at": now}
     if not c.redeem(_SIGN_IN, spend, record, prepared.row, prepared.event, approved, joined):
         return None
@@ -244,7 +244,7 @@ def _approve_silently(
     """The answer, or None when the session ended between the read and this statement."""
     sub = here.sub or subjects.subject_for(c, here.session.person_id, client.sector, now)
     approval = _approval(here, asked, client, here.grant_id or "", sub)
-    code, row = authorization.issue_code(asked, approval, now)
+    code, row = authorization.issue_code(services.provider, asked, approval, now)
     event = audit.row(
         "person:request:approve", now=now, person=approval.person_id, client=client.client_id, channel=WEB
     )

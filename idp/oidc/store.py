@@ -120,6 +120,12 @@ FIND_CODE = Statement(
     )
     .where(_requested.c.code_digest == _p("of_code"))
 )
+# The gate once more, in the statement itself: a code is spent without reading who it is for. A test holds it to
+# `may_proceed`.
+_person_is_active = sa.exists().where(
+    natural_persons.c.id == _requested.c.person_id, natural_persons.c.status == "active"
+)
+_grant_was_withdrawn = sa.exists().where(grants.c.id == _requested.c.grant_id, grants.c.withdrawn_at.is_not(None))
 _spend_code = (
     sa.update(_requested)
     .where(
@@ -127,6 +133,8 @@ _spend_code = (
         _requested.c.client_id == _p("of_client"),
         _requested.c.state == "approved",
         _requested.c.expires_at > _p("now"),
+        _person_is_active,
+        ~_grant_was_withdrawn,
     )
     .values(state="redeemed", redeemed_at=_p("now"))
 )

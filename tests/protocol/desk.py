@@ -249,7 +249,7 @@ class Desk:
                 sub=subjects.subject_for(c, self.person.id, registered.client.sector, now),
                 released=claims.granted(request.scopes, request.claims, registered.client),
             )
-            code, row = authorization.issue_code(request, approval, now)
+            code, row = authorization.issue_code(self.provider, request, approval, now)
             request_store.insert(c, row)
         return code
 

@@ -404,7 +404,7 @@ def test_denial_is_told(city):
 def test_silent_row_is_an_approval(city):
     """The row for the silent path is the row an open request has after its approval."""
     citizen, asked = city.citizen(), city.asks()
-    code, row = authorization.issue_code(asked, citizen.approval(asked), city.now())
+    code, row = authorization.issue_code(city.provider, asked, citizen.approval(asked), city.now())
     with city.database.transaction() as c:
         request_store.insert(c, row)
     status, tokens = city.token(code)

@@ -104,6 +104,20 @@ def test_no_caller_ignores_the_answer():
         assert not dropped, name
 
 
+@pytest.mark.parametrize("withdrawn", [False, True])
+@pytest.mark.parametrize("status", ["active", "disabled", "deceased", "merged", "closed"])
+def test_the_statement_that_spends_a_code_holds_the_same_gate(desk, status, withdrawn):
+    """A code is spent without reading whose it is, so its statement asks what the gate asks, and answers the same."""
+    client = desk.registers()
+    code = desk.code(client)
+    if withdrawn:
+        desk.withdraws()
+    desk.person_is(status)
+    is_open = may_proceed(client=client.client, person_status=status, grant_withdrawn=withdrawn) is None
+    assert (desk.exchanges(client, code).status == 200) is is_open
+    assert (len(desk.rows("access_tokens")) == 1) is is_open
+
+
 def test_disabling_and_enabling_is_felt_everywhere_at_once(desk):
     """One statement about a person closes every place, and the opposite one opens those that only look."""
     client = desk.registers()

@@ -18,13 +18,13 @@ from accounts import audit
 from accounts.db import Connection
 from idp.oidc import request_store, validation
 from idp.oidc.authorization_request import CODE_FOR, Approval, AuthorizationRequest, Event, State, next_state
+from idp.oidc.code import new_code
 from idp.oidc.errors import BadParameters, ProtocolError, RefusedToPerson
 from idp.oidc.keys import NotSignedByUs
 from idp.oidc.messages import FORM, NO_STORE, Headers, Parameters, Reply, Request
 from idp.oidc.provider import Provider
-from idp.oidc.secret import digest, new_secret
+from idp.oidc.secret import digest
 from idp.oidc.validation import AuthorizationError, ReplyTo
-from idp.oidc.vocabulary import CODE_PREFIX
 
 _ANSWER: Headers = (*NO_STORE, ("Referrer-Policy", "no-referrer"), ("X-Content-Type-Options", "nosniff"))
 _ADDRESS = ("client_id", "redirect_uri")
@@ -104,30 +104,32 @@ def approve(
     page: FormPostPage = plain_page,
 ) -> Reply:
     """The request is APPROVED and the answer carries its code. Raises RefusedToPerson if answered or too old."""
-    code, spend, event = approving(request, approval, now)
+    code, spend, event = approving(provider, request, approval, now)
     if not request_store.approve(c, spend, event):
         raise _answered()
     return success_reply(provider, request, code, page)
 
 
 def approving(
-    request: AuthorizationRequest, approval: Approval, now: datetime
+    provider: Provider, request: AuthorizationRequest, approval: Approval, now: datetime
 ) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """A code, what `request_store.APPROVE` is given, and the row for the audit: for one Redemption of a stored request.
 
     Nothing is stored by this call: whoever redeems answers with `success_reply`.
     """
-    code, answer = _answer(approval, now)
+    code, answer = _answer(provider, request, approval, now)
     event = audit.row("person:request:approve", now=now, person=approval.person_id, client=request.client_id)
     return code, {"request_id": request.id, "now": now, **answer}, event
 
 
-def issue_code(request: AuthorizationRequest, approval: Approval, now: datetime) -> tuple[str, dict[str, Any]]:
+def issue_code(
+    provider: Provider, request: AuthorizationRequest, approval: Approval, now: datetime
+) -> tuple[str, dict[str, Any]]:
     """A code and the whole row of an already APPROVED request, for one Redemption together with the session's touch.
 
     Nothing is stored by this call: whoever writes the row answers with `success_reply`.
     """
-    code, answer = _answer(approval, now)
+    code, answer = _answer(provider, request, approval, now)
     row = request_store.open_row(request) | {
         "state": next_state(State.OPEN, Event.APPROVE).value,
         "person_id": approval.person_id,
@@ -220,8 +222,11 @@ def _hint_reader(provider: Provider, now: datetime) -> validation.HintReader:
     return read
 
 
-def _answer(approval: Approval, now: datetime) -> tuple[str, dict[str, Any]]:
-    code = new_secret(CODE_PREFIX)
+def _answer(
+    provider: Provider, request: AuthorizationRequest, approval: Approval, now: datetime
+) -> tuple[str, dict[str, Any]]:
+    collect_by = now + CODE_FOR
+    code = new_code(provider.people.vault, request, approval, collect_by)
     return code, {
         "who": approval.person_id,
         "session": approval.session_id,
@@ -232,7 +237,7 @@ def _answer(approval: Approval, now: datetime) -> tuple[str, dict[str, Any]]:
         "methods": list(approval.authentication.amr),
         "level": approval.authentication.acr,
         "proven_at": approval.authentication.auth_time,
-        "collect_by": now + CODE_FOR,
+        "collect_by": collect_by,
     }
 
 

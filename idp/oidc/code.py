@@ -1,0 +1,104 @@
+"""The authorization code: a secret that carries, sealed, what it answers for.
+
+Whoever redeems it need not read the request first: the code opens, the checks are made, and one statement spends it.
+The row stays the only judge of whether it may be spent. What would make a code too long for an address is left in the
+row, and such a code carries nothing but itself (docs/decisions/0034-a-code-carries-its-request.md).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from accounts.db import microseconds, moment
+from accounts.errors import SealBroken
+from accounts.vault import Vault
+from idp.oidc.authorization_request import Approval, AuthorizationRequest
+from idp.oidc.keys import encoded
+from idp.oidc.secret import new_secret
+from idp.oidc.vocabulary import CODE_PREFIX
+
+IN_A_CODE = "authorization_code"  # the place of the seal; it lies in no table
+_LONGEST = 1200  # bytes of facts: a code of some 1,700 characters
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemable:
+    """What a code answers for, as it was when it was approved. Whether it still does, the row knows."""
+
+    id: str
+    client_id: str
+    redirect_uri: str
+    code_challenge: str | None
+    nonce: str | None
+    scopes: tuple[str, ...]
+    claims: Mapping[str, Any]
+    released: tuple[str, ...]
+    person_id: str
+    session_id: str | None
+    grant_id: str | None
+    sub: str
+    amr: tuple[str, ...]
+    acr: str | None
+    auth_time: datetime | None
+    expires_at: datetime
+
+
+def new_code(vault: Vault, request: AuthorizationRequest, approval: Approval, expires_at: datetime) -> str:
+    """A code nobody can guess or make, for this request with this approval."""
+    facts = orjson.dumps(_facts(request, approval, expires_at))
+    if len(facts) > _LONGEST:
+        return new_secret(CODE_PREFIX)
+    return CODE_PREFIX + encoded(vault.seal(facts.decode(), place=IN_A_CODE)).decode()
+
+
+def carried(vault: Vault, code: str) -> Redeemable | None:
+    """What the code carries, if we made it and it carries anything."""
+    try:
+        sealed = base64.b64decode(code.removeprefix(CODE_PREFIX) + "==", altchars=b"-_")
+        *texts, scopes, claims, released, amr, auth_time, expires_at = orjson.loads(vault.open(sealed, place=IN_A_CODE))
+        return _redeemable(texts, scopes, claims, released, amr, moment(auth_time), moment(expires_at))
+    except (SealBroken, binascii.Error, ValueError):  # none of ours, or one that another version made
+        return None
+
+
+def of_row(row: Any) -> Redeemable:
+    """The same from the request's row."""
+    texts = [getattr(row, name) for name in _TEXTS]
+    return _redeemable(texts, row.scopes, row.claims, row.released, row.amr, row.auth_time, row.expires_at)
+
+
+_TEXTS = (
+    "id", "client_id", "redirect_uri", "code_challenge", "nonce", "person_id", "session_id", "grant_id", "sub", "acr",
+)  # fmt: skip
+
+
+def _facts(request: AuthorizationRequest, approval: Approval, expires_at: datetime) -> list[Any]:
+    proven = approval.authentication
+    return [
+        *(request.id, request.client_id, request.redirect_uri, request.code_challenge, request.nonce),
+        *(approval.person_id, approval.session_id, approval.grant_id, approval.sub, proven.acr),
+        *(request.scopes, request.claims, approval.released, proven.amr),
+        *(microseconds(proven.auth_time), microseconds(expires_at)),
+    ]
+
+
+def _redeemable(
+    texts: list[Any], scopes: Any, claims: Any, released: Any, amr: Any, auth_time: Any, expires_at: Any
+) -> Redeemable:
+    known: dict[str, Any] = dict(zip(_TEXTS, texts, strict=True))
+    return Redeemable(
+        **known,
+        scopes=tuple(scopes),
+        claims=claims,
+        released=tuple(released),
+        amr=tuple(amr),
+        auth_time=auth_time,
+        expires_at=expires_at,
+    )
