@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -251,7 +251,9 @@ def protect(app: flask.Flask, services: Services) -> None:
 
     @app.before_request
     def begin() -> None:
-        flask.g.unit_of_work = UnitOfWork(services, _plain_request())
+        flask.g.unit_of_work = work = UnitOfWork(services, _plain_request())
+        if flask.request.method not in _SAFE_METHODS:  # only now: also a body we do not take is answered with a page
+            work.request = replace(work.request, body=flask.request.get_data())
         refuse_foreign_form(services.settings.origin)
         function = app.view_functions.get(flask.request.endpoint or "")
         if function is not None and rules_of(function).audience is Audience.SIGNED_IN:
@@ -282,7 +284,7 @@ def abandon() -> None:
 
 
 def _plain_request() -> Request:
-    """The request as the protocol reads it. The body is cached, so that Flask's form still finds it."""
+    """The request as the protocol reads it, without its body."""
     incoming = flask.request
     environ = incoming.environ
     headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"}
@@ -291,7 +293,6 @@ def _plain_request() -> Request:
         path=incoming.path,
         query=environ.get("QUERY_STRING", ""),
         headers=headers | {"content-type": environ.get("CONTENT_TYPE", "")},
-        body=b"" if incoming.method in _SAFE_METHODS else incoming.get_data(),
         source=incoming.remote_addr or "",
     )
 
