@@ -1,4 +1,4 @@
-"""The conformance suite's browser automation, as far as our configurations use it, over a browser without script.
+"""The conformance suite's browser automation, as far as our configurations use it, over a browser with one script.
 
 What is true here holds in the suite: URLs are matched with `*` for anything, a task whose URL does not match is skipped
 if optional and a failure otherwise, and a selector that finds nothing is a failure.
@@ -13,6 +13,8 @@ from tests.relying_party import Browser, Form, Page
 
 _TAG = re.compile(r"<[^>]+>")
 _BUTTON = re.compile(r"button\[value='([a-z_]+)'\]")
+_SCRIPT = re.compile(r'<script src="([^"]+)" nonce="([^"]+)" defer></script>')
+_SUBMITS = re.compile(r'^document\.getElementById\("([a-z-]+)"\)\.submit\(\);$', re.MULTILINE)
 
 Entry = dict[str, Any]
 
@@ -66,10 +68,23 @@ class Automation:
 
     def _arrival(self) -> Arrival:
         """A form that posts itself has done so, as any browser with script does."""
-        page, form = self._page, next(iter(self._page.forms), None)
-        if form is not None and page.text.count("document.forms[0].submit()") == 1:
+        page, form = self._page, self._posted_by_script()
+        if form is not None:
             return Arrival(form.action, "POST", form.fields)
         return Arrival(page.url, "GET", page.answer)
+
+    def _posted_by_script(self) -> Form | None:
+        """The form that the page's script submits: the script is there, and the page's policy lets it run."""
+        page = self._page
+        for path, nonce in _SCRIPT.findall(page.text):
+            assert f"script-src 'nonce-{nonce}'" in page.headers["Content-Security-Policy"]
+            script = self.browser.http.get(path, base_url=self.browser.city.issuer, buffered=True)
+            assert (script.status_code, script.mimetype) == (200, "text/javascript")
+            for name in _SUBMITS.findall(script.get_data(as_text=True)):
+                (form,) = page.forms
+                assert page.text.count(f'<form id="{name}" method="post"') == 1
+                return form
+        return None
 
     def _do(self, name: str, by: str, target: str, *more: Any) -> None:
         if name == "text":
