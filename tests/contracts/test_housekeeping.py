@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from datetime import timedelta
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -133,10 +135,11 @@ def test_sessions_go_with_their_clients_a_day_after_their_end(desk):
     for hours in (1, 1000):
         lifetimes = Lifetimes(timedelta(hours=1), timedelta(hours=hours))
         proven = Authentication(("pwd",), now, 2, 1)
+        prepared = sessions.prepare(
+            desk.person.id, proven, lifetimes, channel="web", user_agent="x", source=HOME, now=now
+        )
         with desk.database.transaction() as c:
-            made = sessions.open_session(
-                c, desk.person.id, proven, lifetimes, channel="web", user_agent="x", source=HOME, now=now
-            )
+            made = sessions.open_session(c, prepared)
             sessions.join_client(c, made.session.id, "fund", f"sub-{hours}", now)
     assert tidied(desk.database, "sessions", desk.clock.advance(hours=25)) == 0
     assert tidied(desk.database, "sessions", desk.clock.advance(minutes=1)) == 1
@@ -291,14 +294,16 @@ def test_a_table_that_cannot_be_tidied_now_does_not_end_the_job(tmp_path, clock)
 
 
 def plan(database, statement, **params):
-    """What the database would do, as it says itself."""
+    """What the database would do with what our driver sends, as it says itself."""
     compiled = statement.compiled(database.connection().dialect)
-    c = database.connection()
-    if database.dialect == "sqlite":
-        rows = c._run(f"EXPLAIN QUERY PLAN {compiled.text}", compiled.arguments(params)).fetchall()
-        return "\n".join(row[3] for row in rows)
-    c._run("SET enable_seqscan = off", [])
-    return "\n".join(row[0] for row in c._run(f"EXPLAIN {compiled.text}", compiled.arguments(params)).fetchall())
+    with closing(database.engine().raw_connection()) as pooled:
+        driver = pooled.driver_connection
+        if database.dialect == "sqlite":
+            rows = driver.execute(f"EXPLAIN QUERY PLAN {compiled.text}", compiled.arguments(params)).fetchall()
+            return "\n".join(row[3] for row in rows)
+        driver.execute("SET enable_seqscan = off")
+        rows = psycopg.RawCursor(driver).execute(f"EXPLAIN {compiled.text}", compiled.arguments(params)).fetchall()
+        return "\n".join(row[0] for row in rows)
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -30,8 +30,9 @@ def signs_in(city, person_id, *client_ids):
     """A session in which these clients take part; returns its handle."""
     now = city.clock()
     proven = Authentication(("pwd",), now, 3, 1)
+    prepared = sessions.prepare(person_id, proven, LONG, channel="web", user_agent=None, source=None, now=now)
     with city.database.transaction() as c:
-        opened = sessions.open_session(c, person_id, proven, LONG, channel="web", user_agent=None, source=None, now=now)
+        opened = sessions.open_session(c, prepared)
         for client_id in client_ids:
             sessions.join_client(c, opened.session.id, client_id, f"sub-at-{client_id}", now)
     return opened.handle
