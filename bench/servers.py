@@ -25,7 +25,7 @@ SERVER_CORE = "0"
 OTHER_CORE = "1"
 _TICK = os.sysconf("SC_CLK_TCK")
 
-FIRST = 4_900_000  # numbers that no loaded person has
+FIRST = 9_000_000  # numbers that no loaded person has, in a city of up to so many
 PERSONS = [Person(citizen_number(FIRST + i), f"correct horse {i} battery") for i in range(16)]
 REDIRECT_URI = "https://rp.example/callback"
 
