@@ -66,6 +66,13 @@ class Subject:
         held = self.do(units.tokens_for(self.target, self.jars[0], client=None, scope=units.SCOPE))
         self.token = held["access_token"]
 
+    def warm_up(self) -> None:
+        """Every path once, unmeasured: statements are prepared, code is compiled just in time, caches are filled."""
+        measured, self.seconds = self.seconds, 0.3
+        for act in self.paths().values():
+            act()
+        self.seconds = measured
+
     def do(self, unit: units.Unit) -> dict[str, str]:
         """Run one unit to its end and return what it returns."""
         results: list[dict[str, str]] = []
@@ -194,6 +201,7 @@ def main() -> None:
             subjects.append(Subject(theirs, their_pid, arguments.seconds))
         for subject in subjects:
             subject.prepare()
+            subject.warm_up()
         rounds = _rounds(subjects, arguments.rounds)
         under = tail_under_logins(subjects[0])
         _print(subjects, rounds)

@@ -13,6 +13,8 @@ import click
 from idp import settings
 from idp.cli.terminal import MISUSED, Told
 
+_IDLE = 600  # seconds, the longest there is: a thread takes its database connection and prepared statements with it
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
@@ -24,6 +26,13 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
     chosen = settings.load()
     if workers > 1 and chosen.database_url.get_secret_value().startswith("sqlite"):
         raise Told("one_worker_with_sqlite", "SQLite serves one process.", "Use --workers 1, or PostgreSQL.", MISUSED)
-    options = {"host": host, "port": port, "workers": workers, "blocking-threads": threads, "interface": "wsgi"}
+    options = {
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "interface": "wsgi",
+        "blocking-threads": threads,
+        "blocking-threads-idle-timeout": _IDLE,
+    }
     command = [sys.executable, "-m", "granian", *(f"--{name}={value}" for name, value in options.items())]
     os.execv(sys.executable, [*command, "wsgi:application"])  # noqa: S606 - our own command
