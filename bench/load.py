@@ -38,6 +38,8 @@ class Answer:
 
     def cookies(self) -> list[tuple[str, str]]:
         """Every cookie the answer sets, as name and value."""
+        if b"ookie: " not in self.headers:
+            return []
         lines = (line for line in self.headers.split(b"\r\n") if line.lower().startswith(b"set-cookie: "))
         pairs = (line[12:].split(b";", 1)[0].decode().split("=", 1) for line in lines)
         return [(name, value) for name, value in pairs]

@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import orjson
@@ -173,14 +174,19 @@ def signed_in(
 
 def _authorize_path(target: Target, verifier: str, client: str | None, scope: str) -> str:
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    return f"{_asking(target, client or target.confidential[0], scope)}&code_challenge={challenge}"
+
+
+@lru_cache
+def _asking(target: Target, client: str, scope: str) -> str:
+    """What is the same for every request of one client: the load shares its core with the database."""
     query = {
-        "client_id": client or target.confidential[0],
+        "client_id": client,
         "response_type": "code",
         "scope": scope,
         "redirect_uri": target.redirect_uri,
         "state": "s",
         "nonce": "n",
-        "code_challenge": challenge,
         "code_challenge_method": "S256",
     }
     if "offline_access" in scope:
