@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -29,7 +30,7 @@ class Home(Protocol):
         """That connection is broken."""
 
 
-class Connection:
+class Connection(ABC):
     """One thread's way to the database. In autocommit each call is its own transaction."""
 
     dialect: ClassVar[sa.Dialect]
@@ -66,30 +67,30 @@ class Connection:
         with self._database.transaction_of(self):
             return self._write_many(compiled, arguments)
 
+    @abstractmethod
     def redeem(self, redemption: Redemption, spend: Mapping[str, Any], *buys: Mapping[str, Any]) -> bool:
         """Whether this call was the one that spent it; what it buys is then written, otherwise nothing is.
 
         `spend` fills the UPDATE's parameters; each of `buys` is a whole row, in the order of the redemption's tables.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def begin(self) -> None:
         """Open a transaction that may write."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end(self, verb: str) -> None:
         """COMMIT or ROLLBACK."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Give the driver's connection back."""
-        raise NotImplementedError
 
-    def _fetch(self, compiled: Compiled, arguments: list[Any]) -> list[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _fetch(self, compiled: Compiled, arguments: list[Any]) -> list[Any]: ...
 
-    def _write(self, compiled: Compiled, arguments: list[Any]) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _write(self, compiled: Compiled, arguments: list[Any]) -> int: ...
 
-    def _write_many(self, compiled: Compiled, arguments: list[list[Any]]) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _write_many(self, compiled: Compiled, arguments: list[list[Any]]) -> int: ...

@@ -48,7 +48,7 @@ class SqliteConnection(Connection):
 
     def end(self, verb: str) -> None:
         """COMMIT or ROLLBACK."""
-        self._driver.execute(verb)
+        _told(self._driver.execute, verb)
 
     def close(self) -> None:
         """Give the driver's connection back."""

@@ -270,7 +270,7 @@ def by_names(names: Iterable[str]) -> tuple[Claim, ...]:
 def granted(scopes: Iterable[str], requested: RequestedClaims, client: CeilingOf) -> tuple[str, ...]:
     """What may be released for this request: what was asked, cut to the client's ceiling, in the catalogue's order.
 
-    Asking for more is no error (OpenID Connect Core §5.5): it is left out. See `beyond_ceiling` for what to log.
+    Asking for more is no error (OpenID Connect Core §5.5): it is left out.
     """
     if not requested:
         has_basis = bool(client.purpose and client.legal_basis)
@@ -289,17 +289,8 @@ def _granted_by_scope(
     return tuple(
         claim.name
         for claim in CLAIMS
-        if claim.scope in asked
-        and claim.scope in scopes
-        and claim.name in ceiling
-        and (has_basis or claim.sensitivity is not Sensitivity.SENSITIVE)
+        if claim.scope in asked and _is_under(claim, scopes, ceiling, has_basis=has_basis)
     )
-
-
-def beyond_ceiling(scopes: Iterable[str], requested: RequestedClaims, client: CeilingOf) -> tuple[str, ...]:
-    """The names of what was asked and left out: for the log, where an integrator's misunderstanding shows."""
-    asked = _asked(frozenset(scopes), requested)
-    return tuple(claim.name for claim in CLAIMS if claim.name in asked and not _may_have(client, claim))
 
 
 def within_ceiling(names: Iterable[str], client: CeilingOf) -> tuple[str, ...]:
@@ -330,13 +321,6 @@ def values(names: Iterable[str], facts: Facts) -> dict[str, Any]:
     """Each claim's value. A fact we do not know is left out, not null (OpenID Connect Core §5.3.2)."""
     found = {claim.name: claim.source(facts) for claim in by_names(names)}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def userinfo_claims(
-    released: Iterable[str], scopes: Iterable[str], requested: RequestedClaims | None, facts: Facts
-) -> dict[str, Any]:
-    """What UserInfo answers beside `sub`."""
-    return values(userinfo_names(released, scopes, requested), facts)
 
 
 def id_token_claims(released: Iterable[str], requested: RequestedClaims | None, facts: Facts) -> dict[str, Any]:
@@ -394,6 +378,11 @@ def _asked(scopes: frozenset[str], requested: RequestedClaims) -> frozenset[str]
 
 
 def _may_have(client: CeilingOf, claim: Claim) -> bool:
-    if claim.name not in client.claims_ceiling or claim.scope not in client.scopes:
+    return _is_under(claim, client.scopes, client.claims_ceiling, has_basis=bool(client.purpose and client.legal_basis))
+
+
+def _is_under(claim: Claim, scopes: tuple[str, ...], ceiling: tuple[str, ...], *, has_basis: bool) -> bool:
+    """Whether a client of these scopes and this ceiling may have it; what is sensitive needs a purpose and a basis."""
+    if claim.name not in ceiling or claim.scope not in scopes:
         return False
-    return claim.sensitivity is not Sensitivity.SENSITIVE or bool(client.purpose and client.legal_basis)
+    return has_basis or claim.sensitivity is not Sensitivity.SENSITIVE
