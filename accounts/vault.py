@@ -30,6 +30,18 @@ _TAG = 16
 _KEY_BYTES = 32
 
 
+class _Aead(Protocol):
+    """Authenticated encryption under one key."""
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes, /) -> bytes:
+        """Ciphertext and tag."""
+        ...
+
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes, /) -> bytes:
+        """The plaintext; raises InvalidTag."""
+        ...
+
+
 class _Profile(Protocol):
     """The primitives of one crypto profile."""
 
@@ -41,12 +53,8 @@ class _Profile(Protocol):
         """The hash under HMAC and HKDF."""
         ...
 
-    def encrypt(self, key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
-        """Ciphertext and tag."""
-        ...
-
-    def decrypt(self, key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes:
-        """The plaintext; raises InvalidTag."""
+    def aead(self, key: bytes) -> _Aead:
+        """The cipher under one key: expanded once, used by every thread."""
         ...
 
 
@@ -56,11 +64,8 @@ class _International:
     def hash(self) -> HashAlgorithm:
         return SHA256()
 
-    def encrypt(self, key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
-        return AESGCM(key).encrypt(nonce, plaintext, associated)
-
-    def decrypt(self, key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes:
-        return AESGCM(key).decrypt(nonce, sealed, associated)
+    def aead(self, key: bytes) -> _Aead:
+        return AESGCM(key)
 
 
 class _Gm:
@@ -69,15 +74,25 @@ class _Gm:
     def hash(self) -> HashAlgorithm:
         return SM3()
 
-    def encrypt(self, key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
-        encryptor = Cipher(algorithms.SM4(key), modes.GCM(nonce)).encryptor()
-        encryptor.authenticate_additional_data(associated)
-        return encryptor.update(plaintext) + encryptor.finalize() + encryptor.tag
+    def aead(self, key: bytes) -> _Aead:
+        return _Sm4Gcm(key)
 
-    def decrypt(self, key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes:
-        decryptor = Cipher(algorithms.SM4(key), modes.GCM(nonce, sealed[-_TAG:])).decryptor()
-        decryptor.authenticate_additional_data(associated)
-        return decryptor.update(sealed[:-_TAG]) + decryptor.finalize()
+
+class _Sm4Gcm:
+    """SM4-GCM (RFC 8998) with the calls of the library's AESGCM."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = algorithms.SM4(key)
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes, /) -> bytes:
+        encryptor = Cipher(self._cipher, modes.GCM(nonce)).encryptor()
+        encryptor.authenticate_additional_data(associated_data)
+        return encryptor.update(data) + encryptor.finalize() + encryptor.tag
+
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes, /) -> bytes:
+        decryptor = Cipher(self._cipher, modes.GCM(nonce, data[-_TAG:])).decryptor()
+        decryptor.authenticate_additional_data(associated_data)
+        return decryptor.update(data[:-_TAG]) + decryptor.finalize()
 
 
 PROFILES: tuple[_Profile, ...] = (_International(), _Gm())
@@ -94,9 +109,9 @@ class _KeyInProfile:
         self._purposes: dict[str, bytes] = {}
 
     @cached_property
-    def sealing(self) -> bytes:
-        """The key of the AEAD."""
-        return self._derive("seal", self.profile.key_length)
+    def sealing(self) -> _Aead:
+        """The AEAD under its own key."""
+        return self.profile.aead(self._derive("seal", self.profile.key_length))
 
     def digest(self, data: bytes, purpose: str) -> bytes:
         """HMAC of `data` under the purpose's own key: 32 bytes."""
@@ -147,14 +162,14 @@ class Vault:
         """The sealed text; it opens only with the same place, e.g. `natural_persons.attributes`."""
         key = self._current
         nonce = secrets.token_bytes(_NONCE)
-        sealed = key.profile.encrypt(key.sealing, nonce, plaintext.encode(), key.header + place.encode())
+        sealed = key.sealing.encrypt(nonce, plaintext.encode(), key.header + place.encode())
         return key.header + nonce + sealed
 
     def open(self, sealed: bytes, *, place: str) -> str:
         """The text that was sealed. Raises SealBroken: unknown key, another place, or a changed byte."""
         key, body = self._read(sealed)
         try:
-            opened = key.profile.decrypt(key.sealing, body[:_NONCE], body[_NONCE:], key.header + place.encode())
+            opened = key.sealing.decrypt(body[:_NONCE], body[_NONCE:], key.header + place.encode())
         except InvalidTag:
             raise SealBroken(detail=place) from None
         return opened.decode()

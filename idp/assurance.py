@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 HIGHEST_IAL = 4
 HIGHEST_AAL = 3
@@ -59,7 +60,7 @@ class Acr:
     aal: int
 
     def __str__(self) -> str:
-        return f"urn:yitong:ial{self.ial}:aal{self.aal}"
+        return _urn(self.ial, self.aal)
 
     def covers(self, asked: Acr) -> bool:
         """Whether this is at least as sure as `asked` on both axes."""
@@ -78,13 +79,13 @@ class Authentication:
     @property
     def acr(self) -> str:
         """The pair as clients read it."""
-        return str(Acr(self.ial, self.aal))
+        return _urn(self.ial, self.aal)
 
 
 def authentication(methods: Iterable[str], auth_time: datetime, ial: int) -> Authentication:
     """The value for a login with these methods (RFC 8176 names) by a person of this identity assurance."""
-    names = tuple(dict.fromkeys(methods))
-    return Authentication(amr(names), auth_time, ial, aal(names))
+    proven, level = _proven(tuple(methods))
+    return Authentication(proven, auth_time, ial, level)
 
 
 def amr(methods: Iterable[str]) -> tuple[str, ...]:
@@ -122,6 +123,15 @@ def meets_any(requested: Iterable[str], got: str) -> bool:
 def acr_values_supported() -> tuple[str, ...]:
     """Every pair, for discovery, weakest first."""
     return tuple(str(Acr(i, a)) for i in range(HIGHEST_IAL + 1) for a in range(1, HIGHEST_AAL + 1))
+
+
+def _urn(ial: int, aal: int) -> str:
+    return f"urn:yitong:ial{ial}:aal{aal}"
+
+
+@lru_cache(maxsize=256)  # every session of a city was opened with one of a few lists of methods
+def _proven(methods: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
+    return amr(methods), aal(methods)
 
 
 def _factors(names: Iterable[str]) -> frozenset[Factor]:

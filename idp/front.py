@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -111,15 +112,24 @@ class _Headers(Mapping[str, str]):
         self._environ = environ
 
     def __getitem__(self, name: str) -> str:
-        key = name.upper().replace("-", "_")
-        value: str = self._environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"]
+        value: str = self._environ[_environ_key(name)]
         return value
+
+    def get(self, name: str, otherwise: Any = None, /) -> Any:
+        """As Mapping has it, without an exception for each header that is absent."""
+        return self._environ.get(_environ_key(name), otherwise)
 
     def __iter__(self) -> Any:
         return (key[5:].lower().replace("_", "-") for key in self._environ if key.startswith("HTTP_"))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+@lru_cache(maxsize=256)  # the names are ours: no request brings one
+def _environ_key(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def _respond(reply: Reply, start_response: StartResponse, method: str) -> Iterable[bytes]:

@@ -243,6 +243,7 @@ TOKEN_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", 
 PROTOCOL_SCOPES = ("openid", "offline_access")
 
 _BY_NAME = {claim.name: claim for claim in CLAIMS}
+_BY_SCOPE = {scope: tuple(c.name for c in CLAIMS if c.scope == scope) for scope in {c.scope for c in CLAIMS}}
 
 
 def scopes_supported() -> tuple[str, ...]:
@@ -272,31 +273,30 @@ def granted(scopes: Iterable[str], requested: RequestedClaims, client: CeilingOf
 
     Asking for more is no error (OpenID Connect Core §5.5): it is left out.
     """
-    if not requested:
-        has_basis = bool(client.purpose and client.legal_basis)
-        return _granted_by_scope(tuple(scopes), client.scopes, client.claims_ceiling, has_basis)
-    asked = _asked(frozenset(scopes), requested)
-    return tuple(claim.name for claim in CLAIMS if claim.name in asked and _may_have(client, claim))
-
-
-@lru_cache(maxsize=4096)  # keyed by registered values only, so that no stranger fills it
-def _granted_by_scope(
-    asked: tuple[str, ...],
-    scopes: tuple[str, ...],
-    ceiling: tuple[str, ...],
-    has_basis: bool,  # noqa: FBT001 - a key
-) -> tuple[str, ...]:
-    return tuple(
-        claim.name
-        for claim in CLAIMS
-        if claim.scope in asked and _is_under(claim, scopes, ceiling, has_basis=has_basis)
-    )
+    return within_ceiling(_asked(scopes, requested), client)
 
 
 def within_ceiling(names: Iterable[str], client: CeilingOf) -> tuple[str, ...]:
     """Of what was released once, what the client may have today: its ceiling may have been lowered since."""
-    held = frozenset(names)
-    return tuple(claim.name for claim in CLAIMS if claim.name in held and _may_have(client, claim))
+    has_basis = bool(client.purpose and client.legal_basis)
+    return _under(frozenset(names), client.scopes, client.claims_ceiling, has_basis)
+
+
+@lru_cache(maxsize=4096)  # keyed by names of the catalogue and registered values: no stranger's word gets in
+def _under(
+    names: frozenset[str],
+    scopes: tuple[str, ...],
+    ceiling: tuple[str, ...],
+    has_basis: bool,  # noqa: FBT001 - a key
+) -> tuple[str, ...]:
+    """What is sensitive needs a purpose and a basis."""
+    return tuple(
+        claim.name
+        for claim in by_names(names)
+        if claim.name in ceiling
+        and claim.scope in scopes
+        and (has_basis or claim.sensitivity is not Sensitivity.SENSITIVE)
+    )
 
 
 def userinfo_names(
@@ -304,7 +304,8 @@ def userinfo_names(
 ) -> tuple[str, ...]:
     """Of what was released, what UserInfo answers: what a scope or the `userinfo` member asked for."""
     wanted, named = frozenset(scopes), (requested or {}).get("userinfo", {})
-    return tuple(c.name for c in by_names(released) if c.scope in wanted or (c.name in named and not c.only_by_scope))
+    rows = (_BY_NAME[name] for name in released if name in _BY_NAME)
+    return tuple(c.name for c in rows if c.scope in wanted or (c.name in named and not c.only_by_scope))
 
 
 def id_token_names(released: Iterable[str], requested: RequestedClaims | None = None) -> tuple[str, ...]:
@@ -312,14 +313,14 @@ def id_token_names(released: Iterable[str], requested: RequestedClaims | None = 
     named = (requested or {}).get("id_token", {})
     return tuple(
         c.name
-        for c in by_names(released)
-        if c.name in named and not c.only_by_scope and c.sensitivity is not Sensitivity.SENSITIVE
+        for c in by_names(name for name in released if name in named)
+        if not c.only_by_scope and c.sensitivity is not Sensitivity.SENSITIVE
     )
 
 
 def values(names: Iterable[str], facts: Facts) -> dict[str, Any]:
     """Each claim's value. A fact we do not know is left out, not null (OpenID Connect Core §5.3.2)."""
-    found = {claim.name: claim.source(facts) for claim in by_names(names)}
+    found = {name: _BY_NAME[name].source(facts) for name in names if name in _BY_NAME}
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -371,18 +372,8 @@ def _member(requested: RequestedClaims, name: str) -> Mapping[str, Any]:
     return requested.get("id_token", {}).get(name) or {}
 
 
-def _asked(scopes: frozenset[str], requested: RequestedClaims) -> frozenset[str]:
-    named = {name for member in requested.values() for name in member}
-    by_name = (claim.name for claim in CLAIMS if claim.name in named and not claim.only_by_scope)
-    return frozenset((*(claim.name for claim in CLAIMS if claim.scope in scopes), *by_name))
-
-
-def _may_have(client: CeilingOf, claim: Claim) -> bool:
-    return _is_under(claim, client.scopes, client.claims_ceiling, has_basis=bool(client.purpose and client.legal_basis))
-
-
-def _is_under(claim: Claim, scopes: tuple[str, ...], ceiling: tuple[str, ...], *, has_basis: bool) -> bool:
-    """Whether a client of these scopes and this ceiling may have it; what is sensitive needs a purpose and a basis."""
-    if claim.name not in ceiling or claim.scope not in scopes:
-        return False
-    return has_basis or claim.sensitivity is not Sensitivity.SENSITIVE
+def _asked(scopes: Iterable[str], requested: RequestedClaims) -> frozenset[str]:
+    """The names that a scope stands for, or that the parameter names; whose fact is `only_by_scope` needs the scope."""
+    by_scope = (name for scope in scopes for name in _BY_SCOPE.get(scope, ()))
+    by_name = (name for member in requested.values() for name in member)
+    return frozenset((*by_scope, *(c.name for c in by_names(by_name) if not c.only_by_scope)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -18,61 +18,44 @@ MAX_PARAMETERS = 100
 FORM = "application/x-www-form-urlencoded"
 Headers = tuple[tuple[str, str], ...]
 NO_STORE: Headers = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+Parameters = Mapping[str, str]
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class Parameters(Mapping[str, str]):
-    """Form or query parameters, parsed once. Empty values count as absent (RFC 6749 §3.1).
+def parameters(raw: str | bytes) -> Parameters:
+    """Form or query parameters, parsed once and not to be changed. Empty values count as absent (RFC 6749 §3.1).
 
     Raises BadParameters for a duplicate, a control character, broken UTF-8, too many fields or too many bytes:
     two readers of one ambiguous message would otherwise disagree about what it says.
     """
-
-    __slots__ = ("_values",)
-
-    def __init__(self, raw: str | bytes) -> None:
-        text = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape")
-        if len(text) > MAX_BODY:
-            raise BadParameters("the parameters exceed 64 kB; send fewer")
-        self._values = _parsed(text) if text else {}
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The names that carry a value."""
-        return frozenset(self._values)
+    text = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape")
+    if len(text) > MAX_BODY:
+        raise BadParameters("the parameters exceed 64 kB; send fewer")
+    return MappingProxyType(_parsed(_legible(text)) if text else {})
 
 
-def _parsed(text: bytes) -> dict[str, str]:
+def _parsed(text: str) -> dict[str, str]:
     values: dict[str, str] = {}
-    seen: set[str] = set()
-    pairs = text.split(b"&", MAX_PARAMETERS)
+    pairs = text.split("&", MAX_PARAMETERS)
     if len(pairs) > MAX_PARAMETERS:
         raise BadParameters("more than 100 parameters; send fewer")
     for pair in pairs:
         if not pair:
             continue
-        raw_name, _, raw_value = pair.partition(b"=")
-        name, value = _decoded(raw_name), _decoded(raw_value)
-        if name in seen:
+        name, _, value = pair.partition("=")
+        if "%" in pair or "+" in pair:
+            name, value = _decoded(name), _decoded(value)
+        if name in values:
             raise BadParameters(f"the parameter {_printable(name)} is repeated; send it once")
-        seen.add(name)
-        if value:
-            values[name] = value
-    return values
+        values[name] = value
+    return {name: value for name, value in values.items() if value}
 
 
-def _decoded(raw: bytes) -> str:
-    if b"+" in raw or b"%" in raw:
-        raw = unquote_to_bytes(raw.replace(b"+", b" "))
+def _decoded(text: str) -> str:
+    return _legible(unquote_to_bytes(text.replace("+", " ")))
+
+
+def _legible(raw: bytes) -> str:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -101,7 +84,7 @@ class Request:
     @cached_property
     def arguments(self) -> Parameters:
         """The query parameters."""
-        return Parameters(self.query)
+        return parameters(self.query)
 
     @cached_property
     def form(self) -> Parameters:
@@ -109,7 +92,7 @@ class Request:
         declared = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if declared != FORM:
             raise BadParameters(f"the Content-Type must be {FORM}")
-        return Parameters(self.body)
+        return parameters(self.body)
 
     @cached_property
     def cookies(self) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ from idp.oidc.authorization_request import CODE_FOR, Approval, AuthorizationRequ
 from idp.oidc.code import new_code
 from idp.oidc.errors import BadParameters, ProtocolError, RefusedToPerson
 from idp.oidc.keys import NotSignedByUs
-from idp.oidc.messages import FORM, NO_STORE, Headers, Parameters, Reply, Request
+from idp.oidc.messages import FORM, NO_STORE, Headers, Parameters, Reply, Request, parameters
 from idp.oidc.provider import Provider
 from idp.oidc.secret import digest
 from idp.oidc.validation import AuthorizationError, ReplyTo
@@ -31,7 +31,7 @@ _ANSWER: Headers = (*NO_STORE, ("Referrer-Policy", "no-referrer"), ("X-Content-T
 _ADDRESS = ("client_id", "redirect_uri")
 _ON_THE_WAY = ("response_mode", "state")
 _MOST_PAIRS = 200
-_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*", re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z0-9._~:/-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def _told_if_possible(provider: Provider, request: Request, error: BadParameters
     if request.method == "POST" and FORM not in request.headers.get("content-type", ""):
         return refused
     try:
-        legible = Parameters(_salvaged(raw))
+        legible = parameters(_salvaged(raw))
         client = validation.known_client(provider.clients, legible)
         return AuthorizationError(error, validation.reply_to(client, legible))
     except (BadParameters, RefusedToPerson):
@@ -273,8 +273,8 @@ def with_query(uri: str, fields: Iterable[tuple[str, str]]) -> str:
 
 
 def _quoted(value: str) -> str:
-    """The value as RFC 3986 has it in a query. A code is plain, and too long to be looked at byte by byte."""
-    return value if _UNRESERVED.fullmatch(value) else quote(value, safe="")
+    """The value as RFC 3986 §3.4 has it in a query. A code is plain, and too long to be looked at byte by byte."""
+    return value if _PLAIN.fullmatch(value) else quote(value, safe="")
 
 
 def _form_post(form: FormPost, page: FormPostPage) -> Reply:

@@ -1,0 +1,17 @@
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from idp.oidc.keys import concatenated
+
+HIGHEST = 2**256 - 1
+numbers = st.one_of(st.integers(1, HIGHEST), st.integers(1, 2**64))
+
+
+@given(numbers, numbers)
+@example(1, HIGHEST)
+@example(2**255, 2**255 - 1)
+@example(HIGHEST, 1)
+def test_r_and_s_keep_their_values_at_every_length(r, s):
+    """A short number is padded and a long one loses only DER's sign byte: 64 bytes that the library would write."""
+    assert concatenated(encode_dss_signature(r, s)) == r.to_bytes(32, "big") + s.to_bytes(32, "big")
