@@ -6,12 +6,14 @@ A unit may mark where its measured part begins, so that preparing a code does no
 
 from __future__ import annotations
 
+import re
 import selectors
 import socket
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 Unit = Generator[bytes, "Answer", None]
 
 
@@ -29,12 +31,8 @@ class Answer:
 
     def header(self, name: bytes) -> str:
         """The header's first value, or an empty string."""
-        marker = b"\r\n" + name.lower() + b": "
-        start = self.headers.lower().find(marker)
-        if start < 0:
-            return ""
-        start += len(marker)
-        return self.headers[start : self.headers.index(b"\r\n", start)].decode()
+        found = re.search(rb"\r\n" + name + rb": ([^\r]*)", self.headers, re.IGNORECASE)
+        return found[1].decode() if found else ""
 
     def cookies(self) -> list[tuple[str, str]]:
         """Every cookie the answer sets, as name and value."""
@@ -69,7 +67,7 @@ class _Lane:
     units: Callable[[], Unit]
     unit: Unit | None = None
     started: float = 0.0
-    received: bytearray = field(default_factory=bytearray)
+    received: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,26 +146,21 @@ def _receive(lane: _Lane) -> Answer | None:
     piece = lane.sock.recv(65536)
     if not piece:
         raise Unexpected("the server closed a keep-alive connection")
-    lane.received += piece
-    head_end = lane.received.find(b"\r\n\r\n")
-    if head_end < 0:
-        return None
-    head = bytes(lane.received[: head_end + 2])
-    body = _body(head, lane.received, head_end + 4)
-    if body is None:
-        return None
-    lane.received.clear()
-    return Answer(int(head[9:12]), head, body)
+    received = lane.received + piece if lane.received else piece
+    head_end = received.find(b"\r\n\r\n")
+    head = received[: head_end + 2]
+    body = None if head_end < 0 else _body(head, received, head_end + 4)
+    lane.received = received if body is None else b""
+    return None if body is None else Answer(int(head[9:12]), head, body)
 
 
-def _body(head: bytes, received: bytearray, start: int) -> bytes | None:
-    lower = head.lower()
-    at = lower.find(b"\r\ncontent-length: ")
-    if at >= 0:
-        length = int(lower[at + 18 : lower.index(b"\r\n", at + 2)])
-        return bytes(received[start : start + length]) if len(received) >= start + length else None
-    if b"\r\ntransfer-encoding: chunked" in lower:
-        return _dechunked(bytes(received[start:]))
+def _body(head: bytes, received: bytes, start: int) -> bytes | None:
+    length = _LENGTH.search(head)
+    if length is not None:
+        end = start + int(length[1])
+        return received[start:end] if len(received) >= end else None
+    if b"\r\ntransfer-encoding: chunked" in head.lower():
+        return _dechunked(received[start:])
     return b""
 
 

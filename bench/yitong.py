@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import servers
@@ -35,8 +36,9 @@ _BIN = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A PostgreSQL server with its own defaults for durability."""
+    """A PostgreSQL server with its own defaults for durability, reached over its socket as on any one machine."""
 
+    sockets: Path
     port: int
 
     def database(self, name: str) -> str:
@@ -58,7 +60,7 @@ class Cluster:
         sys.exit("PostgreSQL did not start within ten seconds")
 
     def _url(self, name: str) -> str:
-        return f"postgresql://yitong@127.0.0.1:{self.port}/{name}"
+        return f"postgresql://yitong@/{name}?host={quote(str(self.sockets))}&port={self.port}"
 
 
 @contextmanager
@@ -80,7 +82,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     options = ["-p", str(port), "-k", str(data), "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"]
     command = [*as_postgres, str(tool / "postgres"), "-D", str(data), *options]
     with running(pinned(OTHER_CORE, command), port, {}, folder / "postgres.log"):
-        made = Cluster(port)
+        made = Cluster(data, port)
         made.wait()
         yield made
 

@@ -218,6 +218,19 @@ def test_an_unreachable_database_says_so(tmp_path):
             Database(url).connection()
 
 
+def test_a_socket_is_an_address_too(postgres_url):
+    """PostgreSQL on the same machine is reached over its socket, by requests and by migrations alike."""
+    with psycopg.connect(postgres_url) as connection:
+        (folder,) = connection.execute("SHOW unix_socket_directories").fetchone()
+    url = sa.make_url(postgres_url)
+    address = f"postgresql://{url.username}@/{url.database}?host={folder.split(',')[0]}&port={url.port}"
+    local, where = Database(address), sa.text("SELECT inet_server_addr()")
+    assert local.connection().rows(Statement(sa.select(sa.literal(1).label("one")))) == [(1,)]
+    with local.engine().connect() as connection:
+        assert connection.execute(where).scalar() is None
+    local.close()
+
+
 def test_statements_are_counted(scratch_database):
     """A test can hold a request to its number of statements."""
     counted = []
