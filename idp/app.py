@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from idp import browser, dispatcher, errors, pages, routes
+from idp import dispatcher, errors, pages, protection, routes
 from idp.adapters.channels import CHANNELS
 from idp.adapters.channels.channel import Channel
 from idp.adapters.channels.web import WEB
@@ -18,6 +18,7 @@ from idp.pages import form_post, frame
 from idp.services import Services, build_services
 from idp.sessions import Lifetimes
 from idp.settings import Settings
+from idp.views import DeclaredFlask
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -47,14 +48,14 @@ def channels(settings: Settings) -> tuple[Channel, ...]:
     return tuple(web if channel is WEB else channel for channel in CHANNELS)
 
 
-def flask_app(services: Services) -> browser.DeclaredFlask:
+def flask_app(services: Services) -> DeclaredFlask:
     """The pages. Raises UndeclaredView for a view that does not say for whom it is."""
-    app = browser.DeclaredFlask("yitong", template_folder=str(_TEMPLATES), static_folder=None)
+    app = DeclaredFlask("yitong", template_folder=str(_TEMPLATES), static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY  # and no SECRET_KEY: there is no Flask session to open and sign
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
     app.extensions["yitong"] = services
     frame.install(app)
-    browser.protect(app, services)
+    protection.protect(app, services)
     errors.register(app)
     app.register_blueprint(routes.routes)
     for page in pages.PAGES:

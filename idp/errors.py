@@ -19,12 +19,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from accounts.errors import Busy, Throttled, Unavailable
-from idp import browser
-from idp.browser import ForeignForm, SignInFirst
+from idp import browser, protection
+from idp.browser import SignInFirst
 from idp.dispatcher import NotDue, OtherBrowser, RequestGone
 from idp.i18n import N_
 from idp.oidc.clients import Client
 from idp.oidc.errors import RefusedToPerson
+from idp.protection import ForeignForm
 from idp.services import unit_of_work
 
 _log = logging.getLogger("idp.errors")
@@ -211,7 +212,7 @@ def _throttled(error: Throttled) -> ResponseReturnValue:
 def _unavailable(error: Unavailable) -> ResponseReturnValue:
     code = "busy" if isinstance(error, Busy) else "unavailable"
     if code == "unavailable":
-        browser.abandon()
+        protection.abandon()
         _log.warning("unavailable code=%s", error.code)
     seconds = max(1, int(error.retry_after.total_seconds()))
     page = flask.render_template(
@@ -245,7 +246,7 @@ def _keep_allow(error: HTTPException, answer: Response) -> None:
 
 
 def _failed(error: Exception) -> ResponseReturnValue:
-    browser.abandon()
+    protection.abandon()
     log_id, trace = new_log_id(), error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -15,11 +15,11 @@ from werkzeug.security import safe_join
 
 from accounts.db import Statement
 from idp import browser, dispatcher, sessions
-from idp.browser import Audience, Csrf, view
 from idp.oidc import logout
 from idp.oidc.endpoints.end_session import signed_out_reply
 from idp.oidc.logout import LogoutRequest
 from idp.services import UnitOfWork, unit_of_work
+from idp.views import Audience, Csrf, view
 
 STATIC = Path(__file__).parent.parent / "static"
 _ALIVE = Statement(sa.select(sa.literal(1).label("one")))

@@ -11,7 +11,6 @@ from flask_babel import gettext
 from accounts import audit
 from accounts.audit import Recorded
 from idp import browser, sessions
-from idp.browser import Audience, Csrf, view
 from idp.i18n import N_
 from idp.oidc import consents
 from idp.oidc.clients import ClientCache
@@ -19,6 +18,7 @@ from idp.oidc.consents import Given, Manner
 from idp.pages.words import device, listed, masked, moment, named
 from idp.services import unit_of_work
 from idp.sessions import Session
+from idp.views import Audience, Csrf, view
 from idp.wording import CHANNELS, LEGAL_BASES, OUTCOMES
 
 account = flask.Blueprint("account", __name__)

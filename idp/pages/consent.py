@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from idp import browser, dispatcher
-from idp.browser import Audience, Csrf, view
 from idp.dispatcher import Due
 from idp.interaction import Step
 from idp.oidc import consents
@@ -18,6 +17,7 @@ from idp.oidc.consents import Manner
 from idp.pages.frame import speak
 from idp.pages.words import masked, named
 from idp.services import unit_of_work
+from idp.views import Audience, Csrf, view
 from idp.wording import LEGAL_BASES
 
 consent = flask.Blueprint("consent", __name__)

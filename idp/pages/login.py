@@ -12,13 +12,13 @@ from flask_babel import gettext
 from accounts.authentication import Authenticated
 from accounts.errors import NotProven
 from idp import browser, dispatcher
-from idp.browser import Audience, Csrf, view
 from idp.i18n import N_
 from idp.interaction import Step
 from idp.pages import skeletons
 from idp.pages.frame import speak
 from idp.pages.words import named
 from idp.services import unit_of_work
+from idp.views import Audience, Csrf, view
 
 login = flask.Blueprint("login", __name__)
 

@@ -6,9 +6,10 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from idp import i18n
-from idp.browser import Audience, Csrf, own_path, redirect_to_path, view
+from idp.browser import own_path, redirect_to_path
 from idp.pages.frame import LANGUAGE_COOKIE, VIEW_COOKIE, VIEWS
 from idp.services import unit_of_work
+from idp.views import Audience, Csrf, view
 
 preferences = flask.Blueprint("preferences", __name__)
 

@@ -6,9 +6,9 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from idp.adapters.systems import sandbox as messages
-from idp.browser import Audience, Csrf, view
 from idp.pages.words import moment
 from idp.services import unit_of_work
+from idp.views import Audience, Csrf, view
 
 sandbox = flask.Blueprint("sandbox", __name__)
 

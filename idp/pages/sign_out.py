@@ -6,9 +6,9 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from idp import browser, sessions
-from idp.browser import Audience, Csrf, view
 from idp.pages.words import named
 from idp.services import unit_of_work
+from idp.views import Audience, Csrf, view
 
 sign_out = flask.Blueprint("sign_out", __name__)
 

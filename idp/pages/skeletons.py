@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 import flask
 from markupsafe import escape
 
-from idp import browser
+from idp import protection
 from idp.pages import frame
 
 _MARK = f"fill-{secrets.token_hex(16)}-"  # nobody can write it into a name or an address that a page shows
@@ -31,8 +31,8 @@ def page(template: str, filled: Mapping[str, str], **values: Hashable) -> str:
     all_filled = {
         **filled,
         "return_to": frame.return_to(),
-        "csrf_token": browser.csrf_token(),
-        "csp_nonce": browser.csp_nonce(),
+        "csrf_token": protection.csrf_token(),
+        "csp_nonce": protection.csp_nonce(),
     }
     texts = {name: escape(value) for name, value in all_filled.items()}
     present = frozenset(name for name, text in texts.items() if text)

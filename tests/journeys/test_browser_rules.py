@@ -4,7 +4,8 @@ import flask
 import pytest
 
 from idp import app
-from idp.browser import Audience, Csrf, DeclaredFlask, UndeclaredView, own_path, rules_of, view
+from idp.browser import own_path
+from idp.views import Audience, Csrf, DeclaredFlask, UndeclaredView, rules_of, view
 from tests.builders import City
 from tests.relying_party import Browser, RelyingParty
 

@@ -1,0 +1,91 @@
+"""Views that say for whom they are and what proves a form to be ours: one that declares nothing does not register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import flask
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_View = TypeVar("_View", bound=Callable[..., Any])
+_RULES = "__yitong_view__"
+
+
+class Audience(StrEnum):
+    """For whom a view is."""
+
+    ANYONE = "anyone"  # who is there does not matter: errors, health, language, signed out
+    PERSON = "person"  # a person answering a client's request; `due` checks the request, the browser and the step
+    SIGNED_IN = "signed_in"  # a person with a session; the view never runs without one
+    RELYING_SYSTEM = "relying_system"  # sent here by a client through the browser; protocol checks apply
+
+
+class Csrf(StrEnum):
+    """What proves that a POST comes from our own page."""
+
+    FORM = "form"  # a hidden `csrf_token` field, and an Origin and Sec-Fetch-Site that do not say otherwise
+    READ_ONLY = "read_only"  # answers GET only and changes nothing
+    PROTOCOL = "protocol"  # a client may send it cross-site by specification; it changes nothing by itself
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRules:
+    """What a view declared. `role` is `none` until the console brings administrators' roles."""
+
+    audience: Audience
+    csrf: Csrf
+    role: str
+
+
+class UndeclaredView(Exception):
+    """A view has no declared audience, role and CSRF mode, or takes POST while declared read-only."""
+
+
+def view(*, audience: Audience, csrf: Csrf, role: str = "none") -> Callable[[_View], _View]:
+    """The decorated function may be registered as a view; put it below the route decorator.
+
+    Example::
+
+        @login.post("/login/<request_id>")
+        @view(audience=Audience.PERSON, csrf=Csrf.FORM)
+        def submit(request_id: str) -> ResponseReturnValue: ...
+
+    A view without it does not register: `create_app` raises UndeclaredView (DESIGN §4 rule 11).
+    """
+
+    def declare(function: _View) -> _View:
+        setattr(function, _RULES, ViewRules(audience, csrf, role))
+        return function
+
+    return declare
+
+
+def rules_of(function: Callable[..., Any]) -> ViewRules:
+    """What the view declared. Raises UndeclaredView when it declared nothing."""
+    rules = getattr(function, _RULES, None)
+    if not isinstance(rules, ViewRules):
+        raise UndeclaredView(f"{function.__module__}.{function.__qualname__} needs @view(audience=…, csrf=…)")
+    return rules
+
+
+class DeclaredFlask(flask.Flask):
+    """A Flask application in which an undeclared view cannot be registered."""
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Callable[..., Any] | None = None,
+        provide_automatic_options: bool | None = None,  # noqa: FBT001 - Flask's own signature
+        **options: Any,
+    ) -> None:
+        """The view answers at `rule`. Raises UndeclaredView where its declaration is missing or contradicts it."""
+        if view_func is not None:
+            rules = rules_of(view_func)
+            writes = set(options.get("methods") or ()) - SAFE_METHODS
+            if writes and rules.csrf is Csrf.READ_ONLY:
+                raise UndeclaredView(f"{rule} takes {', '.join(sorted(writes))} but is declared read-only")
+        super().add_url_rule(rule, endpoint, view_func, provide_automatic_options, **options)
