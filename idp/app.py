@@ -12,6 +12,7 @@ from idp.adapters.channels.channel import Channel
 from idp.adapters.channels.web import WEB
 from idp.front import Front
 from idp.oidc.endpoints.authorization import answers_by_form
+from idp.oidc.endpoints.paths import AUTHORIZATION
 from idp.oidc.machine import Machine
 from idp.oidc.messages import MAX_BODY, Reply, Request
 from idp.pages import form_post, frame
@@ -20,6 +21,7 @@ from idp.sessions import Lifetimes
 from idp.settings import Settings
 from idp.views import DeclaredFlask
 
+_ASKING = (*AUTHORIZATION.methods, "HEAD")
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
@@ -33,10 +35,11 @@ def serve(services: Services) -> Front:
     services = replace(services, form_post_page=form_post.page)
     machine = Machine(services.provider)
     handlers: dict[str, Callable[[Request], Reply | None]] = dict.fromkeys(machine.endpoints, machine.handle)
-    handlers["/authorize"] = _authorize(services)
+    handlers[AUTHORIZATION.path] = _authorize(services)
     return Front(
         handlers=handlers,
         fallback=flask_app(services).wsgi_app,
+        for_people=frozenset({AUTHORIZATION.path}),
         trusted_proxies=services.settings.proxies(),
     )
 
@@ -69,7 +72,7 @@ def _authorize(services: Services) -> Callable[[Request], Reply | None]:
     def handle(request: Request) -> Reply | None:
         """None for whatever needs a page: Flask asks again, and draws it. An answer by form_post is one, too."""
         try:
-            if answers_by_form(request):
+            if request.method not in _ASKING or answers_by_form(request):
                 return None
             return dispatcher.authorize(services, request, services.clock())
         except Exception:  # noqa: BLE001 - nothing was written, and the second attempt reports

@@ -22,18 +22,37 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _MOST_DIGITS = 20
+_TOO_LARGE = "the body exceeds 64 kB; send less"
 _WITHOUT_LENGTH = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
-_TOO_LARGE = {"error": "invalid_request", "error_description": "the body exceeds 64 kB"}
+
+
+class _BodyRefused(Exception):
+    """The body is given to nobody; `description` says why and what to do. `length` is what it claims to have."""
+
+    def __init__(self, status: int, length: int, description: str) -> None:
+        super().__init__(description)
+        self.status = status
+        self.length = length
+        self.description = description
 
 
 class Front:
-    """The WSGI application: each path it was given has one handler; one that answers None leaves it to Flask."""
+    """The WSGI application: each path it was given has one handler; one that answers None leaves it to Flask.
+
+    At a path `for_people` a body that is refused is answered with Flask's page, at every other with JSON.
+    """
 
     def __init__(
-        self, *, handlers: Mapping[str, Handler], fallback: Wsgi, trusted_proxies: tuple[Network, ...] = ()
+        self,
+        *,
+        handlers: Mapping[str, Handler],
+        fallback: Wsgi,
+        for_people: frozenset[str] = frozenset(),
+        trusted_proxies: tuple[Network, ...] = (),
     ) -> None:
         self._handlers = handlers
         self._fallback = fallback
+        self._for_people = for_people
         self._trusted = trusted_proxies
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -42,13 +61,21 @@ class Front:
         handler = self._handlers.get(environ["PATH_INFO"])
         if handler is None:
             return self._fallback(environ, start_response)
-        body = _body(environ)
-        if body is None:
-            return _respond(json_reply(413, _TOO_LARGE), start_response, "POST")
+        try:
+            body = _body(environ)
+        except _BodyRefused as refused:
+            return self._refuse(environ, start_response, refused)
         reply = handler(_request(environ, body))
         if reply is not None:
             return _respond(reply, start_response, environ["REQUEST_METHOD"])
-        environ["wsgi.input"] = BytesIO(body)
+        _hand_over(environ, BytesIO(body), len(body))
+        return self._fallback(environ, start_response)
+
+    def _refuse(self, environ: Environ, start_response: StartResponse, refused: _BodyRefused) -> Iterable[bytes]:
+        if environ["PATH_INFO"] not in self._for_people:
+            document = {"error": "invalid_request", "error_description": refused.description}
+            return _respond(json_reply(refused.status, document), start_response, "POST")
+        _hand_over(environ, BytesIO(), refused.length)
         return self._fallback(environ, start_response)
 
     def _source(self, environ: Environ) -> str:
@@ -80,16 +107,33 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _body(environ: Environ) -> bytes | None:
-    """The body, or None when it is larger than we read, whatever its Content-Length claims."""
+def _body(environ: Environ) -> bytes:
+    """The whole body. Raises _BodyRefused when it is larger than we read, or ends before it is whole (RFC 9112 §8)."""
     declared = environ.get("CONTENT_LENGTH") or ""
     if declared.isascii() and declared.isdigit():
-        length = int(declared) if len(declared) < _MOST_DIGITS else MAX_BODY + 1
-        return None if length > MAX_BODY else (environ["wsgi.input"].read(length) if length else b"")
+        return _declared_body(environ, int(declared) if len(declared) < _MOST_DIGITS else MAX_BODY + 1)
     if "HTTP_TRANSFER_ENCODING" not in environ:
         return b""
     body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
-    return None if len(body) > MAX_BODY else body
+    if len(body) > MAX_BODY:
+        raise _BodyRefused(413, len(body), _TOO_LARGE)
+    return body
+
+
+def _declared_body(environ: Environ, length: int) -> bytes:
+    if length > MAX_BODY:
+        raise _BodyRefused(413, length, _TOO_LARGE)
+    body: bytes = environ["wsgi.input"].read(length) if length else b""
+    if len(body) < length:
+        raise _BodyRefused(400, length, "the body is shorter than its Content-Length; send it again, whole")
+    return body
+
+
+def _hand_over(environ: Environ, body: BytesIO, length: int) -> None:
+    """Flask finds a body of that length, chunked or not; one that is not there it refuses itself, with a page."""
+    environ["wsgi.input"] = body
+    environ["CONTENT_LENGTH"] = str(length)
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
 
 
 def _request(environ: Environ, body: bytes) -> Request:

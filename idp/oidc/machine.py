@@ -48,7 +48,7 @@ class Machine:
             return Reply(204, b"", _PREFLIGHT)
         method = "GET" if request.method == "HEAD" else request.method
         if method not in endpoint.at.methods:
-            return Reply(405, b"", (("Allow", ", ".join(endpoint.at.methods)), *NO_STORE))
+            return _wrong_method(endpoint.at.methods)
         return self._guarded(endpoint.handle, request)
 
     def _guarded(self, handle: Callable[[Provider, Request, datetime], Reply], request: Request) -> Reply:
@@ -60,6 +60,13 @@ class Machine:
             return _unavailable(error)
         except Exception as error:  # noqa: BLE001 - the last net: an answer with a log id, never a traceback
             return _failed(error)
+
+
+def _wrong_method(allowed: tuple[str, ...]) -> Reply:
+    """405 with Allow (RFC 9110 §15.5.6)."""
+    listed = ", ".join(allowed)
+    document = {"error": "invalid_request", "error_description": f"this endpoint takes {listed} only"}
+    return json_reply(405, document, (("Allow", listed), *NO_STORE))
 
 
 def _unavailable(error: Unavailable) -> Reply:

@@ -56,6 +56,8 @@ def test_who_cannot_be_answered_is_shown_a_page(browser: Browser, housing: Relyi
         ("GET", "/no-such-page", 404, "not_found", "没有这个页面"),
         ("GET", "/account/sessions/end", 405, "method_not_allowed", "不能直接打开"),
         ("POST", "/preferences", 413, "too_large", "发来的内容太多"),
+        ("POST", "/authorize", 413, "too_large", "发来的内容太多"),
+        ("POST", "/end_session", 413, "too_large", "发来的内容太多"),
         ("GET", f"/continue/{RequestGone.__name__}", 410, "request_expired", "已经过时"),
     ],
 )
@@ -64,6 +66,26 @@ def test_what_http_refuses_is_told_in_its_own_words(browser: Browser, caplog, me
     page = browser.get(path) if method == "GET" else browser.post(path, {"view": "x" * 70_000})
     assert page.status == status
     assert says in told(page, code, caplog)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "FOO"])
+def test_a_request_for_a_login_is_asked_by_get_or_post_only(city: City, housing: RelyingParty, caplog, method: str):
+    """Whoever is signed in: any other method opens no request and is answered with no code (RFC 6749 §3.1)."""
+    browser = Browser(city)
+    browser.get(housing.start())
+    browser.log_in(city.person())
+    browser.agree()
+    reply = browser.http.open(housing.start(), base_url=city.issuer, method=method)
+    page = Page(reply.status_code, "/authorize", reply.get_data(as_text=True), reply.headers)
+    assert (page.status, set(page.headers["Allow"].split(", "))) == (405, {"GET", "HEAD", "POST", "OPTIONS"})
+    assert "不能直接打开" in told(page, "method_not_allowed", caplog)
+
+
+def test_options_at_authorize_offers_no_other_site_anything(city: City, housing: RelyingParty):
+    """It lists the methods, opens nothing and grants no CORS (RFC 9700 §2.6)."""
+    reply = Browser(city).http.open(housing.start(), base_url=city.issuer, method="OPTIONS")
+    assert (reply.status_code, reply.headers.get("Location")) == (200, None)
+    assert not [name for name, _ in reply.headers if name.lower().startswith("access-control")]
 
 
 def test_guessing_and_another_browser_are_told(city: City, browser: Browser, housing: RelyingParty, caplog):

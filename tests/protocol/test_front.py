@@ -18,9 +18,14 @@ class Door:
     """A front whose handlers remember what they were asked."""
 
     def __init__(self, reply=None, trusted=()):
-        self.asked, self.fell_back = [], []
+        self.asked, self.fell_back, self.handed_over = [], [], []
         self.reply = reply or Reply(200, b"hello", (("Content-Type", "text/plain"),))
-        self.front = Front(handlers={"/token": self._handle}, fallback=self._fallback, trusted_proxies=trusted)
+        self.front = Front(
+            handlers=dict.fromkeys(("/token", "/authorize"), self._handle),
+            fallback=self._fallback,
+            for_people=frozenset({"/authorize"}),
+            trusted_proxies=trusted,
+        )
 
     def _handle(self, request):
         self.asked.append(request)
@@ -28,6 +33,7 @@ class Door:
 
     def _fallback(self, environ, start_response):
         self.fell_back.append((environ["REMOTE_ADDR"], environ["wsgi.input"].read(100)))
+        self.handed_over.append((environ.get("CONTENT_LENGTH"), environ.get("HTTP_TRANSFER_ENCODING")))
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b"fallback"]
 
@@ -101,6 +107,25 @@ def test_a_handler_that_answers_nothing_leaves_the_body_to_the_fallback():
     assert door.fell_back == [("198.51.100.7", b"a=b")]
 
 
+def test_a_chunked_body_that_was_read_reaches_the_fallback_with_its_length():
+    """Flask, which reads no chunks, finds the same body: a page must not depend on how a request was cut."""
+    door, chunked = Door(reply=Reply(0)), {"CONTENT_LENGTH": None, "HTTP_TRANSFER_ENCODING": "chunked"}
+    door.knock(**chunked, **{"wsgi.input": BytesIO(b"a=b")})
+    assert (door.fell_back, door.handed_over) == ([("198.51.100.7", b"a=b")], [("3", None)])
+
+
+@pytest.mark.parametrize("path", ["/token", "/authorize"])
+def test_a_body_that_ends_too_early_is_given_to_nobody(path):
+    """Half a form says something else than the whole: it is refused, with JSON or with Flask's page."""
+    door = Door()
+    answer = door.knock(path=path, CONTENT_LENGTH="300", **{"wsgi.input": BytesIO(b"grant_type=refresh_token")})
+    assert door.asked == []
+    if path == "/token":
+        assert (answer["status"], json.loads(answer["body"])["error"]) == (400, "invalid_request")
+    else:
+        assert (door.fell_back, door.handed_over) == ([("198.51.100.7", b"")], [("300", None)])
+
+
 class Endless:
     """A body that never ends, and knows how much of it was read."""
 
@@ -132,6 +157,19 @@ def test_a_chunked_body_is_capped_while_it_is_read():
     assert answer["status"] == 413
     assert body.read_so_far == MAX_BODY + 1
     assert door.asked == []
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_where_people_look_too_large_a_body_is_flasks_to_refuse(chunked):
+    """It gets a length that Flask refuses, and nothing of the body."""
+    door, endless = Door(), Endless()
+    length = {"CONTENT_LENGTH": None, "HTTP_TRANSFER_ENCODING": "chunked"} if chunked else {"CONTENT_LENGTH": "70000"}
+    assert door.knock(path="/authorize", **length, **{"wsgi.input": endless})["body"] == b"fallback"
+    assert door.asked == []
+    assert door.fell_back == [("198.51.100.7", b"")]
+    (told,) = door.handed_over
+    assert int(told[0]) > MAX_BODY
+    assert told[1] is None
 
 
 def test_a_short_chunked_body_arrives():
@@ -261,6 +299,8 @@ def test_a_wrong_method_is_told_the_right_ones(served, method, path, allow):
     answer = served.knock(method=method, path=path)
     assert answer["status"] == 405
     assert answer["headers"]["Allow"] == allow
+    if method != "HEAD":
+        assert json.loads(answer["body"])["error_description"] == f"this endpoint takes {allow} only"
 
 
 @pytest.mark.parametrize(

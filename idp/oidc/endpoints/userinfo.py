@@ -50,7 +50,9 @@ def _token(request: Request) -> str:
         raise InvalidRequest("the access token was sent twice", headers=_challenge("invalid_request"))
     token = held or in_form
     if token is None:
-        raise InvalidToken("", headers=(("WWW-Authenticate", _REALM),))
+        raise InvalidToken(
+            "the access token is missing; send it as Authorization: Bearer", headers=(("WWW-Authenticate", _REALM),)
+        )
     return token
 
 
