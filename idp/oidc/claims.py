@@ -299,6 +299,11 @@ def _under(
     )
 
 
+def scopes_within_ceiling(scopes: Iterable[str], client: CeilingOf) -> tuple[str, ...]:
+    """The same of scopes: of what was given once, what the client is registered for today."""
+    return tuple(scope for scope in scopes if scope in client.scopes)
+
+
 def userinfo_names(
     released: Iterable[str], scopes: Iterable[str], requested: RequestedClaims | None = None
 ) -> tuple[str, ...]:

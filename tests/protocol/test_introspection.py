@@ -66,6 +66,25 @@ def test_a_resource_server_sees_everybodys(desk):
     assert desk.introspects(resource, desk.tokens(owner, OFFLINE)["access_token"]).json["client_id"] == "fund"
 
 
+@pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
+def test_a_lowered_ceiling_is_told_at_once(desk, kind):
+    """A resource server hears what the token is good for today, by the rule that refreshing and UserInfo follow."""
+    registered = desk.registers()
+    token = desk.tokens(registered, (*OFFLINE, "profile", "phone"))[kind]
+    desk.changes(registered, scopes=("openid", "offline_access", "profile"))
+    assert desk.introspects(registered, token).json["scope"] == "openid offline_access profile"
+    desk.changes(registered, scopes=("reports.read",))
+    assert desk.introspects(registered, token).json == DEAD
+
+
+def test_a_machines_token_obeys_its_ceiling_too(desk):
+    """A token of client_credentials loses the scope its client has lost."""
+    registered = desk.registers(scopes=("openid", "reports.read", "reports.write"))
+    token = desk.asks(registered, "/token", grant_type="client_credentials").json["access_token"]
+    desk.changes(registered, scopes=("openid", "reports.read"))
+    assert desk.introspects(registered, token).json["scope"] == "reports.read"
+
+
 @pytest.mark.parametrize("value", ["true", 1, "yes", {"a": 1}, None])
 def test_only_true_makes_a_resource_server(desk, value):
     """A registration that says something like true has not said it."""

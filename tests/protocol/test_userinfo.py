@@ -226,3 +226,12 @@ def test_a_lowered_ceiling_holds_for_tokens_that_are_out(desk):
     assert "phone_number" in desk.userinfo(token).json
     desk.changes(registered, claims_ceiling=("name", "birthdate"))
     assert set(desk.userinfo(token).json) == {"sub", "name", "birthdate"}
+
+
+def test_a_client_that_lost_openid_has_no_userinfo(desk):
+    """The scope that opens this endpoint is under the ceiling like every other."""
+    registered = desk.registers()
+    token = desk.tokens(registered, ("openid", "profile"))["access_token"]
+    desk.changes(registered, scopes=("profile",))
+    answer = desk.userinfo(token)
+    assert (answer.status, answer.error) == (403, "insufficient_scope")

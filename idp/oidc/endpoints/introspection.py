@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from idp.oidc import store
+from idp.oidc import claims, store
 from idp.oidc.clients import Client
 from idp.oidc.endpoints.token import client_of
 from idp.oidc.errors import InvalidRequest, UnauthorizedClient
@@ -28,9 +28,13 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
         raise InvalidRequest("token is missing")
     statement = store.FIND_REFRESH_TOKEN if token.startswith(REFRESH_PREFIX) else store.FIND_ACCESS_TOKEN
     row = provider.database.connection().one(statement, of_token=digest(token))
-    if row is None or not _may_see(client, row) or not _is_alive(provider, row, now):
+    holder = None if row is None else provider.clients.get(row.client_id)
+    if row is None or holder is None or not _may_see(client, row) or not _is_alive(holder, row, now):
         return json_reply(200, _INACTIVE)
-    return json_reply(200, _described(provider, row, statement is store.FIND_ACCESS_TOKEN))
+    scopes = claims.scopes_within_ceiling(row.scopes, holder)
+    if row.scopes and not scopes:  # nothing it was given for is left: refreshing refuses it, too
+        return json_reply(200, _INACTIVE)
+    return json_reply(200, _described(provider, row, scopes, statement is store.FIND_ACCESS_TOKEN))
 
 
 def _may_see(client: Client, row: Any) -> bool:
@@ -38,11 +42,8 @@ def _may_see(client: Client, row: Any) -> bool:
     return row.client_id == client.client_id or client.metadata.get("resource_server") is True
 
 
-def _is_alive(provider: Provider, row: Any, now: datetime) -> bool:
+def _is_alive(holder: Client, row: Any, now: datetime) -> bool:
     if row.revoked_at is not None or now >= row.expires_at or getattr(row, "used_at", None) is not None:
-        return False
-    holder = provider.clients.get(row.client_id)
-    if holder is None:
         return False
     if row.person_id is None:
         return may_act_alone(holder) is None
@@ -50,13 +51,18 @@ def _is_alive(provider: Provider, row: Any, now: datetime) -> bool:
     return may_proceed(client=holder, person_status=row.person_status, grant_withdrawn=withdrawn) is None
 
 
-def _described(provider: Provider, row: Any, is_access: bool) -> dict[str, Any]:  # noqa: FBT001 - a fact of the row
+def _described(
+    provider: Provider,
+    row: Any,
+    scopes: tuple[str, ...],
+    is_access: bool,  # noqa: FBT001 - a fact of the row
+) -> dict[str, Any]:
     document: dict[str, Any] = {
         "active": True,
         "iss": provider.issuer,
         "client_id": row.client_id,
         "sub": row.sub,
-        "scope": " ".join(row.scopes),
+        "scope": " ".join(scopes),
         "iat": int(row.issued_at.timestamp()),
         "exp": int(row.expires_at.timestamp()),
     }

@@ -34,8 +34,10 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
     )
     if refusal is not None:
         raise _invalid()
-    if OPENID not in row.scopes:
-        raise InsufficientScope("the token was not issued for openid", headers=_challenge("insufficient_scope"))
+    if OPENID not in claims.scopes_within_ceiling(row.scopes, client):
+        raise InsufficientScope(
+            "the token is not good for openid; ask for it at /authorize", headers=_challenge("insufficient_scope")
+        )
     names = claims.within_ceiling(row.claims, client)
     return json_reply(200, {"sub": row.sub, **claims.values(names, _facts(provider, client, row, now))})
 

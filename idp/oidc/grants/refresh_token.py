@@ -80,7 +80,7 @@ def _narrowed(given: tuple[str, ...], asked: str | None) -> tuple[str, ...]:
 
 def _within(client: Client, scopes: tuple[str, ...]) -> tuple[str, ...]:
     """What the client is registered for today; its successor keeps what the person gave."""
-    left = tuple(scope for scope in scopes if scope in client.scopes)
+    left = claims.scopes_within_ceiling(scopes, client)
     if not left:
         raise InvalidScope("the client is not registered for any of these scopes any more")
     return left
