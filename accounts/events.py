@@ -72,6 +72,7 @@ EVENTS: tuple[Event, ...] = (
     Event("administrator:client:enable", "恢复了接入系统", "A relying system was enabled again"),
     Event("administrator:client:invite", "发出了接入登记邀请", "An invitation to register a system was made"),
     Event("administrator:secret:rotate", "更换了系统密钥", "A relying system's secret was replaced"),
+    Event("administrator:secret:end", "停用了旧的系统密钥", "A relying system's old secret was ended"),
     Event("administrator:keys:rotate", "更换了签名密钥", "The signing keys were rotated"),
     Event("administrator:vault:reseal", "更换了加密密钥", "Sealed data moved to a new key"),
     Event("administrator:schema:change", "变更了数据库结构", "The database's schema was changed"),

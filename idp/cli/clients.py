@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from accounts import divisions
 from accounts.db import Connection
@@ -96,11 +96,12 @@ def clients_add(here: House, /, client_id: str, scopes: tuple[str, ...], **told:
 @clients_group.command("list")
 @house
 def clients_list(here: House) -> None:
-    """Every relying system."""
-    table = Table("client_id", "名称 name", "basis", "scopes", "status")
+    """Every relying system; `clients show` tells the rest of one."""
+    # A name in Chinese is one word of wide characters: folded it stays whole, which the usual ellipsis does not.
+    table = Table(Column("client_id", no_wrap=True), Column("名称 name", overflow="fold"), "basis", "status")
     with here.transaction() as c:
         for client in clients.every(c):
-            table.add_row(client.client_id, client.name, client.legal_basis, " ".join(client.scopes), client.status)
+            table.add_row(client.client_id, client.name, client.legal_basis, client.status)
     out.print(table)
 
 
@@ -111,6 +112,7 @@ def clients_show(here: House, client_id: str) -> None:
     """Everything that is registered of CLIENT_ID, without its secrets."""
     with here.transaction() as c:
         row = known(c, client_id).row()
+        row["old_secret_live"] = row["previous_secret_digest"] is not None
     for name in (name for name in row if not name.endswith("_digest")):
         value = " ".join(row[name]) if isinstance(row[name], list) else row[name]
         out.print(f"{name:<36}{'' if value is None else value}", highlight=False, markup=False, soft_wrap=True)
@@ -120,11 +122,28 @@ def clients_show(here: House, client_id: str) -> None:
 @click.argument("client_id")
 @house
 def clients_secret(here: House, client_id: str) -> None:
-    """Give CLIENT_ID a new secret, shown this once; the old one works until the next change."""
+    """Give CLIENT_ID a new secret, shown this once; the old one works until the next, or `end-old-secret`."""
     with here.transaction() as c:
-        secret = clients.rotate_secret(c, known(c, client_id), now=here.now)
+        client = known(c, client_id)
+        if not client.has_secret:
+            cause = f"The client proves itself by {client.token_endpoint_auth_method}: a secret would open nothing."
+            raise Told("no_secret", cause, "See token_endpoint_auth_method in `yitong clients show`.")
+        secret = clients.rotate_secret(c, client, now=here.now)
         here.record(c, "administrator:secret:rotate", client=client_id)
     out.print(secret, highlight=False)
+
+
+@clients_group.command("end-old-secret")
+@click.argument("client_id")
+@house
+def clients_end_old_secret(here: House, client_id: str) -> None:
+    """End the secret that CLIENT_ID had before its newest, at once: when all of it has changed over, or it leaked."""
+    with here.transaction() as c:
+        ended = clients.end_old_secret(c, known(c, client_id), now=here.now)
+        if ended:
+            here.record(c, "administrator:secret:end", client=client_id)
+    told = "the old secret opens nothing any more" if ended else "there was no old secret; nothing was changed"
+    out.print(f"{client_id}: {told}", highlight=False)
 
 
 @clients_group.command("invite")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from accounts import audit
 from accounts.credentials import password as passwords
@@ -81,7 +81,7 @@ def audit_verify(here: House) -> None:
 @house
 def deliveries(here: House, most: int) -> None:
     """Who has not been told yet, and why."""
-    table = Table("since", "kind", "client", "tries", "next", "last error")
+    table = Table("since", "kind", Column("client", overflow="fold"), "tries", "next", "last error")
     with here.transaction() as c:
         for row in outbox.undelivered(c, most):
             when = "given up" if row.failed_at else f"{row.next_attempt_at:%H:%M:%S}"

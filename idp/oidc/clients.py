@@ -68,6 +68,11 @@ class Client:
     updated_at: datetime
 
     @property
+    def has_secret(self) -> bool:
+        """Whether it proves itself by one; otherwise it has a key, or nothing."""
+        return self.token_endpoint_auth_method not in (NONE, PRIVATE_KEY_JWT)
+
+    @property
     def is_public(self) -> bool:
         """Whether the client holds no secret and no key (RFC 6749 §2.1)."""
         return self.token_endpoint_auth_method == NONE
@@ -244,10 +249,11 @@ def rotate_secret(c: Connection, client: Client, *, now: datetime) -> str:
     return secret
 
 
-def end_old_secret(c: Connection, client: Client, *, now: datetime) -> None:
-    """Only the newest secret is live."""
-    c.execute(store.END_OLD_SECRET, of_client=client.client_id, now=now)
+def end_old_secret(c: Connection, client: Client, *, now: datetime) -> bool:
+    """Only the newest secret is live, in every process within a second. False if it was the only one before."""
+    ended = c.execute(store.END_OLD_SECRET, of_client=client.client_id, now=now) == 1
     store.clients_changed(c)
+    return ended
 
 
 def read(c: Connection, client_id: str) -> Client | None:

@@ -36,7 +36,7 @@ ROTATE_SECRET = Statement(
 )
 END_OLD_SECRET = Statement(
     sa.update(clients)
-    .where(clients.c.client_id == _p("of_client"))
+    .where(clients.c.client_id == _p("of_client"), clients.c.previous_secret_digest.is_not(None))
     .values(previous_secret_digest=None, updated_at=_p("now"))
 )
 CHANGE_CLIENT_STATUS = Statement(

@@ -9,7 +9,8 @@ from idp.cli import main
 from tests.architecture.tracked import text_of, tracked
 
 ROOT = Path(__file__).parents[2]
-NAMED = re.compile(r"`(?:\.venv/bin/python -m idp\.cli|yitong) ((?:[a-z]+ )*[a-z]+)")
+WORD = r"[a-z]+(?:-[a-z]+)*"
+NAMED = re.compile(rf"`(?:\.venv/bin/python -m idp\.cli|yitong) ((?:{WORD} )*{WORD})")
 
 
 def commands(group=main, path=()):

@@ -15,6 +15,7 @@ from idp.cli import main
 from idp.cli.house import House
 from idp.oidc import clients
 from idp.oidc.models import clients as clients_table
+from idp.oidc.secret import digest
 
 NUMBER = "510502189103150020"
 SECRET = "lantern-river-orange-47"
@@ -29,6 +30,7 @@ CHANGES = {
     "clients add": (ADD, None, "administrator:client:create"),
     "clients set": (("clients", "set", "library", "--name", "书馆"), None, "administrator:client:change"),
     "clients secret": (("clients", "secret", "library"), None, "administrator:secret:rotate"),
+    "clients end-old-secret": (("clients", "end-old-secret", "library"), None, "administrator:secret:end"),
     "clients invite": (("clients", "invite"), None, "administrator:client:invite"),
     "clients disable": (("clients", "disable", "library"), None, "administrator:client:disable"),
     "clients enable": (("clients", "enable", "library"), None, "administrator:client:enable"),
@@ -43,7 +45,11 @@ READS = {
     "audit verify", "calibrate", "check", "clients list", "clients show", "db revise", "deliveries",
     "merge hashes test", "merge plan", "merge status", "serve", "worker",
 }  # fmt: skip
-BEFORE = {"clients enable": ["clients disable"], "people enable": ["people disable"]}
+BEFORE = {
+    "clients enable": ["clients disable"],
+    "clients end-old-secret": ["clients secret"],
+    "people enable": ["people disable"],
+}
 
 
 def commands(group=main, path=()):
@@ -115,10 +121,11 @@ def test_a_refused_change_leaves_no_record(peopled, database):
     assert len(records(database)) == before
 
 
-@pytest.mark.parametrize("name", ["clients disable", "people disable", "clients set"])
+@pytest.mark.parametrize("name", ["clients disable", "people disable", "clients set", "clients end-old-secret"])
 def test_the_same_again_changes_and_records_nothing(peopled, database, name):
     """A command repeated in doubt does no harm and invents no second event."""
-    run(peopled, name)
+    for earlier in (*BEFORE.get(name, []), name):
+        run(peopled, earlier)
     before = records(database)
     assert "nothing was changed" in run(peopled, name).output
     assert records(database) == before
@@ -130,6 +137,29 @@ def test_a_client_is_disabled_and_enabled(peopled, database):
     assert client(database).status == "disabled"
     run(peopled, "clients enable")
     assert client(database).status == "active"
+
+
+def test_an_old_secret_ends_and_the_new_one_stays(peopled, database):
+    """After the change-over, or a leak, one secret is left; before, `show` says that there are two."""
+    first = client(database).secret_digest
+    fresh = run(peopled, "clients secret").output.strip()
+    assert client(database).previous_secret_digest == first
+    assert peopled("clients", "show", "library").output.split()[-2:] == ["old_secret_live", "True"]
+    run(peopled, "clients end-old-secret")
+    assert client(database).previous_secret_digest is None
+    assert client(database).secret_digest == digest(fresh)
+    assert peopled("clients", "show", "library").output.split()[-2:] == ["old_secret_live", "False"]
+
+
+@pytest.mark.parametrize("method", ["none", "private_key_jwt"])
+def test_who_proves_itself_otherwise_gets_no_secret(peopled, database, method):
+    """A secret that opens nothing would be believed to, and stored somewhere."""
+    made = [*ADD, "--auth-method", method]
+    made[2] = "museum"
+    assert peopled(*made).exit_code == 0
+    answer = peopled("clients", "secret", "museum")
+    assert (answer.exit_code, "no_secret" in answer.output, "yt_cs_" in answer.output) == (1, True, False)
+    assert clients.read(database.connection(), "museum").secret_digest is None
 
 
 def test_what_is_not_named_stays(peopled, database):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.cells import cell_len
 
 from accounts.db import Database
 from idp.cli import main
@@ -93,6 +94,17 @@ def test_a_client_is_added_once_and_its_secret_shown_once(ready):
     again = ready(*ADD)
     assert (again.exit_code, "conflict" in again.output) == (1, True)
     assert "yt_cs_" in ready("clients", "secret", "library").output
+
+
+def test_the_list_cuts_no_name_and_no_id(ready):
+    """A name of wide characters is folded to the terminal's width, and an id stays in one piece to be copied."""
+    name, client_id = "泸州市不动产登记中心网上办事大厅统一服务平台", "0123456789abcdef0123456789abcdef"
+    assert ready(*ADD[:2], client_id, "--name", name, *ADD[5:]).exit_code == 0
+    listed = ready("clients", "list").output
+    cells = [line.split("│") for line in listed.splitlines() if line.startswith("│")]
+    assert "".join(row[2].strip() for row in cells) == name
+    assert [row[1].strip() for row in cells if row[1].strip()] == [client_id]
+    assert {cell_len(line) for line in listed.splitlines()} == {80}
 
 
 @pytest.mark.parametrize(
