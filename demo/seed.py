@@ -17,6 +17,7 @@ from accounts.people import NewPerson
 from accounts.registration import Proof, Registration
 from demo.people import PERSONAS, Persona
 from demo.services import Ports, registrations
+from idp import person_status
 from idp.cli.clients import invite
 from idp.oidc import clients
 from idp.oidc.secret import digest
@@ -27,6 +28,7 @@ ENTERPRISES = (
     ("93519999MA7NARCH4R", "泸州示例柑橘专业合作社", "农民专业合作社"),
 )
 INVITATION_DAYS = 30
+ACTOR = "operator:demo"
 # Somebody of demo/legacy/forum.csv who never had an account here: she can log in once that export is merged.
 OLDER_ACCOUNT = {
     "system": "forum",
@@ -93,7 +95,7 @@ def _open_account(services: Services, registration: Registration, persona: Perso
     person = registration.open_account(services.database, new, persona.password, proofs=proofs, channel="hall", now=now)
     if persona.status != "active":
         with services.database.transaction() as c:
-            services.people.change_status(c, person.id, persona.status, now=now)
+            person_status.change(c, services.people, person.id, persona.status, actor=ACTOR, now=now)
 
 
 def _register_enterprises(services: Services, c: Connection, now: datetime) -> None:
