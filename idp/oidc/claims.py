@@ -363,7 +363,7 @@ def essential_acr(requested: RequestedClaims) -> tuple[str, ...]:
 def acr_wish(requested: RequestedClaims) -> tuple[str, ...]:
     """The `acr` values the `id_token` member names, essential or not."""
     member = _member(requested, "acr")
-    wished = member.get("values") or ([member["value"]] if "value" in member else [])
+    wished = member.get("values") or [member.get("value")]
     return tuple(value for value in wished if isinstance(value, str))
 
 

@@ -48,6 +48,7 @@ _MOST_LOCALES = 10
 _MOST_CLAIMS = 50
 _LONGEST_HINT = 100
 _LONGEST_AGE = 10  # digits
+_OLDEST_LOGIN = 2**31 - 1  # seconds: 68 years, more than any session has, and what the column holds
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # RFC 7636 §4.2: BASE64URL of one SHA-256
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")  # RFC 6749 §3.3
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
@@ -248,13 +249,13 @@ def prompt(asked: Asked) -> Fields:
 
 
 def max_age(asked: Asked) -> Fields:
-    """Whole seconds."""
+    """Whole seconds; beyond a lifetime one is as good as another."""
     value = asked.get("max_age")
     if value is None:
         return {}
     if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST_AGE):
         raise InvalidRequest("max_age must be a whole number of seconds, 0 or more")
-    return {"max_age": int(value)}
+    return {"max_age": min(int(value), _OLDEST_LOGIN)}
 
 
 def acr(asked: Asked) -> Fields:
@@ -285,7 +286,9 @@ def _claims(text: str | None) -> dict[str, dict[str, Any]]:
         raise InvalidRequest("claims is not JSON; see OpenID Connect Core 5.5") from None
     if not isinstance(document, dict):
         raise InvalidRequest("claims must be a JSON object with the members userinfo and id_token")
-    return {member: _member(document[member]) for member in ("userinfo", "id_token") if document.get(member)}
+    requested = {member: _member(document[member]) for member in ("userinfo", "id_token") if document.get(member)}
+    _check_heeded(requested.get("id_token", {}))
+    return requested
 
 
 def _member(member: Any) -> dict[str, Any]:
@@ -302,6 +305,16 @@ def _wish(wish: Any) -> dict[str, Any] | None:
     if not well_formed or not isinstance(wish.get("values", []), list):
         raise InvalidRequest("claims: each claim is null or an object with essential, value or values")
     return {key: wish[key] for key in ("essential", "value", "values") if key in wish}
+
+
+def _check_heeded(wishes: Mapping[str, dict[str, Any] | None]) -> None:
+    """What decides about the login can be read: a level or a person that we misread, anybody here would meet."""
+    acr, sub = (wishes.get(name) or {} for name in ("acr", "sub"))
+    named = [*acr.get("values", ()), *(wish["value"] for wish in (acr, sub) if wish.get("value") is not None)]
+    if acr.get("values") == [] or not all(isinstance(text, str) for text in named):
+        raise InvalidRequest("claims: acr and sub take strings, and values holds at least one")
+    if "values" in sub:
+        raise InvalidRequest("claims: sub takes one person; send value instead of values")
 
 
 def _hinted_subject(asked: Asked) -> str | None:

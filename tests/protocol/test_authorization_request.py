@@ -123,6 +123,11 @@ ERRORS = {
         {"claims": '{"id_token": {"acr": {"essential": true, "values": ["gold"]}}}'},
         "unmet_authentication_requirements",
     ),
+    "acr no text": ({"claims": '{"id_token": {"acr": {"essential": true, "values": [3]}}}'}, "invalid_request"),
+    "acr none of none": ({"claims": '{"id_token": {"acr": {"essential": true, "values": []}}}'}, "invalid_request"),
+    "acr value no text": ({"claims": '{"id_token": {"acr": {"essential": true, "value": 3}}}'}, "invalid_request"),
+    "sub no text": ({"claims": '{"id_token": {"sub": {"value": 3}}}'}, "invalid_request"),
+    "sub of several": ({"claims": '{"id_token": {"sub": {"values": ["a", "b"]}}}'}, "invalid_request"),
     "hint": ({"id_token_hint": "not.a.token"}, "invalid_request"),
     "request": ({"request": "e30.e30."}, "request_not_supported"),
     "request_uri": ({"request_uri": "https://evil.example/r"}, "request_uri_not_supported"),
@@ -289,6 +294,16 @@ def test_hint_names_the_subject(city):
     assert answer_of(city.refusal(get(id_token_hint=other)))["error"] == "invalid_request"
     clash = get(id_token_hint=mine, claims='{"id_token": {"sub": {"value": "sub-2"}}}')
     assert answer_of(city.refusal(clash))["error"] == "login_required"
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"), [("2147483647", 2**31 - 1), ("2147483648", 2**31 - 1), ("9" * 10, 2**31 - 1)]
+)
+def test_an_age_of_more_than_a_lifetime_is_stored_as_one(city, asked, kept):
+    """Ten digits of max_age are a request like any other, in either database."""
+    citizen, request = city.citizen(), city.asks(max_age=asked)
+    assert request.max_age == kept
+    assert "code" in answer_of(citizen.approves(request))
 
 
 def test_essential_acr_is_kept(city):
