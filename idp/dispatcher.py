@@ -6,6 +6,7 @@ matters, and one Redemption that proves the session live in the same moment in w
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,7 +30,7 @@ from idp.oidc.validation import AuthorizationError
 from idp.services import Services
 
 WEB = "web"  # the channel that answers decides the steps, and only the browser answers yet
-_HANDLE_LENGTH = 43
+_HANDLE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)  # 256 bits as we write them
 _SILENT = Redemption(sessions.TOUCH_LIVE, authorization_requests, audit.audit_events)
 _SIGN_IN = Redemption(
     request_store.APPROVE,
@@ -298,7 +299,7 @@ def _begin(
     """The request waits for a person, bound to this browser: a link to it is worth nothing in another one."""
     name = browser_cookie_name(secure=services.settings.is_secure)
     known = request.cookies.get(name, "")
-    value = known if len(known) == _HANDLE_LENGTH else secrets.token_urlsafe(32)
+    value = known if _HANDLE.fullmatch(known) else secrets.token_urlsafe(32)
     authorization.open_request(c, asked, now, binding=digest(value))
     secure = "; Secure" if services.settings.is_secure else ""
     age = int(OPEN_FOR.total_seconds())
@@ -386,7 +387,7 @@ def _seen(
 
 def _handle(services: Services, request: Request) -> str | None:
     handle = request.cookies.get(sessions.cookie_name(secure=services.settings.is_secure), "")
-    return handle if len(handle) == _HANDLE_LENGTH else None
+    return handle if _HANDLE.fullmatch(handle) else None
 
 
 def _web(services: Services) -> ChannelRules:

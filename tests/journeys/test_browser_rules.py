@@ -1,5 +1,7 @@
 """Every view declares itself, every POST proves where it comes from, every page carries its headers."""
 
+import re
+
 import flask
 import pytest
 
@@ -53,6 +55,16 @@ def test_an_undeclared_view_does_not_register():
     reading = view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)(lambda: "x")
     with pytest.raises(UndeclaredView):
         made.add_url_rule("/y", "y", reading, methods=["POST"])
+
+
+@pytest.mark.parametrize("planted", ["x" * 42 + ",", "x" * 42, "x" * 44, "é" * 43, "x" * 42 + "\t", ""])
+def test_only_a_cookie_that_we_could_have_made_is_sent_back(city: City, housing: RelyingParty, planted: str):
+    """What a stranger planted in the browser's cookies is replaced, and never repeated in a header of ours."""
+    sent = f"yitong={planted}; yt_browser={planted}"
+    reply = Browser(city).http.open(housing.start(), base_url=city.issuer, environ_overrides={"HTTP_COOKIE": sent})
+    assert reply.status_code == 303
+    (cookie,) = [text for text in reply.headers.getlist("Set-Cookie") if text.startswith("yt_browser=")]
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", cookie.removeprefix("yt_browser=").partition(";")[0])
 
 
 @pytest.mark.parametrize("path", ["/", "/preferences", "/no-such-page", "/login/x", "/healthz", "/end_session"])
