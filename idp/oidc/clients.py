@@ -141,13 +141,17 @@ def check_uri(uri: str, *, name: str) -> str:
         raise InvalidRedirectUri(f"{name} must use https; plain http is for 127.0.0.1 and [::1] only")
     if "#" in uri or "@" in parts.netloc or not parts.hostname:
         raise InvalidRedirectUri(f"{name} must have a host, and neither a fragment nor user information")
+    if "*" in parts.netloc + parts.path or "%" in parts.netloc or parts.netloc.endswith(":"):
+        raise InvalidRedirectUri(
+            f"{name} must name each URI in full: no wildcard, no escapes or empty port in the host"
+        )
     if any(unquote(segment).partition(";")[0] in ("..", ".") for segment in parts.path.split("/")):
         raise InvalidRedirectUri(f"{name} must be written without dot segments")
     return uri
 
 
 def _split(uri: str, name: str) -> Any:
-    if len(uri) > _MOST_URI_CHARACTERS or any(c <= " " or c in '\\"<>^`{|}' or not c.isascii() for c in uri):
+    if len(uri) > _MOST_URI_CHARACTERS or any(not "!" <= c <= "~" or c in '\\"<>^`{|}' for c in uri):
         raise InvalidRedirectUri(f"{name} must be a plain ASCII URI of at most {_MOST_URI_CHARACTERS} characters")
     try:
         parts = urlsplit(uri)

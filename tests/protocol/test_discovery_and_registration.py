@@ -1,14 +1,17 @@
 """What the provider says of itself, and how a relying system registers itself."""
 
 import json
+from typing import Any
 
 import pytest
 from authlib.oidc.discovery import OpenIDProviderMetadata
+from joserfc import jwk
 
 from idp.oidc import store
 from idp.oidc.clients import ClientCache
 from idp.oidc.endpoints import registration
 from idp.oidc.grants import GRANTS
+from idp.oidc.keys import encoded
 from idp.oidc.messages import Request
 from idp.oidc.secret import digest, new_secret
 from tests.protocol.city import ISSUER, REDIRECT, City, build
@@ -102,7 +105,7 @@ def test_registration_with_the_defaults(city):
 
 
 def test_answer_holds_no_digest(city):
-    """Neither answer holds a digest, and reading it back holds no secret."""
+    """Neither answer holds a digest; reading it back holds no secret but the token that was shown (RFC 7592 §3)."""
     status, told = register(city, invitation(city), {"redirect_uris": [REDIRECT]})
     assert status == 201
     assert not [name for name in told if "digest" in name]
@@ -113,7 +116,8 @@ def test_answer_holds_no_digest(city):
 
     answer = json.loads(read(told["registration_access_token"]).body)
     assert answer["redirect_uris"] == [REDIRECT]
-    assert not {"client_secret", "registration_access_token"} & set(answer)
+    assert "client_secret" not in answer
+    assert answer["registration_access_token"] == told["registration_access_token"]
     for token, client_id in (("yt_ra_wrong", told["client_id"]), (told["registration_access_token"], "nobody")):
         with pytest.raises(registration.InvalidToken):
             read(token, client_id)
@@ -173,6 +177,28 @@ def test_initial_token_is_counted(city):
     assert register(city, late, good)[0] == 401
 
 
+def rsa_key(bits: int, exponent_bits: int = 17) -> dict[str, str]:
+    """A public key of that size; nobody knows, or needs, its other half."""
+    n, e = ((1 << (size - 1)) + 1 for size in (bits, exponent_bits))
+    return {"kty": "RSA", "n": in_base64(n), "e": in_base64(e)}
+
+
+def in_base64(number: int) -> str:
+    return encoded(number.to_bytes((number.bit_length() + 7) // 8, "big")).decode()
+
+
+def ec_key(curve: str) -> dict[str, Any]:
+    return jwk.ECKey.generate_key(curve).as_dict(private=False)
+
+
+@pytest.mark.parametrize("key", [rsa_key(2048), ec_key("P-256")])
+def test_keys_that_can_be_used_are_registered(city, key):
+    """A client that signs its assertions registers inline, and no secret is made for it."""
+    body = {"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [key]}}
+    status, told = register(city, invitation(city), body)
+    assert (status, "client_secret" in told) == (201, False)
+
+
 @pytest.mark.parametrize(
     ("body", "error"),
     [
@@ -203,6 +229,14 @@ def test_initial_token_is_counted(city):
         ({"redirect_uris": [REDIRECT], "jwks": {"keys": [{"kty": "EC", "d": "AA"}]}}, "invalid_client_metadata"),
         ({"redirect_uris": [REDIRECT], "jwks": {"keys": [{"kty": "EC"}]}}, "invalid_client_metadata"),
         ({"redirect_uris": [REDIRECT], "jwks": {"keys": [{"kty": "RSA", "n": 7, "e": []}]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [rsa_key(2048) | {"n": "é"}]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [rsa_key(1024)]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [rsa_key(9000)]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [rsa_key(2048, 200)]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [ec_key("P-384")]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "contacts": ["a\x00b"]}, "invalid_client_metadata"),
+        ({"redirect_uris": [REDIRECT], "client_name": "　"}, "invalid_client_metadata"),
+        ({"redirect_uris": ["https://*.example/cb"]}, "invalid_redirect_uri"),
         ({"redirect_uris": [REDIRECT], "jwks": 7}, "invalid_client_metadata"),
         ({"redirect_uris": [REDIRECT], "client_name": 7}, "invalid_client_metadata"),
         ({"redirect_uris": [REDIRECT], "client_name": "a\u202eb"}, "invalid_client_metadata"),

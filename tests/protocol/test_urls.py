@@ -111,6 +111,8 @@ REFUSED = (
     "https://rp.example/^b", "https://rp.example/`b", "https://例子.example/cb", "https://rp.example/回调",
     "https://rp.example:99999/cb", "https://rp.example:port/cb", "https://[::1/cb", "https://[zz]/cb",
     "HTTPS://rp.example/cb", " https://rp.example/cb", "https://rp.example/" + "a" * 2000, "https://*.example/\\cb",
+    "https://*.example/cb", "https://rp.example/*", "https://rp.example/\x7f", "https://rp%2eexample/cb", "https://rp.example:/cb",
+    "https://[fe80::1%25eth0]/cb",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ instead: it only allows what discovery says nobody can ask for, and refusing it 
 
 from __future__ import annotations
 
+import base64
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from idp.oidc.vocabulary import NONE, OFFLINE_ACCESS, OPENID, PRIVATE_KEY_JWT, R
 
 _LONGEST_NAME = 100
 _MOST_KEYS = 10
+_RSA_BITS = range(2048, 8193)
+_MOST_E = 64  # bits of the exponent
 _REALM = 'Bearer realm="Yitong"'
 _REFUSED: Mapping[str, str] = {
     "jwks_uri": "jwks_uri is not fetched; send the public keys inline as jwks",
@@ -91,8 +94,9 @@ def _register(provider: Provider, request: Request, now: datetime) -> Reply:
 
 
 def _read(provider: Provider, request: Request) -> Reply:
-    """The registration; the secret is told once, when it is made, and never again."""
-    return json_reply(200, _described(provider, _registered(provider, request)))
+    """The registration, and the token that was shown for it (RFC 7592 §3); the secret is told once, when it is made."""
+    described = _described(provider, _registered(provider, request))
+    return json_reply(200, described | {"registration_access_token": request.bearer})
 
 
 def _remove(provider: Provider, request: Request, now: datetime) -> Reply:
@@ -230,6 +234,23 @@ def _check_keys(jwks: Any) -> None:
         raise InvalidClientMetadata(f"jwks must be a JWK Set of 1 to {_MOST_KEYS} keys")
     if any("d" in key or "k" in key or key.get("kty") not in ("EC", "RSA") for key in keys):
         raise InvalidClientMetadata("jwks must hold public EC or RSA keys only; replace the keys you sent")
+    if not all(_is_strong(key) for key in keys):
+        raise InvalidClientMetadata("jwks takes P-256 keys, and RSA keys of 2048 to 8192 bits; make a new key")
+
+
+def _is_strong(key: Mapping[str, Any]) -> bool:
+    """Nobody can guess it, an assertion can be signed with it, and to try it is no labour (RFC 7518 §3.3, §3.4)."""
+    if key["kty"] == "EC":
+        return key.get("crv") == "P-256"
+    return _bits(key.get("n")) in _RSA_BITS and 1 < _bits(key.get("e")) <= _MOST_E
+
+
+def _bits(number: Any) -> int:
+    """The size of a number in base64url (RFC 7518 §2); 0 of anything else."""
+    try:
+        return int.from_bytes(base64.urlsafe_b64decode(number + "=="), "big").bit_length()
+    except (TypeError, ValueError):
+        return 0
 
 
 def _scopes(metadata: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
@@ -246,15 +267,15 @@ def _scopes(metadata: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
 
 def _strings(metadata: Mapping[str, Any], name: str) -> None:
     value = metadata.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InvalidClientMetadata(f"{name} must be an array of strings")
+    if not isinstance(value, list) or not all(isinstance(item, str) and item.isprintable() for item in value):
+        raise InvalidClientMetadata(f"{name} must be an array of printable strings")
 
 
 def _text(metadata: Mapping[str, Any], name: str) -> None:
     value = metadata.get(name, "")
     longest = _LONGEST_NAME if name.startswith("client_name") else 2000
-    if not isinstance(value, str) or len(value) > longest or not value.isprintable():
-        raise InvalidClientMetadata(f"{name} must be a printable string of at most {longest} characters")
+    if not isinstance(value, str) or len(value) > longest or not value.isprintable() or value.isspace():
+        raise InvalidClientMetadata(f"{name} must be a printable string of at most {longest} characters, not blank")
 
 
 def _flag(metadata: Mapping[str, Any], name: str) -> None:
