@@ -126,6 +126,10 @@ _person_is_active = sa.exists().where(
     natural_persons.c.id == _requested.c.person_id, natural_persons.c.status == "active"
 )
 _grant_was_withdrawn = sa.exists().where(grants.c.id == _requested.c.grant_id, grants.c.withdrawn_at.is_not(None))
+# Signing out ends the tokens a session has; a code that was under way must not bring new ones after it. The table is
+# the sessions' own (idp.sessions), which stand above the protocol.
+_sessions = sa.table("sessions", sa.column("id"), sa.column("ended_at"))
+_session_has_ended = sa.exists().where(_sessions.c.id == _requested.c.session_id, _sessions.c.ended_at.is_not(None))
 _spend_code = (
     sa.update(_requested)
     .where(
@@ -135,6 +139,7 @@ _spend_code = (
         _requested.c.expires_at > _p("now"),
         _person_is_active,
         ~_grant_was_withdrawn,
+        ~_session_has_ended,
     )
     .values(state="redeemed", redeemed_at=_p("now"))
 )

@@ -37,6 +37,15 @@ def test_logout_with_an_id_token_ends_everything(
     assert browser.get(housing.start(prompt="none")).answer["error"] == "login_required"
 
 
+def test_a_code_of_a_session_that_ended_buys_nothing(city: City, browser: Browser, housing: RelyingParty):
+    """Signing out before the service has collected leaves it nothing to collect, nor a token for use without us."""
+    (tokens,) = signed_in(city, browser, housing)
+    arrived = browser.get(housing.start())
+    assert "code" in arrived.answer
+    browser.get(f"/end_session?id_token_hint={tokens['id_token']}")
+    assert housing.redeem(arrived)["error"] == "invalid_grant"
+
+
 def test_logout_without_proof_asks_first(city: City, browser: Browser, housing: RelyingParty):
     """A link on a stranger's page signs nobody out; the person is asked and may stay."""
     signed_in(city, browser, housing)

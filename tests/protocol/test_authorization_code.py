@@ -259,6 +259,22 @@ def test_the_ledger_knows_what_was_released(desk, clock):
     assert (row.purpose, row.legal_basis) == (registered.client.purpose, "consent")
 
 
+def test_a_ceiling_lowered_since_the_yes_holds_for_the_code(desk):
+    """Token, ID token and ledger have what the client may have now; with nothing left the code buys nothing."""
+    registered = desk.registers()
+    wish = {"id_token": {"name": None, "email": None}}
+    codes = [desk.code(registered, ("openid", "profile", "email"), claims=wish) for _ in range(2)]
+    desk.changes(registered, scopes=("openid", "profile"), claims_ceiling=("name", "email"))
+    bought = desk.exchanges(registered, codes[0]).json
+    assert bought["scope"] == payload(bought["access_token"])["scope"] == "openid profile"
+    told = payload(bought["id_token"])
+    assert ("name" in told, "email" in told) == (True, False)
+    assert [row.claims for row in desk.rows("releases")] == [["name"]]
+    assert set(desk.userinfo(bought["access_token"]).json) == {"sub", "name"}
+    desk.changes(registered, scopes=("reports.read",))
+    assert desk.exchanges(registered, codes[1]).error == "invalid_scope"
+
+
 def test_tokens_stand_in_the_database_as_digests(desk):
     """No column of any token table holds the code, the access token or the refresh token itself."""
     registered = desk.registers()

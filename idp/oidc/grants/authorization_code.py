@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from idp.oidc.clients import Client
 from idp.oidc.code import Redeemable, carried, of_row
 from idp.oidc.errors import InvalidGrant, InvalidRequest
 from idp.oidc.gate import may_proceed
-from idp.oidc.grants.issue import Issue, access_row, answer, refresh_row
+from idp.oidc.grants.issue import Issue, access_row, answer, refresh_row, registered_scopes
 from idp.oidc.keys import encoded
 from idp.oidc.messages import Parameters
 from idp.oidc.provider import Provider
@@ -32,7 +33,8 @@ _REFUSED = "the code is unknown, expired, used, or was given to another client o
 def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) -> Mapping[str, Any]:
     """Access token, ID token with `openid`, refresh token where the client may have one; the code is spent.
 
-    Raises InvalidGrant; a replayed code revokes what it bought, a code in foreign hands is spoilt.
+    Raises InvalidGrant, or InvalidScope when the client has lost every scope; a replayed code revokes what it bought,
+    a code in foreign hands is spoilt.
     """
     text = form.get("code")
     if text is None:
@@ -43,6 +45,7 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
     wrong = _wrong(client, form, held, now)
     if wrong is not None:
         raise _refused(provider, client, text, wrong, now)
+    held = _as_of_today(client, held)
     issue = _issue(client, held)
     access_token = provider.tokens.access_token(client.client_id, issue.holder, now)
     refresh_token = new_secret(REFRESH_PREFIX) if _may_refresh(client, issue) else None
@@ -95,6 +98,14 @@ def _wrong_verifier(client: Client, challenge: str | None, verifier: str | None)
     made = encoded(hashlib.sha256((verifier or "").encode()).digest())
     fits = verifier is not None and hmac.compare_digest(made, challenge.encode())
     return None if fits else "code_verifier does not match code_challenge"
+
+
+def _as_of_today(client: Client, held: Redeemable) -> Redeemable:
+    """What the client may still have: its ceiling may have been lowered in the minute since the person agreed."""
+    scopes, released = registered_scopes(client, held.scopes), claims.within_ceiling(held.released, client)
+    if (scopes, released) == (held.scopes, held.released):
+        return held
+    return replace(held, scopes=scopes, released=released)
 
 
 def _issue(client: Client, held: Redeemable) -> Issue:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from idp.oidc import claims
 from idp.oidc.clients import Client
+from idp.oidc.errors import InvalidScope
 from idp.oidc.provider import Provider
 from idp.oidc.secret import digest
 from idp.oidc.tokens import Holder
@@ -23,6 +25,14 @@ class Issue:
     person_id: str | None = None
     grant_id: str | None = None
     request_id: str | None = None
+
+
+def registered_scopes(client: Client, scopes: tuple[str, ...]) -> tuple[str, ...]:
+    """Of scopes that were given, those the client is registered for today. Raises InvalidScope when none is left."""
+    left = claims.scopes_within_ceiling(scopes, client)
+    if scopes and not left:
+        raise InvalidScope("the client is not registered for any of these scopes any more")
+    return left
 
 
 def access_row(provider: Provider, issue: Issue, token: str, now: datetime) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from idp.oidc import claims, store
 from idp.oidc.clients import Client
 from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
 from idp.oidc.gate import may_proceed
-from idp.oidc.grants.issue import Issue, access_row, answer, refresh_row
+from idp.oidc.grants.issue import Issue, access_row, answer, refresh_row, registered_scopes
 from idp.oidc.keys import encoded
 from idp.oidc.messages import Parameters
 from idp.oidc.provider import Provider
@@ -57,7 +57,7 @@ def _check(client: Client, row: Any, now: datetime) -> None:
 def _issue(client: Client, row: Any, asked: str | None) -> Issue:
     holder = Holder(
         sub=row.sub,
-        scopes=_within(client, _narrowed(tuple(row.scopes), asked)),
+        scopes=registered_scopes(client, _narrowed(tuple(row.scopes), asked)),
         session_id=row.session_id,
         acr=row.acr,
         amr=tuple(row.amr),
@@ -76,14 +76,6 @@ def _narrowed(given: tuple[str, ...], asked: str | None) -> tuple[str, ...]:
     if not wanted <= frozenset(given):
         raise InvalidScope("scope may only narrow what was given")
     return tuple(scope for scope in given if scope in wanted)
-
-
-def _within(client: Client, scopes: tuple[str, ...]) -> tuple[str, ...]:
-    """What the client is registered for today; its successor keeps what the person gave."""
-    left = claims.scopes_within_ceiling(scopes, client)
-    if not left:
-        raise InvalidScope("the client is not registered for any of these scopes any more")
-    return left
 
 
 def _keep(provider: Provider, issue: Issue, row: Any, access_token: str, now: datetime) -> None:
