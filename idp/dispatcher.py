@@ -375,7 +375,8 @@ def _seen(
     sub = here.sub
     if sub is None and asked.asked_subject is not None:
         sub = subjects.subject_of(c, here.session.person_id, client.sector)
-    covered = here.grant_id is not None and consents.covers(here.grant_scopes, here.grant_claims, asked, client)
+    same = consents.is_for(here.grant_purpose, here.grant_basis, client)  # of no grant neither is known
+    covered = same and consents.covers(here.grant_scopes, here.grant_claims, asked, client)
     return interaction.Standing(
         auth_time=here.session.auth_time,
         acr=here.session.authentication.acr,

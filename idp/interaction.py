@@ -122,7 +122,7 @@ ROWS: tuple[Row, ...] = (
     Row(None, _still_somebody_else, LoginRequired, "the person who logged in is not the one the hint names"),
     Row(Step.LOGIN, _somebody_else, LoginRequired, "another person is signed in than the hint names"),
     Row(None, _not_sure_enough, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
-    Row(Step.CONSENT, _not_seen, ConsentRequired, "the person has not agreed yet; send it without prompt=none"),
+    Row(Step.CONSENT, _not_seen, ConsentRequired, "the person has not agreed to this yet; send it without prompt=none"),
     Row(Step.CONSENT, _shown_again, ConsentRequired, "prompt=consent cannot be answered silently"),
 )
 

@@ -105,6 +105,8 @@ class Standing:
     grant_id: str | None
     grant_scopes: tuple[str, ...]
     grant_claims: tuple[str, ...]
+    grant_purpose: str | None
+    grant_basis: str | None
     grant_at: datetime | None
     knows_client: bool
     person_status: str
@@ -125,6 +127,8 @@ _STANDING = Statement(
         grants.c.id.label("grant_id"),
         grants.c.scopes.label("grant_scopes"),
         grants.c.claims.label("grant_claims"),
+        grants.c.purpose.label("grant_purpose"),
+        grants.c.legal_basis.label("grant_basis"),
         grants.c.given_at.label("grant_at"),
         session_clients.c.first_at.label("client_since"),
     )
@@ -150,6 +154,8 @@ _OF_PERSON_TO_CLIENT = Statement(
         grants.c.id.label("grant_id"),
         grants.c.scopes.label("grant_scopes"),
         grants.c.claims.label("grant_claims"),
+        grants.c.purpose.label("grant_purpose"),
+        grants.c.legal_basis.label("grant_basis"),
         grants.c.given_at.label("grant_at"),
         *evidence.evidence.c,
     )
@@ -296,6 +302,8 @@ def _standing(row: Any, session: Session, *, knows_client: bool) -> Standing:
         grant_id=row.grant_id,
         grant_scopes=tuple(row.grant_scopes or ()),
         grant_claims=tuple(row.grant_claims or ()),
+        grant_purpose=row.grant_purpose,
+        grant_basis=row.grant_basis,
         grant_at=row.grant_at,
         knows_client=knows_client,
         person_status=row.person_status,

@@ -104,10 +104,20 @@ def covers(scopes: Iterable[str], names: Iterable[str], request: AuthorizationRe
     return frozenset(request.scopes) <= frozenset(scopes) and frozenset(wanted) <= frozenset(names)
 
 
+def is_for(purpose: str | None, legal_basis: str | None, client: Client) -> bool:
+    """Whether a grant for that purpose on that basis still speaks of what the client wants the facts for.
+
+    Another purpose or basis is another matter, of which the person is told or asked anew (PIPL arts 14, 17).
+    """
+    return (purpose, legal_basis) == (client.purpose, client.legal_basis)
+
+
 def needed(c: Connection, person_id: str, client: Client, request: AuthorizationRequest) -> bool:
-    """Whether the person must still be told or asked: nothing was given yet, or the request has grown beyond it."""
+    """Whether the person must still be told or asked: nothing was given yet, or for something else or less."""
     grant = c.one(consent_store.FIND_GRANT, of_person=person_id, to_client=client.client_id)
-    return grant is None or not covers(grant.scopes, grant.claims, request, client)
+    if grant is None or not is_for(grant.purpose, grant.legal_basis, client):
+        return True
+    return not covers(grant.scopes, grant.claims, request, client)
 
 
 def give(c: Connection, person_id: str, client: Client, request: AuthorizationRequest, now: datetime) -> str:

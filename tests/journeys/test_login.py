@@ -3,6 +3,7 @@
 import pytest
 
 from accounts import audit
+from idp.oidc import clients
 from idp.oidc.clients import Client
 from tests.builders import City
 from tests.relying_party import Browser, RelyingParty, id_token_claims
@@ -130,6 +131,19 @@ def test_prompt_for_somebody_signed_in(city: City, browser: Browser, housing: Re
     city.clock.advance(seconds=5)
     assert browser.get(housing.start(prompt="consent")).visited[-1].startswith("/consent/")
     assert "code" in browser.agree().answer
+
+
+@pytest.mark.parametrize("new", [{"purpose": "推荐商品"}, {"legal_basis": "separate_consent"}])
+def test_another_purpose_is_asked_about_anew(city: City, browser: Browser, housing: RelyingParty, new: dict[str, str]):
+    """What was agreed for one purpose, on one basis, is not agreed for another (PIPL art. 14); one yes settles it."""
+    first_login(browser, housing, city.person())
+    with city.database.transaction() as c:
+        clients.change(c, housing.system.client, now=city.clock.advance(seconds=2), **new)
+    city.services.clients._fresh_until = float("-inf")
+    assert browser.get(housing.start(prompt="none")).answer["error"] == "consent_required"
+    assert browser.get(housing.start()).visited[-1].startswith("/consent/")
+    assert "code" in browser.agree().answer
+    assert "code" in browser.get(housing.start(prompt="none")).answer
 
 
 def test_max_age_asks_again_and_only_once(city: City, browser: Browser, housing: RelyingParty):
@@ -266,8 +280,6 @@ def test_host_and_proxy_headers_of_strangers_are_ignored(city: City, browser: Br
 
 def test_a_disabled_client_ends_its_open_requests(city: City, browser: Browser, housing: RelyingParty):
     """A client disabled while a person is logging in gets nothing."""
-    from idp.oidc import clients  # noqa: PLC0415 - only here
-
     page = browser.get(housing.start())
     with city.database.transaction() as c:
         clients.change_status(c, "housing", "disabled", now=city.clock())
