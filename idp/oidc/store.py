@@ -193,6 +193,8 @@ FIND_REFRESH_TOKEN = Statement(
         refresh_tokens,
         natural_persons.c.status.label("person_status"),
         grants.c.withdrawn_at.label("grant_withdrawn_at"),
+        grants.c.purpose.label("grant_purpose"),
+        grants.c.legal_basis.label("grant_basis"),
     )
     .select_from(
         refresh_tokens.outerjoin(natural_persons, natural_persons.c.id == refresh_tokens.c.person_id).outerjoin(

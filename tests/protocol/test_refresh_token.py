@@ -204,6 +204,19 @@ def test_a_missing_token_is_an_invalid_request(desk):
     assert desk.asks(desk.registers(), "/token", grant_type="refresh_token").error == "invalid_request"
 
 
+@pytest.mark.parametrize("new", [{"purpose": "推荐商品"}, {"legal_basis": "separate_consent"}])
+@pytest.mark.parametrize("method", ["client_secret_basic", "none"])
+def test_what_was_agreed_for_one_purpose_is_not_refreshed_for_another(desk, method, new):
+    """The person is not there to be told: the client has to send them; of the old purpose the token is good again."""
+    registered = desk.registers(method=method)
+    token = desk.tokens(registered)["refresh_token"]
+    before = {name: getattr(registered.client, name) for name in new}
+    desk.changes(registered, **new)
+    assert desk.refreshes(registered, token).error == "invalid_grant"
+    desk.changes(registered, **before)
+    assert desk.refreshes(registered, token).status == 200
+
+
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
 def test_a_lowered_ceiling_holds_from_the_next_refresh(desk, method):
     """What the client is no longer registered for is in no token bought after; raised again, it is back."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from accounts import audit
-from idp.oidc import claims, store
+from idp.oidc import claims, consents, store
 from idp.oidc.clients import Client
 from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
 from idp.oidc.gate import may_proceed
@@ -23,7 +23,10 @@ from idp.oidc.secret import digest
 from idp.oidc.tokens import Holder
 from idp.oidc.vocabulary import OPENID, REFRESH_PREFIX
 
-_REFUSED = "the refresh token is unknown, expired, revoked, used, or another client's; ask the person to sign in again"
+_REFUSED = (
+    "the refresh token is unknown, expired, revoked, used, another client's, or for another purpose; "
+    "ask the person to sign in again"
+)
 
 
 def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) -> Mapping[str, Any]:
@@ -50,7 +53,7 @@ def _check(client: Client, row: Any, now: datetime) -> None:
     refusal = may_proceed(
         client=client, person_status=row.person_status, grant_withdrawn=row.grant_withdrawn_at is not None
     )
-    if refusal is not None:
+    if refusal is not None or not consents.is_for(row.grant_purpose, row.grant_basis, client):
         raise InvalidGrant(_REFUSED)
 
 
