@@ -55,9 +55,9 @@ class Tokens:
             "iat": issued,
             "exp": issued + int(self.lifetimes.access_token.total_seconds()),
             "jti": secrets.token_urlsafe(16),
-            "scope": " ".join(holder.scopes),
         }
         known = {
+            "scope": " ".join(holder.scopes) or None,  # a scope is never empty (RFC 6749 §3.3)
             "acr": holder.acr,
             "auth_time": None if holder.auth_time is None else _seconds(holder.auth_time),
             "sid": holder.session_id,

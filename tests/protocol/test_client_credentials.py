@@ -72,3 +72,13 @@ def test_an_enabled_client_works_again(desk):
         clients.change_status(c, "fund", "active", now=desk.clock())
     desk.a_second_passes()
     assert desk.asks(registered, "/token", grant_type="client_credentials").status == 200
+
+
+def test_a_client_without_scopes_of_its_own_is_told_of_none(desk):
+    """An empty scope is none (RFC 6749 §3.3): answer, token and introspection leave it out."""
+    registered = desk.registers(scopes=("openid",))
+    answer = desk.asks(registered, "/token", grant_type="client_credentials")
+    assert (answer.status, "scope" in answer.json) == (200, False)
+    assert "scope" not in payload(answer.json["access_token"])
+    told = desk.introspects(registered, answer.json["access_token"]).json
+    assert (told["active"], "scope" in told) == (True, False)

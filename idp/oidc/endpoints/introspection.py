@@ -62,10 +62,11 @@ def _described(
         "iss": provider.issuer,
         "client_id": row.client_id,
         "sub": row.sub,
-        "scope": " ".join(scopes),
         "iat": int(row.issued_at.timestamp()),
         "exp": int(row.expires_at.timestamp()),
     }
+    if scopes:
+        document["scope"] = " ".join(scopes)
     if is_access:
         document |= {"token_type": "Bearer", "aud": provider.issuer}
     if row.auth_time is not None:

@@ -88,7 +88,7 @@ def answer(provider: Provider, issue: Issue, access_token: str, **more: str | No
         "access_token": access_token,
         "token_type": "Bearer",
         "expires_in": int(provider.policy.lifetimes.access_token.total_seconds()),
-        "scope": " ".join(issue.holder.scopes),
+        "scope": " ".join(issue.holder.scopes) or None,
         **more,
     }
     return {name: value for name, value in document.items() if value is not None}
