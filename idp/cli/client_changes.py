@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from accounts.errors import Conflict
-from idp.cli.clients import LEGAL_BASES, check_division, clients_group, known
+from idp.cli.clients import JWKS, LEGAL_BASES, check_division, clients_group, known
 from idp.cli.house import House, house
 from idp.cli.terminal import MISUSED, Told, out
 from idp.oidc import claims, clients
@@ -48,6 +48,7 @@ _MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
 @click.option(
     "--resource-server/--no-resource-server", default=None, help="Whether it may introspect everybody's tokens."
 )
+@JWKS
 @click.option("--yes", is_flag=True, help="Do not ask before a change of sector.")
 @house
 def clients_set(here: House, /, client_id: str, yes: bool, **told: Any) -> None:  # noqa: FBT001 - click hands flags over so
@@ -79,7 +80,7 @@ def _changed(here: House, client: Client, values: dict[str, Any]) -> tuple[str, 
 def changed_values(client: Client, told: dict[str, Any]) -> dict[str, Any]:
     """The client's new values, of the options that were given. Raises Told for an unknown division."""
     given = {name: value for name, value in told.items() if value not in (None, ())}
-    resource_server = given.pop("resource_server", None)
+    stored = {name: given.pop(name) for name in ("resource_server", "jwks") if name in given}
     if "division" in given:
         check_division(given["division"])
     for name in ("redirect_uris", "post_logout_redirect_uris", "scopes", "claims_ceiling"):
@@ -90,8 +91,8 @@ def changed_values(client: Client, told: dict[str, Any]) -> dict[str, Any]:
             given[name] = None
     if "scopes" in given and "claims_ceiling" not in given:
         given["claims_ceiling"] = _ceiling(client, given["scopes"])
-    if resource_server is not None:
-        given["metadata"] = {**client.metadata, "resource_server": resource_server}
+    if stored:
+        given["metadata"] = {**client.metadata, **stored}
     return given
 
 

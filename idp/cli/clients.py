@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
+import orjson
 from rich.table import Column, Table
 
 from accounts import divisions
 from accounts.db import Connection
 from idp.cli.house import House, house
 from idp.cli.terminal import MISUSED, Told, out
-from idp.oidc import claims, clients, store
+from idp.oidc import claims, clients, jwt_assertion, store
 from idp.oidc.secret import digest, new_secret
 from idp.oidc.vocabulary import AUTHENTICATION_METHODS, INITIAL_ACCESS_PREFIX, SIGNING_ALGORITHMS
 
+
+def read_keys(ctx: click.Context, param: click.Parameter, value: Path | None) -> dict[str, Any] | None:  # noqa: ARG001 - click's signature
+    """The file's JWK Set, fit to be registered. Raises Told, or InvalidClientMetadata with the cure."""
+    if value is None:
+        return None
+    try:
+        jwks: dict[str, Any] = orjson.loads(value.read_bytes())
+    except orjson.JSONDecodeError:
+        cause, cure = "The file is no JSON.", 'Write a JWK Set: {"keys": [ … ]}, with public keys.'
+        raise Told("keys_unreadable", cause, cure, MISUSED) from None
+    jwt_assertion.check_keys(jwks)
+    return jwks
+
+
+JWKS = click.option(
+    "--jwks",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=read_keys,
+    help="A file with the public keys (JWK Set) of a system that proves itself by private_key_jwt; replaces all.",
+)
 _WITHOUT_PKCE = click.option(
     "--without-pkce",
     is_flag=True,
@@ -72,11 +94,13 @@ def clients_group() -> None:
     show_default=True,
     help="RS256 for libraries that know nothing else.",
 )
+@JWKS
 @_WITHOUT_PKCE
 @house
 def clients_add(here: House, /, client_id: str, scopes: tuple[str, ...], **told: Any) -> None:
     """Register CLIENT_ID and show its secret, this once."""
     check_division(told["division"])
+    jwks = told.pop("jwks")
     new = clients.NewClient(
         client_id=client_id,
         scopes=scopes,
@@ -84,6 +108,7 @@ def clients_add(here: House, /, client_id: str, scopes: tuple[str, ...], **told:
         post_logout_redirect_uris=told.pop("post_logout"),
         token_endpoint_auth_method=told.pop("auth_method"),
         require_pkce=not told.pop("without_pkce"),
+        metadata={} if jwks is None else {"jwks": jwks},
         **told,
     )
     with here.transaction() as c:

@@ -227,6 +227,8 @@ def check(new: NewClient | Client) -> None:
     _check_choices(new)
     if "authorization_code" in new.grant_types and not new.redirect_uris:
         raise InvalidRedirectUri("redirect_uris is missing; authorization_code needs at least one")
+    if new.token_endpoint_auth_method == PRIVATE_KEY_JWT and not new.metadata.get("jwks"):
+        raise InvalidClientMetadata("private_key_jwt needs jwks; give the public keys inline")
     if new.token_endpoint_auth_method == NONE and not new.require_pkce:
         raise InvalidClientMetadata("a public client cannot do without PKCE")
     if new.token_endpoint_auth_method == NONE and "client_credentials" in new.grant_types:

@@ -1,7 +1,8 @@
-"""Reading a JWT that a client signed with a key it registered. Nothing in the token itself chooses key or algorithm."""
+"""The keys a client registers, and reading a JWT it signed with one. Nothing in the token chooses key or algorithm."""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +10,12 @@ from typing import Any
 from joserfc import jwk, jws
 from joserfc.errors import JoseError
 
+from idp.oidc.errors import InvalidClientMetadata
+
 _MOST_CHARACTERS = 8192
+_MOST_KEYS = 10
+_RSA_BITS = range(2048, 8193)
+_MOST_E = 64  # bits of the exponent
 _UNREADABLE = (JoseError, ValueError, KeyError, TypeError, RecursionError)  # nesting is what an attacker controls
 
 
@@ -44,3 +50,36 @@ def claims_of(token: str, jwks: Mapping[str, Any] | None, algorithms: tuple[str,
     if not isinstance(claims, dict):
         raise BadAssertion
     return claims
+
+
+def check_keys(jwks: Any) -> None:
+    """A JWK Set may be registered: public keys that can sign an assertion, and that read. Raises InvalidClientMetadata.
+
+    Public only: a private key that reaches us is no longer private.
+    """
+    keys = jwks.get("keys") if isinstance(jwks, dict) else None
+    if not isinstance(keys, list) or not 0 < len(keys) <= _MOST_KEYS or not all(isinstance(k, dict) for k in keys):
+        raise InvalidClientMetadata(f"jwks must be a JWK Set of 1 to {_MOST_KEYS} keys")
+    if any("d" in key or "k" in key or key.get("kty") not in ("EC", "RSA") for key in keys):
+        raise InvalidClientMetadata("jwks must hold public EC or RSA keys only; replace the keys you sent")
+    if not all(_is_strong(key) for key in keys):
+        raise InvalidClientMetadata("jwks takes P-256 keys, and RSA keys of 2048 to 8192 bits; make a new key")
+    try:
+        jwk.KeySet.import_key_set({"keys": keys})
+    except _UNREADABLE as error:
+        raise InvalidClientMetadata("jwks holds a key that cannot be read; see RFC 7517 section 4") from error
+
+
+def _is_strong(key: Mapping[str, Any]) -> bool:
+    """Nobody can guess it, an assertion can be signed with it, and to try it is no labour (RFC 7518 §3.3, §3.4)."""
+    if key["kty"] == "EC":
+        return key.get("crv") == "P-256"
+    return _bits(key.get("n")) in _RSA_BITS and 1 < _bits(key.get("e")) <= _MOST_E
+
+
+def _bits(number: Any) -> int:
+    """The size of a number in base64url (RFC 7518 §2); 0 of anything else."""
+    try:
+        return int.from_bytes(base64.urlsafe_b64decode(number + "=="), "big").bit_length()
+    except (TypeError, ValueError):
+        return 0

@@ -1,12 +1,14 @@
 """What an operator changes at a terminal: done, on record once with who did it, and refused with a cure."""
 
 import getpass
+import json
 import os
 import pwd
 
 import click
 import pytest
 import sqlalchemy as sa
+from joserfc import jwk
 
 from accounts import audit
 from accounts.db import Statement
@@ -23,6 +25,7 @@ ADD = (
     "clients", "add", "library", "--name", "图书馆", "--name-en", "Library", "--purpose", "借书",
     "--purpose-en", "to lend", "--redirect-uri", "https://library.example/cb",
 )  # fmt: skip
+MUSEUM = (*ADD[:2], "museum", *ADD[3:])
 EVERY = Statement(sa.select(audit.audit_events).order_by(audit.audit_events.c.at, audit.audit_events.c.id))
 PERSONS = Statement(sa.select(natural_persons))
 # Each command that changes something: what is typed, its event, and whether it takes a person or a client to exist.
@@ -151,12 +154,49 @@ def test_an_old_secret_ends_and_the_new_one_stays(peopled, database):
     assert peopled("clients", "show", "library").output.split()[-2:] == ["old_secret_live", "False"]
 
 
+def key_file(directory, **changes):
+    key = jwk.ECKey.generate_key("P-256").as_dict(private=False) | changes
+    path = directory / f"{key['x'][:8]}.json"
+    path.write_text(json.dumps({"keys": [key]}))
+    return str(path)
+
+
+def test_a_system_that_signs_is_registered_with_its_keys(peopled, database, tmp_path):
+    """Its public keys come from a file, and others replace them; without any it could prove itself to nobody."""
+    signs = (*MUSEUM, "--auth-method", "private_key_jwt")
+    assert "private_key_jwt needs jwks" in peopled(*signs).output
+    assert peopled(*signs, "--jwks", key_file(tmp_path)).exit_code == 0
+    first = clients.read(database.connection(), "museum").metadata["jwks"]
+    assert peopled("clients", "set", "museum", "--jwks", key_file(tmp_path)).exit_code == 0
+    second = clients.read(database.connection(), "museum").metadata["jwks"]
+    assert len(second["keys"]) == 1
+    assert second != first
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [({"d": "AA"}, "public EC or RSA keys only"), ({"crv": "P-384"}, "P-256"), ({"y": "AA"}, "cannot be read")],
+)
+def test_keys_that_cannot_be_used_are_refused_in_the_words_of_the_registration(peopled, tmp_path, changes, says):
+    """A private key above all: it would be kept where nobody expects one."""
+    answer = peopled(*MUSEUM, "--auth-method", "private_key_jwt", "--jwks", key_file(tmp_path, **changes))
+    assert answer.exit_code == 1
+    assert says in " ".join(answer.output.split())
+
+
+def test_a_file_that_holds_no_keys_is_said_so(peopled, tmp_path):
+    """What is no JSON has a cure of its own."""
+    path = tmp_path / "key.pem"
+    path.write_text("-----BEGIN PUBLIC KEY-----")
+    answer = peopled("clients", "set", "library", "--jwks", str(path))
+    assert (answer.exit_code, "keys_unreadable" in answer.output) == (2, True)
+
+
 @pytest.mark.parametrize("method", ["none", "private_key_jwt"])
-def test_who_proves_itself_otherwise_gets_no_secret(peopled, database, method):
+def test_who_proves_itself_otherwise_gets_no_secret(peopled, database, tmp_path, method):
     """A secret that opens nothing would be believed to, and stored somewhere."""
-    made = [*ADD, "--auth-method", method]
-    made[2] = "museum"
-    assert peopled(*made).exit_code == 0
+    keys = ("--jwks", key_file(tmp_path)) if method == "private_key_jwt" else ()
+    assert peopled(*MUSEUM, "--auth-method", method, *keys).exit_code == 0
     answer = peopled("clients", "secret", "museum")
     assert (answer.exit_code, "no_secret" in answer.output, "yt_cs_" in answer.output) == (1, True, False)
     assert clients.read(database.connection(), "museum").secret_digest is None

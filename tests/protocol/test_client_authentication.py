@@ -6,11 +6,14 @@ import hmac
 import json
 
 import pytest
+import sqlalchemy as sa
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc import jwk
 
+from accounts.db import Json, Statement
+from idp.oidc.models import clients
 from tests.protocol.desk import ISSUER, METHODS, VERIFIER, basic
 
 GRANT = {"grant_type": "client_credentials"}
@@ -349,8 +352,10 @@ def test_rsa_keys_sign_too(desk, alg):
     "jwks", [None, {}, {"keys": []}, {"keys": None}, {"keys": [{"kty": "EC"}]}, {"keys": ["x"]}, []]
 )
 def test_a_client_without_a_readable_key_is_refused(desk, jwks):
-    """A registration whose keys cannot be read lets nobody in and breaks nothing."""
-    keyed = desk.registers("keyed", "private_key_jwt", metadata={"jwks": jwks})
+    """A row whose keys cannot be read, however it came to be, lets nobody in and breaks nothing."""
+    keyed = desk.registers("keyed", "private_key_jwt")
+    damage = Statement(sa.update(clients).values(metadata=sa.bindparam("to", type_=Json)))
+    desk.database.connection().execute(damage, to={"jwks": jwks})
     answer = tries(desk, keyed, desk.assertion(keyed))
     assert (answer.status, answer.error) == (401, "invalid_client")
 

@@ -8,7 +8,6 @@ instead: it only allows what discovery says nobody can ask for, and refusing it 
 
 from __future__ import annotations
 
-import base64
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from joserfc.errors import JoseError
 
 from accounts import audit
 from accounts.db import Connection, new_id
-from idp.oidc import client_authentication, clients, store
+from idp.oidc import client_authentication, clients, jwt_assertion, store
 from idp.oidc.claims import of_scopes, scopes_supported
 from idp.oidc.clients import Client, NewClient
 from idp.oidc.endpoints.paths import REGISTRATION
@@ -31,12 +30,9 @@ from idp.oidc.messages import NO_STORE, Reply, Request, json_reply
 from idp.oidc.provider import Provider
 from idp.oidc.secret import digest, new_secret
 from idp.oidc.validation import RESPONSE_TYPES
-from idp.oidc.vocabulary import NONE, OFFLINE_ACCESS, OPENID, PRIVATE_KEY_JWT, REGISTRATION_PREFIX, SIGNING_ALGORITHMS
+from idp.oidc.vocabulary import NONE, OFFLINE_ACCESS, OPENID, REGISTRATION_PREFIX, SIGNING_ALGORITHMS
 
 _LONGEST_NAME = 100
-_MOST_KEYS = 10
-_RSA_BITS = range(2048, 8193)
-_MOST_E = 64  # bits of the exponent
 _REALM = 'Bearer realm="Yitong"'
 _REFUSED: Mapping[str, str] = {
     "jwks_uri": "jwks_uri is not fetched; send the public keys inline as jwks",
@@ -190,10 +186,9 @@ def _check_shape(metadata: dict[str, Any]) -> None:
         _text(metadata, name)
     _flag(metadata, "backchannel_logout_session_required")
     _check_uris(metadata)
-    _check_keys(metadata.get("jwks"))
+    if metadata.get("jwks") is not None:
+        jwt_assertion.check_keys(metadata["jwks"])
     _validated_by_library(metadata)
-    if metadata["token_endpoint_auth_method"] == PRIVATE_KEY_JWT and metadata.get("jwks") is None:
-        raise InvalidClientMetadata("private_key_jwt needs jwks; send the public keys inline")
     _one_of(metadata, "token_endpoint_auth_method", [method.name for method in client_authentication.METHODS])
     _one_of(metadata, "id_token_signed_response_alg", SIGNING_ALGORITHMS)
     _one_of(metadata, "subject_type", ("pairwise",))
@@ -223,34 +218,6 @@ def _validated_by_library(metadata: dict[str, Any]) -> None:
         field = getattr(error, "claim", None) or "a field"
         raise InvalidClientMetadata(f"{field} is malformed; see RFC 7591 section 2") from error
     metadata["token_endpoint_auth_method"] = library["token_endpoint_auth_method"]
-
-
-def _check_keys(jwks: Any) -> None:
-    """Public keys only: a private key that reaches us is no longer private."""
-    if jwks is None:
-        return
-    keys = jwks.get("keys") if isinstance(jwks, dict) else None
-    if not isinstance(keys, list) or not 0 < len(keys) <= _MOST_KEYS or not all(isinstance(k, dict) for k in keys):
-        raise InvalidClientMetadata(f"jwks must be a JWK Set of 1 to {_MOST_KEYS} keys")
-    if any("d" in key or "k" in key or key.get("kty") not in ("EC", "RSA") for key in keys):
-        raise InvalidClientMetadata("jwks must hold public EC or RSA keys only; replace the keys you sent")
-    if not all(_is_strong(key) for key in keys):
-        raise InvalidClientMetadata("jwks takes P-256 keys, and RSA keys of 2048 to 8192 bits; make a new key")
-
-
-def _is_strong(key: Mapping[str, Any]) -> bool:
-    """Nobody can guess it, an assertion can be signed with it, and to try it is no labour (RFC 7518 §3.3, §3.4)."""
-    if key["kty"] == "EC":
-        return key.get("crv") == "P-256"
-    return _bits(key.get("n")) in _RSA_BITS and 1 < _bits(key.get("e")) <= _MOST_E
-
-
-def _bits(number: Any) -> int:
-    """The size of a number in base64url (RFC 7518 §2); 0 of anything else."""
-    try:
-        return int.from_bytes(base64.urlsafe_b64decode(number + "=="), "big").bit_length()
-    except (TypeError, ValueError):
-        return 0
 
 
 def _scopes(metadata: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
