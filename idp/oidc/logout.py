@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from idp.oidc.clients import Client, accepted
+from idp.oidc.clients import Client
 from idp.oidc.errors import BadParameters, RefusedToPerson
 from idp.oidc.keys import NotSignedByUs
 from idp.oidc.messages import Parameters, Request
 from idp.oidc.provider import Provider
+from idp.oidc.urls import accepted
 from idp.oidc.validation import MOST, KnowsClients
 
 

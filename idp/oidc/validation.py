@@ -21,7 +21,7 @@ from accounts.db import new_id
 from idp import assurance
 from idp.oidc import claims
 from idp.oidc.authorization_request import OPEN_FOR, AuthorizationRequest
-from idp.oidc.clients import Client, accepted
+from idp.oidc.clients import Client
 from idp.oidc.errors import (
     InvalidRequest,
     InvalidScope,
@@ -36,6 +36,7 @@ from idp.oidc.errors import (
     UnsupportedResponseType,
 )
 from idp.oidc.jwt_assertion import unproven_texts
+from idp.oidc.urls import accepted
 from idp.oidc.vocabulary import AUTHORIZATION_CODE, OFFLINE_ACCESS, REFRESH_TOKEN
 
 _log = logging.getLogger(__name__)

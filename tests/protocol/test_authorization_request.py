@@ -14,11 +14,11 @@ import pytest
 
 from idp.oidc import clients, request_store
 from idp.oidc.authorization_request import TRANSITIONS, Event, State, WrongState, next_state
-from idp.oidc.clients import accepts
 from idp.oidc.endpoints import authorization
 from idp.oidc.errors import AccessDenied, RefusedToPerson
 from idp.oidc.messages import FORM, Request
 from idp.oidc.tokens import Holder
+from idp.oidc.urls import accepts
 from idp.oidc.validation import CHECKS, AuthorizationError
 from tests.protocol.city import CHALLENGE, ISSUER, REDIRECT, City, answer_of, build, get, header, parameters, post
 

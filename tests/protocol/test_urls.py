@@ -6,8 +6,8 @@ import pytest
 
 from accounts.errors import Conflict
 from idp.oidc import clients
-from idp.oidc.clients import accepted, accepts, check_uri
 from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri
+from idp.oidc.urls import accepted, accepts, check_uri
 
 WEB = "https://rp.example/callback?next=a"
 NATIVE = "http://127.0.0.1:8000/cb"

@@ -20,7 +20,7 @@ from joserfc.errors import JoseError
 
 from accounts import audit
 from accounts.db import Connection, new_id
-from idp.oidc import client_authentication, clients, jwt_assertion, store
+from idp.oidc import client_authentication, clients, jwt_assertion, store, urls
 from idp.oidc.claims import of_scopes, scopes_supported
 from idp.oidc.clients import Client, NewClient
 from idp.oidc.endpoints.paths import REGISTRATION
@@ -201,10 +201,10 @@ def _check_uris(metadata: Mapping[str, Any]) -> None:
     """Before anything else about them: what cannot be registered has its own error (RFC 7591 §3.2.2)."""
     for name in ("redirect_uris", "post_logout_redirect_uris"):
         for uri in metadata.get(name, ()):
-            clients.check_uri(uri, name=name)
+            urls.check_uri(uri, name=name)
     for name in ("client_uri", "policy_uri", "tos_uri", "backchannel_logout_uri"):
         try:
-            clients.check_uri(metadata.get(name, "https://absent.invalid"), name=name)
+            urls.check_uri(metadata.get(name, "https://absent.invalid"), name=name)
         except InvalidRedirectUri as error:
             raise InvalidClientMetadata(error.description) from None
 
