@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from accounts import audit, merging, statistics
 from accounts.credentials.legacy import LegacySecret
@@ -23,6 +25,7 @@ from migration_tools.progress import Advance
 
 BATCH = 1000
 _STATISTICS_AFTER = frozenset(4**power for power in range(10))  # batches: often while tables are small
+_AGAIN = "Make a new plan with `yitong merge plan`."
 _OPENS = frozenset({screening.USABLE, screening.UNSCREENED})
 
 
@@ -40,12 +43,13 @@ def apply_plan(
 ) -> Run:
     """The plan's links are in the database; returns the run, still `applying` only if `stop` said so between batches.
 
-    Raises PlanRefused for a source or plan that changed, RunRefused for a plan that was undone, RunTaken for a second
-    process, SourceRefused as readers do. A finished plan changes nothing and is not even read.
+    Raises PlanRefused for a source or plan that changed, RowsRefused for refused rows that nobody leaves behind,
+    RunRefused for a plan that was undone, RunTaken for a second process. A finished plan changes nothing.
     """
     done = merging.run_of_plan(database.connection(), plan.digest)
     if done is not None and done.state == "applied":
         return done
+    plan.check_refused()
     plan.check_source(source)
     with database.transaction() as c:
         run = merging.open_run(
@@ -68,16 +72,30 @@ def _finished(database: Database, plan: Plan, run: Run, now: datetime, actor: st
         cause = f"{plan.steps} steps were planned and {run.position} handled"
         raise PlanRefused(cause, "Nothing is lost; this is a fault of the program: please report it.")
     with database.transaction() as c:
-        detail = {"system": run.system, "persons": run.persons, "links": run.links, "skipped": run.skipped}
-        audit.append(c, "merge:run:apply", now=now, actor=actor, detail=detail | {"plan": plan.digest})
+        detail: dict[str, Any] = {
+            "system": run.system,
+            "persons": run.persons,
+            "links": run.links,
+            "skipped": run.skipped,
+        }
+        detail |= {"plan": plan.digest, **_left_out(plan)}
+        audit.append(c, "merge:run:apply", now=now, actor=actor, detail=detail)
         return merging.finish(c, run, now=now)
+
+
+def _left_out(plan: Plan) -> dict[str, Any]:
+    """What the record says of rows that stayed behind, and by whose word."""
+    return {"refused": plan.refused, "left_out_by": plan.leave_out.by} if plan.refused and plan.leave_out else {}
 
 
 def _steps(plan: Plan, source: Path, done: int) -> Iterator[Step | Contest]:
     """The steps not done yet: plan and source read side by side."""
     mapping = plan.mapping()
     position = 0
-    for line, account in zip(plan.lines(), readers.read(source, mapping), strict=True):
+    accounts = (row for row in readers.read(source, mapping) if isinstance(row, LegacyAccount))
+    for line, account in zip_longest(plan.lines(), accounts):
+        if line is None or account is None or line.row != account.row:
+            raise PlanRefused("plan and source do not run side by side", _AGAIN)
         if line.kind not in {AUTO, CONTESTED}:
             continue
         position += 1
@@ -86,19 +104,19 @@ def _steps(plan: Plan, source: Path, done: int) -> Iterator[Step | Contest]:
 
 
 def _step(line: Line, account: LegacyAccount, mapping: Mapping) -> Step | Contest:
-    if (line.row, line.uid) != (account.row, account.uid):
-        raise PlanRefused("plan and source do not run side by side", "Make a new plan with `yitong merge plan`.")
+    if line.uid != account.uid:
+        raise PlanRefused("plan and source do not run side by side", _AGAIN)
     if line.kind == CONTESTED:
         return Contest(_number(account))
     if line.person is None or line.rule is None:
-        raise PlanRefused("a planned link has no person", "Make a new plan with `yitong merge plan`.")
+        raise PlanRefused("a planned link has no person", _AGAIN)
     return Step(line.person, _account(line, account, mapping, line.rule), _identity(line, account))
 
 
 def _number(account: LegacyAccount) -> CitizenId:
     number = normalise.read_number(account.number).number
     if number is None:
-        raise PlanRefused("a planned number cannot be read any more", "Make a new plan with `yitong merge plan`.")
+        raise PlanRefused("a planned number cannot be read any more", _AGAIN)
     return number
 
 

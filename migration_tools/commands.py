@@ -1,7 +1,8 @@
 """`yitong merge …`: plan, apply, undo, status, hashes. Each tells a person or, with --json, a program what happened.
 
-Exit codes: 0 done; 1 error, nothing lost, run again; 2 usage or mapping; 3 refused by an invariant; 4 needs approval;
-5 done, and rows wait for their owners; 6 another process works on the run; 75 interrupted, the same command continues.
+Exit codes: 0 done; 1 error, nothing lost, run again; 2 usage or mapping; 3 refused by an invariant, or rows are refused
+that nobody leaves behind; 4 needs approval; 5 done, and accounts wait for their owners or stayed behind; 6 another
+process works on the run; 75 interrupted, the same command continues.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from accounts.db import Connection, Database
 from accounts.errors import AccountsError, Unavailable
 from accounts.merging import Run, RunTaken
 from accounts.vault import Vault
-from migration_tools import errors, report
+from migration_tools import errors, refusals, report
 from migration_tools.apply import apply_plan
 from migration_tools.mapping import load as load_mapping
-from migration_tools.matching import ALREADY_LINKED, AUTO
+from migration_tools.plan import LeaveOut
 from migration_tools.plan import load as load_plan
 from migration_tools.planning import make_plan
 from migration_tools.progress import shown
@@ -116,10 +117,21 @@ def merge() -> None:
 @click.argument("mapping", type=_FILE)
 @click.argument("source", type=_FILE, required=False)
 @click.option("--out", type=_DIRECTORY, default=Path("var/plans"), show_default=True, help="Where plans are kept.")
+@click.option(
+    "--leave-out-refused",
+    "most",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Up to N refused rows may stay behind; the plan records that you say so. Without this, none may.",
+)
 @_json
 @click.pass_obj
-def plan(here: Here, mapping: Path, source: Path | None, out: Path, as_json: bool) -> None:  # noqa: FBT001
-    """Say what would happen to every account of SOURCE, read as MAPPING says. Writes nothing to the database."""
+def plan(here: Here, mapping: Path, source: Path | None, out: Path, most: int | None, as_json: bool) -> None:  # noqa: FBT001
+    """Say what would happen to every row of SOURCE, read as MAPPING says. Writes nothing to the database.
+
+    Rows that are no accounts are refused, each by line and reason, and the others are planned. While rows are refused
+    that may not stay behind, the plan cannot be applied and the exit code is 3.
+    """
     read = load_mapping(mapping)
     made = make_plan(
         here.database,
@@ -129,11 +141,11 @@ def plan(here: Here, mapping: Path, source: Path | None, out: Path, as_json: boo
         out,
         now=here.now,
         shown=partial(shown, _err()),
+        leave_out=LeaveOut(most, here.actor) if most else None,
     )
-    if as_json:
-        _tell(report.as_json(made))
-    else:
-        report.show_plan(_out(), made)
+    _tell(report.as_json(made)) if as_json else report.show_plan(_out(), made)
+    made.check_refused()
+    if not as_json:
         click.echo(f"Nothing was changed. To apply it:\n  yitong merge apply {made.path} --yes")
 
 
@@ -150,6 +162,7 @@ def apply(ctx: click.Context, directory: Path, source: Path | None, batch: int, 
     found = load_plan(directory)
     if not yes:
         report.show_plan(_out(), found)
+        found.check_refused()
         click.echo("Nothing was changed: add --yes to apply this plan.", err=True)
         ctx.exit(errors.NEEDS_APPROVAL)
     at = source or Path(found.manifest["source"]["path"])
@@ -165,10 +178,13 @@ def apply(ctx: click.Context, directory: Path, source: Path | None, batch: int, 
             batch=batch,
             actor=here.actor,
         )
-    _conclude(ctx, run, "applied", as_json=as_json)
-    parked = found.rows - found.manifest["counts"][AUTO] - found.manifest["counts"][ALREADY_LINKED] + run.skipped
-    if parked:
-        click.echo(f"{parked:,} accounts wait for their owners.", err=True)
+    _conclude(ctx, run, "applied", as_json=as_json, stayed={"parked": found.parked, "refused": found.refused})
+    if waiting := found.parked + run.skipped:
+        click.echo(f"{waiting:,} accounts wait for their owners.", err=True)
+    if found.refused:
+        said = f"Refused rows that stayed behind: {found.refused:,}. A repaired export brings them:"
+        click.echo(f"{said} {found.path / refusals.NAME}", err=True)
+    if waiting or found.refused:
         ctx.exit(errors.REVIEW)
 
 
@@ -242,10 +258,12 @@ def _source(given: Path | None, mapping: Path, named: str | None) -> Path:
     return mapping.parent / named
 
 
-def _conclude(ctx: click.Context, run: Run, wanted: str, *, as_json: bool) -> None:
+def _conclude(
+    ctx: click.Context, run: Run, wanted: str, *, as_json: bool, stayed: dict[str, int] | None = None
+) -> None:
     """What became of the run is told; the command ends with 75 when it was interrupted."""
     if as_json:
-        _tell(report.run_as_json(run))
+        _tell(report.run_as_json(run) | (stayed or {}))
     else:
         told = f"{run.persons:,} persons, {run.links:,} links, {run.skipped:,} skipped"
         click.echo(f"Run {run.id} for {run.system} is {run.state}: {told}.")

@@ -52,6 +52,19 @@ class MappingRefused(MergeRefused):
         super().__init__("mapping_refused", f"{path.name}, {key}: {cause}", cure)
 
 
+class RowsRefused(MergeRefused):
+    """A plan is whole, but some rows of its source are refused and nobody has said that so many may stay behind."""
+
+    def __init__(self, refused: int, rows: int, most: int | None) -> None:
+        allowed = "" if most is None else f", and {most:,} may stay behind"
+        cure = (
+            "Repair those lines where the export is made and plan again; or, if these accounts may stay behind, "
+            f"plan again with --leave-out-refused {refused}."
+        )
+        cause = f"{refused:,} refused of {rows:,} rows{allowed}: this plan cannot be applied"
+        super().__init__("rows_refused", cause, cure)
+
+
 class PlanRefused(MergeRefused):
     """The plan is not what it was, or not for this source."""
 

@@ -1,4 +1,4 @@
-"""LegacyAccount: the one form in which every reader hands on a row, untouched, with where it came from."""
+"""The two forms in which every reader hands on a row: a LegacyAccount, untouched, or a RefusedRow that says why not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class LegacyAccount:
     """One row of one older system, as text. Empty means that the source says nothing; repair is normalise's work."""
 
     system: str
-    row: int  # counted from 1 over accounts; the same file gives the same rows
+    row: int  # counted from 1 over every row, refused ones too; the same file gives the same rows
     uid: str
     login_name: str = field(repr=False)
     name: str = field(default="", repr=False)
@@ -23,3 +23,12 @@ class LegacyAccount:
     password: str = field(default="", repr=False)
     salt: str = field(default="", repr=False)
     password_user: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """One row whose borders are certain and which is no account. It is counted and named, never repaired or guessed."""
+
+    line: int  # of the file, where the fault or its row begins
+    cause: str  # this and the cure repeat nothing that stands in the row
+    cure: str

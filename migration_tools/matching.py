@@ -14,6 +14,7 @@ RULES_VERSION = "1"  # part of every plan's digest: a plan is applied by the rul
 AUTO = "auto"
 ALREADY_LINKED = "already_linked"
 CONTESTED = "contested_number"
+REFUSED = "refused"  # no account was read, so no rule decides
 PARKED: tuple[tuple[str, str], ...] = (
     ("personal_key", "the system's key is itself a citizen ID number or a phone"),
     ("duplicate_in_system", "the key occurs more than once in the export"),
@@ -26,7 +27,7 @@ PARKED: tuple[tuple[str, str], ...] = (
     (CONTESTED, "this export, or an earlier one of another system, gives the number to several names"),
     ("old_number_unconfirmed", "a 15-digit number that no second source confirms"),
 )
-CLASSES: tuple[str, ...] = (AUTO, ALREADY_LINKED, *(name for name, _ in PARKED))
+CLASSES: tuple[str, ...] = (AUTO, ALREADY_LINKED, *(name for name, _ in PARKED), REFUSED)
 
 BY_NUMBER_AND_NAME = f"number_and_name/{RULES_VERSION}"
 BY_OLD_NUMBER_CONFIRMED = f"old_number_confirmed/{RULES_VERSION}"

@@ -1,8 +1,9 @@
 """A merge plan: a directory that cannot change, says what would happen to every row, and writes nothing else.
 
-`manifest.json` counts and holds the digests of source, mapping, rules and lines; `lines.jsonl` has one line a row: the
-key in its own system, the class, and for a link the ids that `apply` will use. No name, number, phone or hash is in
-either: apply reads the source again, and refuses one that has changed by a byte.
+`manifest.json` counts and holds the digests of source, mapping, rules and the rest; `lines.jsonl` has one line an
+account: the key in its own system, the class, and for a link the ids that `apply` will use; `refused.csv` has one line
+for each row that is no account. No name, number, phone or hash is in any: apply reads the source again, and refuses one
+that has changed by a byte.
 """
 
 from __future__ import annotations
@@ -17,18 +18,29 @@ from typing import Any
 import orjson
 
 from migration_tools import mapping as mappings
-from migration_tools.errors import PlanRefused
-from migration_tools.matching import AUTO, CONTESTED, RULES_VERSION
+from migration_tools import refusals
+from migration_tools.errors import PlanRefused, RowsRefused
+from migration_tools.legacy import RefusedRow
+from migration_tools.matching import AUTO, CONTESTED, PARKED, REFUSED, RULES_VERSION
 
-FORMAT = 1
+FORMAT = 2  # of a plan's files, and of what a reader takes for a row
 MANIFEST, LINES, MAPPING = "manifest.json", "lines.jsonl", "mapping.toml"
+_PARTS = (("lines", LINES), ("refused", refusals.NAME), ("mapping", MAPPING))  # each with its digest in the manifest
 _AGAIN = "Make a new plan with `yitong merge plan`."
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
+class LeaveOut:
+    """Somebody's word that refused rows may stay behind, how many at most, and whose word it is."""
+
+    most: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """One row's outcome. `person`, `rule` and `password` stand only where it is linked."""
+    """One account's outcome. `person`, `rule` and `password` stand only where it is linked."""
 
     row: int
     uid: str
@@ -70,8 +82,25 @@ class Plan:
 
     @property
     def rows(self) -> int:
-        """How many rows the source has."""
+        """How many rows the source has, refused ones too."""
         return int(self.manifest["source"]["rows"])
+
+    @property
+    def refused(self) -> int:
+        """How many rows of the source are no accounts."""
+        return int(self.manifest["counts"][REFUSED])
+
+    @property
+    def leave_out(self) -> LeaveOut | None:
+        """Who has said how many refused rows may stay behind."""
+        said = self.manifest["refused"]["leave_out"]
+        return LeaveOut(**said) if said else None
+
+    @property
+    def parked(self) -> int:
+        """How many accounts wait for their owners."""
+        counts = self.manifest["counts"]
+        return sum(int(counts[kind]) for kind, _ in PARKED)
 
     @property
     def links(self) -> int:
@@ -84,10 +113,20 @@ class Plan:
         return self.links + int(self.manifest["counts"][CONTESTED])
 
     def lines(self) -> Iterator[Line]:
-        """Every row's line, in the order of the source."""
+        """Every account's line, in the order of the source."""
         with (self.path / LINES).open("rb") as file:
             for raw in file:
                 yield Line(**orjson.loads(raw))
+
+    def refusals(self) -> Iterator[RefusedRow]:
+        """Every refused row, in the order of the source."""
+        return refusals.read(self.path)
+
+    def check_refused(self) -> None:
+        """Every row is an account, or somebody has said that it may stay behind. Raises RowsRefused."""
+        most = self.leave_out.most if self.leave_out else None
+        if self.refused > (most or 0):
+            raise RowsRefused(self.refused, self.rows, most)
 
     def mapping(self) -> mappings.Mapping:
         """The mapping that the plan was made with."""
@@ -129,13 +168,13 @@ def load(path: Path) -> Plan:
     """The plan in that directory. Raises PlanRefused if anything in it is not as it was made."""
     try:
         manifest = orjson.loads((path / MANIFEST).read_bytes())
-        lines, mapping = file_digest(path / LINES), file_digest(path / MAPPING)
+        if not isinstance(manifest, dict) or manifest.get("digest") != _digest(manifest):
+            raise PlanRefused("the manifest was changed", _AGAIN)
+        if (manifest["format"], manifest["rules"]) != (FORMAT, RULES_VERSION):
+            raise PlanRefused("the plan was made by other rules than this program's", _AGAIN)
+        for part, name in _PARTS:
+            if file_digest(path / name) != manifest[part]["sha256"]:
+                raise PlanRefused(f"{name} was changed since the plan was made", _AGAIN)
     except (OSError, ValueError):
         raise PlanRefused(f"{path.name} is no plan", "Name the directory that `yitong merge plan` printed.") from None
-    if not isinstance(manifest, dict) or manifest.get("digest") != _digest(manifest):
-        raise PlanRefused("the manifest was changed", _AGAIN)
-    if lines != manifest["lines"]["sha256"] or mapping != manifest["mapping"]["sha256"]:
-        raise PlanRefused("the plan's lines or mapping were changed", _AGAIN)
-    if (manifest["format"], manifest["rules"]) != (FORMAT, RULES_VERSION):
-        raise PlanRefused("the plan was made by other rules than this program's", _AGAIN)
     return Plan(path, manifest)

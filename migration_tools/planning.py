@@ -10,7 +10,7 @@ import secrets
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,15 @@ from accounts.db import Connection, Database, new_id
 from accounts.identifiers import CitizenId
 from accounts.people import People
 from accounts.vault import Vault
-from migration_tools import normalise, plan, readers, screening
+from migration_tools import normalise, plan, readers, refusals, screening
 from migration_tools.batches import in_batches
 from migration_tools.errors import MergeRefused
-from migration_tools.legacy import LegacyAccount
+from migration_tools.legacy import LegacyAccount, RefusedRow
 from migration_tools.mapping import Mapping
-from migration_tools.matching import AUTO, CLASSES, Decision, Facts, decide
-from migration_tools.plan import Line, Plan
+from migration_tools.matching import AUTO, CLASSES, REFUSED, Decision, Facts, decide
+from migration_tools.plan import LeaveOut, Line, Plan
 from migration_tools.progress import Advance, Shown
+from migration_tools.refusals import Refusals
 from migration_tools.staging import StagedRow, Staging
 
 _CHUNK = 500
@@ -64,13 +65,27 @@ class _Tally:
             self.new += fresh and line.is_new
             self.known += fresh and not line.is_new
 
+    def add_refused(self, causes: Counter[str]) -> None:
+        """These rows are counted as refused, by their causes."""
+        self.kinds[REFUSED] += causes.total()
+        self.reasons.update({f"{REFUSED}:{cause}": count for cause, count in causes.items()})
+
 
 def make_plan(
-    database: Database, vault: Vault, mapping: Mapping, source: Path, out: Path, *, now: datetime, shown: Shown
+    database: Database,
+    vault: Vault,
+    mapping: Mapping,
+    source: Path,
+    out: Path,
+    *,
+    now: datetime,
+    shown: Shown,
+    leave_out: LeaveOut | None = None,
 ) -> Plan:
     """The plan for this source lies in a new directory under `out`. Nothing is written to the database.
 
-    Raises SourceRefused for a row that cannot be read, MergeRefused for an empty or shrunken source.
+    Rows that are no accounts are refused one by one and named in the plan; with `leave_out` it can be applied without
+    them. Raises SourceRefused for a file in which rows might be lost, MergeRefused for an empty or shrunken source.
     """
     digest = plan.file_digest(source) if source.is_file() else ""
     _remove_abandoned(out, now)
@@ -78,14 +93,15 @@ def make_plan(
     work.mkdir(parents=True, mode=0o700)
     staging = Staging(work / "work.db")
     try:
-        with shown(f"reading {mapping.system.id}", None) as advance:
-            rows = _Reading(database.connection(), vault, mapping).stage(source, staging, advance)
+        with shown(f"reading {mapping.system.id}", None) as advance, Refusals(work / refusals.NAME) as refused:
+            rows = _Reading(database.connection(), vault, mapping).stage(source, staging, refused, advance)
         _guard(database.connection(), mapping, rows)
         staging.compare()
         manifest = plan.describe(new_id(), mapping.system.id, now)
         manifest |= {"mapping": {"name": mapping.path.name, "sha256": mapping.digest}}
-        with shown(f"comparing {mapping.system.id}", rows) as advance:
-            manifest |= _source(source, digest, rows) | _write_lines(staging, work, rows, advance)
+        manifest |= {"refused": _refused(work, leave_out)}
+        with shown(f"comparing {mapping.system.id}", rows - refused.rows) as advance:
+            manifest |= _source(source, digest, rows) | _write_lines(staging, work, rows, refused.causes, advance)
         shutil.copyfile(mapping.path, work / plan.MAPPING)
         made = plan.sealed_manifest(manifest)
         (work / plan.MANIFEST).write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2))
@@ -118,10 +134,16 @@ def _source(source: Path, digest: str, rows: int) -> dict[str, Any]:
     }
 
 
+def _refused(work: Path, leave_out: LeaveOut | None) -> dict[str, Any]:
+    said = asdict(leave_out) if leave_out else None
+    return {"sha256": plan.file_digest(work / refusals.NAME), "leave_out": said}
+
+
 def _guard(c: Connection, mapping: Mapping, rows: int) -> None:
     """An empty or shrunken source stops here: half an export must not look like half a city gone."""
     if rows == 0:
-        raise MergeRefused("source_empty", "the source has no accounts", "Export again; check the mapped object class.")
+        cure = "Export again; check source.object_class in the mapping."
+        raise MergeRefused("source_empty", "the source has no rows", cure)
     if mapping.source.expect_rows is not None:
         least, most = mapping.source.expect_rows
         if not least <= rows <= most:
@@ -143,13 +165,15 @@ class _Reading:
         self._recipe = mapping.recipe
         self._unsalted = screening.is_unsalted(self._recipe)
 
-    def stage(self, source: Path, staging: Staging, advance: Advance) -> int:
-        """Every row is staged; returns how many there are."""
+    def stage(self, source: Path, staging: Staging, refused: Refusals, advance: Advance) -> int:
+        """Every row is staged or refused; returns how many there are."""
         count = 0
-        for accounts in in_batches(readers.read(source, self._mapping), _CHUNK):
-            staging.add(self._staged(accounts))
-            count += len(accounts)
-            advance(len(accounts))
+        for rows in in_batches(readers.read(source, self._mapping), _CHUNK):
+            if accounts := [row for row in rows if isinstance(row, LegacyAccount)]:
+                staging.add(self._staged(accounts))
+            refused.add(row for row in rows if isinstance(row, RefusedRow))
+            count += len(rows)
+            advance(len(rows))
         return count
 
     def _staged(self, accounts: Sequence[LegacyAccount]) -> list[StagedRow]:
@@ -220,23 +244,25 @@ def _agreement(said: date | str | None, of_number: date | str | None) -> str:
     return "agrees" if said == of_number else "contradicts"
 
 
-def _write_lines(staging: Staging, work: Path, rows: int, advance: Advance) -> dict[str, Any]:
-    """The second pass: every row's class is written; the manifest's counts are returned. Raises if any row is lost."""
+def _write_lines(staging: Staging, work: Path, rows: int, refused: Counter[str], advance: Advance) -> dict[str, Any]:
+    """The second pass: every account's class is written; returns the manifest's counts. Raises if any row is lost."""
     seed, tally, digest = secrets.token_bytes(32), _Tally(bytearray(rows + 1)), hashlib.sha256()
     with (work / plan.LINES).open("wb") as file:
-        for row in staging.rows():
+        for count, row in enumerate(staging.rows(), 1):
             line = _line(row, decide(_facts(row)), seed)
             tally.add(line, row.first_row)
             written = line.to_json() + b"\n"
             digest.update(written)
             file.write(written)
-            if line.row % _CHUNK == 0:
+            if count % _CHUNK == 0:
                 advance(_CHUNK)
+    accounts = tally.kinds.total()
+    tally.add_refused(refused)
     if tally.kinds.total() != rows:
-        cause = f"{rows} rows were read and {tally.kinds.total()} classified"
+        cause = f"{rows} rows were read, {accounts} classified and {refused.total()} refused"
         raise MergeRefused("conservation", cause, "This is a fault of the program; please report it.")
     return {
-        "lines": {"sha256": digest.hexdigest(), "count": rows},
+        "lines": {"sha256": digest.hexdigest(), "count": accounts},
         "counts": {kind: tally.kinds[kind] for kind in CLASSES},
         "reasons": dict(sorted(tally.reasons.items())),
         "passwords": {state: tally.passwords[state] for state in screening.STATES},

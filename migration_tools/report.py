@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from accounts.merging import Run
-from migration_tools.matching import ALREADY_LINKED, AUTO, PARKED
+from migration_tools import refusals
+from migration_tools.matching import ALREADY_LINKED, AUTO, PARKED, REFUSED
 from migration_tools.plan import Plan
 
 _WHAT = {
     AUTO: "linked: number and name agree, nothing contradicts",
     ALREADY_LINKED: "linked by an earlier run: nothing to do",
     **dict(PARKED),
+    REFUSED: "no account: each is named below by line and reason",
 }
 _PASSWORDS = {
     "usable": "log in with the old password, once",
@@ -24,36 +29,64 @@ _PASSWORDS = {
     "unreadable": "a hash that the recipe cannot read: linked, but it opens nothing",
     "none": "no password in the export",
 }
+_SHOWN = 20  # refused rows on the terminal
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
     """The plan's counts as a program reads them."""
     kept = ("system", "digest", "run_id", "made_at", "counts", "reasons", "passwords", "persons")
-    return {"plan": str(plan.path), "rows": plan.rows, **{name: plan.manifest[name] for name in kept}}
+    refused = {
+        "rows": plan.refused,
+        "list": str(plan.path / refusals.NAME),
+        "leave_out": plan.manifest["refused"]["leave_out"],
+    }
+    return {
+        "plan": str(plan.path),
+        "rows": plan.rows,
+        **{name: plan.manifest[name] for name in kept},
+        "refused": refused,
+    }
 
 
 def show_plan(out: Console, plan: Plan) -> None:
     """The waterfall: every row of the source is in exactly one line of it."""
     manifest = plan.manifest
-    out.print(f"Plan [bold]{plan.digest[:12]}[/] for {plan.system}: {plan.rows:,} accounts", highlight=False)
+    out.print(f"Plan [bold]{plan.digest[:12]}[/] for {plan.system}: {plan.rows:,} rows", highlight=False)
     out.print(_waterfall(manifest["counts"], manifest["reasons"], plan.rows))
     new, known = manifest["persons"]["new"], manifest["persons"]["known"]
     out.print(f"Persons: {new:,} new, {known:,} known already", highlight=False)
     for state, count in manifest["passwords"].items():
         if count:
             out.print(f"  {count:>9,}  {_PASSWORDS[state]}", highlight=False)
+    if plan.refused:
+        _show_refused(out, plan)
+
+
+def _show_refused(out: Console, plan: Plan) -> None:
+    """The first refused rows, where all of them are, and by whose word they stay behind."""
+    tell = partial(out.print, highlight=False, markup=False, soft_wrap=True)
+    tell(f"Refused rows: {plan.refused:,}, by their line in {plan.manifest['source']['name']}")
+    for row in islice(plan.refusals(), _SHOWN):
+        tell(f"  line {row.line}: {row.cause}\n    → {row.cure}")
+    rest = f"  and {plan.refused - _SHOWN:,} more. " if plan.refused > _SHOWN else "  "
+    tell(f"{rest}The whole list: {plan.path / refusals.NAME}")
+    if plan.leave_out:
+        tell(f"Up to {plan.leave_out.most:,} may stay behind: said by {plan.leave_out.by}, {plan.manifest['made_at']}")
 
 
 def _waterfall(counts: Mapping[str, int], reasons: Mapping[str, int], rows: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading, justify in (("class", "left"), ("accounts", "right"), ("share", "right"), ("what it means", "left")):
+    table.add_column("class", no_wrap=True)  # whole, whatever the terminal's width: it is looked up
+    for heading, justify in (("rows", "right"), ("share", "right"), ("what it means", "left")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for kind, count in counts.items():
         if count:
             table.add_row(kind, f"{count:,}", f"{count / rows:.1%}", _WHAT[kind])
             for reason, part in reasons.items():
                 if reason.startswith(f"{kind}:"):
-                    table.add_row(f"  {reason.partition(':')[2]}", f"{part:,}", "", "", style="dim")
+                    words = escape(reason.partition(":")[2])
+                    code, sentence = ("", words) if kind == REFUSED else (f"  {words}", "")
+                    table.add_row(code, f"{part:,}", "", sentence, style="dim")
     table.add_row("[bold]all[/]", f"[bold]{sum(counts.values()):,}[/]", "100.0%", "every row is in one class")
     return table
 

@@ -1,4 +1,4 @@
-"""Readers: one module for each kind of export, each an iterator of LegacyAccount. READERS is the whole list."""
+"""Readers: one module for each kind of export, each an iterator of rows. READERS is the whole list."""
 
 from __future__ import annotations
 
@@ -6,25 +6,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from migration_tools.legacy import LegacyAccount
+from migration_tools.legacy import LegacyAccount, RefusedRow
 from migration_tools.mapping import Mapping
-from migration_tools.readers import csv_export, ldif
+from migration_tools.readers import csv_export, ldif, rows
+from migration_tools.readers.rows import Found
 
 
 class Reader(Protocol):
-    """A module that reads one format. It hands on every account or refuses the file; it never repairs or skips."""
+    """A module that reads one format. It hands on every row or refuses the file; it never repairs or skips.
+
+    What can only be this row's fault, because its borders are certain, is a RefusedRow. Whatever makes the border to
+    the next row doubtful refuses the file: from there on a row might be lost, or two read as one.
+    """
 
     FORMAT: str
+    KEYLESS: str  # the cure for a row without a key
 
-    def read(self, path: Path, mapping: Mapping) -> Iterator[LegacyAccount]:
-        """Every account of the file, streamed, numbered from 1. Raises SourceRefused with line, cause and cure."""
+    def read(self, path: Path, mapping: Mapping) -> Iterator[Found | RefusedRow]:
+        """Every row of the file, streamed. Raises SourceRefused with line, cause and cure for a fault of the file."""
         ...
 
 
 READERS: tuple[Reader, ...] = (csv_export, ldif)
 
 
-def read(path: Path, mapping: Mapping) -> Iterator[LegacyAccount]:
-    """Every account of the source, by the reader that the mapping names."""
+def read(path: Path, mapping: Mapping) -> Iterator[LegacyAccount | RefusedRow]:
+    """Every row of the source, by the reader that the mapping names: an account, or why it is none."""
     reader = next(r for r in READERS if mapping.source.format == r.FORMAT)
-    return reader.read(path, mapping)
+    for row, found in enumerate(reader.read(path, mapping), 1):
+        yield found if isinstance(found, RefusedRow) else rows.account(mapping.system.id, row, found, reader.KEYLESS)

@@ -7,28 +7,41 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from migration_tools.errors import SourceRefused
-from migration_tools.legacy import LegacyAccount
+from migration_tools.legacy import RefusedRow
 from migration_tools.mapping import Mapping
-from migration_tools.readers import rows
 from migration_tools.readers.decoding import opened
+from migration_tools.readers.rows import Found
 
 FORMAT = "csv"
-_KEYLESS = "Every account needs its own key in its system."
+KEYLESS = "Every account needs its own key in its system."
+_BESIDE = "Quote fields that hold a line break, or take the line that has no delimiter out."
 _Row = tuple[int, list[str]]
 
 
-def read(path: Path, mapping: Mapping) -> Iterator[LegacyAccount]:
-    """Every row after the header. Raises SourceRefused for a missing column, a broken row or a wrong encoding."""
+def read(path: Path, mapping: Mapping) -> Iterator[Found | RefusedRow]:
+    """Every row after the header. Raises SourceRefused for a wrong encoding, a missing column, a doubtful border."""
     with opened(path, mapping.source.encoding, newline="") as file:
         found = _rows(path, csv.reader(file, delimiter=mapping.source.delimiter, strict=True))
         line, header = next(found, (1, None))
         if header is None:
             raise SourceRefused(path, line, "the file is empty", "Export again, with a header line.")
         places = _places(path, line, header, mapping)
-        for row, (line, values) in enumerate(found, 1):
-            _check_shape(path, line, values, header, mapping.source.delimiter)
-            fields = {field: values[place] for field, place in places}
-            yield rows.account(path, line, row, fields, system=mapping.system.id, keyless=_KEYLESS)
+        mapped = {place for _, place in places}
+        for before, (line, values), after in _with_neighbours(found):
+            _check_borders(path, line, values, header, mapping.source.delimiter)
+            if cut := _cut(len(header), before, values, after, mapped):
+                yield RefusedRow(line, *cut)
+            else:
+                yield Found(line, {field: values[place] for field, place in places})
+
+
+def _with_neighbours(rows: Iterator[_Row]) -> Iterator[tuple[int, _Row, int]]:
+    """Each row between the numbers of fields that the rows before and after it have; 0 where there is none."""
+    before, row = 0, next(rows, None)
+    while row is not None:
+        following = next(rows, None)
+        yield before, row, len(following[1]) if following else 0
+        before, row = len(row[1]), following
 
 
 def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[_Row]:
@@ -57,13 +70,40 @@ def _places(path: Path, line: int, header: Sequence[str], mapping: Mapping) -> t
     return tuple((field, names.index(column)) for field, column in mapping.columns())
 
 
-def _check_shape(path: Path, line: int, values: Sequence[str], header: Sequence[str], delimiter: str) -> None:
-    """The row has the header's fields, is not the header, and none of its fields has swallowed another row."""
-    if len(values) != len(header):
-        cause = f"{len(values)} fields where the header has {len(header)}"
-        raise SourceRefused(path, line, cause, "Look for an unquoted delimiter or a line break.")
+def _check_borders(path: Path, line: int, values: Sequence[str], header: Sequence[str], delimiter: str) -> None:
+    """The row is one row: not the header again, and no other row is part of it.
+
+    A quote that is never closed swallows the rows up to the next quote. If the count of fields then comes out right by
+    chance, one of them holds at least a row's delimiters; if not, the row is of several lines and has a wrong count.
+    """
     if list(values) == list(header):
         raise SourceRefused(path, line, "the header again", "Two exports were joined here: merge each by itself.")
-    if any(("\n" in value or "\r" in value) and value.count(delimiter) >= len(header) - 1 for value in values):
+    broken = [value for value in values if "\n" in value or "\r" in value]
+    if broken and len(values) != len(header):
+        cause = f"{_counted(values, len(header))}, over several lines"
+        raise SourceRefused(path, line, cause, "Look for an unclosed quote in or before this line.")
+    if any(value.count(delimiter) >= len(header) - 1 for value in broken):
         cure = "Look for an unclosed quote; a text of many lines can be left out of the export."
         raise SourceRefused(path, line, "a field that holds a whole row", cure)
+    if len(values) >= 2 * len(header) - 1 > 1:
+        cause = f"{_counted(values, len(header))}: enough for two rows"
+        raise SourceRefused(path, line, cause, "Look for a line end that was lost, or for unquoted delimiters.")
+
+
+def _counted(values: Sequence[str], width: int) -> str:
+    return f"{len(values)} field{'s' if len(values) > 1 else ''} where the header has {width}"
+
+
+def _cut(width: int, before: int, values: Sequence[str], after: int, mapped: set[int]) -> tuple[str, str] | None:
+    """Cause and cure of a row that is not whole.
+
+    A line without a delimiter may be what a line break has cut off the last field of the row before it, or the
+    beginning of the first field of the row after it: where those are mapped, half a value must not pass for a whole.
+    """
+    if len(values) != width:
+        return _counted(values, width), "Look for an unquoted delimiter, or for a text that a line break has split."
+    if after == 1 < width and width - 1 in mapped:
+        return "the next line has no delimiter: it may be the rest of this row", _BESIDE
+    if before == 1 < width and 0 in mapped:
+        return "the line before has no delimiter: it may be the beginning of this row", _BESIDE
+    return None

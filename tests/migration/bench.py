@@ -79,16 +79,24 @@ class Bench:
     clock: object
     path: Path
 
-    def plan(self, *rows, mapping=MAPPING):
+    def plan(self, *rows, mapping=MAPPING, leave_out=None):
         source = self.path / "forum.csv"
         source.write_text("\n".join((HEADER, *rows)) + "\n", encoding="utf-8")
         described = self.path / "forum.toml"
         described.write_text(mapping, encoding="utf-8")
-        return self.plan_of(described, source)
+        return self.plan_of(described, source, leave_out)
 
-    def plan_of(self, mapping, source):
-        out = self.path / "plans"
-        return make_plan(self.database, self.vault, load(mapping), source, out, now=self.clock(), shown=silent)
+    def plan_of(self, mapping, source, leave_out=None):
+        return make_plan(
+            self.database,
+            self.vault,
+            load(mapping),
+            source,
+            self.path / "plans",
+            now=self.clock(),
+            shown=silent,
+            leave_out=leave_out,
+        )
 
     def apply(self, plan, *, batch=1000, stop=lambda: False):
         source = Path(plan.manifest["source"]["path"])

@@ -72,7 +72,7 @@ def test_the_report_a_person_reads_is_whole(yitong, tmp_path):
 @pytest.mark.parametrize(
     ("change", "code", "told"),
     [
-        (lambda s: s.write_text(s.read_text() + "3,broken\n"), 3, "forum.csv, line 4: 2 fields"),
+        (lambda s: s.write_text(s.read_text() + '3,"broken\n'), 3, "forum.csv, line 4: unexpected end of data"),
         (lambda s: s.write_text(HEADER + "\n"), 3, "source_empty"),
     ],
 )

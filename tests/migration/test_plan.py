@@ -8,6 +8,7 @@ import pytest
 from accounts.identifiers import CitizenId
 from accounts.people import NewPerson
 from migration_tools import plan as plans
+from migration_tools import refusals
 from migration_tools.errors import MergeRefused, PlanRefused
 from migration_tools.matching import AUTO, CLASSES
 from tests.migration.bench import LEGACY, MAPPING, number, row
@@ -28,6 +29,7 @@ GOLDEN_FORUM = {
         "name_conflict": 0,
         "contested_number": 8,
         "old_number_unconfirmed": 9,
+        "refused": 0,
     },
     "reasons": {
         "bad_number:citizen_id_check": 5,
@@ -73,7 +75,12 @@ def test_a_plan_holds_no_number_no_name_and_no_hash(bench):
         values = dict(zip(header.split(","), line.split(","), strict=True))
         for column in ("姓名", "身份证号", "手机号", "密码"):
             assert len(values[column]) < 2 or values[column] not in kept
-    assert sorted(file.name for file in plan.path.iterdir()) == ["lines.jsonl", "manifest.json", "mapping.toml"]
+    assert sorted(file.name for file in plan.path.iterdir()) == [
+        "lines.jsonl",
+        "manifest.json",
+        "mapping.toml",
+        "refused.csv",
+    ]
 
 
 def test_planning_writes_nothing_to_the_database(bench):
@@ -185,7 +192,7 @@ def test_a_shrunken_export_stops_the_run_unless_the_mapping_expects_it(bench):
 def test_a_refused_source_leaves_no_plan_behind(bench):
     """A directory under a plan's name is a whole plan."""
     with pytest.raises(MergeRefused):
-        bench.plan(row(1, "李明", A), "2,broken")
+        bench.plan(row(1, "李明", A), '2,"broken')
     assert list((bench.path / "plans").iterdir()) == []
 
 
@@ -201,7 +208,7 @@ def test_what_a_killed_planner_left_is_removed_after_a_day(bench):
     assert (old.exists(), young.exists()) == (False, True)
 
 
-@pytest.mark.parametrize("name", [plans.MANIFEST, plans.LINES, plans.MAPPING])
+@pytest.mark.parametrize("name", [plans.MANIFEST, plans.LINES, plans.MAPPING, refusals.NAME])
 def test_a_changed_plan_is_refused(bench, name):
     """One byte more in any of its files, and it is not the plan that was read and approved."""
     plan = bench.plan(row(1, "李明", A))

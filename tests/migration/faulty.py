@@ -1,0 +1,26 @@
+"""Two sound accounts in each format, and what of them must never be said again when something is wrong."""
+
+import base64
+
+from tests.migration.bench import HEADER, number, row
+
+NAME, A, B, PHONE = "李明国", number(101), number(202), "13900000017"
+FIRST, SECOND = row(1, NAME, A, "word-one"), row(2, "王芳", B)
+WHOLE = f"{HEADER}\n{FIRST}\n{SECOND}\n"
+LDIF = """
+[system]
+id = "library"
+[source]
+format = "ldif"
+key = "uid"
+[fields]
+id_no = "employeeNumber"
+name = "cn"
+phone = "mobile"
+"""
+ENTRY = f"dn: uid=r1,dc=x\nuid: r1\ncn:: {base64.b64encode(NAME.encode()).decode()}\nemployeeNumber: {A}\n"
+SECRETS = (NAME, "王芳", A, A[:17], B, PHONE, "word-one")
+
+
+def lines(*texts):
+    return "\n".join((HEADER, *texts)) + "\n"
