@@ -51,7 +51,7 @@ def remember(c: Connection, vault: Vault, run_id: str, numbers: Sequence[Citizen
 
 
 def contested(c: Connection, vault: Vault, system: str, numbers: Sequence[CitizenId]) -> frozenset[CitizenId]:
-    """Which of these numbers a run of another system has found under several names."""
+    """Which of these numbers a run of another system has found under several names; of any, without a system."""
     of_index = {index: n for n in numbers for index in vault.indexes(n.canonical, kind=n.kind.value)}
     return frozenset(of_index[bytes(row.blind_index)] for row in _OTHERS.rows(c, of_index, of_system=system))
 

@@ -24,7 +24,7 @@ PARKED: tuple[tuple[str, str], ...] = (
     ("contradiction", "birth date, sex or the owner's status contradicts"),
     ("not_the_same", "somebody has said before that this pair is not the same"),
     ("name_conflict", "the number's owner has another name"),
-    (CONTESTED, "this export, or an earlier one of another system, gives the number to several names"),
+    (CONTESTED, "this export, or an earlier one, gives the number to several names"),
     ("old_number_unconfirmed", "a 15-digit number that no second source confirms"),
 )
 CLASSES: tuple[str, ...] = (AUTO, ALREADY_LINKED, *(name for name, _ in PARKED), REFUSED)

@@ -94,13 +94,14 @@ def make_plan(
     staging = Staging(work / "work.db")
     try:
         with shown(f"reading {mapping.system.id}", None) as advance, Refusals(work / refusals.NAME) as refused:
-            rows = _Reading(database.connection(), vault, mapping).stage(source, staging, refused, advance)
+            reading = _Reading(database.connection(), vault, mapping, is_whole=leave_out is None)
+            rows = reading.stage(source, staging, refused, advance)
         _guard(database.connection(), mapping, rows)
-        staging.compare()
         manifest = plan.describe(new_id(), mapping.system.id, now)
         manifest |= {"mapping": {"name": mapping.path.name, "sha256": mapping.digest}}
         manifest |= {"refused": _refused(work, leave_out)}
         with shown(f"comparing {mapping.system.id}", rows - refused.rows) as advance:
+            staging.compare()
             manifest |= _source(source, digest, rows) | _write_lines(staging, work, rows, refused.causes, advance)
         shutil.copyfile(mapping.path, work / plan.MAPPING)
         made = plan.sealed_manifest(manifest)
@@ -147,20 +148,25 @@ def _guard(c: Connection, mapping: Mapping, rows: int) -> None:
     if mapping.source.expect_rows is not None:
         least, most = mapping.source.expect_rows
         if not least <= rows <= most:
-            cause = f"{rows} rows where the mapping expects {least} to {most}"
+            cause = f"{rows:,} rows where the mapping expects {least:,} to {most:,}"
             raise MergeRefused("source_size", cause, "Export again, or correct source.expect_rows.")
         return
     last = merging.last_run(c, mapping.system.id)
     if last is not None and rows < last.rows_read * _LEAST_OF_LAST:
-        cause = f"{rows} rows where the last run read {last.rows_read}"
+        cause = f"{rows:,} rows where the last run read {last.rows_read:,}"
         raise MergeRefused("source_shrunken", cause, "Export again; if it is right, say so in source.expect_rows.")
 
 
 class _Reading:
-    """The first pass: each row read, understood, and compared with the register."""
+    """The first pass: each row read, understood, and compared with the register.
 
-    def __init__(self, c: Connection, vault: Vault, mapping: Mapping) -> None:
+    A system's whole export settles what its earlier ones contested. One that may leave rows behind settles nothing: the
+    other name may stand in a row that cannot be read.
+    """
+
+    def __init__(self, c: Connection, vault: Vault, mapping: Mapping, *, is_whole: bool) -> None:
         self._c, self._vault, self._mapping = c, vault, mapping
+        self._settled_by = mapping.system.id if is_whole else ""
         self._people = People(vault)
         self._recipe = mapping.recipe
         self._unsalted = screening.is_unsalted(self._recipe)
@@ -180,7 +186,7 @@ class _Reading:
         persons = [_person(account) for account in accounts]
         numbers = [p.number.number for p in persons if p.number.number]
         held = merge_facts.holders(self._c, self._vault, numbers)
-        contested = contesting.contested(self._c, self._vault, self._mapping.system.id, numbers)
+        contested = contesting.contested(self._c, self._vault, self._settled_by, numbers)
         uids = [account.uid for account in accounts]
         linked = merge_facts.linked(self._c, self._mapping.system.id, uids)
         separated = merge_facts.separated(self._c, self._mapping.system.id, uids)

@@ -29,7 +29,7 @@ _PASSWORDS = {
     "unreadable": "a hash that the recipe cannot read: linked, but it opens nothing",
     "none": "no password in the export",
 }
-_SHOWN = 20  # refused rows on the terminal
+_SHOWN = 20  # refused rows, or reasons of one class, on the terminal
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
@@ -55,6 +55,8 @@ def show_plan(out: Console, plan: Plan) -> None:
     out.print(_waterfall(manifest["counts"], manifest["reasons"], plan.rows))
     new, known = manifest["persons"]["new"], manifest["persons"]["known"]
     out.print(f"Persons: {new:,} new, {known:,} known already", highlight=False)
+    if plan.links:
+        out.print("Old passwords of the accounts to be linked:")
     for state, count in manifest["passwords"].items():
         if count:
             out.print(f"  {count:>9,}  {_PASSWORDS[state]}", highlight=False)
@@ -82,13 +84,31 @@ def _waterfall(counts: Mapping[str, int], reasons: Mapping[str, int], rows: int)
     for kind, count in counts.items():
         if count:
             table.add_row(kind, f"{count:,}", f"{count / rows:.1%}", _WHAT[kind])
-            for reason, part in reasons.items():
-                if reason.startswith(f"{kind}:"):
-                    words = escape(reason.partition(":")[2])
-                    code, sentence = ("", words) if kind == REFUSED else (f"  {words}", "")
-                    table.add_row(code, f"{part:,}", "", sentence, style="dim")
+            for reason, part in _of_kind(kind, reasons):
+                code, sentence = ("", reason) if kind == REFUSED else (f"  {reason}", "")
+                table.add_row(code, f"{part:,}", "", sentence, style="dim")
     table.add_row("[bold]all[/]", f"[bold]{sum(counts.values()):,}[/]", "100.0%", "every row is in one class")
     return table
+
+
+def _of_kind(kind: str, reasons: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The reasons of one class, the most frequent first; beyond so many, the rest as one."""
+    found = [(reason.partition(":")[2], count) for reason, count in reasons.items() if reason.startswith(f"{kind}:")]
+    found.sort(key=lambda each: -each[1])
+    rest = found[_SHOWN:]
+    more = [(f"{len(rest)} other reasons", sum(count for _, count in rest))] if rest else []
+    return [(escape(reason), count) for reason, count in found[:_SHOWN] + more]
+
+
+def told_of(run: Run) -> str:
+    """A run in one sentence."""
+    if run.state != "undone":
+        counts = f"{run.persons:,} persons, {run.links:,} links, {run.skipped:,} skipped"
+        return f"Run {run.id} for {run.system} is {run.state}: {counts}."
+    stayed = "persons on whom something else hangs by now stay"
+    return (
+        f"Run {run.id} for {run.system} is undone: it had made {run.persons:,} persons, {run.links:,} links; {stayed}."
+    )
 
 
 def run_as_json(run: Run) -> dict[str, Any]:

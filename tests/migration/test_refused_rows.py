@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import tracemalloc
 
 import pytest
@@ -264,6 +265,23 @@ def test_who_stays_behind_does_not_testify(bench):
     """A name that only a refused row gives to a number contests nothing; once repaired it waits and takes nothing."""
     bench.apply(leaving(bench, FIRST, row(2, "王芳", A) + ",more"))
     assert bench.kinds(bench.plan(FIRST, row(2, "王芳", A))) == ["already_linked", "name_conflict"]
+
+
+def test_a_plan_that_may_leave_rows_behind_settles_no_contest(bench):
+    """The second name may stand in the row that is refused; the whole export, under one name, settles it."""
+    contested = row(2, "王芳", A)
+    bench.apply(bench.plan(FIRST, contested))
+    assert bench.kinds(leaving(bench, FIRST, f"{contested},more")) == ["contested_number:earlier_export"]
+    assert bench.kinds(bench.plan(FIRST, THIRD)) == ["auto", "auto"]
+
+
+def test_the_report_adds_rare_reasons_up(yitong, write, tmp_path):
+    """However many kinds of fault there are, the waterfall stays a page and its counts still add up."""
+    many = [entry("uid: r2\n" * n) for n in range(1, 25)]
+    mapping, source = write("library.toml", LDIF), write("export.ldif", "\n".join(many))
+    answer = yitong("plan", mapping, source, "--out", tmp_path / "plans")
+    counted = re.findall(r"^ +(\d+) +(?:uid has \d+ values|4 other reasons)", answer.stdout, re.MULTILINE)
+    assert (len(counted), sum(map(int, counted))) == (21, 24)
 
 
 def test_refused_rows_are_rows_of_the_source(bench):
