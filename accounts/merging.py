@@ -357,4 +357,4 @@ def advance(c: Connection, was: Run, becomes: Run) -> None:
         new_undone=becomes.undone_at,
     )
     if moved != 1:
-        raise RunTaken(detail=was.id)
+        raise RunTaken(detail=f"another process has moved run {was.id} on")

@@ -23,6 +23,7 @@ from rich.console import Console
 from accounts import merging
 from accounts.db import Connection, Database
 from accounts.errors import AccountsError, Unavailable
+from accounts.merge_facts import linked
 from accounts.merging import Run, RunTaken
 from accounts.vault import Vault
 from migration_tools import errors, refusals, report
@@ -32,7 +33,7 @@ from migration_tools.plan import LeaveOut
 from migration_tools.plan import load as load_plan
 from migration_tools.planning import make_plan
 from migration_tools.progress import shown
-from migration_tools.undo import undo_link, undo_run
+from migration_tools.undo import find_run, undo_link, undo_run
 
 
 class Here(Protocol):
@@ -63,13 +64,16 @@ class Here(Protocol):
         ...
 
 
+_AGAIN = "Run the same command again; if it ends so twice, look at the database and at the free space of the disks."
+
+
 class Told(click.ClickException):
     """Code, cause and cure on standard error, and the exit code that goes with them."""
 
     def __init__(self, error: AccountsError) -> None:
         cause = getattr(error, "cause", "") or error.detail or error.code
         super().__init__(cause)
-        self.code, self.cure = error.code, getattr(error, "cure", "Run the same command again.")
+        self.code, self.cure = error.code, getattr(error, "cure", _AGAIN)
         self.exit_code = _exit_code(error)  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: IO[Any] | None = None) -> None:
@@ -200,6 +204,7 @@ def undo(ctx: click.Context, run_id: str | None, account: tuple[str, str] | None
     if bool(run_id) == bool(account):
         raise click.UsageError("name either --run or --account")
     if not yes:
+        _tell_before_undo(here.database.connection(), run_id, account, as_json=as_json)
         click.echo("Nothing was changed: add --yes to undo.", err=True)
         ctx.exit(errors.NEEDS_APPROVAL)
     if account:
@@ -265,11 +270,22 @@ def _conclude(
     if as_json:
         _tell(report.run_as_json(run) | (stayed or {}))
     else:
-        told = f"{run.persons:,} persons, {run.links:,} links, {run.skipped:,} skipped"
-        click.echo(f"Run {run.id} for {run.system} is {run.state}: {told}.")
+        click.echo(report.told_of(run))
     if run.state != wanted:
         click.echo("Interrupted between two batches: run the same command again.", err=True)
         ctx.exit(errors.INTERRUPTED)
+
+
+def _tell_before_undo(c: Connection, run_id: str | None, account: tuple[str, str] | None, *, as_json: bool) -> None:
+    """What would be undone. Raises MergeRefused for an unknown run."""
+    if account is None:
+        run = find_run(c, str(run_id))
+        _tell(report.run_as_json(run)) if as_json else click.echo(report.told_of(run))
+        return
+    system, uid = account
+    is_linked = bool(linked(c, system, [uid]))
+    told = "This account is linked: the link would go." if is_linked else "This account is linked to nobody."
+    _tell({"linked": is_linked}) if as_json else click.echo(told)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from accounts import audit, merging, unmerging
-from accounts.db import Database
+from accounts.db import Connection, Database
 from accounts.merging import Run
 from accounts.unmerging import OnPersonsChanged
 from migration_tools.errors import MergeRefused
@@ -24,6 +24,14 @@ class Undone:
     changed: bool
 
 
+def find_run(c: Connection, run_id: str) -> Run:
+    """The run of that id. Raises MergeRefused for an unknown one."""
+    run = merging.run_of(c, run_id)
+    if run is None:
+        raise MergeRefused("unknown_run", "there is no such run", "`yitong merge status` lists them.")
+    return run
+
+
 def undo_run(
     database: Database,
     run_id: str,
@@ -36,9 +44,7 @@ def undo_run(
     actor: str = "merge",
 ) -> Undone:
     """The run's links and untouched persons are gone. Raises MergeRefused for an unknown run."""
-    run = merging.run_of(database.connection(), run_id)
-    if run is None:
-        raise MergeRefused("unknown_run", "there is no such run", "`yitong merge status` lists them.")
+    run = find_run(database.connection(), run_id)
     if run.state == "undone":
         return Undone(run, changed=False)
     with database.transaction() as c:

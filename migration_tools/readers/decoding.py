@@ -77,6 +77,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _split(path: Path) -> Iterator[bytes]:
     """The lines, their ends kept, from a file of any size in little memory."""
+    number = 1
     try:
         with path.open("rb") as file:
             rest = file.read(_BLOCK)
@@ -85,9 +86,10 @@ def _split(path: Path) -> Iterator[bytes]:
             while block := file.read(_BLOCK):
                 *lines, rest = (rest + block).splitlines(keepends=True)
                 yield from lines
+                number += len(lines)
                 if len(rest) > _LONGEST_LINE:
                     cure = "Look for the export's line ends; a value this long belongs in no account."
-                    raise SourceRefused(path, None, "a line of more than 16 MiB", cure)
+                    raise SourceRefused(path, number, "a line of more than 16 MiB", cure)
             yield from rest.splitlines(keepends=True)
     except OSError as error:
         raise SourceRefused(path, None, error.strerror or "unreadable", "Check the path.") from None

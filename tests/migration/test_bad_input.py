@@ -46,7 +46,7 @@ FAULTS = {  # file, content, line, the reason
     "a line end lost": ("csv", lines(FIRST + SECOND), 2, "15 fields where the header has 8: enough for two rows"),
     "text behind a quote": ("csv", lines(SECOND.replace("王芳", f'"{NAME}"王')), 2, "',' expected after '\"'"),
     "a huge field": ("csv", lines(FIRST, row(2, "王" * 140_000, B)), 3, "field larger than field limit (131072)"),
-    "a huge line": ("csv", WHOLE + "x" * 17_000_000, None, "a line of more than 16 MiB"),
+    "a huge line": ("csv", WHOLE + "x" * 17_000_000, 4, "a line of more than 16 MiB"),
     "an empty file": ("csv", "", 1, "the file is empty"),
     "blank lines only": ("csv", "\r\n\r\n", 1, "the file is empty"),
     "a fold after a blank line": ("ldif", f"{ENTRY}\n {NAME}\n", 6, "a continuation of nothing"),
@@ -67,9 +67,8 @@ def test_a_fault_is_refused_by_line_and_reason_and_repeats_nobodys_data(yitong, 
     kind, content, line, reason = FAULTS[fault]
     mapping = write(f"{kind}.toml", MAPPING if kind == "csv" else LDIF)
     answer = yitong("plan", mapping, write(f"export.{kind}", content), "--out", tmp_path / "plans")
-    place = f"export.{kind}, line {line}: " if line else f"export.{kind}: "
     assert answer.exit_code == 3, answer.output
-    assert answer.stderr.startswith(f"source_refused: {place}")
+    assert answer.stderr.startswith(f"source_refused: export.{kind}, line {line}: ")
     assert reason in answer.stderr
     assert len(answer.stderr.partition("→ ")[2]) > 15
     assert [value for value in SECRETS if value in answer.output] == []

@@ -37,7 +37,9 @@ def test_plan_apply_undo_as_an_operator_does_it(yitong, mapping, source, tmp_pat
     assert yitong("apply", plan["plan"], "--yes").exit_code == 0
     run = json.loads(yitong("status", "--json").stdout)["runs"][0]
     assert (run["state"], run["links"]) == ("applied", 2)
-    assert yitong("undo", "--run", run["run"]).exit_code == 4
+    asked = yitong("undo", "--run", run["run"])
+    assert (asked.exit_code, "is applied: 2 persons, 2 links" in asked.stdout) == (4, True)
+    assert len(bench.meaning()[2]) == 2
     assert yitong("undo", "--run", run["run"], "--yes").exit_code == 0
     assert len(ended) == 2
     assert bench.meaning() == ([], [], [])
@@ -47,7 +49,10 @@ def test_plan_apply_undo_as_an_operator_does_it(yitong, mapping, source, tmp_pat
 def test_one_account_is_unlinked(yitong, mapping, source, tmp_path, ended):
     """An account named by system and key is linked to nobody, now and at the next run."""
     yitong("apply", planned(yitong, mapping, source, tmp_path)["plan"], "--yes")
+    assert yitong("undo", "--account", "forum", "1").stdout == "This account is linked: the link would go.\n"
+    assert ended == []
     assert yitong("undo", "--account", "forum", "1", "--yes").stdout == "Undone.\n"
+    assert yitong("undo", "--account", "forum", "1").stdout == "This account is linked to nobody.\n"
     assert yitong("undo", "--account", "forum", "1", "--yes").stdout == "Undone before.\n"
     assert len(ended) == 1
     assert planned(yitong, mapping, source, tmp_path)["counts"]["not_the_same"] == 1
@@ -99,6 +104,7 @@ def test_wrong_usage_ends_with_2(yitong, write, source):
     assert yitong("plan", write("bad.toml", "[system"), source).exit_code == 2
     assert yitong("undo", "--yes").exit_code == 2
     assert yitong("undo", "--yes", "--run", "nothing").exit_code == 3
+    assert yitong("undo", "--run", "nothing").exit_code == 3
 
 
 def test_recipes_can_be_tried_before_anything_is_read(yitong, mapping, write):
