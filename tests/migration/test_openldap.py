@@ -8,6 +8,7 @@ from accounts.errors import NotProven
 from migration_tools import readers
 from migration_tools.errors import SourceRefused
 from migration_tools.mapping import load
+from migration_tools.plan import LeaveOut
 from tests import openldap
 from tests.migration.bench import number
 
@@ -165,3 +166,21 @@ def test_a_search_that_the_directory_cut_short_is_refused(directory, write):
     source = write("library.ldif", directory.search("-z", "5", accepted=(0, 4)))
     with pytest.raises(SourceRefused, match="the directory ended the search with result 4"):
         list(readers.read(source, load(write("library.toml", MAPPING))))
+
+
+def test_an_entry_that_the_directory_allows_and_we_do_not_is_refused_alone(write, bench, log_in):
+    """A second password is good LDAP and nobody's one login: its entry is named by its dn's line, the others get in."""
+    stored = [openldap.hashed(password(i), "{SSHA}").encode() for i in range(3)]
+    twice = f"{reader(1, stored[1])}userPassword:: {base64.b64encode(stored[2]).decode()}\n"
+    with openldap.server() as directory:
+        directory.add("\n".join((TREE, reader(0, stored[0]), twice, reader(2, stored[2]))))
+        source = write("library.ldif", directory.slapcat())
+    plan = bench.plan_of(write("library.toml", MAPPING), source, LeaveOut(1, "operator:tester"))
+    (refused,) = plan.refusals()
+    assert refused.cause == "userPassword has 2 values"
+    assert source.read_bytes().splitlines()[refused.line - 1].startswith(b"dn: uid=R1,")
+    assert bench.apply(plan).links == 2
+    persons = {line.uid: line.person for line in plan.lines()}
+    assert [log_in(f"reader.{i}", password(i)) for i in (0, 2)] == [persons["R0"], persons["R2"]]
+    with pytest.raises(NotProven):
+        log_in("reader.1", password(1))
