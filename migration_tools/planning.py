@@ -1,4 +1,4 @@
-"""Making a plan: two passes over the rows, the first in the export's order, the second over the working table.
+"""Making a plan: the export is checked, then its accounts are compared with the register, then with one another.
 
 The database is only read. The directory appears under its name when the plan is whole, never before.
 """
@@ -93,10 +93,12 @@ def make_plan(
     work.mkdir(parents=True, mode=0o700)
     staging = Staging(work / "work.db")
     try:
-        with shown(f"reading {mapping.system.id}", None) as advance, Refusals(work / refusals.NAME) as refused:
-            reading = _Reading(database.connection(), vault, mapping, is_whole=leave_out is None)
-            rows = reading.stage(source, staging, refused, advance)
+        with shown(f"checking {mapping.system.id}", None) as advance, Refusals(work / refusals.NAME) as refused:
+            rows = _check(source, mapping, refused, advance)
         _guard(database.connection(), mapping, rows)
+        with shown(f"reading {mapping.system.id}", rows - refused.rows) as advance:
+            reading = _Reading(database.connection(), vault, mapping, is_whole=leave_out is None)
+            reading.stage(source, staging, advance)
         manifest = plan.describe(new_id(), mapping.system.id, now)
         manifest |= {"mapping": {"name": mapping.path.name, "sha256": mapping.digest}}
         manifest |= {"refused": _refused(work, leave_out)}
@@ -157,8 +159,21 @@ def _guard(c: Connection, mapping: Mapping, rows: int) -> None:
         raise MergeRefused("source_shrunken", cause, "Export again; if it is right, say so in source.expect_rows.")
 
 
+def _check(source: Path, mapping: Mapping, refused: Refusals, advance: Advance) -> int:
+    """Every row can be read or is refused; returns how many there are. Raises SourceRefused.
+
+    This takes a small part of a plan's time: who merges a city shall not learn after an hour that a quote is open.
+    """
+    count = 0
+    for rows in in_batches(readers.read(source, mapping), _CHUNK):
+        refused.add(row for row in rows if isinstance(row, RefusedRow))
+        count += len(rows)
+        advance(len(rows))
+    return count
+
+
 class _Reading:
-    """The first pass: each row read, understood, and compared with the register.
+    """Each account read, understood, and compared with the register.
 
     A system's whole export settles what its earlier ones contested. One that may leave rows behind settles nothing: the
     other name may stand in a row that cannot be read.
@@ -171,16 +186,12 @@ class _Reading:
         self._recipe = mapping.recipe
         self._unsalted = screening.is_unsalted(self._recipe)
 
-    def stage(self, source: Path, staging: Staging, refused: Refusals, advance: Advance) -> int:
-        """Every row is staged or refused; returns how many there are."""
-        count = 0
-        for rows in in_batches(readers.read(source, self._mapping), _CHUNK):
-            if accounts := [row for row in rows if isinstance(row, LegacyAccount)]:
-                staging.add(self._staged(accounts))
-            refused.add(row for row in rows if isinstance(row, RefusedRow))
-            count += len(rows)
-            advance(len(rows))
-        return count
+    def stage(self, source: Path, staging: Staging, advance: Advance) -> None:
+        """Every account is staged."""
+        found = (row for row in readers.read(source, self._mapping) if isinstance(row, LegacyAccount))
+        for accounts in in_batches(found, _CHUNK):
+            staging.add(self._staged(accounts))
+            advance(len(accounts))
 
     def _staged(self, accounts: Sequence[LegacyAccount]) -> list[StagedRow]:
         persons = [_person(account) for account in accounts]
@@ -251,7 +262,7 @@ def _agreement(said: date | str | None, of_number: date | str | None) -> str:
 
 
 def _write_lines(staging: Staging, work: Path, rows: int, refused: Counter[str], advance: Advance) -> dict[str, Any]:
-    """The second pass: every account's class is written; returns the manifest's counts. Raises if any row is lost."""
+    """Every account's class is written; returns the manifest's counts. Raises if any row is lost."""
     seed, tally, digest = secrets.token_bytes(32), _Tally(bytearray(rows + 1)), hashlib.sha256()
     with (work / plan.LINES).open("wb") as file:
         for count, row in enumerate(staging.rows(), 1):

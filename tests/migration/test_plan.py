@@ -9,7 +9,7 @@ from accounts.identifiers import CitizenId
 from accounts.people import NewPerson
 from migration_tools import plan as plans
 from migration_tools import refusals
-from migration_tools.errors import MergeRefused, PlanRefused
+from migration_tools.errors import MergeRefused, PlanRefused, SourceRefused
 from migration_tools.matching import AUTO, CLASSES
 from tests.migration.bench import LEGACY, MAPPING, number, row
 
@@ -194,6 +194,18 @@ def test_a_refused_source_leaves_no_plan_behind(bench):
     with pytest.raises(MergeRefused):
         bench.plan(row(1, "李明", A), '2,"broken')
     assert list((bench.path / "plans").iterdir()) == []
+
+
+def test_a_fault_at_the_end_is_found_before_anything_is_compared(bench):
+    """A city's export is compared for an hour: what is wrong with the file is told first."""
+    asked = []
+    bench.database.count = lambda: asked.append(1)
+    with pytest.raises(SourceRefused):
+        bench.plan(*[row(i, "李明", number(i)) for i in range(100, 999)], '999,"open')
+    assert asked == []
+    bench.plan(row(1, "李明", A))
+    assert asked != []
+    bench.database.count = lambda: None
 
 
 def test_what_a_killed_planner_left_is_removed_after_a_day(bench):
