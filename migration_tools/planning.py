@@ -96,7 +96,8 @@ def make_plan(
         with shown(f"checking {mapping.system.id}", None) as advance, Refusals(work / refusals.NAME) as refused:
             rows = _check(source, mapping, refused, advance)
         _guard(database.connection(), mapping, rows)
-        with shown(f"reading {mapping.system.id}", rows - refused.rows) as advance:
+        beside = f", refused rows: {refused.rows:,}" if refused.rows else ""  # told now: somebody may rather stop here
+        with shown(f"reading {mapping.system.id}{beside}", rows - refused.rows) as advance:
             reading = _Reading(database.connection(), vault, mapping, is_whole=leave_out is None)
             reading.stage(source, staging, advance)
         manifest = plan.describe(new_id(), mapping.system.id, now)
@@ -145,7 +146,7 @@ def _refused(work: Path, leave_out: LeaveOut | None) -> dict[str, Any]:
 def _guard(c: Connection, mapping: Mapping, rows: int) -> None:
     """An empty or shrunken source stops here: half an export must not look like half a city gone."""
     if rows == 0:
-        cure = "Export again; check source.object_class in the mapping."
+        cure = "Export again; for a directory, check source.object_class in the mapping."
         raise MergeRefused("source_empty", "the source has no rows", cure)
     if mapping.source.expect_rows is not None:
         least, most = mapping.source.expect_rows
@@ -274,6 +275,7 @@ def _write_lines(staging: Staging, work: Path, rows: int, refused: Counter[str],
             if count % _CHUNK == 0:
                 advance(_CHUNK)
     accounts = tally.kinds.total()
+    advance(accounts % _CHUNK)
     tally.add_refused(refused)
     if tally.kinds.total() != rows:
         cause = f"{rows} rows were read, {accounts} classified and {refused.total()} refused"

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import tracemalloc
+from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from migration_tools.errors import PlanRefused, RowsRefused
 from migration_tools.legacy import LegacyAccount, RefusedRow
 from migration_tools.mapping import load
 from migration_tools.plan import LeaveOut
+from migration_tools.planning import make_plan
 from tests.migration.bench import LEGACY, MAPPING, number, row
 from tests.migration.faulty import ENTRY, FIRST, LDIF, NAME, PHONE, SECOND, SECRETS, A, B, lines
 
@@ -273,6 +275,22 @@ def test_a_plan_that_may_leave_rows_behind_settles_no_contest(bench):
     bench.apply(bench.plan(FIRST, contested))
     assert bench.kinds(leaving(bench, FIRST, f"{contested},more")) == ["contested_number:earlier_export"]
     assert bench.kinds(bench.plan(FIRST, THIRD)) == ["auto", "auto"]
+
+
+def test_whoever_waits_hears_of_refused_rows_at_the_beginning(bench):
+    """The count stands beside the progress, whose totals are of accounts once the file is checked."""
+    told = []
+
+    @contextmanager
+    def shown(title, total):
+        done = []
+        yield done.append
+        told.append((title, total, sum(done)))
+
+    bench.plan(FIRST, BROKEN, THIRD)
+    mapping, source, out = (bench.path / name for name in ("forum.toml", "forum.csv", "plans"))
+    make_plan(bench.database, bench.vault, load(mapping), source, out, now=bench.clock(), shown=shown)
+    assert told == [("checking forum", None, 3), ("reading forum, refused rows: 1", 2, 2), ("comparing forum", 2, 2)]
 
 
 def test_the_report_adds_rare_reasons_up(yitong, write, tmp_path):
