@@ -54,6 +54,7 @@ def scenes(lang: str) -> tuple[Scene, ...]:
     ]
     consent = {
         "action": "/consent/r1",
+        "mark": "a-mark",
         "client_name": housing,
         "person": say("欧*娜", "O*na"),
         "purpose": say("查询和提取住房公积金", "Seeing and withdrawing your housing fund"),

@@ -6,11 +6,14 @@ the person sees the facts once, and again when they grow. A refusal leaves no gr
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+import orjson
 
 from accounts import audit
 from accounts.db import Connection, new_id
@@ -19,6 +22,7 @@ from idp.oidc import claims, consent_store
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.claims import Claim
 from idp.oidc.clients import Client
+from idp.oidc.keys import encoded
 
 
 class Manner(StrEnum):
@@ -56,6 +60,11 @@ class Facts:
     def names(self) -> tuple[str, ...]:
         """The claims that are released on a yes, in the catalogue's order."""
         return tuple(claim.name for claim in claims.by_names(c.name for c in (*self.ordinary, *self.sensitive)))
+
+    def mark(self, person_id: str) -> str:
+        """What the page that says this to that person carries, so that a yes is theirs and to this, or to nothing."""
+        said = (person_id, self.client_id, self.purpose, self.legal_basis, self.scopes, self.names)
+        return encoded(hashlib.sha256(orjson.dumps(said)).digest()).decode()
 
 
 @dataclass(frozen=True, slots=True)

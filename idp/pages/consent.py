@@ -13,7 +13,7 @@ from idp.dispatcher import Due
 from idp.interaction import Step
 from idp.oidc import consents
 from idp.oidc.claims import Claim
-from idp.oidc.consents import Manner
+from idp.oidc.consents import Facts, Manner
 from idp.pages.frame import speak
 from idp.pages.words import masked, named
 from idp.services import unit_of_work
@@ -37,6 +37,7 @@ def show(request_id: str) -> ResponseReturnValue:
         "pages/consent.html",
         action=f"/consent/{request_id}",
         kind=told.manner.value,
+        mark=_mark(due, told),
         client_name=named(told.client_name, told.client_name_en),
         purpose=named(told.purpose, told.purpose_en),
         legal_basis=gettext(LEGAL_BASES[told.legal_basis]),
@@ -48,15 +49,23 @@ def show(request_id: str) -> ResponseReturnValue:
 @consent.post("/consent/<request_id>")
 @view(audience=Audience.PERSON, csrf=Csrf.FORM)
 def submit(request_id: str) -> ResponseReturnValue:
-    """The grant is given, or the client hears that the person declined; anything else asks again."""
+    """The grant is given, or the client hears that the person declined; anything else asks again.
+
+    Else is also a yes to a page that said something else, or said it to somebody who was here before.
+    """
     due = browser.due(request_id, Step.CONSENT)
     work, given = unit_of_work(), flask.request.form.get("answer", "")
-    manner = consents.facts(due.request, due.client).manner
+    told = consents.facts(due.request, due.client)
     if given in _NO:
         return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
-    if given == _YES[manner] and due.session is not None:
+    is_to_this = flask.request.form.get("mark") == _mark(due, told)
+    if given == _YES[told.manner] and is_to_this and due.session is not None:
         consents.give(work.c, due.session.person_id, due.client, due.request, work.now)
     return browser.redirect_to_dispatcher(request_id)
+
+
+def _mark(due: Due, told: Facts) -> str:
+    return told.mark(due.session.person_id) if due.session else ""
 
 
 def _person(due: Due) -> str:

@@ -5,7 +5,7 @@ import pytest
 from accounts import audit
 from idp.oidc import clients
 from idp.oidc.clients import Client
-from tests.builders import City
+from tests.builders import PASSWORD, City
 from tests.relying_party import Browser, RelyingParty, id_token_claims
 
 
@@ -144,6 +144,22 @@ def test_another_purpose_is_asked_about_anew(city: City, browser: Browser, housi
     assert browser.get(housing.start()).visited[-1].startswith("/consent/")
     assert "code" in browser.agree().answer
     assert "code" in browser.get(housing.start(prompt="none")).answer
+
+
+def test_a_yes_is_to_what_was_said_and_by_whom_it_was_said_to(city: City, browser: Browser, housing: RelyingParty):
+    """Where client or person has changed behind the open page, the yes counts for nothing and is asked again."""
+    browser.get(housing.start())
+    first = browser.log_in(city.person()).form_with("answer=agree")
+    with city.database.transaction() as c:
+        clients.change(c, housing.system.client, now=city.clock.advance(seconds=2), purpose="推荐商品")
+    city.services.clients._fresh_until = float("-inf")
+    page = browser.submit(first, answer="agree")
+    assert page.visited[-1].startswith("/consent/")
+    assert "推荐商品" in page.text
+    own = browser.get("/login")
+    browser.submit(own.form_with("identifier", "password"), identifier=city.person(2).number, password=PASSWORD)
+    assert browser.submit(page.form_with("answer=agree"), answer="agree").visited[-1].startswith("/consent/")
+    assert "code" in browser.agree().answer
 
 
 def test_max_age_asks_again_and_only_once(city: City, browser: Browser, housing: RelyingParty):
