@@ -21,7 +21,7 @@ from idp.oidc import clients, store
 from idp.oidc.keys import KeyRing
 from idp.oidc.machine import Machine
 from idp.oidc.messages import Request
-from idp.oidc.models import access_tokens, authorization_requests, refresh_tokens
+from idp.oidc.models import access_tokens, authorization_requests, grants, refresh_tokens
 from idp.oidc.provider import Provider, ProviderPolicy
 from idp.oidc.secret import digest, new_secret
 
@@ -42,6 +42,7 @@ COUNT_SUCCESSORS = Statement(
 INSERT_REQUEST = Statement(sa.insert(authorization_requests))
 INSERT_PERSON = Statement(sa.insert(natural_persons))
 INSERT_REFRESH = Statement(sa.insert(refresh_tokens))
+INSERT_GRANT = Statement(sa.insert(grants))
 
 
 @pytest.fixture
@@ -92,6 +93,15 @@ class Arena:
         )
         with provider.database.transaction() as c:
             clients.create(c, new, now=clock())
+            self.grant_id = self._grant(c, new)
+
+    def _grant(self, c, new):
+        """The person's grant to that client; its id."""
+        row = dict.fromkeys(grants.c.keys())
+        row |= {"id": new_id(), "person_id": self.person_id, "client_id": new.client_id, "given_at": self.clock()}
+        row |= {"scopes": list(new.scopes), "claims": [], "purpose": new.purpose, "legal_basis": new.legal_basis}
+        c.execute(INSERT_GRANT, **row)
+        return row["id"]
 
     def race(self, act):
         """What each of the racers got; the first of every thread start together."""
@@ -175,6 +185,7 @@ def test_a_refresh_token_has_one_successor(arena):
         row |= {
             "digest": digest(token),
             "family": family,
+            "grant_id": arena.grant_id,
             "request_id": new_id(),
             "client_id": "public",
             "person_id": arena.person_id,
