@@ -107,6 +107,7 @@ MESSAGES: dict[str, Message] = {
 PAGES_OF_THEIR_OWN = ("request_expired", "throttled")  # codes whose words stand in their templates
 # HTTP's own refusals: code, and what the integrator reads.
 _OF_HTTP = {
+    400: ("bad_request", "The request is cut short or malformed; send it again, whole."),
     404: ("not_found", "There is no such page; check the address."),
     405: ("method_not_allowed", "This address does not take this method; the Allow header lists those it takes."),
     413: ("too_large", "The body exceeds 64 kB; send less."),

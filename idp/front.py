@@ -134,6 +134,7 @@ def _hand_over(environ: Environ, body: BytesIO, length: int) -> None:
     environ["wsgi.input"] = body
     environ["CONTENT_LENGTH"] = str(length)
     environ.pop("HTTP_TRANSFER_ENCODING", None)
+    environ.pop("wsgi.input_terminated", None)  # or an early end would look like the whole
 
 
 def _request(environ: Environ, body: bytes) -> Request:

@@ -6,9 +6,11 @@ import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from html import unescape
+from io import BytesIO
 from urllib.parse import parse_qsl
 
 import pytest
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from idp.dispatcher import RequestGone
 from tests.builders import City
@@ -66,6 +68,17 @@ def test_what_http_refuses_is_told_in_its_own_words(browser: Browser, caplog, me
     page = browser.get(path) if method == "GET" else browser.post(path, {"view": "x" * 70_000})
     assert page.status == status
     assert says in told(page, code, caplog)
+
+
+def test_half_a_request_for_a_login_is_told_so(city: City, housing: RelyingParty, caplog):
+    """A body that ends too early is nobody's request: the page blames no client, and leads nowhere."""
+    half = housing.start().partition("?")[2][:40].encode()
+    form = {"CONTENT_TYPE": "application/x-www-form-urlencoded", "CONTENT_LENGTH": "300", "wsgi.input": BytesIO(half)}
+    environ = EnvironBuilder("/authorize", method="POST").get_environ() | form | {"wsgi.input_terminated": True}
+    body, status, headers = run_wsgi_app(city.wsgi, environ)
+    page = Page(int(status[:3]), "/authorize", b"".join(body).decode(), headers)
+    assert page.status == 400
+    assert "看不懂" in told(page, "bad_request", caplog)
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "FOO"])
