@@ -19,7 +19,7 @@ from idp import assurance, interaction, sessions
 from idp.interaction import Asked, ChannelRules, Step
 from idp.oidc import claims, consents, request_store, subjects
 from idp.oidc.authorization_request import OPEN_FOR, Approval, AuthorizationRequest, State
-from idp.oidc.clients import Client
+from idp.oidc.clients import Client, accepted
 from idp.oidc.endpoints import authorization
 from idp.oidc.errors import AccessDenied, ProtocolError
 from idp.oidc.gate import may_proceed
@@ -323,7 +323,8 @@ def _pending(
     value = request.cookies.get(browser_cookie_name(secure=services.settings.is_secure), "")
     if asked.browser_binding is None or not secrets.compare_digest(asked.browser_binding, digest(value)):
         raise OtherBrowser
-    if asked.state is not State.OPEN or asked.is_expired(now) or client.status != "active":
+    is_open = asked.state is State.OPEN and not asked.is_expired(now)
+    if not is_open or client.status != "active" or not accepted(client.redirect_uris, asked.redirect_uri):
         raise RequestGone(client)
     return asked, client
 

@@ -294,6 +294,16 @@ def test_host_and_proxy_headers_of_strangers_are_ignored(city: City, browser: Br
     assert page.url.startswith(city.issuer)
 
 
+def test_an_address_that_was_taken_away_gets_no_answer(city: City, browser: Browser, housing: RelyingParty):
+    """A redirect URI that an administrator removes, say because it was lost, ends the requests that name it."""
+    page = browser.get(housing.start())
+    with city.database.transaction() as c:
+        clients.change(c, housing.system.client, now=city.clock(), redirect_uris=("https://elsewhere.example/cb",))
+    city.services.clients._fresh_until = float("-inf")
+    assert browser.get(page.url).status == 410
+    assert browser.submit(page.form_with("identifier"), answer="cancel").status == 410
+
+
 def test_a_disabled_client_ends_its_open_requests(city: City, browser: Browser, housing: RelyingParty):
     """A client disabled while a person is logging in gets nothing."""
     page = browser.get(housing.start())
