@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from accounts.errors import Conflict
-from idp.cli.clients import JWKS, LEGAL_BASES, check_division, clients_group, known
+from idp.cli.clients import JWKS, LEGAL_BASES, changed_meanwhile, check_division, clients_group, known
 from idp.cli.house import House, house
 from idp.cli.terminal import MISUSED, Told, out
 from idp.oidc import claims, clients
@@ -72,8 +72,7 @@ def _changed(here: House, client: Client, values: dict[str, Any]) -> tuple[str, 
                 detail = {"changed": list(names)}
                 here.record(c, "administrator:client:change", client=client.client_id, detail=detail)
     except Conflict:
-        cause = "Somebody else changed this client a moment ago."
-        raise Told("changed_meanwhile", cause, "See `yitong clients show`, then run the command again.") from None
+        raise changed_meanwhile() from None
     return names
 
 

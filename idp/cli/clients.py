@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from accounts import divisions
 from accounts.db import Connection
+from accounts.errors import Conflict
 from idp.cli.house import House, house
 from idp.cli.terminal import MISUSED, Told, out
 from idp.oidc import claims, clients, jwt_assertion, store
@@ -153,7 +154,10 @@ def clients_secret(here: House, client_id: str) -> None:
         if not client.has_secret:
             cause = f"The client proves itself by {client.token_endpoint_auth_method}: a secret would open nothing."
             raise Told("no_secret", cause, "See token_endpoint_auth_method in `yitong clients show`.")
-        secret = clients.rotate_secret(c, client, now=here.now)
+        try:
+            secret = clients.rotate_secret(c, client, now=here.now)
+        except Conflict:
+            raise changed_meanwhile() from None
         here.record(c, "administrator:secret:rotate", client=client_id)
     out.print(secret, highlight=False)
 
@@ -219,6 +223,12 @@ def clients_disable(here: House, client_id: str) -> None:
 def clients_enable(here: House, client_id: str) -> None:
     """Let CLIENT_ID work again. Tokens of it that have not run out meanwhile are good again, too."""
     _change_status(here, client_id, "active", "administrator:client:enable")
+
+
+def changed_meanwhile() -> Told:
+    """Two administrators met at one client, and this one comes second."""
+    cause = "Somebody else changed this client a moment ago."
+    return Told("changed_meanwhile", cause, "See `yitong clients show`, then run the command again.")
 
 
 def check_division(code: str) -> None:

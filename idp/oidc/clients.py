@@ -176,9 +176,14 @@ def _check_choices(new: NewClient | Client) -> None:
 
 
 def rotate_secret(c: Connection, client: Client, *, now: datetime) -> str:
-    """A new secret is live beside the old one, which ends at the next rotation or by `end_old_secret`."""
+    """A new secret is live beside the old one, which ends at the next rotation or by `end_old_secret`.
+
+    Raises Conflict when somebody else made a new one since the client was read, whose secret would be dead unused.
+    """
     secret = new_secret(CLIENT_SECRET_PREFIX)
-    c.execute(store.ROTATE_SECRET, of_client=client.client_id, fresh=digest(secret), old=client.secret_digest, now=now)
+    spent = {"of_client": client.client_id, "fresh": digest(secret), "old": client.secret_digest, "now": now}
+    if c.execute(store.ROTATE_SECRET, **spent) != 1:
+        raise Conflict(detail="clients")
     store.clients_changed(c)
     return secret
 

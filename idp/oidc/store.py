@@ -31,7 +31,7 @@ FIND_CLIENT = Statement(sa.select(clients).where(clients.c.client_id == _p("want
 ALL_CLIENTS = Statement(sa.select(clients).order_by(clients.c.client_id))
 ROTATE_SECRET = Statement(
     sa.update(clients)
-    .where(clients.c.client_id == _p("of_client"))
+    .where(clients.c.client_id == _p("of_client"), clients.c.secret_digest == _p("old"))
     .values(secret_digest=_p("fresh"), previous_secret_digest=_p("old"), updated_at=_p("now"))
 )
 END_OLD_SECRET = Statement(

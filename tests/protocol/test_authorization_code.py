@@ -7,6 +7,7 @@ from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from accounts.errors import Conflict
 from idp.oidc import clients
 from tests.protocol.desk import (
     ADDRESS,
@@ -294,6 +295,17 @@ def test_a_client_whose_secret_was_changed_still_redeems(desk):
     renewed = type(registered)(registered.client, fresh)
     assert desk.exchanges(registered, desk.code(registered)).status == 200
     assert desk.exchanges(renewed, desk.code(registered)).status == 200
+
+
+def test_of_two_who_change_a_secret_at_once_the_second_is_told(desk):
+    """Both read the client, both make a secret: the one that would be dead before anybody used it is not handed out."""
+    registered = desk.registers()
+    with desk.database.transaction() as c:
+        fresh = clients.rotate_secret(c, registered.client, now=desk.clock())
+    with pytest.raises(Conflict), desk.database.transaction() as c:
+        clients.rotate_secret(c, registered.client, now=desk.clock())
+    desk.a_second_passes()
+    assert desk.exchanges(type(registered)(registered.client, fresh), desk.code(registered)).status == 200
 
 
 def test_an_old_secret_ends_when_it_is_told_to(desk):
