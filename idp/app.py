@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from idp import dispatcher, errors, pages, protection, routes
+from idp import dispatcher, errors, logs, pages, protection, routes
 from idp.adapters.channels import CHANNELS
 from idp.adapters.channels.channel import Channel
 from idp.adapters.channels.web import WEB
@@ -26,7 +26,8 @@ _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
 def create_app(settings: Settings) -> Front:
-    """The WSGI application: protocol endpoints straight from the front, pages through Flask."""
+    """The WSGI application: protocol endpoints straight from the front, pages through Flask. It keeps a log."""
+    logs.to_standard_error()
     return serve(build_services(settings, channels=channels(settings)))
 
 

@@ -13,7 +13,7 @@ import click
 
 from accounts import audit
 from accounts.errors import Conflict, Unavailable
-from idp import housekeeping
+from idp import housekeeping, logs
 from idp.adapters.systems.sandbox import SandboxSms
 from idp.cli.house import House, house
 from idp.fetcher import EVERYWHERE, Fetcher
@@ -28,8 +28,7 @@ _SEAL_EVERY = 10.0
 @house
 def worker(here: House, poll: float) -> None:
     """Deliver logout notices and messages, chain the audit trail and remove what has served its time, until stopped."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("idp").setLevel(logging.INFO)  # our own; libraries tell of trouble only
+    logs.to_standard_error()
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
