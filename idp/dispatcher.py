@@ -19,13 +19,14 @@ from idp import assurance, interaction, sessions
 from idp.interaction import Asked, ChannelRules, Step
 from idp.oidc import claims, consents, request_store, subjects
 from idp.oidc.authorization_request import OPEN_FOR, Approval, AuthorizationRequest, State
-from idp.oidc.clients import Client, accepted
+from idp.oidc.clients import Client
 from idp.oidc.endpoints import authorization
 from idp.oidc.errors import AccessDenied, ProtocolError
 from idp.oidc.gate import may_proceed
 from idp.oidc.messages import Reply, Request
 from idp.oidc.models import authorization_requests
 from idp.oidc.secret import digest
+from idp.oidc.urls import accepted
 from idp.oidc.validation import AuthorizationError
 from idp.services import Services
 
