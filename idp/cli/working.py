@@ -16,8 +16,8 @@ from accounts.errors import Conflict, Unavailable
 from idp import housekeeping, logs
 from idp.adapters.systems.sandbox import SandboxSms
 from idp.cli.house import House, house
+from idp.delivery import LogoutNotice, Outlets, Worker
 from idp.fetcher import EVERYWHERE, Fetcher
-from idp.outbox import LogoutNotice, Outlets, Worker
 from idp.services import Services
 
 _SEAL_EVERY = 10.0

@@ -6,6 +6,7 @@ from accounts.db import metadata
 from accounts.events import EVENTS
 from idp import errors as pages
 from idp.adapters.channels import CHANNELS
+from idp.delivery import OUTBOX_KINDS
 from idp.housekeeping import DAILY, HOURLY, TIDIED
 from idp.interaction import Step
 from idp.migrations import load_tables
@@ -15,7 +16,6 @@ from idp.oidc.client_authentication import METHODS
 from idp.oidc.endpoints import ENDPOINTS
 from idp.oidc.endpoints.paths import PATHS
 from idp.oidc.grants import GRANTS
-from idp.outbox import OUTBOX_KINDS
 from migration_tools.readers import READERS
 from tests.architecture.tracked import text_of, tracked
 

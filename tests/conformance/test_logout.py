@@ -11,8 +11,9 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey
 
 from idp.cli.working import outlets
+from idp.delivery import Worker
 from idp.fetcher import Fetched, Fetcher
-from idp.outbox import Worker, undelivered
+from idp.outbox import undelivered
 from tests.conformance.automation import Arrival
 from tests.conformance.suite import GOODBYE, ISSUER, NOTICES, Module
 

@@ -11,20 +11,9 @@ import sqlalchemy as sa
 from accounts.db import Database, Statement
 from accounts.errors import RegistryUnavailable
 from accounts.identifiers import Mobile
+from idp.delivery import GIVE_UP_AFTER, LEASE, OUTBOX_KINDS, LogoutNotice, Outlets, Worker, pause_before
 from idp.fetcher import Fetched, Fetcher, FetchFailed
-from idp.outbox import (
-    GIVE_UP_AFTER,
-    LEASE,
-    OUTBOX_KINDS,
-    LogoutNotice,
-    Outlets,
-    Worker,
-    announce_logout,
-    outbox,
-    pause_before,
-    send_sms,
-    undelivered,
-)
+from idp.outbox import announce_logout, outbox, send_sms, undelivered
 
 ALL = Statement(sa.select(outbox).order_by(outbox.c.created_at))
 PHONE = Mobile.parse("+8613900000011")
