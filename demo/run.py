@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import io
 import json
 import os
 import secrets
@@ -21,7 +22,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,9 @@ class Home:
 
 def main() -> int:
     """0 after Ctrl-C; 1 when it could not start or something stopped by itself."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Chinese shows the English, and question marks
+            stream.reconfigure(errors="replace")
     # Shells start background jobs with SIGINT ignored; SIGHUP (the terminal was closed) is ignored only by `nohup`.
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if name != signal.SIGHUP or signal.getsignal(name) is not signal.SIG_IGN:
@@ -180,6 +184,13 @@ def running(home: Home, told: dict[str, Any], lock: int) -> Iterator[dict[str, s
             process.stdin.close()
         for process in processes.values():
             process.wait()
+            _sweep(process.pid)
+
+
+def _sweep(group: int) -> None:
+    """Nothing is left of that process group: a tether that was killed could not end its command."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def commands(home: Home, told: dict[str, Any]) -> Iterator[tuple[str, list[str], dict[str, str]]]:
@@ -213,7 +224,10 @@ def watch(processes: dict[str, subprocess.Popen[bytes]], home: Home) -> int:
 
 
 def _start(home: Home, name: str, command: list[str], extra: dict[str, str], lock: int) -> subprocess.Popen[bytes]:
-    """In a session of its own: a signal to the terminal's whole group must not end the tether before its command."""
+    """In a session of its own: a signal to the terminal's whole group must not end the tether before its command.
+
+    The tether, its command and what that starts are one process group, by which `_sweep` finds them.
+    """
     with (home.directory / "log" / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, str(ROOT / "demo" / "tether.py"), *command],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from demo.services import Ports
@@ -18,8 +20,8 @@ def print_welcome(told: dict[str, Any], ports: Ports, personas: Path, env_file: 
     out = Console(highlight=False)
     out.print("\n[bold]一通 Yitong[/] 已启动 is running. Ctrl-C 停止 stops it.\n")
     out.print(_addresses(told, ports))
-    out.print(_people(told))
-    out.print(f"供脚本使用 for scripts: {personas}")
+    _print_people(out, told)
+    out.print(f"\n供脚本使用 for scripts: {personas}")
     if any(LEGACY.glob("*.toml")):
         _print_merge(out, told, env_file)
 
@@ -41,23 +43,33 @@ def _addresses(told: dict[str, Any], ports: Ports) -> Table:
 def _people(told: dict[str, Any]) -> Table:
     """What has to be typed is never cut off, however narrow the terminal."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("\n姓名 name", no_wrap=True)
-    table.add_column("\n号码与密码 identifier and password", no_wrap=True)
-    table.add_column("\n看什么 what to see", overflow="fold")  # Chinese has no spaces at which to break
+    for title in ("姓名 name", "号码 identifier", "密码 password"):
+        table.add_column(f"\n{title}", no_wrap=True)
     for citizen in told["citizens"]:
-        typed = f"{citizen['identifier']}\n{citizen['password']}"
-        table.add_row(citizen["name"], typed, f"{citizen['shows_zh']}\n[dim]{citizen['shows']}[/]")
+        table.add_row(citizen["name"], citizen["identifier"], citizen["password"])
     return table
+
+
+def _print_people(out: Console, told: dict[str, Any]) -> None:
+    """Whom to log in as, then what to see as each of them."""
+    out.print(_people(told))
+    out.print("\n看什么 what to see")
+    for citizen in told["citizens"]:
+        out.print(f"{citizen['name']}  {citizen['shows_zh']}", soft_wrap=True)
+        out.print(Padding(f"[dim]{citizen['shows']}[/]", (0, 0, 0, 2)))
 
 
 def _print_merge(out: Console, told: dict[str, Any], env_file: Path) -> None:
     """The commands as they can be typed, and who logs in afterwards."""
     older = told["older_accounts"][0]
-    merge = f"  .venv/bin/python -m idp.cli --env-file {env_file} merge"
-    out.print("\n[bold]等待归并的旧系统数据 an export waiting to be merged[/]: demo/legacy/")
-    out.print(f"{merge} plan demo/legacy/{older['system']}.toml", soft_wrap=True)
-    out.print(f"{merge} apply var/plans/{older['system']}-… --yes", soft_wrap=True)
-    out.print(f"{merge} undo --run … --yes", soft_wrap=True)
-    out.print(
-        f"  然后在论坛登录 then log in at the forum: {older['login_name']} / {older['password']} ({older['name']})"
-    )
+    out.print("\n[bold]归并旧系统的账号 merging an older system's accounts[/]")
+    out.print("在另一个终端、本目录里输入 type this in a second terminal, in this directory:")
+    for line in (
+        f"export YITONG_ENV_FILE={shlex.quote(str(env_file))}",
+        'yitong() { .venv/bin/python -m idp.cli "$@"; }',
+        f"yitong merge plan demo/legacy/{older['system']}.toml",
+    ):
+        out.print(f"  {line}", soft_wrap=True, markup=False)
+    out.print("再输入它最后打印的一行 then the line that it prints last: yitong merge apply …")
+    out.print(f"在论坛登录 log in at the forum: {older['login_name']}  {older['password']}  ({older['name']})")
+    out.print("撤销 take it back: yitong merge undo --run RUN --yes; RUN: yitong merge status")

@@ -5,8 +5,11 @@ Exit codes: 0 done; 1 refused; 2 wrong usage or settings; 75 try again later (a 
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -31,6 +34,13 @@ _PLACES = {name: (module, attribute) for name, module, attribute in COMMANDS}
 
 class Root(Commands):
     """The whole command."""
+
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        """As ever; what the terminal's character set lacks (GBK has no ✓) is shown as `?` and ends no command."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
+        return super().make_context(*arguments, **more)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Every command's name."""

@@ -103,6 +103,14 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
     made = Run(tmp_path / "var")
@@ -163,6 +171,48 @@ def test_stopped_killed_and_started_again(run):
     run.up()
     run.interrupt()
     assert json.loads((run.directory / "personas.json").read_text()) == first
+
+
+@pytest.mark.parametrize("victim", ["the provider", "its tether"])
+def test_one_process_killed_leaves_nothing_behind(run, victim):
+    """When one process or what ties it is killed, the run says which, ends the rest, and can start again."""
+    running = run.start()
+    run.up()
+    tether = next(pid for pid in _children(running.pid) if "serve" in _command(pid))
+    os.kill(tether if victim == "its tether" else _children(tether)[0], signal.SIGKILL)
+    said = running.communicate(timeout=PATIENCE)[0].decode()
+    assert running.returncode == 1
+    assert "provider 没有启动或已停止" in said
+    assert "provider did not start, or stopped" in said
+    assert not any(_listens(port) for port in run.ports)
+    run.start()
+    run.up()
+    run.interrupt()
+
+
+def test_a_terminal_without_chinese_is_no_obstacle(run):
+    """Where the terminal cannot show a character the rest is said; the reason for stopping is no traceback."""
+    code, said = run.said(YITONG_DEMO_PORTS="80", PYTHONIOENCODING="ascii")
+    assert code == 1
+    assert "must be four different ports" in said
+    assert "Traceback" not in said
+
+
+def test_what_is_to_be_typed_can_be_typed(run):
+    """Also where the directory's name has a space, the commands that are printed work as they stand."""
+    run.directory = run.directory.with_name("my city")
+    process = run.start(COLUMNS="60")
+    run.up()
+    told = []
+    while not told or "yitong merge plan" not in told[-1]:
+        told.append(process.stdout.readline().decode())
+    typed = "".join(line for line in told if line.startswith(("  export", "  yitong")))
+    tried = f"{typed.replace('merge plan', 'merge plan --help #')}yitong check"
+    done = subprocess.run(["sh", "-c", tried], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: yitong merge plan" in done.stdout
+    assert "✓ database" in done.stdout
+    run.interrupt()
 
 
 def test_a_running_city_is_left_alone_and_a_damaged_one_is_made_anew(run):

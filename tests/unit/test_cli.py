@@ -57,6 +57,16 @@ def test_help_needs_no_settings(run, monkeypatch):
         assert name in answer.output
 
 
+@pytest.mark.parametrize("charset", ["ascii", "gbk"])
+def test_a_terminal_without_a_character_ends_no_command(ready, charset):
+    """Where the terminal has no ✓ or no Chinese, the command does its work and shows `?`."""
+    assert ready(*ADD).exit_code == 0
+    for arguments in (("--help",), ("check",), ("clients", "list")):
+        answer = CliRunner(charset=charset).invoke(main, arguments)
+        assert answer.exit_code == 0, answer.exception
+    assert "library" in answer.output
+
+
 def test_bad_settings_say_what_to_change(run, monkeypatch):
     """Refused settings end with exit code 2 and their cure, without a traceback."""
     monkeypatch.setenv("YITONG_ENVIRONMENT", "production")
