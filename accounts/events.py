@@ -50,7 +50,7 @@ EVENTS: tuple[Event, ...] = (
     Event("person:session:step_up", "完成了加强验证", "Confirmed again for a more sensitive service"),
     Event("person:session:end", "退出了登录", "Logged out"),
     # services
-    Event("person:grant:give", "同意向服务提供信息", "Agreed to share information with a service"),
+    Event("person:grant:give", "确认向服务提供信息", "Confirmed that a service receives information"),
     Event("person:grant:withdraw", "撤回了对服务的同意", "Withdrew consent for a service"),
     Event("person:request:approve", "登录了一个服务", "Logged in to a service"),
     Event("person:request:deny", "拒绝了服务的请求", "Refused a service's request"),

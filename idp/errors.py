@@ -1,7 +1,7 @@
 """From an error to what the reader sees: a page with title, cause and cure, with words apart for the integrator.
 
-Each page carries a code for the telephone and a log id; the log holds the type and the place of a failure and never
-its text, which may name a person.
+Each page carries a number for the telephone, under which the log has the code. The log holds the type and the place of
+a failure and never its text, which may name a person.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class Message:
 
 
 _NOT_CONNECTED = Message(
-    N_("这个网站还没有接入"),
+    N_("我们不认识这个网站"),
     N_("要您来登录的网站没有在我们这里登记，或者登记的信息对不上。"),
-    N_("请从官方网站重新进入。不要在这里填写密码。"),
+    N_("请从官方网站重新进入。不要在那个网站填写密码。"),
 )
 _UNREADABLE = Message(
-    N_("登录请求看不懂"),
-    N_("把您带到这里的网站发来的请求不完整。您的账号没有问题。"),
-    N_("请回到您要办事的网站，再点一次登录。如果还是这样，请告诉那个网站。"),
+    N_("这个请求无法处理"),
+    N_("把您带到这里的网站发来的内容不完整。您的账号没有问题。"),
+    N_("请回到您要办事的网站，再试一次。如果还是这样，请告诉那个网站。"),
 )
 MESSAGES: dict[str, Message] = {
     "client_missing": _NOT_CONNECTED,
@@ -79,7 +79,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "method_not_allowed": Message(
         N_("这个网址不能直接打开"),
-        N_("它只接收页面上的按钮发来的内容。什么也没有改变。"),
+        N_("它要通过页面上的按钮打开。什么也没有改变。"),
         N_("请从您要办事的网站重新进入。"),
     ),
     "too_large": Message(
@@ -99,7 +99,7 @@ MESSAGES: dict[str, Message] = {
     "server_error": Message(
         N_("出错了，是我们的问题"),
         N_("系统发生了意外，什么也没有改变。您的账号没有问题。"),
-        N_("请过一会儿再试。打电话求助时，请报下面的日志编号。"),
+        N_("请过一会儿再试。打电话求助时，请报下面的编号。"),
     ),
 }
 
@@ -120,8 +120,12 @@ _WAITING = {
 
 
 def new_log_id() -> str:
-    """What a person reads out on the telephone and an operator finds in the log."""
-    return secrets.token_hex(5).upper()
+    """What a person reads out on the telephone and an operator finds in the log: nine digits, in threes.
+
+    Digits, for whoever reads no Latin letters. That two errors of one day may share a number is known by their time.
+    """
+    digits = f"{secrets.randbelow(10**9):09}"
+    return f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"
 
 
 def error_page(code: str, status: int, *, description: str = "", client: Client | None = None) -> ResponseReturnValue:

@@ -4,7 +4,6 @@ document.querySelectorAll("input[data-show]").forEach((input) => {
   const tell = () => {
     const hidden = input.type === "password";
     button.textContent = hidden ? input.dataset.show : input.dataset.hide;
-    button.setAttribute("aria-pressed", String(!hidden));
   };
   button.type = "button";
   button.className = "tool reveal";

@@ -65,17 +65,17 @@ def scenes(lang: str) -> tuple[Scene, ...]:
         "text": say("号码或密码不对，请检查后再试", "The number or the password is not right."),
     }
     refusal = {
-        "title": say("这个网站还没有接入", "This website is not connected"),
+        "title": say("我们不认识这个网站", "We do not know this website"),
         "cause": say(
             "要您来登录的网站没有在我们这里登记。", "The website that sent you here is not registered with us."
         ),
         "cure": say(
-            "请从官方网站重新进入。不要在这里填写密码。",
-            "Start again from the official website.",
+            "请从官方网站重新进入。不要在那个网站填写密码。",
+            "Start again from the official website. Do not type your password on that other one.",
         ),
         "code": "unknown_client",
         "description": "client_id is not registered with this provider. Check the value, or register the client.",
-        "log_id": "01JDEMO7Q2",
+        "log_id": "482-719-350",
         "home_uri": "",
         "client_name": "",
     }
@@ -86,13 +86,13 @@ def scenes(lang: str) -> tuple[Scene, ...]:
         "retry_to": "/continue/r1",
         "code": "busy",
         "description": "More password checks are waiting than this machine can do.",
-        "log_id": "5A0C77E1B4",
+        "log_id": "105-377-214",
     }
     messages = [
         {
             "phone": "139****0001",
             "text": say("验证码 000000，五分钟内有效。", "Your code is 000000, good for five minutes."),
-            "at": say("2026年3月2日 17:12", "2 Mar 2026, 17:12"),
+            "at": say("今天 17:12", "today 17:12"),
         }
     ]
     account = {
@@ -105,7 +105,7 @@ def scenes(lang: str) -> tuple[Scene, ...]:
                 "channel": say("网页", "Web"),
                 "place": "192.0.2.10",
                 "since": say("今天 09:12", "today 09:12"),
-                "seen": say("刚刚", "just now"),
+                "seen": say("今天 09:13", "today 09:13"),
                 "here": True,
             },
             {
@@ -125,7 +125,7 @@ def scenes(lang: str) -> tuple[Scene, ...]:
                 "home_uri": "/account",
                 "facts": say("姓名、手机号码", "Name, Mobile number"),
                 "basis": say("您的同意", "Your consent"),
-                "given": say("2026年2月3日", "3 Feb 2026"),
+                "given": say("2月3日 10:20", "3 Feb, 10:20"),
                 "used": say("今天 09:13", "today 09:13"),
                 "withdrawable": True,
             },
@@ -135,7 +135,7 @@ def scenes(lang: str) -> tuple[Scene, ...]:
                 "home_uri": "",
                 "facts": say("姓名、公民身份号码或证件号码", "Name, ID number"),
                 "basis": say("依法履行职责", "A duty laid down by law"),
-                "given": say("2026年2月3日", "3 Feb 2026"),
+                "given": say("2月3日 10:31", "3 Feb, 10:31"),
                 "used": say("3月1日 20:42", "1 Mar, 20:42"),
                 "withdrawable": False,
             },
@@ -161,7 +161,7 @@ def scenes(lang: str) -> tuple[Scene, ...]:
         Scene(
             "throttled",
             "pages/throttled.html",
-            {"minutes": 15, "until": "10:42", "retry_to": "/continue/r1", "log_id": "7F3A91C2D0"},
+            {"minutes": 15, "until": "10:42", "retry_to": "/continue/r1", "log_id": "731-912-006"},
         ),
         Scene("busy", "pages/busy.html", busy),
         Scene("sandbox", "pages/sandbox.html", {"messages": messages}),
@@ -184,7 +184,9 @@ def scenes(lang: str) -> tuple[Scene, ...]:
         ),
         Scene("signed-out", "pages/signed_out.html", {"return_uri": "/account", "client_name": housing}),
         Scene("error", "pages/error.html", refusal),
-        Scene("expired", "pages/expired.html", {"home_uri": "/account", "client_name": housing, "log_id": "01J7Q2"}),
+        Scene(
+            "expired", "pages/expired.html", {"home_uri": "/account", "client_name": housing, "log_id": "017-720-533"}
+        ),
         Scene(
             "form-post",
             "oidc/form_post.html",
@@ -215,9 +217,10 @@ def sample_app() -> flask.Flask:
     def show(lang: str, view: str, name: str) -> str:
         scene = next(s for s in scenes(lang) if s.name == name)
         values = hostile(scene.values) if "hostile" in flask.request.args else scene.values
-        frame = {"lang": lang, "view": view, "return_to": f"/{lang}/{view}/{name}", "help_line": "96196"}
+        here = f"/{lang}/{view}/{name}"
+        frame = {"lang": lang, "view": view, "return_to": here, "preferences_at": f"/preferences?next={here}"}
         return flask.render_template(
-            scene.template, **frame, csrf_token=lambda: "t0ken", csp_nonce=lambda: NONCE, **values
+            scene.template, **frame, help_line="96196", csrf_token=lambda: "t0ken", csp_nonce=lambda: NONCE, **values
         )
 
     app.add_url_rule("/<lang>/<view>/<name>", "show", show)

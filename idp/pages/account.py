@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import flask
@@ -23,7 +24,8 @@ from idp.wording import CHANNELS, LEGAL_BASES, OUTCOMES
 
 account = flask.Blueprint("account", __name__)
 
-_SHOWN_EVENTS = 30
+_READ_EVENTS = 30
+_SAID_ALREADY = {"person:session:open"}  # by the record of the login that opened it
 _DONE = {"device": N_("那个设备已经退出。"), "service": N_("已经收回。这个服务不能再取得您的信息。")}
 
 
@@ -38,11 +40,14 @@ def show() -> ResponseReturnValue:
         "pages/account.html",
         person=masked(name),
         done=gettext(_DONE[told]) if (told := flask.request.args.get("done", "")) in _DONE else "",
-        sessions=[_session(found, here) for found in sessions.of_person(work.reading, here.person_id, work.now)],
-        services=[_service(given) for given in consents.of_person(work.reading, here.person_id)],
+        sessions=[
+            _session(found, here, work.now) for found in sessions.of_person(work.reading, here.person_id, work.now)
+        ],
+        services=[_service(given, work.now) for given in consents.of_person(work.reading, here.person_id)],
         activity=[
-            _event(record, work.services.clients)
-            for record in audit.recent(work.reading, here.person_id, _SHOWN_EVENTS)
+            _event(record, work.services.clients, work.now)
+            for record in audit.recent(work.reading, here.person_id, _READ_EVENTS)
+            if record.event.name not in _SAID_ALREADY
         ],
     )
 
@@ -71,32 +76,32 @@ def withdraw() -> ResponseReturnValue:
     return flask.redirect("/account?done=service", 303)
 
 
-def _session(found: Session, here: Session) -> dict[str, Any]:
+def _session(found: Session, here: Session, now: datetime) -> dict[str, Any]:
     return {
         "id": found.id,
         "device": device(found.user_agent),
         "channel": gettext(CHANNELS.get(found.channel, found.channel)),
         "place": found.source or "",
-        "since": moment(found.created_at),
-        "seen": moment(found.seen_at),
+        "since": moment(found.created_at, now),
+        "seen": moment(found.seen_at, now),
         "here": found.id == here.id,
     }
 
 
-def _service(given: Given) -> dict[str, Any]:
+def _service(given: Given, now: datetime) -> dict[str, Any]:
     return {
         "id": given.grant_id,
         "name": named(given.client_name, given.client_name_en),
         "home_uri": given.home_uri or "",
         "facts": listed([gettext(claim.label) for claim in given.claims]) or gettext("没有个人信息"),
         "basis": gettext(LEGAL_BASES[given.legal_basis]),
-        "given": moment(given.given_at),
-        "used": moment(given.last_used_at or given.given_at),
+        "given": moment(given.given_at, now),
+        "used": moment(given.last_used_at or given.given_at, now),
         "withdrawable": given.manner is Manner.CONSENT,
     }
 
 
-def _event(record: Recorded, clients: ClientCache) -> dict[str, Any]:
+def _event(record: Recorded, clients: ClientCache, now: datetime) -> dict[str, Any]:
     told = gettext(record.event.zh)
     outcome = OUTCOMES.get(record.outcome)
     client = clients.get(record.client_id) if record.client_id else None
@@ -105,7 +110,7 @@ def _event(record: Recorded, clients: ClientCache) -> dict[str, Any]:
         places.append(gettext(CHANNELS[record.channel]))
     return {
         "text": gettext("%(event)s（%(outcome)s）", event=told, outcome=gettext(outcome)) if outcome else told,
-        "at": moment(record.at),
+        "at": moment(record.at, now),
         "where": " · ".join(places),
         "refused": outcome is not None,
     }

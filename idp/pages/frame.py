@@ -6,6 +6,7 @@ Both choices live in cookies of their own, so that they hold before the login an
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import flask
 from flask_babel import Babel
@@ -59,7 +60,16 @@ def frame() -> dict[str, Any]:
         "view": view(),
         "help_line": HELP_LINE,
         "return_to": return_to(),
+        "preferences_at": preferences_at(),
     }
+
+
+def preferences_at() -> str:
+    """The page of both choices; whoever chooses there comes back here, also into the middle of a login."""
+    here = return_to()
+    return (
+        f"/preferences?next={quote(here, safe='/')}" if here and not here.startswith("/preferences") else "/preferences"
+    )
 
 
 def return_to() -> str:

@@ -25,12 +25,13 @@ _MOST = 256  # of some 20 kB: languages × views × services
 def page(template: str, filled: Mapping[str, str], **values: Hashable) -> str:
     """The template rendered with both; what is in `filled` it only prints, or asks whether it is there.
 
-    Those, and the page's token, nonce and way back, are escaped and put into what was rendered before for the same
+    Those, and the page's token, nonce and ways back, are escaped and put into what was rendered before for the same
     language, view and `values`.
     """
     all_filled = {
         **filled,
         "return_to": frame.return_to(),
+        "preferences_at": frame.preferences_at(),
         "csrf_token": protection.csrf_token(),
         "csp_nonce": protection.csp_nonce(),
     }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from flask_babel import format_datetime, gettext
+from flask_babel import format_datetime, gettext, to_user_timezone
 
 from idp.i18n import N_
 from idp.pages.frame import language
@@ -36,16 +36,30 @@ def named(chinese: str, english: str | None) -> str:
     return english if english and language() == "en" else chinese
 
 
-def moment(at: datetime) -> str:
-    """Day and time as they are in the city."""
-    return str(format_datetime(at, gettext("y年M月d日 HH:mm")))  # type: ignore[no-untyped-call]
+def moment(at: datetime, now: datetime) -> str:
+    """Day and time as they are in the city; today and yesterday by name, another year with its number."""
+    day, today = _in_the_city(at).date(), _in_the_city(now).date()
+    if day == today:
+        pattern = gettext("今天 HH:mm")
+    elif day == today - timedelta(days=1):
+        pattern = gettext("昨天 HH:mm")
+    else:
+        pattern = gettext("M月d日 HH:mm") if day.year == today.year else gettext("y年M月d日 HH:mm")
+    return str(format_datetime(at, pattern))  # type: ignore[no-untyped-call]
+
+
+def _in_the_city(at: datetime) -> datetime:
+    return to_user_timezone(at)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def device(user_agent: str | None) -> str:
-    """What a person would call the device: its kind and its browser, both as the browser says and nobody proves."""
+    """What a person would call the device: its kind and its browser, both as the browser says and nobody proves.
+
+    A line breaks behind the dot only.
+    """
     told = user_agent or ""
     found = [_first(told, _SYSTEMS), _first(told, _BROWSERS)]
-    return " · ".join(gettext(word) for word in found if word) or gettext("不认识的设备")
+    return "\u00a0· ".join(gettext(word) for word in found if word) or gettext("不认识的设备")
 
 
 def masked(name: str) -> str:

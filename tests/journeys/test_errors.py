@@ -1,4 +1,4 @@
-"""Every page that says no: a code for the telephone, words for the person, others for the integrator, a way on."""
+"""Every page that says no: a number for the telephone, words for the person, others for the integrator, a way on."""
 
 import logging
 import re
@@ -16,14 +16,14 @@ from idp.dispatcher import RequestGone
 from tests.builders import City
 from tests.relying_party import Browser, Page, RelyingParty
 
-LOG_ID = re.compile(r"<code>([0-9A-F]{10})</code>")
+LOG_ID = re.compile(r"请报这个编号： <strong class=\"number\">(\d{3}-\d{3}-\d{3})</strong>")
 ELSEWHERE = "https://evil.example/"
 
 
 def told(page: Page, code: str, caplog) -> str:
     """What the person reads, once the page has been found complete and its log id in the log."""
     assert page.headers.get("Location") is None
-    assert f"请报这个代码： <code>{code}</code>".replace(" ", "") in page.text.replace(" ", "")
+    assert f"<dd><code>{code}</code></dd>" in page.text.partition("<details")[2]
     (log_id,) = LOG_ID.findall(page.text)
     assert any(f"code={code} " in line and log_id in line for line in caplog.messages)
     assert re.search(r'<dd lang="en">[^<]{20,}</dd>', page.text)
@@ -48,7 +48,7 @@ def test_who_cannot_be_answered_is_shown_a_page(browser: Browser, housing: Relyi
     """Where the client or its address is in doubt nobody is sent anywhere, and the person is warned."""
     page = browser.get(housing.start(**changes))
     assert page.status == 400
-    assert "不要在这里填写密码" in told(page, code, caplog)
+    assert "不要在那个网站填写密码" in told(page, code, caplog)
     assert "evil.example" not in page.text
 
 

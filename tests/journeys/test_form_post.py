@@ -22,7 +22,7 @@ def answer_on(page, housing: RelyingParty) -> dict[str, str]:
     assert 'name="csrf_token"' not in page.text
     assert page.headers["Cache-Control"] == "no-store"
     assert page.headers["Referrer-Policy"] == "no-referrer"
-    assert "正在返回housing 服务" in page.text
+    assert "您将回到 <strong>housing 服务</strong>" in page.text
     return form.fields
 
 
@@ -64,12 +64,12 @@ def test_when_the_client_is_told_at_once(browser: Browser, housing: RelyingParty
 def test_in_the_language_and_size_of_the_reader(browser: Browser, city: City, housing: RelyingParty):
     """The page speaks as the client asked, unless the reader has chosen, and in the reader's size of text."""
     page = browser.get(housing.start(response_mode="form_post", prompt="none"), headers={"Accept-Language": "en"})
-    assert "Going back to housing service" in page.text
+    assert "You will be at <strong>housing service</strong>" in page.text
     browser.get(housing.start(response_mode="form_post", ui_locales="en"))
     browser.log_in(city.person())
-    assert "Going back to housing service" in browser.agree().text
+    assert "You will be at <strong>housing service</strong>" in browser.agree().text
     browser.http.set_cookie("yt_view", "elder")
     browser.http.set_cookie("yt_lang", "zh-CN")
     silent = browser.get(housing.start(response_mode="form_post", ui_locales="en"))
     assert 'data-view="elder"' in silent.text
-    assert "正在返回housing 服务" in silent.text
+    assert "您将回到 <strong>housing 服务</strong>" in silent.text

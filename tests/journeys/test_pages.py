@@ -134,6 +134,13 @@ def test_hostile_values_stay_text(http: FlaskClient, name: str, lang: str):
     assert [sorted(told) for _, told in hostile.tags] == [sorted(told) for _, told in plain.tags]
 
 
+def test_an_answer_given_once_has_no_way_away(http: FlaskClient):
+    """The page that carries an answer to a service has its one button, the help line, and no link to another page."""
+    page = draw(http, "/zh-CN/standard/form-post")
+    assert [told["href"] for told in page.all("a")] == ["#main", "tel:96196"]
+    assert len(page.all("button")) == 1
+
+
 def test_errors_come_first_in_title_and_page(http: FlaskClient):
     """A wrong answer is told in the title, in a focused summary with a link to the field, and at the field."""
     page = draw(http, "/zh-CN/standard/login-wrong")

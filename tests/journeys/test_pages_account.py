@@ -1,11 +1,14 @@
 """The citizen's own pages: seeing, ending and withdrawing, each only what is one's own."""
 
+import re
+from html import unescape
+
 import pytest
 
 from idp import sessions
 from idp.oidc import consents
 from tests.builders import City
-from tests.relying_party import Browser, RelyingParty
+from tests.relying_party import Browser, Form, Page, RelyingParty
 
 
 @pytest.fixture
@@ -90,6 +93,36 @@ def test_other_device_is_signed_out_from_here(city: City, browser: Browser, sign
     assert browser.get("/account").visited == ("/account",)
 
 
+def test_what_was_done_is_said_first(city: City, browser: Browser, signed_in):
+    """The title of the page after a change begins with it: whoever listens hears it before anything else."""
+    other = Browser(city)
+    other.get("/account")
+    other.log_in(signed_in)
+    shown = browser.submit(next(f for f in browser.get("/account").forms if f.action == "/account/sessions/end"))
+    assert "<title>那个设备已经退出。" in shown.text
+    assert "<title>我的账号" in browser.get("/account").text
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [(0, "今天 "), (1, "昨天 "), (2, r"\d+月\d+日 "), (400, r"20\d\d年\d+月\d+日 ")],
+)
+def test_days_are_named_as_people_name_them(city: City, browser: Browser, signed_in, days, told):
+    """What happened today and yesterday is told so, an older day by its date, and the year where it is another one."""
+    city.clock.advance(days=days)
+    browser.get("/account")
+    page = browser.log_in(signed_in) if days else browser.get("/account")
+    agreed = page.text.partition("确认向服务提供信息")[2].partition("</li>")[0]
+    assert re.search(rf'<p class="meta"><span class="whole">{told}\d\d:\d\d', agreed)
+
+
+def test_one_login_is_one_line(city: City, browser: Browser, signed_in):
+    """The activities name each login once, by how it was done."""
+    shown = browser.get("/account").text
+    assert shown.count("使用密码登录") == 1
+    assert "登录成功" not in shown
+
+
 def test_another_persons_session_is_not_mine_to_end(city: City, browser: Browser, signed_in):
     """A session id of somebody else changes nothing."""
     other = Browser(city)
@@ -149,6 +182,22 @@ def test_preferences_hold_before_the_login(browser: Browser, housing: RelyingPar
     assert page.visited[-1].startswith("/login/")
     assert '<html lang="en" data-view="elder">' in page.text
     assert "housing service" in page.text
+
+
+def _choices(page: Page) -> Form:
+    """The form with both choices; the others are single buttons."""
+    return next(form for form in page.forms if form.action == "/preferences" and not form.buttons)
+
+
+def test_preferences_lead_back_into_the_login(browser: Browser, housing: RelyingParty):
+    """Who goes to the page of sizes and languages in the middle of a login is back in it after saving."""
+    start = browser.get(housing.start())
+    (there,) = re.findall(r'href="(/preferences[^"]*)"', start.text)
+    page = browser.submit(_choices(browser.get(unescape(there))), view="largest", language="zh-CN")
+    assert page.url == start.url
+    assert 'data-view="largest"' in page.text
+    (there,) = re.findall(r'href="(/preferences[^"]*)"', browser.get("/login?next=/account%3Fa%3D1%26b%3D2").text)
+    assert _choices(browser.get(unescape(there))).fields["next"] == "/login?next=/account%3Fa%3D1%26b%3D2"
 
 
 def test_unknown_preferences_change_nothing(browser: Browser):
