@@ -97,7 +97,7 @@ def scenes(lang: str) -> tuple[Scene, ...]:
     ]
     account = {
         "person": say("欧*娜", "O*na"),
-        "done": say("那个设备已经退出。", "That device is signed out."),
+        "done": say("那个设备已经退出。", "That device is logged out."),
         "sessions": [
             {
                 "id": "s1",
@@ -142,7 +142,7 @@ def scenes(lang: str) -> tuple[Scene, ...]:
         ],
         "activity": [
             {
-                "text": say("用密码登录成功", "Signed in with a password"),
+                "text": say("用密码登录成功", "Logged in with a password"),
                 "at": say("今天 09:12", "today 09:12"),
                 "where": say("网页", "Web"),
                 "refused": False,

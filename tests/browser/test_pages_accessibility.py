@@ -44,6 +44,15 @@ FOCUSED = """() => {
     what: e.outerHTML.slice(0, 90),
   };
 }"""
+BROKEN_WORDS = """() => [...document.querySelectorAll("h1, h2, h3, label, .button, p, .card > dl *")].flatMap(e => {
+  const found = [], texts = document.createTreeWalker(e, NodeFilter.SHOW_TEXT), range = document.createRange();
+  while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/[a-z]{2,}/gi)) {
+    range.setStart(texts.currentNode, word.index);
+    range.setEnd(texts.currentNode, word.index + word[0].length);
+    if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) found.push(word[0]);
+  }
+  return found;
+})"""
 PALE = """() => [...document.querySelectorAll("body *")]
   .filter(e => e.checkVisibility() && !e.closest(".seal"))
   .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
@@ -146,6 +155,16 @@ def test_elder_view_has_more_contrast(site: str, page: Page, view: str):
         rule = "{runOnly: ['color-contrast-enhanced'], rules: {'color-contrast-enhanced': {enabled: true}}}"
         found = page.evaluate(f"axe.run({rule}).then(r => r.violations)")
         assert [node["html"][:120] for rule in found for node in rule["nodes"]] == [], name
+
+
+@pytest.mark.parametrize("view", TARGET)
+def test_no_word_is_broken_on_a_telephone(site: str, page: Page, view: str):
+    """In every size of text a line ends between words, down to the narrowest telephone."""
+    for name in NAMES:
+        page.goto(f"{site}/en/{view}/{name}")
+        for width in (320, 390):
+            page.set_viewport_size({"width": width, "height": 640})
+            assert page.evaluate(BROKEN_WORDS) == [], (name, width)
 
 
 def test_every_page_can_be_printed(site: str, page: Page):

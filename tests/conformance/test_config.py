@@ -86,4 +86,4 @@ def test_the_automation_reads_both_languages():
     waited = re.findall(r'"id", "main", 10, "([^"]*\|[^"]*)"', (HERE / "static-client.json").read_text("utf-8"))
     for chinese, english in {tuple(pattern.split("|")) for pattern in waited}:
         assert [text for text in texts if chinese in text[0] and english in text[1]], (chinese, english)
-    assert len(set(waited)) == 3
+    assert len(set(waited)) == 4
