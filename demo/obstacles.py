@@ -127,6 +127,17 @@ def damaged(database: Path) -> CannotStart:
     )
 
 
+def other_ports(ports: Ports) -> CannotStart:
+    """The city was made for other addresses, and its services are registered under those."""
+    command = f"YITONG_DEMO_PORTS={ports.provider},{ports.housing_fund},{ports.social_security},{ports.civic_forum} "
+    command += "make demo RESET=1"
+    return CannotStart(
+        f"端口与上次不同，已登记的地址不再适用。请用上次的端口，或重新开始（演示数据会清空）：{command}",
+        "The ports differ from last time, so registered addresses no longer fit. Use the same ones, or start over "
+        f"(what is in the city will be gone): {command}",
+    )
+
+
 def in_use(database: Path) -> CannotStart:
     """Another program is writing and does not let go."""
     return CannotStart(

@@ -135,11 +135,7 @@ def load_city(home: Home) -> dict[str, Any]:
     except (sa.exc.DatabaseError, SealBroken) as error:
         raise obstacles.damaged(home.database) from error
     if known and known["clients"][0]["redirect_uris"] != told["clients"][0]["redirect_uris"]:
-        raise CannotStart(
-            "端口与上次不同，已登记的地址不再适用。请用上次的端口，或用 make demo RESET=1 重新开始。",
-            "The ports differ from last time, so registered addresses no longer fit. Use the same ones, or run "
-            "make demo RESET=1.",
-        )
+        raise obstacles.other_ports(home.ports)
     _write_whole(home.personas, json.dumps(told, ensure_ascii=False, indent=2) + "\n")
     return told
 

@@ -173,6 +173,21 @@ def test_stopped_killed_and_started_again(run):
     assert json.loads((run.directory / "personas.json").read_text()) == first
 
 
+def test_other_ports_than_last_time_are_explained(run):
+    """A city knows its addresses: other ports are refused with the command that starts over, and that works."""
+    run.start()
+    run.up()
+    run.interrupt()
+    run.ports = _free_ports(4)
+    code, said = run.said()
+    assert code == 1
+    assert "端口与上次不同" in said
+    assert f"YITONG_DEMO_PORTS={','.join(map(str, run.ports))} make demo RESET=1" in said
+    run.start(RESET="1")
+    run.up()
+    run.interrupt()
+
+
 @pytest.mark.parametrize("victim", ["the provider", "its tether"])
 def test_one_process_killed_leaves_nothing_behind(run, victim):
     """When one process or what ties it is killed, the run says which, ends the rest, and can start again."""
