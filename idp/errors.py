@@ -67,7 +67,7 @@ MESSAGES: dict[str, Message] = {
     "foreign_form": Message(
         N_("这个页面打开太久了"),
         N_("为了安全，我们没有接受刚才的提交，什么也没有改变。"),
-        N_("请返回上一页，刷新后再试一次。请确认浏览器没有禁用 Cookie。"),
+        N_("请重新打开这一页，再试一次。如果还是这样，请确认浏览器没有禁用 Cookie。"),
     ),
     "other_browser": Message(
         N_("请回到原来的浏览器"),
@@ -128,7 +128,9 @@ def new_log_id() -> str:
     return f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"
 
 
-def error_page(code: str, status: int, *, description: str = "", client: Client | None = None) -> ResponseReturnValue:
+def error_page(
+    code: str, status: int, *, description: str = "", client: Client | None = None, retry_to: str = ""
+) -> ResponseReturnValue:
     """The page for that code, or JSON for whoever asks for it; logged under the id the page shows."""
     log_id = _noted(code, status)
     message = MESSAGES.get(code, MESSAGES["bad_request"])
@@ -144,6 +146,7 @@ def error_page(code: str, status: int, *, description: str = "", client: Client 
         log_id=log_id,
         home_uri=client.home_uri or "" if client else "",
         client_name=_name(client),
+        retry_to=retry_to,
     )
     return page, status
 
@@ -198,7 +201,8 @@ def _sign_in_first(error: SignInFirst) -> ResponseReturnValue:
 
 
 def _foreign_form(error: ForeignForm) -> ResponseReturnValue:
-    return error_page("foreign_form", 403, description=f"The form was refused: {error}. Load its page again.")
+    description = f"The form was refused: {error}. Load its page again."
+    return error_page("foreign_form", 403, description=description, retry_to=_way_back())
 
 
 def _throttled(error: Throttled) -> ResponseReturnValue:
@@ -268,6 +272,7 @@ def _failed(error: Exception) -> ResponseReturnValue:
         log_id=log_id,
         home_uri="",
         client_name="",
+        retry_to="",
     )
     return page, 500
 

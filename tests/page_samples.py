@@ -78,6 +78,19 @@ def scenes(lang: str) -> tuple[Scene, ...]:
         "log_id": "482-719-350",
         "home_uri": "",
         "client_name": "",
+        "retry_to": "",
+    }
+    too_old = refusal | {
+        "title": say("这个页面打开太久了", "This page was open too long"),
+        "cause": say(
+            "为了安全，我们没有接受刚才的提交，什么也没有改变。",
+            "For safety we did not accept that form, and nothing was changed.",
+        ),
+        "cure": say("请重新打开这一页，再试一次。", "Open the page again and try once more."),
+        "code": "foreign_form",
+        "description": "The form was refused: no valid token. Load its page again.",
+        "log_id": "660-218-947",
+        "retry_to": "/login/r1",
     }
     busy = {
         "title": say("现在人多，请稍等", "It is busy now, please wait a moment"),
@@ -184,6 +197,7 @@ def scenes(lang: str) -> tuple[Scene, ...]:
         ),
         Scene("signed-out", "pages/signed_out.html", {"return_uri": "/account", "client_name": housing}),
         Scene("error", "pages/error.html", refusal),
+        Scene("error-open-again", "pages/error.html", too_old),
         Scene(
             "expired", "pages/expired.html", {"home_uri": "/account", "client_name": housing, "log_id": "017-720-533"}
         ),

@@ -101,6 +101,18 @@ def test_options_at_authorize_offers_no_other_site_anything(city: City, housing:
     assert not [name for name, _ in reply.headers if name.lower().startswith("access-control")]
 
 
+def test_a_form_that_is_too_old_leads_back_to_its_page(city: City, browser: Browser, housing: RelyingParty, caplog):
+    """Who is refused because the form's cookie is gone opens the page again by a button, and can then log in."""
+    page = browser.get(housing.start())
+    browser.http.delete_cookie("yt_form")
+    refused = browser.submit(page.form_with("password"), answer="login")
+    assert refused.status == 403
+    assert "什么也没有改变" in told(refused, "foreign_form", caplog)
+    (again,) = re.findall(r'class="button" href="([^"]+)"', refused.text)
+    assert page.url.endswith(browser.get(again).url)
+    assert browser.log_in(city.person()).visited[-1].startswith("/consent/")
+
+
 def test_guessing_and_another_browser_are_told(city: City, browser: Browser, housing: RelyingParty, caplog):
     """A link opened elsewhere, and too many guesses, come with a code and a way on."""
     person = city.person()
