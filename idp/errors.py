@@ -74,6 +74,11 @@ MESSAGES: dict[str, Message] = {
         N_("这个登录是在另一个浏览器或另一台设备上开始的，不能在这里继续。"),
         N_("请回到原来的浏览器继续，或者在这里从您要办事的网站重新点登录。如果链接是别人发给您的，请不要登录。"),
     ),
+    "cookies_unreadable": Message(
+        N_("浏览器里有读不出的 Cookie"),
+        N_("另一个网站在您的浏览器里留下了我们读不出的 Cookie，所以认不出是您在操作。您的账号没有问题。"),
+        N_("请清除浏览器里本市网站的 Cookie，或者用无痕窗口、换一个浏览器，从您要办事的网站重新进入。"),
+    ),
     "not_found": Message(
         N_("没有这个页面"), N_("网址可能不完整，或者页面已经搬走。"), N_("请从您要办事的网站重新进入。")
     ),
@@ -113,6 +118,9 @@ _OF_HTTP = {
     413: ("too_large", "The body exceeds 64 kB; send less."),
 }
 _BOUND = "The request is bound to the browser that made it; start again at /authorize in this one."
+_NOT_ASCII = (
+    "The Cookie header is not ASCII, so none of it was read; whoever sets that cookie for this domain must encode it."
+)
 _WAITING = {
     "busy": "More password checks are waiting than this machine can do; send the same again after Retry-After.",
     "unavailable": "The database does not answer; send the same again after Retry-After. Operators: `yitong check`.",
@@ -189,7 +197,7 @@ def _gone(error: RequestGone) -> ResponseReturnValue:
 
 
 def _other_browser(_: OtherBrowser) -> ResponseReturnValue:
-    return error_page("other_browser", 403, description=_BOUND)
+    return _cookies_lost() or error_page("other_browser", 403, description=_BOUND)
 
 
 def _not_due(error: NotDue) -> ResponseReturnValue:
@@ -200,9 +208,19 @@ def _sign_in_first(error: SignInFirst) -> ResponseReturnValue:
     return flask.redirect(f"/login?next={error.path}", 303)
 
 
+def _cookies_lost() -> ResponseReturnValue | None:
+    """The page for a browser that sent cookies none of which arrived, if it is one.
+
+    granian hands on a header that is not ASCII as an empty one, and any site of the same domain may set such a cookie.
+    """
+    if flask.request.environ.get("HTTP_COOKIE") != "":
+        return None
+    return error_page("cookies_unreadable", 400, description=_NOT_ASCII)
+
+
 def _foreign_form(error: ForeignForm) -> ResponseReturnValue:
     description = f"The form was refused: {error}. Load its page again."
-    return error_page("foreign_form", 403, description=description, retry_to=_way_back())
+    return _cookies_lost() or error_page("foreign_form", 403, description=description, retry_to=_way_back())
 
 
 def _throttled(error: Throttled) -> ResponseReturnValue:

@@ -10,7 +10,7 @@ from io import BytesIO
 from urllib.parse import parse_qsl
 
 import pytest
-from werkzeug.test import EnvironBuilder, run_wsgi_app
+from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 from idp.dispatcher import RequestGone
 from tests.builders import City
@@ -111,6 +111,17 @@ def test_a_form_that_is_too_old_leads_back_to_its_page(city: City, browser: Brow
     (again,) = re.findall(r'class="button" href="([^"]+)"', refused.text)
     assert page.url.endswith(browser.get(again).url)
     assert browser.log_in(city.person()).visited[-1].startswith("/consent/")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_cookies_that_did_not_arrive_are_not_called_another_browser(city: City, housing: RelyingParty, caplog, method):
+    """A Cookie header of which nothing could be read is told apart, for the person can do something about that."""
+    page = Browser(city).get(housing.start())
+    http = Client(city.wsgi, use_cookies=False)
+    reply = http.open(page.url, method=method, environ_overrides={"HTTP_COOKIE": ""})
+    shown = Page(reply.status_code, page.url, reply.get_data(as_text=True), reply.headers)
+    assert shown.status == 400
+    assert "清除浏览器" in told(shown, "cookies_unreadable", caplog)
 
 
 def test_guessing_and_another_browser_are_told(city: City, browser: Browser, housing: RelyingParty, caplog):
