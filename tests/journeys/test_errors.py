@@ -78,7 +78,7 @@ def test_half_a_request_for_a_login_is_told_so(city: City, housing: RelyingParty
     body, status, headers = run_wsgi_app(city.wsgi, environ)
     page = Page(int(status[:3]), "/authorize", b"".join(body).decode(), headers)
     assert page.status == 400
-    assert "看不懂" in told(page, "bad_request", caplog)
+    assert "内容不完整" in told(page, "bad_request", caplog)
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "FOO"])
