@@ -38,7 +38,7 @@ def due(request_id: str, step: Step) -> Due:
     """The request this browser is answering, when `step` is what it must do next.
 
     Raises dispatcher.NotDue (answered by going back to the dispatcher), dispatcher.RequestGone (expired, answered
-    or unknown: a page with a way on) and dispatcher.OtherBrowser (it was started elsewhere). All are answered by
+    or unknown: a page with a way on) and binding.OtherBrowser (it was started elsewhere). All are answered by
     `idp.errors`; a view lets them pass.
     """
     work = unit_of_work()

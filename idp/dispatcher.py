@@ -6,8 +6,6 @@ matters, and one Redemption that proves the session live in the same moment in w
 
 from __future__ import annotations
 
-import re
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,23 +13,22 @@ from typing import Any
 from accounts import audit, evidence
 from accounts.authentication import Authenticated
 from accounts.db import Connection, Redemption
-from idp import assurance, interaction, sessions
+from idp import assurance, binding, interaction, sessions
 from idp.interaction import Asked, ChannelRules, Step
 from idp.oidc import claims, consents, request_store, subjects
-from idp.oidc.authorization_request import OPEN_FOR, Approval, AuthorizationRequest, State
+from idp.oidc.authorization_request import Approval, AuthorizationRequest, State
 from idp.oidc.clients import Client
 from idp.oidc.endpoints import authorization
 from idp.oidc.errors import AccessDenied, ProtocolError
 from idp.oidc.gate import may_proceed
 from idp.oidc.messages import Reply, Request
 from idp.oidc.models import authorization_requests
-from idp.oidc.secret import digest
+from idp.oidc.secret import digest, is_handle
 from idp.oidc.urls import accepted
 from idp.oidc.validation import AuthorizationError
 from idp.services import Services
 
 WEB = "web"  # the channel that answers decides the steps, and only the browser answers yet
-_HANDLE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)  # 256 bits as we write them
 _SILENT = Redemption(sessions.TOUCH_LIVE, authorization_requests, audit.audit_events)
 _SIGN_IN = Redemption(
     request_store.APPROVE,
@@ -58,10 +55,6 @@ class RequestGone(Exception):
     def __init__(self, client: Client | None) -> None:
         super().__init__("the request is over")
         self.client = client
-
-
-class OtherBrowser(Exception):
-    """The request was started in another browser and is answered nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,20 +291,11 @@ def _begin(
     now: datetime,
 ) -> Reply:
     """The request waits for a person, bound to this browser: a link to it is worth nothing in another one."""
-    name = browser_cookie_name(secure=services.settings.is_secure)
-    known = request.cookies.get(name, "")
-    value = known if _HANDLE.fullmatch(known) else secrets.token_urlsafe(32)
-    authorization.open_request(c, asked, now, binding=digest(value))
-    secure = "; Secure" if services.settings.is_secure else ""
-    age = int(OPEN_FOR.total_seconds())
-    cookie = f"{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"
+    secure = services.settings.is_secure
+    known_by = binding.value(request, secure=secure)
+    authorization.open_request(c, asked, now, binding=digest(known_by))
     reply = _see(f"/{step}/{asked.id}")
-    return Reply(reply.status, b"", (*reply.headers, ("Set-Cookie", cookie)))
-
-
-def browser_cookie_name(*, secure: bool) -> str:
-    """The cookie that says which browser asked; one value serves all its open requests, so that tabs do not fight."""
-    return "__Host-yt_browser" if secure else "yt_browser"
+    return Reply(reply.status, b"", (*reply.headers, binding.cookie(known_by, secure=secure)))
 
 
 def _pending(
@@ -321,9 +305,7 @@ def _pending(
     if asked is None:
         raise RequestGone(None)
     client = _client(services, asked)
-    value = request.cookies.get(browser_cookie_name(secure=services.settings.is_secure), "")
-    if asked.browser_binding is None or not secrets.compare_digest(asked.browser_binding, digest(value)):
-        raise OtherBrowser
+    binding.check(request, asked.browser_binding, secure=services.settings.is_secure)
     is_open = asked.state is State.OPEN and not asked.is_expired(now)
     if not is_open or client.status != "active" or not accepted(client.redirect_uris, asked.redirect_uri):
         raise RequestGone(client)
@@ -390,7 +372,7 @@ def _seen(
 
 def _handle(services: Services, request: Request) -> str | None:
     handle = request.cookies.get(sessions.cookie_name(secure=services.settings.is_secure), "")
-    return handle if _HANDLE.fullmatch(handle) else None
+    return handle if is_handle(handle) else None
 
 
 def _web(services: Services) -> ChannelRules:

@@ -20,8 +20,9 @@ from werkzeug.wrappers import Response
 
 from accounts.errors import Busy, Throttled, Unavailable
 from idp import browser, protection
+from idp.binding import OtherBrowser
 from idp.browser import SignInFirst
-from idp.dispatcher import NotDue, OtherBrowser, RequestGone
+from idp.dispatcher import NotDue, RequestGone
 from idp.i18n import N_
 from idp.oidc.clients import Client
 from idp.oidc.errors import RefusedToPerson

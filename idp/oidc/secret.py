@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
+
+_HANDLE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 def new_secret(prefix: str) -> str:
@@ -14,3 +17,8 @@ def new_secret(prefix: str) -> str:
 def digest(secret: str) -> bytes:
     """What we store. No slow hash: 256 random bits cannot be guessed."""
     return hashlib.sha256(secret.encode()).digest()
+
+
+def is_handle(text: str) -> bool:
+    """Whether a cookie holds what we could have put there: 256 random bits in base64url."""
+    return _HANDLE.fullmatch(text) is not None

@@ -26,5 +26,5 @@ def test_the_log_id_that_a_page_shows_is_in_the_servers_log(tmp_path):
     asked = subprocess.run(
         [sys.executable, "-c", ASK], env=os.environ | ours, cwd=ROOT, capture_output=True, check=True
     )
-    (log_id,) = re.findall(r"<code>([0-9A-F]{10})</code>", asked.stdout.decode())
+    (log_id,) = re.findall(r"<strong class=\"number\">([0-9-]{11})</strong>", asked.stdout.decode())
     assert f"INFO refused code=client_missing status=400 log_id={log_id}" in asked.stderr.decode()
