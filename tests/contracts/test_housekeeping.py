@@ -10,6 +10,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 import sqlalchemy as sa
+from psycopg import sql
 
 from accounts import audit
 from accounts.credentials.throttle import Throttle
@@ -293,7 +294,7 @@ def test_a_table_that_cannot_be_tidied_now_does_not_end_the_job(tmp_path, clock)
     assert not job.is_alive()
 
 
-def plan(database, statement, **params):
+def plan(database, table, statement, **params):
     """What the database would do with what our driver sends, as it says itself."""
     compiled = statement.compiled(database.connection().dialect)
     with closing(database.engine().raw_connection()) as pooled:
@@ -302,6 +303,8 @@ def plan(database, statement, **params):
             rows = driver.execute(f"EXPLAIN QUERY PLAN {compiled.text}", compiled.arguments(params)).fetchall()
             return "\n".join(row[3] for row in rows)
         driver.execute("SET enable_seqscan = off")
+        # A table vacuumed while it was empty costs nothing to read, whichever way; of one just made a size is guessed.
+        driver.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.Identifier(table.name)))
         rows = psycopg.RawCursor(driver).execute(f"EXPLAIN {compiled.text}", compiled.arguments(params)).fetchall()
         return "\n".join(row[0] for row in rows)
 
@@ -314,7 +317,7 @@ def test_no_statement_reads_a_whole_table(database, clock, name):
     lowest = {key.replace("a_", "after_").replace("l_", "last_"): value for key, value in lowest.items()}
     params = {"now": now, "before": now, "familiar_since": now, "most": BATCH, **lowest}
     for statement in filter(None, (each._page, each._delete, each._first)):
-        said = plan(database, statement, **params)
+        said = plan(database, each.table, statement, **params)
         assert ("SEARCH" in said and "SCAN" not in said) or "Index Cond" in said, said
         assert "Seq Scan" not in said, said
 

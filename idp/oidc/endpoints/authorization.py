@@ -31,7 +31,7 @@ _ANSWER: Headers = (*NO_STORE, ("Referrer-Policy", "no-referrer"), ("X-Content-T
 _ADDRESS = ("client_id", "redirect_uri")
 _ON_THE_WAY = ("response_mode", "state")
 _MOST_PAIRS = 200
-_PLAIN = re.compile(r"[A-Za-z0-9._~:/-]*", re.ASCII)
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +273,8 @@ def with_query(uri: str, fields: Iterable[tuple[str, str]]) -> str:
 
 
 def _quoted(value: str) -> str:
-    """The value as RFC 3986 §3.4 has it in a query. A code is plain, and too long to be looked at byte by byte."""
-    return value if _PLAIN.fullmatch(value) else quote(value, safe="")
+    """The value as RFC 3986 has it in a query. A code is plain, and too long to be looked at byte by byte."""
+    return value if _UNRESERVED.fullmatch(value) else quote(value, safe="")
 
 
 def _form_post(form: FormPost, page: FormPostPage) -> Reply:
