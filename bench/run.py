@@ -200,6 +200,7 @@ def main() -> None:
         if not arguments.alone:
             theirs, their_pid, _ = stack.enter_context(servers.peer(cluster.database("peer"), folder))
             subjects.append(Subject(theirs, their_pid, arguments.seconds))
+        servers.leave_the_servers_core()
         for subject in subjects:
             subject.prepare()
             subject.warm_up()

@@ -43,6 +43,12 @@ def pinned(core: str, command: list[str]) -> list[str]:
     return ["taskset", "-c", core, *command] if shutil.which("taskset") else command
 
 
+def leave_the_servers_core() -> None:
+    """From here on this process makes its load beside the database, where the system can do that."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {int(OTHER_CORE)})
+
+
 def cpu_seconds(root_pid: int) -> float:
     """User and system time of a process and all that it started, so far."""
     parents: dict[int, list[int]] = {}
