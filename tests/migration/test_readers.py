@@ -9,6 +9,7 @@ from migration_tools import readers
 from migration_tools.errors import SourceRefused
 from migration_tools.mapping import load
 from tests.migration.bench import HEADER, LEGACY, MAPPING, generator
+from tests.migration.faulty import LDIF
 
 
 def shuffled_csv(content, dice):
@@ -100,18 +101,6 @@ def test_a_csv_is_read_in_each_usual_encoding(write, encoding):
     assert (account.uid, account.name) == ("1", "㐂龙王")
 
 
-LDIF_MAPPING = """
-[system]
-id = "library"
-[source]
-format = "ldif"
-key = "uid"
-[fields]
-id_no = "employeeNumber"
-name = "cn"
-"""
-
-
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
@@ -122,11 +111,11 @@ name = "cn"
 )
 def test_a_broken_ldif_is_refused_by_line_and_reason(write, content, cause):
     """A directory export in which an entry might be lost is not read in part."""
-    assert refused(write, content, LDIF_MAPPING, "l.ldif") == cause
+    assert refused(write, content, LDIF, "l.ldif") == cause
 
 
 def test_ldif_lines_fold_and_comments_do_not_count(write):
     """RFC 2849: a line that begins with a space goes on, also inside base64 and comments."""
     content = "version: 1\n# a comment\n that goes on\ndn: uid=a\nuid: a\ncn;lang-zh:: 5p2O\n 5piO\nphoto:: /9j/\n"
-    (account,) = readers.read(write("l.ldif", content), load(write("m.toml", LDIF_MAPPING)))
+    (account,) = readers.read(write("l.ldif", content), load(write("m.toml", LDIF)))
     assert (account.uid, account.name, account.login_name) == ("a", "李明", "a")
