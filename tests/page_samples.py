@@ -1,5 +1,10 @@
 """Every template with values as its view hands them in: for the tests of pages and for scripts/preview-pages."""
 
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +13,7 @@ import flask
 from flask_babel import Babel
 
 from idp import i18n
+from tests.processes import free_ports, running
 
 ROOT = Path(__file__).parent.parent
 NONCE = "c2FtcGxlLW5vbmNl"
@@ -240,6 +246,18 @@ def sample_app() -> flask.Flask:
     app.add_url_rule("/<lang>/<view>/<name>", "show", show)
     app.after_request(_under_policy)
     return app
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The address of the samples, by the server that serves the city: a browser that hangs up troubles nobody."""
+    (port,) = free_ports(1)
+    address = f"http://127.0.0.1:{port}"
+    server = ("granian", "--interface", "wsgi", "--blocking-threads", "4", "--port", str(port), "--factory")
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", *server, "tests.page_samples:sample_app"]
+        with running(command, Path(folder) / "samples.log", f"{address}/zh-CN/standard/login", dict(os.environ)):
+            yield address
 
 
 def _under_policy(response: flask.Response) -> flask.Response:

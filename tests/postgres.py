@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.processes import free_ports
 
 MISSING = "PostgreSQL's initdb and pg_ctl were not found: run scripts/install-test-tools, or set YITONG_TEST_POSTGRES"
 SETTINGS = (
@@ -35,7 +36,7 @@ def server() -> Iterator[str]:
 
 
 def _own_server(directory: Path) -> Iterator[str]:
-    data, port = directory / "data", _free_port()
+    data, (port,) = directory / "data", free_ports(1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run that is told to end stops its server too
     _open_to_postgres(directory)
     _run("initdb", "-D", data, "-U", "yitong", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
@@ -71,9 +72,3 @@ def _find(program: str) -> str:
     if found is None:
         pytest.fail(MISSING)
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,18 +1,15 @@
 """Every page in a real browser: axe's rules and the house's own, in both languages and all three views."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, Page
 
-from tests.page_samples import sample_app, scenes
+from tests.page_samples import scenes, served
 
 pytestmark = pytest.mark.browser
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 NAMES = [scene.name for scene in scenes("zh-CN")]
 TARGET = {"standard": 44, "elder": 60, "largest": 60}
 TEXT = {"standard": 16, "elder": 18, "largest": 30}
@@ -70,21 +67,8 @@ SPOKEN = """() => ({
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, sample_app(), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
-        yield browser
-        browser.close()
+    with served() as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

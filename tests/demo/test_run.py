@@ -18,17 +18,10 @@ import pytest
 
 from demo import run as demo
 from demo.services import Ports
+from tests.processes import free_ports
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 class Run:
@@ -36,7 +29,7 @@ class Run:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.ports = _free_ports(4)
+        self.ports = free_ports(4)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, **more: str) -> subprocess.Popen[bytes]:
@@ -178,7 +171,7 @@ def test_other_ports_than_last_time_are_explained(run):
     run.start()
     run.up()
     run.interrupt()
-    run.ports = _free_ports(4)
+    run.ports = free_ports(4)
     code, said = run.said()
     assert code == 1
     assert "端口与上次不同" in said

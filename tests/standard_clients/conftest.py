@@ -2,17 +2,12 @@
 
 import os
 import secrets
-import socket
-import subprocess
 import sys
-import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
-from typing import Self
 from urllib.parse import urljoin
 
 import pytest
@@ -33,9 +28,9 @@ from idp.oidc.clients import NewClient
 from idp.services import Services, build_services
 from idp.settings import Settings
 from tests.hygiene import Hygiene
+from tests.processes import free_ports, running
 from tests.relying_party import Form, Page
 
-ROOT = Path(__file__).parents[2]
 CALLBACK = "http://127.0.0.1/callback"  # nobody listens there: the browser stops before it and hands it over
 GOODBYE = "http://127.0.0.1/goodbye"
 SCOPES = ("openid", "profile", "offline_access")
@@ -116,7 +111,7 @@ def browser(provider: Provider, hygiene: Hygiene) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def provider(tmp_path_factory: pytest.TempPathFactory, hygiene: Hygiene) -> Iterator[Provider]:
     directory = tmp_path_factory.mktemp("provider")
-    port = _free_port()
+    (port,) = free_ports(1)
     chosen = {
         "environment": "test",
         "issuer": f"http://127.0.0.1:{port}",
@@ -134,59 +129,6 @@ def provider(tmp_path_factory: pytest.TempPathFactory, hygiene: Hygiene) -> Iter
             yield seeded
         hygiene.look_at_files("log", directory.glob("*.log"))
         hygiene.look_at_database("standard clients", services.database)
-
-
-@pytest.fixture(scope="session")
-def start():
-    """How another server of a test is started."""
-    return running
-
-
-@pytest.fixture(scope="session")
-def free_port() -> Callable[[], int]:
-    """How a port nobody listens at is found."""
-    return _free_port
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
-class running:  # noqa: N801 - reads as a verb where it is used
-    """Inside, the command runs and its address answers; outside it is gone."""
-
-    def __init__(self, command: list[str], log: Path, url: str, environment: dict[str, str]) -> None:
-        self.log, self.url = log, url
-        with log.open("wb") as out:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
-            )
-
-    def __enter__(self) -> Self:
-        deadline = time.monotonic() + 60
-        try:
-            while not self._answers():
-                assert self.process.poll() is None, self.log.read_text(errors="replace")
-                assert time.monotonic() < deadline, self.log.read_text(errors="replace")
-                time.sleep(0.1)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait(20)
-
-    def _answers(self) -> bool:
-        with requests.Session() as http:
-            http.trust_env = False
-            try:
-                http.get(self.url, timeout=2, allow_redirects=False).close()
-            except requests.ConnectionError:
-                return False
-            return True
 
 
 def _seeded(services: Services) -> Provider:

@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
+from tests.processes import free_ports, running
+
 MODULES = (
     "mpm_event", "unixd", "log_config", "authn_core", "authz_core", "authz_user", "mime", "dir", "include",
     "auth_openidc",
@@ -79,13 +81,13 @@ class Site:
 
 
 @pytest.fixture(scope="module", params=["ES256", "RS256"])
-def site(request, provider, start, free_port, hygiene):
+def site(request, provider, hygiene):
     # outside pytest's own directories: Apache started by root reads its pages as nobody
-    home, port = Path(tempfile.mkdtemp(prefix="apache")), free_port()
+    home, port = Path(tempfile.mkdtemp(prefix="apache")), free_ports(1)[0]
     home.chmod(0o755)
     try:
         made = Site(home, f"http://127.0.0.1:{port}", request.param)
-        with start(_command(made, provider, port), home / "apache.log", f"{made.origin}/", dict(os.environ)):
+        with running(_command(made, provider, port), home / "apache.log", f"{made.origin}/", dict(os.environ)):
             yield made
         hygiene.look_at_files("log", [home / "apache.log"])
     finally:
