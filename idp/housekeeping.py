@@ -120,17 +120,22 @@ _bought_lives = (
     sa.select(sa.literal(1))
     .where(
         refresh_tokens.c.request_id == authorization_requests.c.id,
-        refresh_tokens.c.revoked_at.is_(None),
+        authorization_requests.c.revoked_at.is_(None),
         refresh_tokens.c.expires_at >= _BEFORE,
     )
     .limit(1)
     .scalar_subquery()  # looked up row by row: as EXISTS, a planner may join the whole table of tokens instead
     .is_not(None)
 )
-# A spent token that comes back ends its family, so it is known until the family ends by itself.
+_bought_was_revoked = (
+    sa.select(authorization_requests.c.revoked_at < _BEFORE)
+    .where(authorization_requests.c.id == refresh_tokens.c.request_id)
+    .scalar_subquery()
+)
+# A spent token that comes back ends its family, so it is known until the family ends by itself, or was ended.
 _refresh_is_over = sa.or_(
     refresh_tokens.c.ends_at < _BEFORE,
-    refresh_tokens.c.revoked_at < _BEFORE,
+    _bought_was_revoked,
     sa.and_(refresh_tokens.c.used_at.is_(None), refresh_tokens.c.expires_at < _BEFORE),
 )
 

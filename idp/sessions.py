@@ -19,7 +19,6 @@ from accounts.db import Connection, Json, Statement, UtcDateTime, insert_unless_
 from accounts.people import natural_persons
 from idp import assurance, outbox
 from idp.assurance import Authentication
-from idp.oidc import store
 from idp.oidc.models import clients, grants, subjects
 from idp.oidc.secret import digest
 
@@ -339,13 +338,12 @@ def clients_of(c: Connection, session_id: str) -> list[Any]:
 
 
 def end(c: Connection, session_id: str, now: datetime, reason: str) -> bool:
-    """The session is over: its tokens are revoked and each client's logout waits in the outbox. False if it was over.
+    """The session is over, its tokens with it, and each client's logout waits in the outbox. False if it was over.
 
-    Runs in the caller's transaction, so all of it happens or none.
+    Runs in the caller's transaction, so all of it happens or none. Whoever reads a token asks for its session.
     """
     if c.execute(_END, session=session_id, now=now) != 1:
         return False
-    store.revoke_session_tokens(c, session_id, now=now)
     for client in clients_of(c, session_id):
         if client.backchannel_logout_uri:
             outbox.announce_logout(

@@ -2,14 +2,14 @@
 
 Whoever redeems it need not read the request first: the code opens, the checks are made, and one statement spends it.
 The row stays the only judge of whether it may be spent. What would make a code too long for an address is left in the
-row, and such a code carries nothing but itself (docs/decisions/0034-a-code-carries-its-request.md).
+row, and such a code carries only the row's key (docs/decisions/0034-a-code-carries-its-request.md).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,6 @@ from accounts.errors import SealBroken
 from accounts.vault import Vault
 from idp.oidc.authorization_request import Approval, AuthorizationRequest
 from idp.oidc.keys import encoded
-from idp.oidc.secret import new_secret
 from idp.oidc.vocabulary import CODE_PREFIX
 
 IN_A_CODE = "authorization_code"  # the place of the seal; it lies in no table
@@ -54,22 +53,30 @@ def new_code(vault: Vault, request: AuthorizationRequest, approval: Approval, ex
     """A code nobody can guess or make, for this request with this approval."""
     facts = orjson.dumps(_facts(request, approval, expires_at))
     if len(facts) > _LONGEST:
-        return new_secret(CODE_PREFIX)
+        facts = orjson.dumps([request.id])
     return CODE_PREFIX + encoded(vault.seal(facts.decode(), place=IN_A_CODE)).decode()
 
 
-def carried(vault: Vault, code: str) -> Redeemable | None:
-    """What the code carries, if we made it and it carries anything."""
+def answers_for(vault: Vault, code: str, stored: Callable[[str], Any]) -> Redeemable | None:
+    """What the code stands for; None when we did not make it, or another version of us did.
+
+    `stored` finds an approved request's row by its key, where the code carries no more than that.
+    """
     try:
         sealed = base64.b64decode(code.removeprefix(CODE_PREFIX) + "==", altchars=b"-_")
-        *texts, scopes, claims, released, amr, auth_time, expires_at = orjson.loads(vault.open(sealed, place=IN_A_CODE))
-        return _redeemable(texts, scopes, claims, released, amr, moment(auth_time), moment(expires_at))
-    except (SealBroken, binascii.Error, ValueError):  # none of ours, or one that another version made
+        request_id, *facts = orjson.loads(vault.open(sealed, place=IN_A_CODE))
+        if not facts:
+            return _of_row(stored(request_id))
+        *texts, scopes, claims, released, amr, auth_time, expires_at = facts
+        times = moment(auth_time), moment(expires_at)
+        return _redeemable([request_id, *texts], scopes, claims, released, amr, *times)
+    except (SealBroken, binascii.Error, ValueError):
         return None
 
 
-def of_row(row: Any) -> Redeemable:
-    """The same from the request's row."""
+def _of_row(row: Any) -> Redeemable | None:
+    if row is None:
+        return None
     texts = [getattr(row, name) for name in _TEXTS]
     return _redeemable(texts, row.scopes, row.claims, row.released, row.amr, row.auth_time, row.expires_at)
 

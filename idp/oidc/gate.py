@@ -6,8 +6,9 @@ merging or death ends everything at once. A test walks the sources and lists its
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Refusal(StrEnum):
@@ -41,3 +42,19 @@ def may_proceed(*, client: Admitted, person_status: str | None, grant_withdrawn:
 def may_act_alone(client: Admitted) -> Refusal | None:
     """The same for a client that acts for nobody but itself (client credentials)."""
     return None if client.status == "active" else Refusal.CLIENT_DISABLED
+
+
+def token_stands(token: Any, client: Admitted, now: datetime) -> bool:
+    """Whether an access or refresh token is good for anything now: it has not run out, and all it hangs on stands.
+
+    `token` is a row that `store` found: what it hangs on was read in the same statement. So nothing has to be swept
+    when a person, client, grant, session or login ends, and nothing that is being bought at that moment escapes.
+    """
+    if now >= token.expires_at:
+        return False
+    if token.person_id is None:
+        return may_act_alone(client) is None
+    if token.live_request is None or (token.session_id is not None and token.live_session is None):
+        return False
+    withdrawn = token.grant_withdrawn_at is not None
+    return may_proceed(client=client, person_status=token.person_status, grant_withdrawn=withdrawn) is None

@@ -85,7 +85,7 @@ authorization_requests = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("redeemed_at", UtcDateTime),
-    sa.UniqueConstraint("code_digest"),
+    sa.Column("revoked_at", UtcDateTime),  # from here on nothing is good that its code bought
     sa.CheckConstraint("kind IN ('browser')", name="kind"),
     sa.CheckConstraint("state IN ('open', 'approved', 'redeemed', 'denied')", name="state"),
     sa.CheckConstraint(
@@ -117,17 +117,8 @@ sa.Index(
     postgresql_where=grants.c.withdrawn_at.is_(None),
 )
 
-
-def _found_by(table: sa.Table, *names: str) -> None:
-    """Indexes without the NULLs: a machine's token costs none of them.
-
-    A grant's end needs no index at all, for whoever reads a token reads its grant in the same statement.
-    """
-    for name in names:
-        held = table.c[name].is_not(None)
-        sa.Index(f"ix_{table.name}_{name}", table.c[name], sqlite_where=held, postgresql_where=held)
-
-
+# A token is found by its digest and nothing else. Whoever reads it reads in the same statement what it hangs on (grant,
+# request, session), so their ends need no index here and no sweep (docs/decisions/0038-what-a-token-hangs-on.md).
 access_tokens = sa.Table(
     "access_tokens",
     metadata,
@@ -136,7 +127,7 @@ access_tokens = sa.Table(
     sa.Column("request_id", sa.Text),
     sa.Column("client_id", sa.Text, nullable=False),
     sa.Column("person_id", sa.Text),  # none: the client acts for itself (client credentials)
-    sa.Column("session_id", sa.Text),
+    sa.Column("session_id", sa.Text),  # none: it outlives the session it came from (offline_access)
     sa.Column("sub", sa.Text, nullable=False),
     sa.Column("scopes", Json, nullable=False),
     sa.Column("claims", Json, nullable=False),  # the names UserInfo answers
@@ -146,32 +137,27 @@ access_tokens = sa.Table(
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("revoked_at", UtcDateTime),
 )
-_found_by(access_tokens, "request_id", "session_id")
 
 refresh_tokens = sa.Table(
     "refresh_tokens",
     metadata,
     sa.Column("digest", sa.LargeBinary, primary_key=True),
-    sa.Column("family", sa.Text, nullable=False),
     sa.Column("grant_id", sa.Text),
-    sa.Column("request_id", sa.Text),
+    sa.Column("request_id", sa.Text, index=True),  # shared by all that came of one code: the family
     sa.Column("client_id", sa.Text, nullable=False),
     sa.Column("person_id", sa.Text, nullable=False),
-    sa.Column("session_id", sa.Text),
+    sa.Column("session_id", sa.Text),  # told as `sid`; the token itself is for use without it
     sa.Column("sub", sa.Text, nullable=False),
     sa.Column("scopes", Json, nullable=False),
     sa.Column("claims", Json, nullable=False),
     sa.Column("amr", Json, nullable=False),
     sa.Column("acr", sa.Text),
     sa.Column("auth_time", UtcDateTime),
-    sa.Column("offline", sa.Boolean, nullable=False),
     sa.Column("issued_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("ends_at", UtcDateTime, nullable=False),
     sa.Column("used_at", UtcDateTime),
-    sa.Column("revoked_at", UtcDateTime),
 )
-_found_by(refresh_tokens, "family", "request_id", "session_id")
 
 subjects = sa.Table(
     "subjects",

@@ -95,6 +95,7 @@ def open_row(request: AuthorizationRequest) -> dict[str, Any]:
         "created_at": request.created_at,
         "expires_at": request.expires_at,
         "redeemed_at": None,
+        "revoked_at": None,
     }
 
 

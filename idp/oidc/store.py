@@ -105,7 +105,7 @@ SPEND_INITIAL_ACCESS = Statement(
 
 # codes --------------------------------------------------------------------------------------------------------------
 _requested = authorization_requests
-FIND_CODE = Statement(
+FIND_APPROVED = Statement(
     sa.select(
         _requested,
         natural_persons.c.status.label("person_status"),
@@ -118,7 +118,7 @@ FIND_CODE = Statement(
             grants, grants.c.id == _requested.c.grant_id
         )
     )
-    .where(_requested.c.code_digest == _p("of_code"))
+    .where(_requested.c.id == _p("of_request"))
 )
 # The gate once more, in the statement itself: a code is spent without reading who it is for. A test holds it to
 # `may_proceed`.
@@ -133,6 +133,7 @@ _session_has_ended = sa.exists().where(_sessions.c.id == _requested.c.session_id
 _spend_code = (
     sa.update(_requested)
     .where(
+        _requested.c.id == _p("of_request"),
         _requested.c.code_digest == _p("of_code"),
         _requested.c.client_id == _p("of_client"),
         _requested.c.state == "approved",
@@ -147,44 +148,55 @@ REDEEM_CODE = Redemption(_spend_code, access_tokens, releases)
 REDEEM_CODE_FOR_REFRESH = Redemption(_spend_code, access_tokens, releases, refresh_tokens)
 SPOIL_CODE = Statement(
     sa.update(_requested)
-    .where(_requested.c.code_digest == _p("of_code"), _requested.c.state == "approved")
+    .where(_requested.c.id == _p("of_request"), _requested.c.state == "approved")
     .values(state="denied")
 )
 
+# What a token hangs on. `live_request` and `live_session` are NULL once what the code bought was revoked, or the person
+# signed out; also where the row itself is gone, so that what is missing counts as ended (idp.oidc.gate).
+_live_request = sa.alias(_requested, "live_request")
+_live_session = sa.alias(_sessions, "live_session")
+
+
+def _bought_still_stands(request_id: sa.Column[str]) -> sa.ColumnElement[bool]:
+    return sa.and_(_live_request.c.id == request_id, _live_request.c.revoked_at.is_(None))
+
+
 # access tokens ------------------------------------------------------------------------------------------------------
 INSERT_ACCESS_TOKEN = Statement(sa.insert(access_tokens))
-FIND_ACCESS_TOKEN = Statement(
-    sa.select(
-        access_tokens,
-        natural_persons.c.status.label("person_status"),
-        grants.c.withdrawn_at.label("grant_withdrawn_at"),
-    )
-    .select_from(
-        access_tokens.outerjoin(natural_persons, natural_persons.c.id == access_tokens.c.person_id).outerjoin(
-            grants, grants.c.id == access_tokens.c.grant_id
-        )
-    )
-    .where(access_tokens.c.digest == _p("of_token"))
+_held = (
+    access_tokens,
+    natural_persons.c.status.label("person_status"),
+    grants.c.withdrawn_at.label("grant_withdrawn_at"),
+    _live_request.c.id.label("live_request"),
+    _live_session.c.id.label("live_session"),
 )
+_holder = (
+    access_tokens.outerjoin(natural_persons, natural_persons.c.id == access_tokens.c.person_id)
+    .outerjoin(grants, grants.c.id == access_tokens.c.grant_id)
+    .outerjoin(_live_request, _bought_still_stands(access_tokens.c.request_id))
+    .outerjoin(
+        _live_session,
+        sa.and_(_live_session.c.id == access_tokens.c.session_id, _live_session.c.ended_at.is_(None)),
+    )
+)
+_not_given_back = (access_tokens.c.digest == _p("of_token"), access_tokens.c.revoked_at.is_(None))
+FIND_ACCESS_TOKEN = Statement(sa.select(*_held).select_from(_holder).where(*_not_given_back))
 FIND_ACCESS_TOKEN_WITH_PERSON = Statement(
     sa.select(
-        access_tokens,
-        natural_persons.c.status.label("person_status"),
+        *_held,
         natural_persons.c.attributes,
         natural_persons.c.updated_at.label("person_updated_at"),
-        grants.c.withdrawn_at.label("grant_withdrawn_at"),
         person_phones.c.sealed.label("phone_sealed"),
         person_phones.c.verified_at.label("phone_verified_at"),
     )
     .select_from(
-        access_tokens.outerjoin(natural_persons, natural_persons.c.id == access_tokens.c.person_id)
-        .outerjoin(grants, grants.c.id == access_tokens.c.grant_id)
-        .outerjoin(
+        _holder.outerjoin(
             person_phones,
             sa.and_(person_phones.c.person_id == access_tokens.c.person_id, person_phones.c.is_primary.is_(sa.true())),
         )
     )
-    .where(access_tokens.c.digest == _p("of_token"))
+    .where(*_not_given_back)
 )
 
 # refresh tokens -----------------------------------------------------------------------------------------------------
@@ -195,18 +207,19 @@ FIND_REFRESH_TOKEN = Statement(
         grants.c.withdrawn_at.label("grant_withdrawn_at"),
         grants.c.purpose.label("grant_purpose"),
         grants.c.legal_basis.label("grant_basis"),
+        _live_request.c.id.label("live_request"),
+        refresh_tokens.c.session_id.label("live_session"),  # for use without it: its end is not asked
     )
     .select_from(
-        refresh_tokens.outerjoin(natural_persons, natural_persons.c.id == refresh_tokens.c.person_id).outerjoin(
-            grants, grants.c.id == refresh_tokens.c.grant_id
-        )
+        refresh_tokens.outerjoin(natural_persons, natural_persons.c.id == refresh_tokens.c.person_id)
+        .outerjoin(grants, grants.c.id == refresh_tokens.c.grant_id)
+        .outerjoin(_live_request, _bought_still_stands(refresh_tokens.c.request_id))
     )
     .where(refresh_tokens.c.digest == _p("of_token"))
 )
 _alive = sa.and_(
     refresh_tokens.c.digest == _p("of_token"),
     refresh_tokens.c.used_at.is_(None),
-    refresh_tokens.c.revoked_at.is_(None),
     refresh_tokens.c.expires_at > _p("now"),
     refresh_tokens.c.ends_at > _p("now"),
 )
@@ -218,47 +231,21 @@ KEEP_REFRESH_TOKEN = Redemption(
 )
 
 # revoking -----------------------------------------------------------------------------------------------------------
-
-
-def _revoke(table: sa.Table, column: str) -> Statement:
-    return Statement(
-        sa.update(table).where(table.c[column] == _p("of"), table.c.revoked_at.is_(None)).values(revoked_at=_p("now"))
-    )
-
-
-# Refresh tokens twice, then access tokens: a rotation that commits while the first UPDATE waits for its row has
-# inserted a successor and an access token that this UPDATE's snapshot cannot see; the next statement's can.
-_REVOKE_BOUGHT = (
-    _revoke(refresh_tokens, "request_id"),
-    _revoke(refresh_tokens, "request_id"),
-    _revoke(access_tokens, "request_id"),
+REVOKE_ACCESS_TOKEN = Statement(
+    sa.update(access_tokens)
+    .where(access_tokens.c.digest == _p("of"), access_tokens.c.revoked_at.is_(None))
+    .values(revoked_at=_p("now"))
 )
-REVOKE_ACCESS_TOKEN = _revoke(access_tokens, "digest")
-_REVOKE_FAMILY = _revoke(refresh_tokens, "family")
-REVOKE_ACCESS_OF_SESSION = _revoke(access_tokens, "session_id")
-REVOKE_REFRESH_OF_SESSION = Statement(
-    sa.update(refresh_tokens)
-    .where(
-        refresh_tokens.c.session_id == _p("of"),
-        refresh_tokens.c.offline.is_(sa.false()),
-        refresh_tokens.c.revoked_at.is_(None),
-    )
+_REVOKE_BOUGHT = Statement(
+    sa.update(_requested)
+    .where(_requested.c.id == _p("of"), _requested.c.revoked_at.is_(None))
     .values(revoked_at=_p("now"))
 )
 
 
-def revoke_bought(c: Connection, request_id: str, *, now: datetime) -> int:
-    """Everything a code bought is revoked, its refresh tokens' successors too. Returns how many tokens died."""
-    return sum(c.execute(statement, of=request_id, now=now) for statement in _REVOKE_BOUGHT)
+def revoke_bought(c: Connection, request_id: str, *, now: datetime) -> bool:
+    """Nothing is good any more that the request's code bought, nor what a refresh of it is buying at this moment.
 
-
-def revoke_session_tokens(c: Connection, session_id: str, *, now: datetime) -> int:
-    """Every token of this session is revoked, but for refresh tokens given for use without it (offline_access)."""
-    order = (REVOKE_REFRESH_OF_SESSION, REVOKE_REFRESH_OF_SESSION, REVOKE_ACCESS_OF_SESSION)
-    return sum(c.execute(statement, of=session_id, now=now) for statement in order)
-
-
-def revoke_family(c: Connection, family: str, request_id: str, *, now: datetime) -> int:
-    """A refresh token, all it came from and all that came from it are revoked, with their access tokens."""
-    died = sum(c.execute(_REVOKE_FAMILY, of=family, now=now) for _ in range(2))
-    return died + revoke_bought(c, request_id, now=now)
+    False where that was so before. One row says it, and whoever reads a token reads that row.
+    """
+    return c.execute(_REVOKE_BOUGHT, of=request_id, now=now) == 1

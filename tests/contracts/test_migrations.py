@@ -115,6 +115,42 @@ def test_an_upgrade_that_breaks_off_changes_nothing(bare):
     migrations.upgrade(bare)
 
 
+_REQUEST = (
+    "INSERT INTO authorization_requests (id, kind, state, client_id, scopes, claims, released, response_mode,"
+    " acr_values, prompt, ui_locales, amr, created_at, expires_at)"
+    " VALUES ('{0}', 'browser', 'open', 'fund', '[]', '{{}}', '[]', 'query', '[]', '[]', '[]', '[]', 1, 2)"
+)
+_REFRESH = (
+    "INSERT INTO refresh_tokens (digest, family, request_id, client_id, person_id, sub, scopes, claims, amr, offline,"
+    " issued_at, expires_at, ends_at, revoked_at)"
+    " VALUES ('{0}', '{0}', '{0}', 'fund', 'p', 's', '[]', '[]', '[]', true, 1, 2, 3, {1})"
+)
+
+
+def test_what_was_revoked_stays_revoked_in_both_directions(bare):
+    """The end of a family moves to the request it came from, and back: no upgrade brings a stolen token to life."""
+    migrations.upgrade(bare, "7c2d90f4ab13")
+    for request_id, revoked_at in (("stolen", "7"), ("good", "NULL")):
+        _run(bare, _REQUEST.format(request_id))
+        _run(bare, _REFRESH.format(request_id, revoked_at))
+    migrations.upgrade(bare)
+    assert _read(bare, "SELECT id, revoked_at FROM authorization_requests ORDER BY id") == [
+        ("good", None),
+        ("stolen", 7),
+    ]
+    migrations.downgrade(bare, "7c2d90f4ab13")
+    kept = _read(bare, "SELECT request_id, family, revoked_at FROM refresh_tokens ORDER BY family")
+    assert kept == [("good", "good", None), ("stolen", "stolen", 7)]
+
+
+def _read(database: Database, text: str) -> list[tuple[object, ...]]:
+    engine = database.engine()
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(sa.text(text))]
+    engine.dispose()
+    return rows
+
+
 def _run(database: Database, text: str) -> None:
     engine = database.engine()
     with engine.begin() as connection:

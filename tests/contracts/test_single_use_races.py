@@ -18,12 +18,14 @@ import sqlalchemy as sa
 from accounts.db import Database, Statement, new_id
 from accounts.people import People, natural_persons
 from idp.oidc import clients, store
+from idp.oidc.code import IN_A_CODE
 from idp.oidc.keys import KeyRing
 from idp.oidc.machine import Machine
 from idp.oidc.messages import Request
 from idp.oidc.models import access_tokens, authorization_requests, grants, refresh_tokens
 from idp.oidc.provider import Provider, ProviderPolicy
 from idp.oidc.secret import digest, new_secret
+from idp.oidc.vocabulary import CODE_PREFIX
 
 pytestmark = [pytest.mark.race, pytest.mark.timeout(3600)]
 
@@ -36,7 +38,7 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 COUNT_ACCESS = Statement(sa.select(sa.func.count().label("n")).where(access_tokens.c.request_id == sa.bindparam("of")))
 COUNT_SUCCESSORS = Statement(
     sa.select(sa.func.count().label("n")).where(
-        refresh_tokens.c.family == sa.bindparam("of"), refresh_tokens.c.used_at.is_(None)
+        refresh_tokens.c.request_id == sa.bindparam("of"), refresh_tokens.c.used_at.is_(None)
     )
 )
 INSERT_REQUEST = Statement(sa.insert(authorization_requests))
@@ -131,7 +133,9 @@ class Arena:
 
     def code(self, scopes=("openid",)):
         """A fresh approved request's id and code."""
-        code, request_id, now = new_secret("yt_ac_"), new_id(), self.clock()
+        request_id, now = new_id(), self.clock()
+        facts = self.provider.people.vault.seal(json.dumps([request_id]), place=IN_A_CODE)
+        code = CODE_PREFIX + base64.urlsafe_b64encode(facts).rstrip(b"=").decode()
         row = dict.fromkeys(authorization_requests.c.keys())
         row |= {
             "id": request_id,
@@ -180,20 +184,18 @@ def test_a_code_buys_tokens_once(arena):
 def test_a_refresh_token_has_one_successor(arena):
     """Sixty-four rotations of one token end with one successor, and everybody who got an answer got that one."""
     for _ in range(ROUNDS):
-        token, family, now = new_secret("yt_rt_"), new_id(), arena.clock()
+        (request_id, _), token, now = arena.code(), new_secret("yt_rt_"), arena.clock()
         row = dict.fromkeys(refresh_tokens.c.keys())
         row |= {
             "digest": digest(token),
-            "family": family,
             "grant_id": arena.grant_id,
-            "request_id": new_id(),
+            "request_id": request_id,
             "client_id": "public",
             "person_id": arena.person_id,
             "sub": "subject",
             "scopes": ["openid"],
             "claims": [],
             "amr": ["pwd"],
-            "offline": True,
             "issued_at": now,
             "expires_at": now + timedelta(days=1),
             "ends_at": now + timedelta(days=2),
@@ -203,7 +205,7 @@ def test_a_refresh_token_has_one_successor(arena):
         replies = arena.race(lambda form=form: arena.token(**form))
         assert {reply.status for reply in replies} == {200}
         assert len({_member(reply, "refresh_token") for reply in replies}) == 1
-        assert arena.provider.database.connection().one(COUNT_SUCCESSORS, of=family).n == 1
+        assert arena.provider.database.connection().one(COUNT_SUCCESSORS, of=request_id).n == 1
 
 
 def test_a_client_assertion_is_spent_once(arena):

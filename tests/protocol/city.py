@@ -11,6 +11,7 @@ from accounts.db import Database
 from accounts.identifiers import IdentifierKind, Mobile, parse
 from accounts.people import NaturalPerson, NewPerson, People
 from accounts.vault import Vault
+from idp import sessions
 from idp.assurance import authentication
 from idp.oidc import claims, clients, consents, subjects
 from idp.oidc.authorization_request import Approval, AuthorizationRequest
@@ -21,6 +22,7 @@ from idp.oidc.machine import Machine
 from idp.oidc.messages import FORM, Reply, Request
 from idp.oidc.provider import Provider, ProviderPolicy
 from idp.oidc.validation import AuthorizationError
+from idp.sessions import Lifetimes
 
 ISSUER = "https://id.luzhou.example"
 REDIRECT = "https://fund.example/callback"
@@ -36,22 +38,30 @@ class Citizen:
     def __init__(self, city: "City", person: NaturalPerson) -> None:
         self.city = city
         self.id = person.id
+        self.session_id = self._signs_in()
 
-    def approves(self, request: AuthorizationRequest, *, session: str = "session-1", methods: Any = ("pwd",)) -> Reply:
+    def _signs_in(self) -> str:
+        now, lasting = self.city.now(), Lifetimes(timedelta(days=400), timedelta(days=400))
+        proven = authentication(("pwd",), now, 2)
+        prepared = sessions.prepare(self.id, proven, lasting, channel="web", user_agent=None, source=None, now=now)
+        with self.city.database.transaction() as c:
+            return sessions.open_session(c, prepared).session.id
+
+    def approves(self, request: AuthorizationRequest, *, methods: Any = ("pwd",)) -> Reply:
         """What the dispatcher does once nothing is left to ask."""
         city, now = self.city, self.city.now()
         with city.database.transaction() as c:
             authorization.open_request(c, request, now)
-            return authorization.approve(c, city.provider, request, self.approval(request, session, methods), now)
+            return authorization.approve(c, city.provider, request, self.approval(request, methods), now)
 
-    def approval(self, request: AuthorizationRequest, session: str = "session-1", methods: Any = ("pwd",)) -> Approval:
+    def approval(self, request: AuthorizationRequest, methods: Any = ("pwd",)) -> Approval:
         """The citizen's yes, with a grant given for it."""
         city, now = self.city, self.city.now()
         client = city.client(request.client_id)
         with city.database.transaction() as c:
             return Approval(
                 person_id=self.id,
-                session_id=session,
+                session_id=self.session_id,
                 authentication=authentication(methods, now - timedelta(seconds=30), 2),
                 grant_id=consents.give(c, self.id, client, request, now),
                 sub=subjects.subject_for(c, self.id, client.sector, now),
@@ -107,7 +117,8 @@ class City:
             address="泸州市江阳区某街1号",
         )
         with self.database.transaction() as c:
-            return Citizen(self, self.people.register(c, new, now=self.now()))
+            person = self.people.register(c, new, now=self.now())
+        return Citizen(self, person)
 
     def asks(self, **changes: Any) -> AuthorizationRequest:
         """A relying party's request, read."""

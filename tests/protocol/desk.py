@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import repeat
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
@@ -22,17 +23,20 @@ from accounts.audit import audit_events
 from accounts.db import Database, Statement, new_id
 from accounts.identifiers import IdentifierKind, parse
 from accounts.people import NaturalPerson, NewPerson, People
+from idp import sessions
 from idp.assurance import Authentication
 from idp.oidc import claims, clients, request_store, store, subjects
 from idp.oidc.authorization_request import Approval, AuthorizationRequest
 from idp.oidc.clients import Client, ClientCache, NewClient
 from idp.oidc.endpoints import authorization
+from idp.oidc.gate import token_stands
 from idp.oidc.keys import KeyRing
 from idp.oidc.machine import Machine
 from idp.oidc.messages import FORM, Reply, Request
 from idp.oidc.models import access_tokens, authorization_requests, grants, refresh_tokens, releases
 from idp.oidc.provider import Provider, ProviderPolicy
 from idp.oidc.vocabulary import JWT_BEARER
+from idp.sessions import Lifetimes
 from tests.protocol.city import number
 
 ISSUER = "https://id.luzhou.example"
@@ -112,6 +116,7 @@ class Desk:
         self._keys()
         self.machine = Machine(self.provider)
         self.person = self.citizen()
+        self.session_id = self.signs_in()
 
     def another_process(self, database: Database) -> Provider:
         """A provider with caches of its own."""
@@ -143,6 +148,21 @@ class Desk:
         )
         with self.database.transaction() as c:
             return self.people.register(c, new, now=self.clock())
+
+    def signs_in(self) -> str:
+        """The id of a session that lasts."""
+        now, lasting = self.clock(), Lifetimes(timedelta(days=400), timedelta(days=400))
+        proven = Authentication(("pwd",), now, 2, 1)
+        prepared = sessions.prepare(
+            self.person.id, proven, lasting, channel="web", user_agent=None, source=None, now=now
+        )
+        with self.database.transaction() as c:
+            return sessions.open_session(c, prepared).session.id
+
+    def signs_out(self) -> None:
+        """The session is over."""
+        with self.database.transaction() as c:
+            assert sessions.end(c, self.session_id, self.clock(), "signed_out")
 
     def registers(self, client_id: str = "fund", method: str = "client_secret_basic", **changes: Any) -> Registered:
         """A relying system with every scope, registered for this authentication method."""
@@ -243,7 +263,7 @@ class Desk:
         with self.database.transaction() as c:
             approval = Approval(
                 person_id=self.person.id,
-                session_id="session-1",
+                session_id=self.session_id,
                 authentication=Authentication(("pwd",), now - timedelta(seconds=30), 2, 1),
                 grant_id=self.grant(registered, scopes),
                 sub=subjects.subject_for(c, self.person.id, registered.client.sector, now),
@@ -328,8 +348,14 @@ class Desk:
         return self.database.connection().rows(Statement(sa.select(TABLES[table])))
 
     def alive(self) -> tuple[int, int]:
-        """How many access and refresh tokens are not revoked."""
-        return tuple(sum(row.revoked_at is None for row in self.rows(t)) for t in ("access_tokens", "refresh_tokens"))
+        """How many access and refresh tokens are good for anything."""
+        found = {"access_tokens": store.FIND_ACCESS_TOKEN, "refresh_tokens": store.FIND_REFRESH_TOKEN}
+        return tuple(sum(map(self._stands, self.rows(table), repeat(find))) for table, find in found.items())
+
+    def _stands(self, token: Any, find: Statement) -> bool:
+        row = self.database.connection().one(find, of_token=token.digest)
+        client = None if row is None else self.provider.clients.get(row.client_id)
+        return client is not None and token_stands(row, client, self.clock())
 
     def events(self) -> list[str]:
         return [row.event for row in self.rows("audit_events")]

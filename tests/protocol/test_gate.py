@@ -14,7 +14,7 @@ from idp.oidc.grants import GRANTS
 from tests.protocol.desk import payload
 
 SOURCE = Path(idp.oidc.__file__).parent
-GATE = {"may_proceed", "may_act_alone"}
+GATE = {"may_proceed", "may_act_alone", "token_stands"}
 MUST_ASK = {
     "grants/authorization_code.py",
     "grants/client_credentials.py",
@@ -81,7 +81,7 @@ def test_every_grant_is_among_the_callers():
 
 def test_every_reader_of_stored_tokens_is_among_the_callers():
     """A module that looks up a code or token to act on it asks the gate; revocation only ends things."""
-    finders = ("FIND_CODE", "FIND_ACCESS_TOKEN", "FIND_ACCESS_TOKEN_WITH_PERSON", "FIND_REFRESH_TOKEN")
+    finders = ("FIND_APPROVED", "FIND_ACCESS_TOKEN", "FIND_ACCESS_TOKEN_WITH_PERSON", "FIND_REFRESH_TOKEN")
     found = set()
     for path in SOURCE.rglob("*.py"):
         names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
@@ -152,7 +152,7 @@ def test_an_account_that_was_stopped_brings_no_token_back(desk, method):
         desk.clock.advance(seconds=1)
         with desk.database.transaction() as c:
             ended = person_status.change(c, desk.people, desk.person.id, status, actor="operator:x", now=desk.clock())
-        assert ended == person_status.Ended(0, 1 if status == "disabled" else 0)
+        assert ended == (person_status.Ended(1, 1) if status == "disabled" else person_status.Ended(0, 0))
     assert desk.userinfo(bought["access_token"]).status == 401
     assert desk.refreshes(client, bought["refresh_token"]).error == "invalid_grant"
     assert desk.exchanges(client, code).error == "invalid_grant"
@@ -172,8 +172,10 @@ def test_a_disabled_clients_tokens_are_dead_everywhere(desk):
     """Nothing is swept when a client is disabled: each reader asks the gate, which knows within a second."""
     client, other = desk.registers(), desk.registers("clinic", metadata={"resource_server": True})
     bought = desk.tokens(client, ("openid", "offline_access"))
-    desk.disables(client)
     assert desk.alive() == (1, 1)
+    desk.disables(client)
+    assert [row.revoked_at for row in desk.rows("access_tokens")] == [None]
+    assert desk.alive() == (0, 0)
     assert desk.userinfo(bought["access_token"]).status == 401
     assert desk.introspects(other, bought["access_token"]).json == {"active": False}
     assert desk.introspects(other, bought["refresh_token"]).json == {"active": False}

@@ -36,7 +36,7 @@ def test_a_public_clients_refresh_token_rotates(desk, public):
         assert token.startswith("yt_rt_")
         seen.add(token)
     assert len(seen) == 6
-    assert len({row.family for row in desk.rows("refresh_tokens")}) == 1
+    assert len({row.request_id for row in desk.rows("refresh_tokens")}) == 1
 
 
 @pytest.mark.parametrize("after", [0, 3, 10])

@@ -1,8 +1,11 @@
 """Revocation: a client gives its own tokens back, and nobody else's."""
 
 import pytest
+import sqlalchemy as sa
 
-from idp.oidc import consents, store
+from accounts.db import Database, Statement, metadata
+from idp import sessions
+from idp.oidc import consents
 from tests.protocol.desk import METHODS
 
 OFFLINE = ("openid", "offline_access")
@@ -90,11 +93,40 @@ def test_the_end_of_a_session_ends_its_access_tokens(desk):
     """What was given for use while signed in is over; what was given for offline use is the grant's to end."""
     registered = desk.registers()
     bought = desk.tokens(registered, OFFLINE)
-    with desk.database.transaction() as c:
-        assert store.revoke_session_tokens(c, "another", now=desk.clock()) == 0
-        assert store.revoke_session_tokens(c, "session-1", now=desk.clock()) == 1
+    refreshed = desk.refreshes(registered, bought["refresh_token"]).json["access_token"]
+    desk.signs_out()
     assert desk.userinfo(bought["access_token"]).status == 401
-    assert desk.refreshes(registered, bought["refresh_token"]).status == 200
+    assert desk.introspects(registered, bought["access_token"]).json == {"active": False}
+    assert desk.userinfo(refreshed).status == 200
+    later = desk.refreshes(registered, bought["refresh_token"])
+    assert (later.status, desk.userinfo(later.json["access_token"]).status) == (200, 200)
+
+
+@pytest.mark.parametrize("table", ["sessions", "authorization_requests"])
+def test_what_a_token_hangs_on_counts_as_ended_when_it_is_gone(desk, table):
+    """A row that housekeeping, or anybody, took away brings no token back to life."""
+    registered = desk.registers()
+    access = desk.tokens(registered, OFFLINE)["access_token"]
+    desk.database.connection().execute(Statement(sa.delete(metadata.tables[table])))
+    assert desk.userinfo(access).status == 401
+    assert desk.introspects(registered, access).json == {"active": False}
+
+
+def test_what_is_being_bought_while_a_session_ends_is_dead(desk):
+    """A code that is spent in the moment of signing out, before it commits, brings a token that is good for nothing."""
+    registered = desk.registers()
+    code = desk.code(registered)
+    if desk.database.dialect == "postgresql":
+        ending = Database(desk.database.url.render_as_string(hide_password=False))
+        with ending.transaction() as c:
+            assert sessions.end(c, desk.session_id, desk.clock(), "signed_out")
+            bought = desk.exchanges(registered, code).json["access_token"]
+        ending.close()
+    else:  # one writer at a time: the code comes first or not at all
+        bought = desk.exchanges(registered, code).json["access_token"]
+        desk.signs_out()
+    assert desk.userinfo(bought).status == 401
+    assert desk.alive() == (0, 0)
 
 
 def test_the_end_of_a_grant_ends_all_its_tokens(desk):

@@ -9,7 +9,7 @@ from idp.oidc import claims, store
 from idp.oidc.clients import Client
 from idp.oidc.endpoints.token import client_of
 from idp.oidc.errors import InvalidRequest, UnauthorizedClient
-from idp.oidc.gate import may_act_alone, may_proceed
+from idp.oidc.gate import token_stands
 from idp.oidc.messages import Reply, Request, json_reply
 from idp.oidc.provider import Provider
 from idp.oidc.secret import digest
@@ -29,7 +29,9 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
     statement = store.FIND_REFRESH_TOKEN if token.startswith(REFRESH_PREFIX) else store.FIND_ACCESS_TOKEN
     row = provider.database.connection().one(statement, of_token=digest(token))
     holder = None if row is None else provider.clients.get(row.client_id)
-    if row is None or holder is None or not _may_see(client, row) or not _is_alive(holder, row, now):
+    if row is None or holder is None or not _may_see(client, row) or not token_stands(row, holder, now):
+        return json_reply(200, _INACTIVE)
+    if getattr(row, "used_at", None) is not None:  # a refresh token that bought its successor
         return json_reply(200, _INACTIVE)
     scopes = claims.scopes_within_ceiling(row.scopes, holder)
     if row.scopes and not scopes:  # nothing it was given for is left: refreshing refuses it, too
@@ -40,15 +42,6 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
 def _may_see(client: Client, row: Any) -> bool:
     """Its own tokens, or everybody's for a registered resource server."""
     return row.client_id == client.client_id or client.metadata.get("resource_server") is True
-
-
-def _is_alive(holder: Client, row: Any, now: datetime) -> bool:
-    if row.revoked_at is not None or now >= row.expires_at or getattr(row, "used_at", None) is not None:
-        return False
-    if row.person_id is None:
-        return may_act_alone(holder) is None
-    withdrawn = row.grant_withdrawn_at is not None
-    return may_proceed(client=holder, person_status=row.person_status, grant_withdrawn=withdrawn) is None
 
 
 def _described(

@@ -36,7 +36,6 @@ def _revoke_access(c: Connection, client: Client, key: bytes, now: datetime) -> 
 
 def _revoke_refresh(c: Connection, client: Client, key: bytes, now: datetime) -> None:
     row = c.one(store.FIND_REFRESH_TOKEN, of_token=key)
-    if row is None or row.client_id != client.client_id or row.revoked_at is not None:
+    if row is None or row.client_id != client.client_id or not store.revoke_bought(c, row.request_id, now=now):
         return
-    store.revoke_family(c, row.family, row.request_id, now=now)
     audit.append(c, "client:token:revoke", now=now, person=row.person_id, client=client.client_id)

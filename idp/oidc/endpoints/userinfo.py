@@ -13,7 +13,7 @@ from accounts.people import PersonPhone
 from idp.oidc import claims, store
 from idp.oidc.clients import Client
 from idp.oidc.errors import InsufficientScope, InvalidRequest, InvalidToken
-from idp.oidc.gate import may_proceed
+from idp.oidc.gate import token_stands
 from idp.oidc.messages import Reply, Request, json_reply
 from idp.oidc.provider import Provider
 from idp.oidc.secret import digest
@@ -27,12 +27,7 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
     token = _token(request)
     row = provider.database.connection().one(store.FIND_ACCESS_TOKEN_WITH_PERSON, of_token=digest(token))
     client = None if row is None else provider.clients.get(row.client_id)
-    if row is None or client is None or row.revoked_at is not None or now >= row.expires_at or row.person_id is None:
-        raise _invalid()
-    refusal = may_proceed(
-        client=client, person_status=row.person_status, grant_withdrawn=row.grant_withdrawn_at is not None
-    )
-    if refusal is not None:
+    if row is None or client is None or row.person_id is None or not token_stands(row, client, now):
         raise _invalid()
     if OPENID not in claims.scopes_within_ceiling(row.scopes, client):
         raise InsufficientScope(

@@ -12,14 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from accounts import audit
 from accounts.db import new_id
 from idp.oidc import claims, store
 from idp.oidc.clients import Client
-from idp.oidc.code import Redeemable, carried, of_row
+from idp.oidc.code import Redeemable, answers_for
 from idp.oidc.errors import InvalidGrant, InvalidRequest
 from idp.oidc.gate import may_proceed
-from idp.oidc.grants.issue import Issue, access_row, answer, refresh_row, registered_scopes
+from idp.oidc.grants.issue import Issue, access_row, answer, end_replayed, refresh_row, registered_scopes
 from idp.oidc.keys import encoded
 from idp.oidc.messages import Parameters
 from idp.oidc.provider import Provider
@@ -39,30 +38,29 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
     text = form.get("code")
     if text is None:
         raise InvalidRequest("code is missing")
-    held = carried(provider.people.vault, text) or _stored(provider, text)
+    held = answers_for(provider.people.vault, text, lambda request_id: _stored(provider, request_id))
     if held is None:
         raise InvalidGrant(_REFUSED)
     wrong = _wrong(client, form, held, now)
     if wrong is not None:
-        raise _refused(provider, client, text, wrong, now)
+        raise _refused(provider, client, held, wrong, now)
     held = _as_of_today(client, held)
     issue = _issue(client, held)
     access_token = provider.tokens.access_token(client.client_id, issue.holder, now)
     refresh_token = new_secret(REFRESH_PREFIX) if _may_refresh(client, issue) else None
     if not _spend(provider, issue, held, text, access_token, refresh_token, now):
-        raise _refused(provider, client, text, _REFUSED, now)
+        raise _refused(provider, client, held, _REFUSED, now)
     return answer(
         provider,
         issue,
         access_token,
         refresh_token=refresh_token,
-        id_token=_id_token(provider, issue, held, text, access_token, now) if OPENID in issue.holder.scopes else None,
+        id_token=_id_token(provider, issue, held, access_token, now) if OPENID in issue.holder.scopes else None,
     )
 
 
-def _stored(provider: Provider, text: str) -> Redeemable | None:
-    row = provider.database.connection().one(store.FIND_CODE, of_code=digest(text))
-    return None if row is None or row.sub is None else of_row(row)
+def _stored(provider: Provider, request_id: str) -> Any:
+    return provider.database.connection().one(store.FIND_APPROVED, of_request=request_id)
 
 
 def _wrong(client: Client, form: Parameters, held: Redeemable, now: datetime) -> str | None:
@@ -72,16 +70,16 @@ def _wrong(client: Client, form: Parameters, held: Redeemable, now: datetime) ->
     return _wrong_verifier(client, held.code_challenge, form.get("code_verifier"))
 
 
-def _refused(provider: Provider, client: Client, text: str, why: str, now: datetime) -> InvalidGrant:
+def _refused(provider: Provider, client: Client, held: Redeemable, why: str, now: datetime) -> InvalidGrant:
     """The refusal, after what a refused code calls for: a replay ends what it bought, foreign hands spoil it."""
-    row = provider.database.connection().one(store.FIND_CODE, of_code=digest(text))
+    row = _stored(provider, held.id)
     if row is None:
         return InvalidGrant(_REFUSED)
     if row.state == "redeemed":
-        _replayed(provider, row, now)
+        end_replayed(provider, held.id, "code", person_id=held.person_id, client_id=held.client_id, now=now)
         return InvalidGrant(_REFUSED)
-    if row.client_id != client.client_id:
-        provider.database.connection().execute(store.SPOIL_CODE, of_code=row.code_digest)
+    if held.client_id != client.client_id:
+        provider.database.connection().execute(store.SPOIL_CODE, of_request=held.id)
         return InvalidGrant(_REFUSED)
     refusal = may_proceed(
         client=client, person_status=row.person_status, grant_withdrawn=row.grant_withdrawn_at is not None
@@ -111,7 +109,7 @@ def _as_of_today(client: Client, held: Redeemable) -> Redeemable:
 def _issue(client: Client, held: Redeemable) -> Issue:
     holder = Holder(held.sub, held.scopes, held.session_id, held.acr, held.amr, held.auth_time)
     names = claims.userinfo_names(held.released, held.scopes, held.claims)
-    return Issue(client, holder, names, held.person_id, held.grant_id, held.id)
+    return Issue(client, holder, names, held.person_id, held.grant_id, held.id, held.session_id)
 
 
 def _may_refresh(client: Client, issue: Issue) -> bool:
@@ -127,13 +125,13 @@ def _spend(
     refresh_token: str | None,
     now: datetime,
 ) -> bool:
-    spend = {"of_code": digest(text), "of_client": issue.client.client_id, "now": now}
+    spend = {"of_request": held.id, "of_code": digest(text), "of_client": issue.client.client_id, "now": now}
     buys = [access_row(provider, issue, access_token, now), _release_row(issue, held, now)]
     c = provider.database.connection()
     if refresh_token is None:
         return c.redeem(store.REDEEM_CODE, spend, *buys)
     ends_at = now + provider.policy.lifetimes.refresh_end
-    buys.append(refresh_row(provider, issue, refresh_token, now, family=new_id(), ends_at=ends_at, offline=True))
+    buys.append(refresh_row(provider, issue, refresh_token, now, ends_at=ends_at))
     return c.redeem(store.REDEEM_CODE_FOR_REFRESH, spend, *buys)
 
 
@@ -152,22 +150,7 @@ def _release_row(issue: Issue, held: Redeemable, now: datetime) -> dict[str, Any
     }
 
 
-def _replayed(provider: Provider, row: Any, now: datetime) -> None:
-    with provider.database.transaction() as c:
-        died = store.revoke_bought(c, row.id, now=now)
-        detail = {"revoked": died, "kind": "code"}
-        audit.append(
-            c,
-            "client:token:replay",
-            now=now,
-            person=row.person_id,
-            client=row.client_id,
-            outcome="refused",
-            detail=detail,
-        )
-
-
-def _id_token(provider: Provider, issue: Issue, held: Redeemable, text: str, access_token: str, now: datetime) -> str:
+def _id_token(provider: Provider, issue: Issue, held: Redeemable, access_token: str, now: datetime) -> str:
     names = claims.id_token_names(held.released, held.claims)
     return provider.tokens.id_token(
         issue.client.client_id,
@@ -176,12 +159,11 @@ def _id_token(provider: Provider, issue: Issue, held: Redeemable, text: str, acc
         alg=issue.client.id_token_signed_response_alg,
         nonce=held.nonce,
         access_token=access_token,
-        released=claims.id_token_claims(held.released, held.claims, _facts(provider, text, now)) if names else {},
+        released=claims.id_token_claims(held.released, held.claims, _facts(provider, held, now)) if names else {},
     )
 
 
-def _facts(provider: Provider, text: str, now: datetime) -> claims.Facts:
+def _facts(provider: Provider, held: Redeemable, now: datetime) -> claims.Facts:
     """What is known of the person now: only a claim that was asked for the ID token by name costs this read."""
-    c = provider.database.connection()
-    row = c.one(store.FIND_CODE, of_code=digest(text))
+    c, row = provider.database.connection(), _stored(provider, held.id)
     return claims.facts_of(c, provider.people, row.person_id, row.attributes, updated_at=row.person_updated_at, now=now)

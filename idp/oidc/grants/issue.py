@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from idp.oidc import claims
+from accounts import audit
+from idp.oidc import claims, store
 from idp.oidc.clients import Client
 from idp.oidc.errors import InvalidScope
 from idp.oidc.provider import Provider
@@ -17,7 +18,10 @@ from idp.oidc.tokens import Holder
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """For whom and under what a token is issued. `claims` are the names UserInfo will answer."""
+    """For whom and under what a token is issued. `claims` are the names UserInfo will answer.
+
+    `session_id` is the session that the access token ends with; None where it is for use without one.
+    """
 
     client: Client
     holder: Holder
@@ -25,6 +29,7 @@ class Issue:
     person_id: str | None = None
     grant_id: str | None = None
     request_id: str | None = None
+    session_id: str | None = None
 
 
 def registered_scopes(client: Client, scopes: tuple[str, ...]) -> tuple[str, ...]:
@@ -43,7 +48,7 @@ def access_row(provider: Provider, issue: Issue, token: str, now: datetime) -> d
         "request_id": issue.request_id,
         "client_id": issue.client.client_id,
         "person_id": issue.person_id,
-        "session_id": issue.holder.session_id,
+        "session_id": issue.session_id,
         "sub": issue.holder.sub,
         "scopes": list(issue.holder.scopes),
         "claims": list(issue.claims),
@@ -55,13 +60,10 @@ def access_row(provider: Provider, issue: Issue, token: str, now: datetime) -> d
     }
 
 
-def refresh_row(
-    provider: Provider, issue: Issue, token: str, now: datetime, *, family: str, ends_at: datetime, offline: bool
-) -> dict[str, Any]:
-    """A refresh token's row. `family` and `ends_at` are inherited by every successor."""
+def refresh_row(provider: Provider, issue: Issue, token: str, now: datetime, *, ends_at: datetime) -> dict[str, Any]:
+    """A refresh token's row. Every successor inherits the request it came from, and `ends_at`."""
     return {
         "digest": digest(token),
-        "family": family,
         "grant_id": issue.grant_id,
         "request_id": issue.request_id,
         "client_id": issue.client.client_id,
@@ -73,12 +75,10 @@ def refresh_row(
         "amr": list(issue.holder.amr),
         "acr": issue.holder.acr,
         "auth_time": issue.holder.auth_time,
-        "offline": offline,
         "issued_at": now,
         "expires_at": min(now + provider.policy.lifetimes.refresh_idle, ends_at),
         "ends_at": ends_at,
         "used_at": None,
-        "revoked_at": None,
     }
 
 
@@ -92,3 +92,18 @@ def answer(provider: Provider, issue: Issue, access_token: str, **more: str | No
         **more,
     }
     return {name: value for name, value in document.items() if value is not None}
+
+
+def end_replayed(
+    provider: Provider, request_id: str, kind: str, *, person_id: str, client_id: str, now: datetime
+) -> None:
+    """A code or refresh token came back that was spent: nothing is good any more that came of it, and it is on record.
+
+    Of two holders one is a thief, and nobody can tell which (RFC 6749 §4.1.2, RFC 9700 §4.14.2).
+    """
+    with provider.database.transaction() as c:
+        store.revoke_bought(c, request_id, now=now)
+        detail = {"kind": kind}
+        audit.append(
+            c, "client:token:replay", now=now, person=person_id, client=client_id, outcome="refused", detail=detail
+        )

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from accounts import audit
 from idp.oidc import claims, consents, store
 from idp.oidc.clients import Client
 from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
-from idp.oidc.gate import may_proceed
-from idp.oidc.grants.issue import Issue, access_row, answer, refresh_row, registered_scopes
+from idp.oidc.gate import token_stands
+from idp.oidc.grants.issue import Issue, access_row, answer, end_replayed, refresh_row, registered_scopes
 from idp.oidc.keys import encoded
 from idp.oidc.messages import Parameters
 from idp.oidc.provider import Provider
@@ -46,14 +45,9 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
 
 
 def _check(client: Client, row: Any, now: datetime) -> None:
-    if row is None or row.client_id != client.client_id or row.revoked_at is not None:
+    if row is None or row.client_id != client.client_id or not token_stands(row, client, now):
         raise InvalidGrant(_REFUSED)
-    if now >= row.expires_at or now >= row.ends_at:
-        raise InvalidGrant(_REFUSED)
-    refusal = may_proceed(
-        client=client, person_status=row.person_status, grant_withdrawn=row.grant_withdrawn_at is not None
-    )
-    if refusal is not None or not consents.is_for(row.grant_purpose, row.grant_basis, client):
+    if not consents.is_for(row.grant_purpose, row.grant_basis, client):
         raise InvalidGrant(_REFUSED)
 
 
@@ -90,9 +84,7 @@ def _keep(provider: Provider, issue: Issue, row: Any, access_token: str, now: da
 
 def _rotate(provider: Provider, issue: Issue, row: Any, token: str, access_token: str, now: datetime) -> str:
     successor = REFRESH_PREFIX + encoded(provider.keys.derived(token.encode(), purpose="refresh successor")).decode()
-    fresh = refresh_row(
-        provider, _whole(issue, row), successor, now, family=row.family, ends_at=row.ends_at, offline=row.offline
-    )
+    fresh = refresh_row(provider, _whole(issue, row), successor, now, ends_at=row.ends_at)
     bought = access_row(provider, issue, access_token, now)
     c = provider.database.connection()
     spent = row.used_at is None and c.redeem(
@@ -120,27 +112,13 @@ def _repeat(provider: Provider, row: Any, successor: str, bought: dict[str, Any]
         spend = {"of_token": digest(successor), "now": now, "new_expiry": _idle_end(provider, row, now)}
         if c.redeem(store.KEEP_REFRESH_TOKEN, spend, bought):
             return
-    _end_family(provider, row, now)
+    end_replayed(provider, row.request_id, "refresh_token", person_id=row.person_id, client_id=row.client_id, now=now)
+    raise InvalidGrant(_REFUSED)
 
 
 def _idle_end(provider: Provider, row: Any, now: datetime) -> datetime:
     ends_at: datetime = row.ends_at
     return min(now + provider.policy.lifetimes.refresh_idle, ends_at)
-
-
-def _end_family(provider: Provider, row: Any, now: datetime) -> None:
-    with provider.database.transaction() as c:
-        died = store.revoke_family(c, row.family, row.request_id, now=now)
-        audit.append(
-            c,
-            "client:token:replay",
-            now=now,
-            person=row.person_id,
-            client=row.client_id,
-            outcome="refused",
-            detail={"revoked": died, "kind": "refresh_token"},
-        )
-    raise InvalidGrant(_REFUSED)
 
 
 def _id_token(provider: Provider, issue: Issue, access_token: str, now: datetime) -> str:
