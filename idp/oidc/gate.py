@@ -54,7 +54,7 @@ def token_stands(token: Any, client: Admitted, now: datetime) -> bool:
         return False
     if token.person_id is None:
         return may_act_alone(client) is None
-    if token.live_request is None or (token.session_id is not None and token.live_session is None):
+    if not token.bought_stands:
         return False
     withdrawn = token.grant_withdrawn_at is not None
     return may_proceed(client=client, person_status=token.person_status, grant_withdrawn=withdrawn) is None

@@ -152,46 +152,51 @@ SPOIL_CODE = Statement(
     .values(state="denied")
 )
 
-# What a token hangs on. `live_request` and `live_session` are NULL once what the code bought was revoked, or the person
-# signed out; also where the row itself is gone, so that what is missing counts as ended (idp.oidc.gate).
-_live_request = sa.alias(_requested, "live_request")
-_live_session = sa.alias(_sessions, "live_session")
+# What a token hangs on. What is missing counts as ended (idp.oidc.gate). Subqueries by key, where a join would carry
+# every column of the token through every level of the plan.
 
 
-def _bought_still_stands(request_id: sa.Column[str]) -> sa.ColumnElement[bool]:
-    return sa.and_(_live_request.c.id == request_id, _live_request.c.revoked_at.is_(None))
+def _bought_stands(tokens: sa.Table) -> sa.ColumnElement[bool]:
+    """Nobody revoked what the code bought that this token comes from."""
+    return sa.exists().where(_requested.c.id == tokens.c.request_id, _requested.c.revoked_at.is_(None))
 
+
+def _person_status(tokens: sa.Table) -> sa.ScalarSelect[str]:
+    return sa.select(natural_persons.c.status).where(natural_persons.c.id == tokens.c.person_id).scalar_subquery()
+
+
+_withdrawn_at = sa.select(grants.c.withdrawn_at).where(grants.c.id == access_tokens.c.grant_id).scalar_subquery()
+_session_stands = sa.exists().where(_sessions.c.id == access_tokens.c.session_id, _sessions.c.ended_at.is_(None))
 
 # access tokens ------------------------------------------------------------------------------------------------------
 INSERT_ACCESS_TOKEN = Statement(sa.insert(access_tokens))
 _held = (
-    access_tokens,
-    natural_persons.c.status.label("person_status"),
-    grants.c.withdrawn_at.label("grant_withdrawn_at"),
-    _live_request.c.id.label("live_request"),
-    _live_session.c.id.label("live_session"),
-)
-_holder = (
-    access_tokens.outerjoin(natural_persons, natural_persons.c.id == access_tokens.c.person_id)
-    .outerjoin(grants, grants.c.id == access_tokens.c.grant_id)
-    .outerjoin(_live_request, _bought_still_stands(access_tokens.c.request_id))
-    .outerjoin(
-        _live_session,
-        sa.and_(_live_session.c.id == access_tokens.c.session_id, _live_session.c.ended_at.is_(None)),
-    )
+    *(access_tokens.c[name] for name in ("client_id", "person_id", "sub", "scopes", "expires_at")),
+    _withdrawn_at.label("grant_withdrawn_at"),
+    sa.and_(_bought_stands(access_tokens), sa.or_(access_tokens.c.session_id.is_(None), _session_stands)).label(
+        "bought_stands"
+    ),
 )
 _not_given_back = (access_tokens.c.digest == _p("of_token"), access_tokens.c.revoked_at.is_(None))
-FIND_ACCESS_TOKEN = Statement(sa.select(*_held).select_from(_holder).where(*_not_given_back))
+FIND_ACCESS_TOKEN = Statement(
+    sa.select(
+        *_held,
+        *(access_tokens.c[name] for name in ("acr", "auth_time", "issued_at")),
+        _person_status(access_tokens).label("person_status"),
+    ).where(*_not_given_back)
+)
 FIND_ACCESS_TOKEN_WITH_PERSON = Statement(
     sa.select(
         *_held,
+        access_tokens.c.claims,
+        natural_persons.c.status.label("person_status"),
         natural_persons.c.attributes,
         natural_persons.c.updated_at.label("person_updated_at"),
         person_phones.c.sealed.label("phone_sealed"),
         person_phones.c.verified_at.label("phone_verified_at"),
     )
     .select_from(
-        _holder.outerjoin(
+        access_tokens.outerjoin(natural_persons, natural_persons.c.id == access_tokens.c.person_id).outerjoin(
             person_phones,
             sa.and_(person_phones.c.person_id == access_tokens.c.person_id, person_phones.c.is_primary.is_(sa.true())),
         )
@@ -203,18 +208,13 @@ FIND_ACCESS_TOKEN_WITH_PERSON = Statement(
 FIND_REFRESH_TOKEN = Statement(
     sa.select(
         refresh_tokens,
-        natural_persons.c.status.label("person_status"),
+        _person_status(refresh_tokens).label("person_status"),
         grants.c.withdrawn_at.label("grant_withdrawn_at"),
         grants.c.purpose.label("grant_purpose"),
         grants.c.legal_basis.label("grant_basis"),
-        _live_request.c.id.label("live_request"),
-        refresh_tokens.c.session_id.label("live_session"),  # for use without it: its end is not asked
+        _bought_stands(refresh_tokens).label("bought_stands"),  # its session's end is not asked: it is for use without
     )
-    .select_from(
-        refresh_tokens.outerjoin(natural_persons, natural_persons.c.id == refresh_tokens.c.person_id)
-        .outerjoin(grants, grants.c.id == refresh_tokens.c.grant_id)
-        .outerjoin(_live_request, _bought_still_stands(refresh_tokens.c.request_id))
-    )
+    .select_from(refresh_tokens.outerjoin(grants, grants.c.id == refresh_tokens.c.grant_id))
     .where(refresh_tokens.c.digest == _p("of_token"))
 )
 _alive = sa.and_(
