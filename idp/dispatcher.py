@@ -50,11 +50,15 @@ class NotDue(Exception):
 
 
 class RequestGone(Exception):
-    """The request is unknown, expired or answered. `client` is who asked, when that is still known."""
+    """The request is unknown, expired or answered. `client` is who asked, when that is still known.
 
-    def __init__(self, client: Client | None) -> None:
+    `collected`: this browser was let in, and the client has come for the answer.
+    """
+
+    def __init__(self, client: Client | None, *, collected: bool = False) -> None:
         super().__init__("the request is over")
         self.client = client
+        self.collected = collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +310,9 @@ def _pending(
         raise RequestGone(None)
     client = _client(services, asked)
     binding.check(request, asked.browser_binding, secure=services.settings.is_secure)
-    is_open = asked.state is State.OPEN and not asked.is_expired(now)
+    if asked.state is State.REDEEMED:
+        raise RequestGone(client, collected=True)
+    is_open = asked.may_be_approved and not asked.is_expired(now)
     if not is_open or client.status != "active" or not accepted(client.redirect_uris, asked.redirect_uri):
         raise RequestGone(client)
     return asked, client

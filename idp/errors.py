@@ -110,7 +110,7 @@ MESSAGES: dict[str, Message] = {
 }
 
 
-PAGES_OF_THEIR_OWN = ("request_expired", "throttled")  # codes whose words stand in their templates
+PAGES_OF_THEIR_OWN = ("request_expired", "request_collected", "throttled")  # codes whose words stand in their templates
 # HTTP's own refusals: code, and what the integrator reads.
 _OF_HTTP = {
     400: ("bad_request", "The request is cut short or malformed; send it again, whole."),
@@ -192,7 +192,8 @@ def _gone(error: RequestGone) -> ResponseReturnValue:
         "pages/expired.html",
         home_uri=error.client.home_uri or "" if error.client else "",
         client_name=_name(error.client),
-        log_id=_noted("request_expired", 410),
+        collected=error.collected,
+        log_id=_noted("request_collected" if error.collected else "request_expired", 410),
     )
     return page, 410
 

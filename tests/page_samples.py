@@ -205,7 +205,14 @@ def scenes(lang: str) -> tuple[Scene, ...]:
         Scene("error", "pages/error.html", refusal),
         Scene("error-open-again", "pages/error.html", too_old),
         Scene(
-            "expired", "pages/expired.html", {"home_uri": "/account", "client_name": housing, "log_id": "017-720-533"}
+            "expired",
+            "pages/expired.html",
+            {"home_uri": "/account", "client_name": housing, "collected": False, "log_id": "017-720-533"},
+        ),
+        Scene(
+            "login-collected",
+            "pages/expired.html",
+            {"home_uri": "/account", "client_name": housing, "collected": True, "log_id": "017-720-533"},
         ),
         Scene(
             "form-post",

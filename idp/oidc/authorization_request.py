@@ -1,8 +1,11 @@
 """AuthorizationRequest: what a client asks for, from the asking to the collecting, as one value and one state table.
 
     OPEN ── approve ──▶ APPROVED ── redeem (once) ──▶ REDEEMED
+      │                  └─◀─ approve ─┘
       └──── deny ─────▶ DENIED
 
+Approved again it has a new code, and the code before is none any more: whoever presses a button twice throws the first
+answer away, and must not be left standing. The browser that asked may do that, until somebody collects.
 "Expired" is no state but a question asked of `expires_at`. The database holds the same table as conditions of its
 UPDATEs (`request_store`), so that two answers racing for one request cannot both win.
 """
@@ -45,6 +48,7 @@ class Event(StrEnum):
 TRANSITIONS: Mapping[tuple[State, Event], State] = {
     (State.OPEN, Event.APPROVE): State.APPROVED,
     (State.OPEN, Event.DENY): State.DENIED,
+    (State.APPROVED, Event.APPROVE): State.APPROVED,
     (State.APPROVED, Event.REDEEM): State.REDEEMED,
 }
 
@@ -108,6 +112,11 @@ class AuthorizationRequest:
     def asked_subject(self) -> str | None:
         """The `sub` the client insists on (`id_token_hint` or the `claims` parameter), or None."""
         return claims.asked_subject(self.claims)
+
+    @property
+    def may_be_approved(self) -> bool:
+        """Whether the browser that asked may still get an answer: nobody has said no, or collected."""
+        return (self.state, Event.APPROVE) in TRANSITIONS
 
     @property
     def may_ask(self) -> bool:

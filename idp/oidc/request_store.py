@@ -9,21 +9,27 @@ import sqlalchemy as sa
 
 from accounts import audit
 from accounts.db import Connection, Json, Redemption, Statement, UtcDateTime
-from idp.oidc.authorization_request import AuthorizationRequest, Kind, State
+from idp.oidc.authorization_request import TRANSITIONS, AuthorizationRequest, Event, Kind, State
 from idp.oidc.models import authorization_requests
 
 _requests = authorization_requests.c
 _INSERT = Statement(sa.insert(authorization_requests))
 _FIND = Statement(sa.select(authorization_requests).where(_requests.id == sa.bindparam("request_id")))
-_still_open = (
+
+
+def _knows(event: Event) -> sa.ColumnElement[bool]:
+    """The state is one in which that can happen."""
+    return sa.or_(*(_requests.state == state.value for state, known in TRANSITIONS if known is event))
+
+
+_in_time = (
     _requests.id == sa.bindparam("request_id"),
-    _requests.state == State.OPEN.value,
     _requests.expires_at > sa.bindparam("now", type_=UtcDateTime),
 )
-# Spent by whoever answers: the request is open in the very statement that writes its answer.
+# Spent by whoever answers: nobody has answered otherwise in the very statement that writes the answer.
 APPROVE = (
     sa.update(authorization_requests)
-    .where(*_still_open)
+    .where(*_in_time, _knows(Event.APPROVE))
     .values(
         state=State.APPROVED.value,
         person_id=sa.bindparam("who"),
@@ -39,7 +45,9 @@ APPROVE = (
     )
 )
 _APPROVE = Redemption(APPROVE, audit.audit_events)
-_DENY = Statement(sa.update(authorization_requests).where(*_still_open).values(state=State.DENIED.value))
+_DENY = Statement(
+    sa.update(authorization_requests).where(*_in_time, _knows(Event.DENY)).values(state=State.DENIED.value)
+)
 
 
 def insert(c: Connection, row: dict[str, Any]) -> None:
@@ -54,7 +62,7 @@ def find(c: Connection, request_id: str) -> AuthorizationRequest | None:
 
 
 def approve(c: Connection, spend: dict[str, Any], event: dict[str, Any]) -> bool:
-    """Whether this call approved it, and put `event` on record: false if it was answered already or is too old."""
+    """Whether this call approved it, and put `event` on record: false if it was refused, collected or is too old."""
     return c.redeem(_APPROVE, spend, event)
 
 

@@ -87,16 +87,31 @@ def test_a_login_is_answered_where_it_happens(city: City, browser: Browser, hous
     assert newest >= {"person:authentication:password", "person:session:open", "person:request:approve"}
 
 
-def test_a_request_answered_meanwhile_is_answered_once(city: City, housing: RelyingParty):
-    """Two windows of one browser send the same form: one gets the code, the other a page, and both are signed in."""
+def test_a_form_sent_twice_arrives(city: City, housing: RelyingParty):
+    """The second press throws the first answer away, cookie and all; the second answer is as good, and the only one."""
     person = city.person()
     first_login(Browser(city), housing, person)
     one = Browser(city)
     form = one.get(housing.start()).form_with("identifier", "password")
     typed = {"identifier": person.number, "password": person.password, "answer": "login"}
-    assert "code" in one.submit(form, **typed).answer
+    lost = one.submit(form, **typed)
     one.http.delete_cookie("yitong", domain="localhost")
-    assert one.submit(form, **typed).status == 410
+    arrived = one.submit(form, **typed)
+    assert housing.redeem(lost)["error"] == "invalid_grant"
+    tokens = housing.redeem(arrived)
+    assert housing.redeem(lost)["error"] == "invalid_grant"
+    assert housing.userinfo(tokens)["status"] == 200
+
+
+def test_another_browser_gets_nothing_of_an_answered_request(city: City, housing: RelyingParty):
+    """Between answer and collecting, whoever knows the request's address but did not start it stays outside."""
+    person, one, other = city.person(), Browser(city), Browser(city)
+    first_login(other, housing, person)
+    shown = one.get(housing.start())
+    arrived = one.log_in(person)
+    assert other.get(shown.url).status == 403
+    assert other.get(shown.url.replace("/login/", "/continue/")).status == 403
+    assert housing.redeem(arrived)["status"] == 200
 
 
 def test_form_post_is_reached_by_get(city: City, browser: Browser, housing: RelyingParty):
@@ -266,15 +281,18 @@ def test_an_expired_request_says_so_and_leads_on(city: City, browser: Browser, h
 
 
 def test_back_button_and_double_submit_do_no_harm(city: City, browser: Browser, housing: RelyingParty):
-    """A form sent twice, or a page of a finished login, answers with a page and buys nothing."""
+    """A consent sent twice has one good answer; once it is collected, form and page say that the login is done."""
     person = city.person()
     browser.get(housing.start())
     asked = browser.log_in(person)
     form = asked.form_with("answer=agree")
-    assert "code" in browser.submit(form, answer="agree").answer
-    again = browser.submit(form, answer="agree")
-    assert again.status == 410
-    assert browser.get(asked.url).status == 410
+    first, again = (browser.submit(form, answer="agree") for _ in range(2))
+    assert housing.redeem(first)["error"] == "invalid_grant"
+    assert housing.redeem(again)["status"] == 200
+    for late in (browser.submit(form, answer="agree"), browser.get(asked.url)):
+        assert late.status == 410
+        assert "登录已经完成" in late.text
+        assert "https://housing.example/" in late.text
 
 
 def test_unknown_client_and_unregistered_uri_are_pages(city: City, browser: Browser, housing: RelyingParty):

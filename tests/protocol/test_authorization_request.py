@@ -4,10 +4,8 @@ import base64
 import itertools
 import json
 import random
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,19 +14,12 @@ import pytest
 from idp.oidc import clients, request_store
 from idp.oidc.authorization_request import TRANSITIONS, AuthorizationRequest, Event, State, WrongState, next_state
 from idp.oidc.endpoints import authorization
-from idp.oidc.errors import AccessDenied, RefusedToPerson
+from idp.oidc.errors import RefusedToPerson
 from idp.oidc.messages import FORM, Request
 from idp.oidc.tokens import Holder
 from idp.oidc.urls import accepts
 from idp.oidc.validation import CHECKS, AuthorizationError
-from tests.protocol.city import CHALLENGE, ISSUER, REDIRECT, City, answer_of, build, get, header, parameters, post
-
-
-@pytest.fixture
-def city(database, vault, clock) -> City:
-    made = build(database, vault, clock)
-    made.registers()
-    return made
+from tests.protocol.city import CHALLENGE, ISSUER, REDIRECT, answer_of, get, header, parameters, post
 
 
 def hostile_uris() -> Iterator[tuple[str, str]]:
@@ -357,76 +348,6 @@ def test_answer_by_form(city):
     assert policy.split("'nonce-")[1].split("'")[0] in page
     error = city.refusal(get(response_mode="form_post", scope=None))
     assert 'value="invalid_scope"' in error.body.decode()
-
-
-def test_request_is_answered_once(city):
-    """Of an approval and a denial of one request only the first counts; a second answer is refused with a page."""
-    citizen, asked = city.citizen(), city.asks()
-    citizen.approves(asked)
-    with city.database.transaction() as c:
-        with pytest.raises(RefusedToPerson):
-            authorization.deny(c, city.provider, asked, AccessDenied("no"), city.now())
-        with pytest.raises(RefusedToPerson):
-            authorization.approve(c, city.provider, asked, citizen.approval(asked), city.now())
-
-
-def test_racing_answers(city):
-    """Of eight simultaneous answers to one request exactly one wins."""
-    citizen, asked = city.citizen(), city.asks()
-    approval = citizen.approval(asked)
-    with city.database.transaction() as c:
-        authorization.open_request(c, asked, city.now())
-    won: list[str] = []
-    start = threading.Barrier(8)
-
-    def answer() -> None:
-        start.wait()
-        try:
-            with city.database.transaction() as c:
-                won.append(authorization.approve(c, city.provider, asked, approval, city.now()).location or "")
-        except RefusedToPerson:
-            return
-        finally:
-            city.database.close()
-
-    threads = [threading.Thread(target=answer) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(won) == 1
-
-
-def test_old_request_is_refused(city):
-    """A request nobody answered within its time cannot be approved any more."""
-    citizen, asked = city.citizen(), city.asks()
-    with city.database.transaction() as c:
-        authorization.open_request(c, asked, city.now())
-    city.now.advance(minutes=31)
-    assert asked.is_expired(city.now())
-    with city.database.transaction() as c, pytest.raises(RefusedToPerson):
-        authorization.approve(c, city.provider, asked, citizen.approval(asked), city.now())
-
-
-def test_denial_is_told(city):
-    """A refusal reaches the client as access_denied."""
-    asked = city.asks()
-    with city.database.transaction() as c:
-        authorization.open_request(c, asked, city.now())
-        reply = authorization.deny(c, city.provider, asked, AccessDenied("the person declined"), city.now())
-    assert answer_of(reply)["error"] == "access_denied"
-
-
-def test_silent_row_is_an_approval(city):
-    """The row for the silent path is the row an open request has after its approval."""
-    citizen, asked = city.citizen(), city.asks()
-    code, row = authorization.issue_code(city.provider, asked, citizen.approval(asked), city.now())
-    with city.database.transaction() as c:
-        request_store.insert(c, row)
-    status, tokens = city.token(code)
-    assert status == 200, tokens
-    assert answer_of(authorization.success_reply(city.provider, asked, code))["code"] == code
-    assert row["expires_at"] == city.now() + timedelta(seconds=60)
 
 
 def test_states_are_a_table():

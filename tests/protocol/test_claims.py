@@ -10,14 +10,7 @@ from accounts.db import Statement
 from accounts.people import natural_persons
 from idp.oidc import claims, consents, subjects
 from idp.oidc.claims import CLAIMS, Sensitivity
-from tests.protocol.city import SCOPES, City, answer_of, build
-
-
-@pytest.fixture
-def city(database, vault, clock) -> City:
-    made = build(database, vault, clock)
-    made.registers()
-    return made
+from tests.protocol.city import SCOPES, City, answer_of
 
 
 def userinfo(city: City, request, client_id: str = "fund", citizen=None) -> dict:

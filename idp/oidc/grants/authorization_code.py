@@ -43,13 +43,13 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
         raise InvalidGrant(_REFUSED)
     wrong = _wrong(client, form, held, now)
     if wrong is not None:
-        raise _refused(provider, client, held, wrong, now)
+        raise _refused(provider, client, text, held, wrong, now)
     held = _as_of_today(client, held)
     issue = _issue(client, held)
     access_token = provider.tokens.access_token(client.client_id, issue.holder, now)
     refresh_token = new_secret(REFRESH_PREFIX) if _may_refresh(client, issue) else None
     if not _spend(provider, issue, held, text, access_token, refresh_token, now):
-        raise _refused(provider, client, held, _REFUSED, now)
+        raise _refused(provider, client, text, held, _REFUSED, now)
     return answer(
         provider,
         issue,
@@ -70,10 +70,13 @@ def _wrong(client: Client, form: Parameters, held: Redeemable, now: datetime) ->
     return _wrong_verifier(client, held.code_challenge, form.get("code_verifier"))
 
 
-def _refused(provider: Provider, client: Client, held: Redeemable, why: str, now: datetime) -> InvalidGrant:
-    """The refusal, after what a refused code calls for: a replay ends what it bought, foreign hands spoil it."""
+def _refused(provider: Provider, client: Client, text: str, held: Redeemable, why: str, now: datetime) -> InvalidGrant:
+    """The refusal, after what a refused code calls for: a replay ends what it bought, foreign hands spoil it.
+
+    Of a code that another took the place of, because the person pressed twice, nothing follows: it bought nothing.
+    """
     row = _stored(provider, held.id)
-    if row is None:
+    if row is None or not hmac.compare_digest(row.code_digest or b"", digest(text)):
         return InvalidGrant(_REFUSED)
     if row.state == "redeemed":
         end_replayed(provider, held.id, "code", person_id=held.person_id, client_id=held.client_id, now=now)

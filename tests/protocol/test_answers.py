@@ -1,0 +1,113 @@
+"""A request's answer: one yes or one no, pressed once or twice, by eight at a time, in time or too late."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from idp.oidc import request_store
+from idp.oidc.endpoints import authorization
+from idp.oidc.errors import AccessDenied, RefusedToPerson
+from idp.oidc.messages import Request
+from tests.protocol.city import answer_of
+
+
+def test_yes_and_no_exclude_each_other(city):
+    """Of an approval and a denial of one request only the first counts; the other is refused with a page."""
+    citizen, approved, denied = city.citizen(), city.asks(), city.asks()
+    citizen.approves(approved)
+    with city.database.transaction() as c:
+        authorization.open_request(c, denied, city.now())
+        authorization.deny(c, city.provider, denied, AccessDenied("no"), city.now())
+        with pytest.raises(RefusedToPerson):
+            authorization.deny(c, city.provider, approved, AccessDenied("no"), city.now())
+        with pytest.raises(RefusedToPerson):
+            authorization.approve(c, city.provider, denied, citizen.approval(denied), city.now())
+
+
+def approves_again(city, asked, approval):
+    with city.database.transaction() as c:
+        return answer_of(authorization.approve(c, city.provider, asked, approval, city.now()))["code"]
+
+
+def test_approved_again_only_the_last_code_is_good(city):
+    """Whoever presses twice gets a code twice; the first is none any more, and its coming in late ends nothing."""
+    citizen, asked = city.citizen(), city.asks()
+    first = answer_of(citizen.approves(asked))["code"]
+    second = approves_again(city, asked, citizen.approval(asked))
+    assert city.token(first)[0] == 400
+    status, bought = city.token(second)
+    assert status == 200
+    assert city.token(first)[0] == 400
+    userinfo = Request("GET", "/userinfo", headers={"authorization": f"Bearer {bought['access_token']}"})
+    assert city.answer(userinfo)[0] == 200
+
+
+def test_what_was_collected_is_not_approved_again(city):
+    """Once the client has come for the answer there is no other, and the real code's return is a replay as ever."""
+    citizen, asked = city.citizen(), city.asks()
+    code = answer_of(citizen.approves(asked))["code"]
+    _, bought = city.token(code)
+    with pytest.raises(RefusedToPerson):
+        approves_again(city, asked, citizen.approval(asked))
+    assert city.token(code)[0] == 400
+    userinfo = Request("GET", "/userinfo", headers={"authorization": f"Bearer {bought['access_token']}"})
+    assert city.answer(userinfo)[0] == 401
+
+
+def test_racing_answers_leave_one_code(city):
+    """Eight simultaneous approvals and eight who redeem what they got: tokens are bought once."""
+    citizen, asked = city.citizen(), city.asks()
+    approval = citizen.approval(asked)
+    with city.database.transaction() as c:
+        authorization.open_request(c, asked, city.now())
+    bought: list[int] = []
+    start = threading.Barrier(8)
+
+    def answer() -> None:
+        start.wait()
+        try:
+            bought.append(city.token(approves_again(city, asked, approval))[0])
+        except RefusedToPerson:
+            bought.append(410)
+        finally:
+            city.database.close()
+
+    threads = [threading.Thread(target=answer) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(bought), bought.count(200)) == (8, 1)
+
+
+def test_old_request_is_refused(city):
+    """A request nobody answered within its time cannot be approved any more."""
+    citizen, asked = city.citizen(), city.asks()
+    with city.database.transaction() as c:
+        authorization.open_request(c, asked, city.now())
+    city.now.advance(minutes=31)
+    assert asked.is_expired(city.now())
+    with city.database.transaction() as c, pytest.raises(RefusedToPerson):
+        authorization.approve(c, city.provider, asked, citizen.approval(asked), city.now())
+
+
+def test_denial_is_told(city):
+    """A refusal reaches the client as access_denied."""
+    asked = city.asks()
+    with city.database.transaction() as c:
+        authorization.open_request(c, asked, city.now())
+        reply = authorization.deny(c, city.provider, asked, AccessDenied("the person declined"), city.now())
+    assert answer_of(reply)["error"] == "access_denied"
+
+
+def test_silent_row_is_an_approval(city):
+    """The row for the silent path is the row an open request has after its approval."""
+    citizen, asked = city.citizen(), city.asks()
+    code, row = authorization.issue_code(city.provider, asked, citizen.approval(asked), city.now())
+    with city.database.transaction() as c:
+        request_store.insert(c, row)
+    status, tokens = city.token(code)
+    assert status == 200, tokens
+    assert answer_of(authorization.success_reply(city.provider, asked, code))["code"] == code
+    assert row["expires_at"] == city.now() + timedelta(seconds=60)
