@@ -10,7 +10,7 @@ import re
 import selectors
 import socket
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
@@ -65,6 +65,7 @@ class _Lane:
 
     sock: socket.socket
     units: Callable[[], Unit]
+    due: float = 0.0  # when its next unit should begin; with a rate, latency counts from here, begun or not
     unit: Unit | None = None
     started: float = 0.0
     received: bytes = b""
@@ -89,45 +90,70 @@ class Measurement:
 
 
 def run(
-    address: tuple[str, int], lanes: list[Callable[[], Unit]], *, seconds: float, units: int = 10**9
+    address: tuple[str, int],
+    lanes: list[Callable[[], Unit]],
+    *,
+    seconds: float,
+    units: int = 10**9,
+    rate: float | None = None,
 ) -> Measurement:
-    """Drive one connection a lane until the time is over or so many units are done."""
+    """Drive one connection a lane until the time is over or so many units are done.
+
+    Without a rate each lane begins its next unit when the last is done. With one, units begin evenly, so many a second
+    over all lanes, and one that has to wait for its lane is as late as it is: waiting is part of its latency.
+    """
     selector = selectors.DefaultSelector()
-    working = [_open(address, units_of, selector) for units_of in lanes]
-    latencies: list[float] = []
     begin = time.perf_counter()
-    deadline = begin + seconds
-    for lane in working:
-        _next_unit(lane)
-    busy = len(working)
-    while busy:
-        for key, _ in selector.select(timeout=30):
-            lane: _Lane = key.data
-            answer = _receive(lane)
-            if answer is None or _advance(lane, answer):
-                continue
+    pause = len(lanes) / rate if rate else 0.0
+    idle = [_open(address, units_of, selector, begin + i * pause / len(lanes)) for i, units_of in enumerate(lanes)]
+    busy, latencies = 0, list[float]()
+    while idle or busy:
+        now = time.perf_counter()
+        waiting, idle = idle, []
+        for lane in waiting:
+            if lane.due > now:
+                idle.append(lane)
+            elif lane.unit and (now >= begin + seconds or len(latencies) + busy >= units):
+                _close(lane, selector)
+            else:  # one of each lane in any case
+                _next_unit(lane, lane.due if rate else now)
+                busy += 1
+        for lane in _answered(selector, min((lane.due - now for lane in idle), default=30.0) if idle or busy else 0):
             now = time.perf_counter()
             latencies.append((now - lane.started) * 1000)
-            if now < deadline and len(latencies) + busy <= units:
-                _next_unit(lane)
+            lane.due += pause
+            if lane.due <= now < begin + seconds and len(latencies) + busy <= units:
+                _next_unit(lane, lane.due if rate else now)
             else:
-                selector.unregister(lane.sock)
-                lane.sock.close()
+                idle.append(lane)
                 busy -= 1
     return Measurement(len(latencies), time.perf_counter() - begin, sorted(latencies))
 
 
-def _open(address: tuple[str, int], units: Callable[[], Unit], selector: selectors.BaseSelector) -> _Lane:
+def _answered(selector: selectors.BaseSelector, wait: float) -> Iterator[_Lane]:
+    """Each lane whose unit is done; of the others what has arrived is read, and their next request is sent."""
+    for key, _ in selector.select(timeout=wait) if selector.get_map() else ():
+        answer = _receive(key.data)
+        if answer is not None and not _advance(key.data, answer):
+            yield key.data
+
+
+def _open(address: tuple[str, int], units: Callable[[], Unit], selector: selectors.BaseSelector, due: float) -> _Lane:
     sock = socket.create_connection(address, timeout=30)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    lane = _Lane(sock, units)
+    lane = _Lane(sock, units, due)
     selector.register(sock, selectors.EVENT_READ, lane)
     return lane
 
 
-def _next_unit(lane: _Lane) -> None:
+def _close(lane: _Lane, selector: selectors.BaseSelector) -> None:
+    selector.unregister(lane.sock)
+    lane.sock.close()
+
+
+def _next_unit(lane: _Lane, started: float) -> None:
     lane.unit = lane.units()
-    lane.started = time.perf_counter()
+    lane.started = started
     lane.sock.sendall(next(lane.unit))
 
 

@@ -85,12 +85,18 @@ class Subject:
         return results[0]
 
     def measure(
-        self, make: Callable[[int], Iterator[units.Unit]], lanes: int, seconds: float, count: int = 10**9
+        self,
+        make: Callable[[int], Iterator[units.Unit]],
+        lanes: int,
+        seconds: float,
+        count: int = 10**9,
+        rate: float | None = None,
     ) -> Figure:
-        """One timed run over so many connections."""
+        """One timed run over so many connections, as fast as they go or at that rate."""
         sources = [make(i) for i in range(lanes)]
         before = servers.cpu_seconds(self.pid)
-        seen = load.run(self.address, [source.__next__ for source in sources], seconds=seconds, units=count)
+        takes = [source.__next__ for source in sources]
+        seen = load.run(self.address, takes, seconds=seconds, units=count, rate=rate)
         spent = servers.cpu_seconds(self.pid) - before
         return Figure(seen.rate, seen.percentile(50), seen.percentile(99), spent / seen.units * 1e6)
 
@@ -100,7 +106,7 @@ class Subject:
         return {
             "discovery": lambda: self.measure(lambda _: units.get(t, "/.well-known/openid-configuration"), LANES, s),
             "jwks": lambda: self.measure(lambda _: units.get(t, t.jwks), LANES, s),
-            "client credentials": lambda: self.measure(lambda _: units.client_credentials(t), LANES, s),
+            "client credentials": self.client_credentials,
             "code exchange": self.exchange,
             "refresh": self.refresh,
             "introspection": lambda: self.measure(lambda _: units.introspect(t, self.token), LANES, s),
@@ -108,6 +114,15 @@ class Subject:
             "silent re-login": lambda: self.measure(lambda i: units.silent(t, self.jars[i]), LANES, s),
             "whole login": self.login,
         }
+
+    def at_rates(self, rates: dict[str, float]) -> dict[str, Figure]:
+        """The token endpoint's paths, each at that rate: what somebody waits who is not one of a crowd."""
+        paths = {"client credentials": self.client_credentials, "code exchange": self.exchange, "refresh": self.refresh}
+        return {name: act(rates[name]) for name, act in paths.items()}
+
+    def client_credentials(self, rate: float | None = None) -> Figure:
+        """A machine's token, again and again."""
+        return self.measure(lambda _: units.client_credentials(self.target), LANES, self.seconds, rate=rate)
 
     def login(self) -> Figure:
         """The check is measured where it runs, on its thread; and alone, for a busy machine slows both."""
@@ -117,14 +132,14 @@ class Subject:
         spent = servers.stepped_back_seconds(self.pid) - before
         return replace(seen, check_ms=spent / done * 1000, alone_ms=yitong.check_cpu_ms())
 
-    def exchange(self) -> Figure:
+    def exchange(self, rate: float | None = None) -> Figure:
         """Codes are prepared outside the measured time, in portions that do not expire."""
         parts = []
         for _ in range(max(1, round(self.seconds / 2))):
             codes: list[tuple[str, str]] = []
             self._collect(codes, PORTION)
             supply = units.exchange(self.target, iter(codes))
-            parts.append(self.measure(lambda _, supply=supply: supply, LANES, 60, count=len(codes)))
+            parts.append(self.measure(lambda _, supply=supply: supply, LANES, 60, len(codes), rate))
         return _median(parts)
 
     def _collect(self, codes: list[tuple[str, str]], count: int) -> None:
@@ -137,14 +152,14 @@ class Subject:
         sources = [collecting(i) for i in range(LANES)]
         load.run(self.address, [s.__next__ for s in sources], seconds=30, units=count)
 
-    def refresh(self) -> Figure:
+    def refresh(self, rate: float | None = None) -> Figure:
         """Each lane starts with its own refresh token of the public client."""
         scope = units.SCOPE + " offline_access"
         tokens = [
             self.do(_signed_tokens(self.target, jar, person, scope))["refresh_token"]
             for jar, person in zip(self.jars, servers.PERSONS, strict=True)
         ]
-        return self.measure(lambda i: units.refresh(self.target, tokens[i]), LANES, self.seconds)
+        return self.measure(lambda i: units.refresh(self.target, tokens[i]), LANES, self.seconds, rate=rate)
 
 
 def _signed_tokens(target: Target, jar: dict[str, str], person: units.Person, scope: str) -> units.Unit:
@@ -169,6 +184,15 @@ def _print_login(figures: list[Figure]) -> None:
         f"{statistics.median(surcharges):.0f} % on top ({surcharges[0]:.0f}–{surcharges[-1]:.0f}), "
         f"aim {LOGIN_SURCHARGE} % at most; the check with nothing beside it takes {alone:.1f} ms"
     )
+
+
+def _print_at_half(subjects: list[Subject], rounds: list[list[dict[str, Figure]]]) -> None:
+    """Latency where nobody queues for long: each server at half of what it has just shown to be able to do."""
+    for i, subject in enumerate(subjects):
+        rates = {path: _median([r[i][path] for r in rounds]).rate / 2 for path in rounds[0][i]}
+        seen = subject.at_rates(rates)
+        told = (f"{path} {f.rate:.0f}/s p50 {f.p50:.1f}, p99 {f.p99:.1f} ms" for path, f in seen.items())
+        CONSOLE.print(f"{subject.target.name} at half of its rate: {'; '.join(told)}")
 
 
 def tail_under_logins(subject: Subject) -> Figure:
@@ -207,6 +231,7 @@ def main() -> None:
         rounds = _rounds(subjects, arguments.rounds)
         under = tail_under_logins(subjects[0])
         _print(subjects, rounds)
+        _print_at_half(subjects, rounds)
         _print_login([r[0]["whole login"] for r in rounds])
         CONSOLE.print(
             f"client credentials while logins fill the password lane: p50 {under.p50:.1f}, p99 {under.p99:.1f} ms"
