@@ -34,8 +34,8 @@ class SignInFirst(Exception):
         self.path = path
 
 
-def due(request_id: str, step: Step) -> Due:
-    """The request this browser is answering, when `step` is what it must do next.
+def due(request_id: str, step: Step, *, says_no: bool = False) -> Due:
+    """The request this browser is answering, when `step` is what it must do next, or the person says no.
 
     Raises dispatcher.NotDue (answered by going back to the dispatcher), dispatcher.RequestGone (expired, answered
     or unknown: a page with a way on) and binding.OtherBrowser (it was started elsewhere). All are answered by
@@ -43,7 +43,7 @@ def due(request_id: str, step: Step) -> Due:
     """
     work = unit_of_work()
     flask.g.leads_out = True
-    return dispatcher.due(work.services, work.reading, work.request, request_id, step, work.now)
+    return dispatcher.due(work.services, work.reading, work.request, request_id, step, work.now, says_no=says_no)
 
 
 def current_session() -> sessions.Session | None:

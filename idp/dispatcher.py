@@ -134,15 +134,28 @@ def _go_on(
     return _approve(services, c, asked, client, here, now)
 
 
-def due(services: Services, c: Connection, request: Request, request_id: str, step: Step, now: datetime) -> Due:
-    """What the step's page needs, when that step is due. Raises NotDue, RequestGone and OtherBrowser."""
+def due(
+    services: Services,
+    c: Connection,
+    request: Request,
+    request_id: str,
+    step: Step,
+    now: datetime,
+    *,
+    says_no: bool = False,
+) -> Due:
+    """What the step's page needs, when that step is due. Raises NotDue, RequestGone and OtherBrowser.
+
+    A no is due at any step, and after the last: the step may have been done in another tab, and the way on from there
+    would be a yes.
+    """
     asked, client = _pending(services, c, request, request_id, now)
     here = _standing(services, c, _handle(services, request), client, now)
     try:
         wanted = _next_step(services, c, asked, client, here)
     except ProtocolError:
         raise NotDue(request_id) from None
-    if wanted is not step:
+    if wanted is not step and not says_no:
         raise NotDue(request_id)
     return Due(asked, client, here.session if here else None, step)
 

@@ -2,10 +2,11 @@
 
     OPEN ── approve ──▶ APPROVED ── redeem (once) ──▶ REDEEMED
       │                  └─◀─ approve ─┘
-      └──── deny ─────▶ DENIED
+      └──── deny ─────▶ DENIED ◀── deny ── APPROVED
 
 Approved again it has a new code, and the code before is none any more: whoever presses a button twice throws the first
-answer away, and must not be left standing. The browser that asked may do that, until somebody collects.
+answer away, and must not be left standing. The browser that asked may do that, until somebody collects or a minute
+after the request's time; until then a no takes the yes back.
 "Expired" is no state but a question asked of `expires_at`. The database holds the same table as conditions of its
 UPDATEs (`request_store`), so that two answers racing for one request cannot both win.
 """
@@ -49,6 +50,7 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = {
     (State.OPEN, Event.APPROVE): State.APPROVED,
     (State.OPEN, Event.DENY): State.DENIED,
     (State.APPROVED, Event.APPROVE): State.APPROVED,
+    (State.APPROVED, Event.DENY): State.DENIED,
     (State.APPROVED, Event.REDEEM): State.REDEEMED,
 }
 
@@ -124,8 +126,8 @@ class AuthorizationRequest:
         return "none" not in self.prompt
 
     def is_expired(self, now: datetime) -> bool:
-        """Whether it is too late to answer or to collect."""
-        return now >= self.expires_at
+        """Whether it is too late to answer. Approving again and again keeps no request, and no `max_age`, open."""
+        return now >= min(self.expires_at, self.created_at + OPEN_FOR + CODE_FOR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,11 @@ REDEEM_CODE = Redemption(_spend_code, access_tokens, releases)
 REDEEM_CODE_FOR_REFRESH = Redemption(_spend_code, access_tokens, releases, refresh_tokens)
 SPOIL_CODE = Statement(
     sa.update(_requested)
-    .where(_requested.c.id == _p("of_request"), _requested.c.state == "approved")
+    .where(
+        _requested.c.id == _p("of_request"),
+        _requested.c.code_digest == _p("of_code"),  # not the one that takes its place at this moment
+        _requested.c.state == "approved",
+    )
     .values(state="denied")
 )
 

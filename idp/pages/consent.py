@@ -53,11 +53,11 @@ def submit(request_id: str) -> ResponseReturnValue:
 
     Else is also a yes to a page that said something else, or said it to somebody who was here before.
     """
-    due = browser.due(request_id, Step.CONSENT)
     work, given = unit_of_work(), flask.request.form.get("answer", "")
-    told = consents.facts(due.request, due.client)
+    due = browser.due(request_id, Step.CONSENT, says_no=given in _NO)
     if given in _NO:
         return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
+    told = consents.facts(due.request, due.client)
     is_to_this = flask.request.form.get("mark") == _mark(due, told)
     if given == _YES[told.manner] and is_to_this and due.session is not None:
         consents.give(work.c, due.session.person_id, due.client, due.request, work.now)

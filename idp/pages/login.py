@@ -44,9 +44,10 @@ def show(request_id: str) -> ResponseReturnValue:
 @view(audience=Audience.PERSON, csrf=Csrf.FORM)
 def submit(request_id: str) -> ResponseReturnValue:
     """The person is signed in and goes on; or is told what to put right; or has declined."""
-    due = browser.due(request_id, Step.LOGIN)
+    says_no = flask.request.form.get("answer") == "cancel"
+    due = browser.due(request_id, Step.LOGIN, says_no=says_no)
     speak(due.request.ui_locales)
-    if flask.request.form.get("answer") == "cancel":
+    if says_no:
         work = unit_of_work()
         return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
     return _attempt(f"/login/{request_id}", lambda proof, record: browser.sign_in_and_go_on(due, proof, record))

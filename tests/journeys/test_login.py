@@ -205,6 +205,37 @@ def test_cancelling_tells_the_client(city: City, browser: Browser, housing: Rely
     assert browser.submit(asked.form_with("answer=refuse"), answer="refuse").answer["error"] == "access_denied"
 
 
+def test_a_no_is_no_yes_whatever_another_tab_did(city: City, browser: Browser, housing: RelyingParty):
+    """The login is done, or the yes is said, but this page still asks: a no on it reaches the client as a no."""
+    person = city.person()
+    first_login(Browser(city), housing, person)
+    shown = browser.get(housing.start())
+    browser.get("/login")
+    browser.log_in(person)
+    assert browser.submit(shown.form_with("answer=cancel"), answer="cancel").answer["error"] == "access_denied"
+    city.clock.advance(seconds=1)
+    form = browser.get(housing.start(prompt="consent")).form_with("answer=agree")
+    said = browser.submit(form, answer="agree")
+    assert browser.submit(form, answer="refuse").answer["error"] == "access_denied"
+    assert housing.redeem(said)["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("wish", [{}, {"prompt": "login"}, {"max_age": 60}])
+def test_approving_again_keeps_no_request_open(
+    city: City, browser: Browser, housing: RelyingParty, wish: dict[str, object]
+):
+    """A request ends a minute after its thirty, however often it is approved: no old login passes for a fresh one."""
+    shown = browser.get(housing.start(**wish))
+    browser.log_in(city.person())
+    browser.agree()
+    again = shown.url.replace("/login/", "/continue/")
+    for _ in range(33):
+        city.clock.advance(seconds=55)
+        assert "code" in browser.get(again).answer
+    city.clock.advance(seconds=46)
+    assert browser.get(again).status == 410
+
+
 def test_whoever_refused_is_asked_again_and_can_look_it_up(city: City, browser: Browser, housing: RelyingParty):
     """A no binds nobody: pressing "log in" again asks again; the account page says which service was refused."""
     browser.get(housing.start())

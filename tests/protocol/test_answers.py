@@ -5,24 +5,38 @@ from datetime import timedelta
 
 import pytest
 
-from idp.oidc import request_store
+from idp.oidc import request_store, store
 from idp.oidc.endpoints import authorization
 from idp.oidc.errors import AccessDenied, RefusedToPerson
 from idp.oidc.messages import Request
+from idp.oidc.secret import digest
 from tests.protocol.city import answer_of
 
 
 def test_yes_and_no_exclude_each_other(city):
-    """Of an approval and a denial of one request only the first counts; the other is refused with a page."""
-    citizen, approved, denied = city.citizen(), city.asks(), city.asks()
-    citizen.approves(approved)
+    """After a no there is no yes, and after the collecting no no: whoever is too late is refused with a page."""
+    citizen, collected, denied = city.citizen(), city.asks(), city.asks()
+    assert city.token(answer_of(citizen.approves(collected))["code"])[0] == 200
     with city.database.transaction() as c:
         authorization.open_request(c, denied, city.now())
-        authorization.deny(c, city.provider, denied, AccessDenied("no"), city.now())
-        with pytest.raises(RefusedToPerson):
-            authorization.deny(c, city.provider, approved, AccessDenied("no"), city.now())
-        with pytest.raises(RefusedToPerson):
-            authorization.approve(c, city.provider, denied, citizen.approval(denied), city.now())
+    denies(city, denied)
+    with pytest.raises(RefusedToPerson):
+        denies(city, collected)
+    with pytest.raises(RefusedToPerson):
+        approves_again(city, denied, citizen.approval(denied))
+
+
+def test_a_no_takes_an_uncollected_yes_back(city):
+    """Until the client has come for the answer the person may still refuse: the code is none any more."""
+    citizen, asked = city.citizen(), city.asks()
+    code = answer_of(citizen.approves(asked))["code"]
+    denies(city, asked)
+    assert city.token(code)[0] == 400
+
+
+def denies(city, asked):
+    with city.database.transaction() as c:
+        authorization.deny(c, city.provider, asked, AccessDenied("no"), city.now())
 
 
 def approves_again(city, asked, approval):
@@ -41,6 +55,16 @@ def test_approved_again_only_the_last_code_is_good(city):
     assert city.token(first)[0] == 400
     userinfo = Request("GET", "/userinfo", headers={"authorization": f"Bearer {bought['access_token']}"})
     assert city.answer(userinfo)[0] == 200
+
+
+def test_a_stranger_with_a_replaced_code_spoils_no_other(city):
+    """Spoiling is of one code: the one that takes its place at that very moment stays good."""
+    citizen, asked = city.citizen(), city.asks()
+    first = answer_of(citizen.approves(asked))["code"]
+    second = approves_again(city, asked, citizen.approval(asked))
+    spoilt = city.database.connection().execute(store.SPOIL_CODE, of_request=asked.id, of_code=digest(first))
+    assert spoilt == 0
+    assert city.token(second)[0] == 200
 
 
 def test_what_was_collected_is_not_approved_again(city):

@@ -82,7 +82,7 @@ def _refused(provider: Provider, client: Client, text: str, held: Redeemable, wh
         end_replayed(provider, held.id, "code", person_id=held.person_id, client_id=held.client_id, now=now)
         return InvalidGrant(_REFUSED)
     if held.client_id != client.client_id:
-        provider.database.connection().execute(store.SPOIL_CODE, of_request=held.id)
+        provider.database.connection().execute(store.SPOIL_CODE, of_request=held.id, of_code=row.code_digest)
         return InvalidGrant(_REFUSED)
     refusal = may_proceed(
         client=client, person_status=row.person_status, grant_withdrawn=row.grant_withdrawn_at is not None
