@@ -143,6 +143,35 @@ def test_what_was_revoked_stays_revoked_in_both_directions(bare):
     assert kept == [("good", "good", None), ("stolen", "stolen", 7)]
 
 
+_ACCESS = (
+    "INSERT INTO access_tokens (digest, request_id, session_id, client_id, person_id, sub, scopes, claims, issued_at,"
+    " expires_at) VALUES ('{0}', '{0}', '{1}', 'fund', 'p', 's', '[]', '[]', 1, 2)"
+)
+_SESSION = (
+    "INSERT INTO sessions (id, handle_digest, person_id, channel, amr, ial, auth_time, created_at, seen_at, expires_at,"
+    " ended_at) VALUES ('{0}', '{0}', 'p', 'web', '[]', 2, 1, 1, 1, 2, {1})"
+)
+
+
+def test_an_access_token_that_ended_stays_ended_after_a_downgrade(bare):
+    """The release before asks the token alone: what its request or session said stands in its row again."""
+    migrations.upgrade(bare)
+    _run(
+        bare,
+        "INSERT INTO natural_persons (id, status, attributes, created_at, updated_at)"
+        " VALUES ('p', 'active', 'x', 1, 1)",
+    )
+    for session_id, ended_at in (("over", "8"), ("on", "NULL")):
+        _run(bare, _SESSION.format(session_id, ended_at))
+    for request_id, session_id in (("stolen", "on"), ("left", "over"), ("good", "on")):
+        _run(bare, _REQUEST.format(request_id))
+        _run(bare, _ACCESS.format(request_id, session_id))
+    _run(bare, "UPDATE authorization_requests SET revoked_at = 7 WHERE id = 'stolen'")
+    migrations.downgrade(bare, "7c2d90f4ab13")
+    kept = _read(bare, "SELECT request_id, revoked_at FROM access_tokens ORDER BY request_id")
+    assert kept == [("good", None), ("left", 8), ("stolen", 7)]
+
+
 def _read(database: Database, text: str) -> list[tuple[object, ...]]:
     engine = database.engine()
     with engine.connect() as connection:

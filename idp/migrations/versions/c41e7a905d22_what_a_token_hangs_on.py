@@ -18,6 +18,17 @@ _FAMILIES_OF_REQUESTS = (
     "UPDATE refresh_tokens SET family = request_id, revoked_at ="
     " (SELECT a.revoked_at FROM authorization_requests a WHERE a.id = refresh_tokens.request_id)"
 )
+# Who looked at the token alone must find there what ended it: a replay, a revocation, the end of its session.
+_ACCESS_ENDED_WITH_ITS_REQUEST = (
+    "UPDATE access_tokens SET revoked_at ="
+    " (SELECT a.revoked_at FROM authorization_requests a WHERE a.id = access_tokens.request_id)"
+    " WHERE revoked_at IS NULL"
+)
+_ACCESS_ENDED_WITH_ITS_SESSION = (
+    "UPDATE access_tokens SET revoked_at ="
+    " (SELECT s.ended_at FROM sessions s WHERE s.id = access_tokens.session_id)"
+    " WHERE revoked_at IS NULL"
+)
 
 
 def upgrade() -> None:
@@ -46,7 +57,8 @@ def downgrade() -> None:
         batch_op.add_column(sa.Column("family", sa.Text(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("offline", sa.Boolean(), nullable=False, server_default=sa.true()))
         batch_op.add_column(sa.Column("revoked_at", sa.BigInteger(), nullable=True))
-    op.execute(_FAMILIES_OF_REQUESTS)
+    for moved in (_FAMILIES_OF_REQUESTS, _ACCESS_ENDED_WITH_ITS_REQUEST, _ACCESS_ENDED_WITH_ITS_SESSION):
+        op.execute(moved)
     with op.batch_alter_table("refresh_tokens", schema=None) as batch_op:
         batch_op.alter_column("family", server_default=None)
         batch_op.alter_column("offline", server_default=None)
