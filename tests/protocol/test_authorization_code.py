@@ -152,6 +152,17 @@ def test_a_replay_reaches_what_was_refreshed_since(desk, clock):
     assert desk.refreshes(registered, second["refresh_token"]).error == "invalid_grant"
 
 
+def test_a_replay_is_one_while_the_client_has_no_scope(desk):
+    """The client lost every scope and has them again: what the replayed code bought is not back with them."""
+    registered = desk.registers()
+    code = desk.code(registered, ("openid", "offline_access"))
+    bought = desk.exchanges(registered, code).json
+    desk.changes(registered, scopes=("email",))
+    assert desk.exchanges(registered, code).error == "invalid_scope"
+    desk.changes(registered, scopes=registered.client.scopes)
+    assert desk.userinfo(bought["access_token"]).status == 401
+
+
 def test_a_replay_by_another_client_takes_back_too(desk):
     """Whoever replays a redeemed code proves that it leaked."""
     owner, thief = desk.registers("fund"), desk.registers("thief")

@@ -75,6 +75,27 @@ def test_a_replay_after_the_successor_was_used_ends_the_family(desk, public):
     assert desk.alive() == (0, 0)
 
 
+def test_a_replay_is_one_after_the_spent_tokens_own_time(desk, public):
+    """A spent token that comes back after its thirty days ends the family that lives on."""
+    first = last = desk.tokens(public, OFFLINE)["refresh_token"]
+    for _ in range(2):
+        desk.clock.advance(days=20)
+        last = desk.refreshes(public, last).json["refresh_token"]
+    assert desk.refreshes(public, first).error == "invalid_grant"
+    assert desk.alive() == (0, 0)
+    assert desk.refreshes(public, first).error == "invalid_grant"
+    assert desk.events().count("client:token:replay") == 1
+
+
+def test_a_replay_is_one_whatever_it_asks_for(desk, public):
+    """A thief who asks for a scope that was never given has shown the token all the same."""
+    token = desk.tokens(public, OFFLINE)["refresh_token"]
+    desk.refreshes(public, token)
+    desk.clock.advance(seconds=11)
+    assert desk.refreshes(public, token, scope="email").error == "invalid_grant"
+    assert desk.alive() == (0, 0)
+
+
 def test_one_family_does_not_end_another(desk, public):
     """Two sign-ins are two families: theft from one device does not sign out the other."""
     stolen, other = (desk.tokens(public, OFFLINE)["refresh_token"] for _ in range(2))

@@ -16,7 +16,7 @@ from accounts.db import new_id
 from idp.oidc import claims, store
 from idp.oidc.clients import Client
 from idp.oidc.code import Redeemable, answers_for
-from idp.oidc.errors import InvalidGrant, InvalidRequest
+from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
 from idp.oidc.gate import may_proceed
 from idp.oidc.grants.issue import Issue, access_row, answer, end_replayed, refresh_row, registered_scopes
 from idp.oidc.keys import encoded
@@ -44,7 +44,11 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
     wrong = _wrong(client, form, held, now)
     if wrong is not None:
         raise _refused(provider, client, text, held, wrong, now)
-    held = _as_of_today(client, held)
+    try:
+        held = _as_of_today(client, held)
+    except InvalidScope:
+        _refused(provider, client, text, held, _REFUSED, now)  # a replay is one, whatever the client may have today
+        raise
     issue = _issue(client, held)
     access_token = provider.tokens.access_token(client.client_id, issue.holder, now)
     refresh_token = new_secret(REFRESH_PREFIX) if _may_refresh(client, issue) else None

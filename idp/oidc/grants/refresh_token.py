@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from idp.oidc import claims, consents, store
 from idp.oidc.clients import Client
@@ -34,7 +34,7 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
     if token is None:
         raise InvalidRequest("refresh_token is missing")
     row = provider.database.connection().one(store.FIND_REFRESH_TOKEN, of_token=digest(token))
-    _check(client, row, now)
+    _check(provider, client, row, now)
     issue = _issue(client, row, form.get("scope"))
     access_token = provider.tokens.access_token(client.client_id, issue.holder, now)
     kept = _rotate(provider, issue, row, token, access_token, now) if client.is_public else token
@@ -44,11 +44,24 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
     return answer(provider, issue, access_token, refresh_token=kept, id_token=id_token)
 
 
-def _check(client: Client, row: Any, now: datetime) -> None:
-    if row is None or row.client_id != client.client_id or not token_stands(row, client, now):
+def _check(provider: Provider, client: Client, row: Any, now: datetime) -> None:
+    if row is None or row.client_id != client.client_id:
+        raise InvalidGrant(_REFUSED)
+    if _comes_back_late(provider, row, now):
+        _end_family(provider, row, now)
+    if not token_stands(row, client, now):
         raise InvalidGrant(_REFUSED)
     if not consents.is_for(row.grant_purpose, row.grant_basis, client):
         raise InvalidGrant(_REFUSED)
+
+
+def _comes_back_late(provider: Provider, row: Any, now: datetime) -> bool:
+    """A theft, whatever else is wrong with it: its own time may be over while the family lives, its scope not be given.
+
+    Of a family that has ended there is nothing more to end.
+    """
+    spent = row.used_at is not None and now - row.used_at > provider.policy.lifetimes.refresh_replay
+    return spent and row.bought_stands
 
 
 def _issue(client: Client, row: Any, asked: str | None) -> Issue:
@@ -112,6 +125,10 @@ def _repeat(provider: Provider, row: Any, successor: str, bought: dict[str, Any]
         spend = {"of_token": digest(successor), "now": now, "new_expiry": _idle_end(provider, row, now)}
         if c.redeem(store.KEEP_REFRESH_TOKEN, spend, bought):
             return
+    _end_family(provider, row, now)
+
+
+def _end_family(provider: Provider, row: Any, now: datetime) -> NoReturn:
     end_replayed(provider, row.request_id, "refresh_token", person_id=row.person_id, client_id=row.client_id, now=now)
     raise InvalidGrant(_REFUSED)
 
