@@ -135,20 +135,9 @@ def _go_on(
 
 
 def due(
-    services: Services,
-    c: Connection,
-    request: Request,
-    request_id: str,
-    step: Step,
-    now: datetime,
-    *,
-    says_no: bool = False,
+    services: Services, c: Connection, request: Request, request_id: str, step: Step, now: datetime, *, says_no: bool
 ) -> Due:
-    """What the step's page needs, when that step is due. Raises NotDue, RequestGone and OtherBrowser.
-
-    A no is due at any step, and after the last: the step may have been done in another tab, and the way on from there
-    would be a yes.
-    """
+    """What the step's page needs, when it is due, or a no is said: that is due at any step, for the way on is a yes."""
     asked, client = _pending(services, c, request, request_id, now)
     here = _standing(services, c, _handle(services, request), client, now)
     try:
