@@ -34,8 +34,8 @@ class SignInFirst(Exception):
         self.path = path
 
 
-def due(request_id: str, step: Step, *, says_no: bool = False) -> Due:
-    """The request this browser is answering, when `step` is what it must do next, or the person says no.
+def due(request_id: str, step: Step, *, or_done: bool = False) -> Due:
+    """The request this browser is answering, when `step` is what it must do next; or has done, where `or_done`.
 
     Raises dispatcher.NotDue (answered by going back to the dispatcher), dispatcher.RequestGone (expired, answered
     or unknown: a page with a way on) and binding.OtherBrowser (it was started elsewhere). All are answered by
@@ -43,7 +43,7 @@ def due(request_id: str, step: Step, *, says_no: bool = False) -> Due:
     """
     work = unit_of_work()
     flask.g.leads_out = True
-    return dispatcher.due(work.services, work.reading, work.request, request_id, step, work.now, says_no=says_no)
+    return dispatcher.due(work.services, work.reading, work.request, request_id, step, work.now, or_done=or_done)
 
 
 def current_session() -> sessions.Session | None:
@@ -93,6 +93,11 @@ def sign_out(reason: str = "signed_out") -> None:
 def tell_next(*codes: str) -> None:
     """The page this browser sees next may say something: only codes go out, in a cookie that lives a minute."""
     give_cookie(NOTICE, ".".join(codes), age=60)
+
+
+def is_told() -> bool:
+    """Whether `tell_next` left something for this page."""
+    return bool(sent_cookie(NOTICE))
 
 
 def told() -> tuple[str, ...]:

@@ -135,16 +135,16 @@ def _go_on(
 
 
 def due(
-    services: Services, c: Connection, request: Request, request_id: str, step: Step, now: datetime, *, says_no: bool
+    services: Services, c: Connection, request: Request, request_id: str, step: Step, now: datetime, *, or_done: bool
 ) -> Due:
-    """What the step's page needs, when it is due, or a no is said: that is due at any step, for the way on is a yes."""
+    """What the step's page needs, when that step is due; or is done already, where `or_done` says that this will do."""
     asked, client = _pending(services, c, request, request_id, now)
     here = _standing(services, c, _handle(services, request), client, now)
     try:
         wanted = _next_step(services, c, asked, client, here)
     except ProtocolError:
         raise NotDue(request_id) from None
-    if wanted is not step and not says_no:
+    if wanted is not step and not or_done:
         raise NotDue(request_id)
     return Due(asked, client, here.session if here else None, step)
 

@@ -54,7 +54,7 @@ def submit(request_id: str) -> ResponseReturnValue:
     Else is also a yes to a page that said something else, or said it to somebody who was here before.
     """
     work, given = unit_of_work(), flask.request.form.get("answer", "")
-    due = browser.due(request_id, Step.CONSENT, says_no=given in _NO)
+    due = browser.due(request_id, Step.CONSENT, or_done=given in _NO)  # the way on would be a yes
     if given in _NO:
         return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
     told = consents.facts(due.request, due.client)

@@ -34,8 +34,8 @@ _PROBLEMS = {
 @login.get("/login/<request_id>")
 @view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY)
 def show(request_id: str) -> ResponseReturnValue:
-    """The login page of a client's request."""
-    due = browser.due(request_id, Step.LOGIN)
+    """The login page of a client's request: also, when somebody is here already, of who typed what was wrong."""
+    due = browser.due(request_id, Step.LOGIN, or_done=browser.is_told())
     speak(due.request.ui_locales)
     return _page(f"/login/{request_id}", client_name=named(due.client.name, due.client.name_en))
 
@@ -43,11 +43,13 @@ def show(request_id: str) -> ResponseReturnValue:
 @login.post("/login/<request_id>")
 @view(audience=Audience.PERSON, csrf=Csrf.FORM)
 def submit(request_id: str) -> ResponseReturnValue:
-    """The person is signed in and goes on; or is told what to put right; or has declined."""
-    says_no = flask.request.form.get("answer") == "cancel"
-    due = browser.due(request_id, Step.LOGIN, says_no=says_no)
+    """The person is signed in and goes on; or is told what to put right; or has declined.
+
+    Also when somebody signed in in another tab while this form was open: whoever filled it in goes on, or nobody does.
+    """
+    due = browser.due(request_id, Step.LOGIN, or_done=True)
     speak(due.request.ui_locales)
-    if says_no:
+    if flask.request.form.get("answer") == "cancel":
         work = unit_of_work()
         return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
     return _attempt(f"/login/{request_id}", lambda proof, record: browser.sign_in_and_go_on(due, proof, record))

@@ -249,6 +249,26 @@ def test_whoever_refused_is_asked_again_and_can_look_it_up(city: City, browser: 
     assert "code" in browser.agree().answer
 
 
+def test_whoever_fills_in_the_form_arrives(city: City, browser: Browser, housing: RelyingParty):
+    """A form left open in another tab lets in who fills it in: never, unseen, the one who logged in meanwhile."""
+    first, second = city.person(1), city.person(2)
+    kept = browser.get(housing.start()).form_with("identifier")
+    elsewhere = RelyingParty(city, housing.system)
+    before = id_token_claims(elsewhere.redeem(first_login(browser, elsewhere, first)))["sub"]
+    wrong = browser.submit(kept, identifier=second.number, password="not the password", answer="login")
+    assert "号码或密码不对" in wrong.text
+    asked = browser.submit(kept, identifier=second.number, password=second.password, answer="login")
+    assert asked.visited[-1].startswith("/consent/")
+    assert id_token_claims(housing.redeem(browser.agree()))["sub"] != before
+
+
+def test_a_form_left_open_can_still_be_left(city: City, browser: Browser, housing: RelyingParty):
+    """Who presses "go back without logging in" is not logged in, although another tab of the browser is."""
+    kept = browser.get(housing.start()).form_with("answer=cancel")
+    first_login(browser, RelyingParty(city, housing.system), city.person())
+    assert browser.submit(kept, answer="cancel").answer["error"] == "access_denied"
+
+
 def test_wrong_password_stays_on_the_page(city: City, browser: Browser, housing: RelyingParty):
     """A wrong password is told in words, repeats nothing that was typed, and opens nothing."""
     person = city.person()
