@@ -73,6 +73,11 @@ def preferences_at() -> str:
 
 
 def return_to() -> str:
-    """The way back to this page after a choice, or nothing where its address is not ours to repeat."""
+    """The way back to this page after a choice, or nothing where its address is not ours to repeat.
+
+    A form's own address cannot be opened: from what answers there, say a refusal, the way leads to the account.
+    """
+    if flask.request.method == "POST" and not flask.current_app.url_map.bind("").test(flask.request.path, "GET"):
+        return "/account"
     path = flask.request.full_path if flask.request.query_string else flask.request.path
     return own_path(path.rstrip("?")) or ""

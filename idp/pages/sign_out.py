@@ -14,10 +14,12 @@ sign_out = flask.Blueprint("sign_out", __name__)
 
 
 @sign_out.get("/sign-out")
-@view(audience=Audience.SIGNED_IN, csrf=Csrf.READ_ONLY)
+@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
 def show() -> ResponseReturnValue:
-    """The question, with every service that will be signed out as well."""
-    here, work = browser.signed_in(), unit_of_work()
+    """The question, with every service that will be signed out as well; who is out, and went back, is told so."""
+    here, work = browser.current_session(), unit_of_work()
+    if here is None:
+        return flask.redirect("/signed-out", 303)
     services = [named(client.name, client.name_en) for client in sessions.clients_of(work.reading, here.id)]
     return flask.render_template(
         "pages/confirm_sign_out.html", action="/sign-out", client_name="", services=services, fields={}

@@ -113,6 +113,16 @@ def test_a_form_that_is_too_old_leads_back_to_its_page(city: City, browser: Brow
     assert browser.log_in(city.person()).visited[-1].startswith("/consent/")
 
 
+def test_a_choice_on_a_refused_form_leads_to_a_page(city: City, browser: Browser):
+    """Who reads that a form was refused, and asks for English, comes to a page: the form's address is none."""
+    browser.get("/login")
+    browser.log_in(city.person())
+    refused = browser.post("/account/sessions/end", {"session": "x"})
+    assert refused.status == 403
+    page = browser.submit(refused.form_with("language=en"), language="en")
+    assert (page.status, page.visited[-1]) == (200, "/account")
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_cookies_that_did_not_arrive_are_not_called_another_browser(city: City, housing: RelyingParty, caplog, method):
     """A Cookie header of which nothing could be read is told apart, for the person can do something about that."""

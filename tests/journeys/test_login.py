@@ -329,6 +329,10 @@ def test_an_expired_request_says_so_and_leads_on(city: City, browser: Browser, h
     late = browser.get(page.url)
     assert late.status == 410
     assert "https://housing.example/" in late.text
+    browser.http.delete_cookie("yt_browser")  # as browsers do when its time is over
+    forgotten = browser.get(page.url)
+    assert forgotten.status == 410
+    assert "https://housing.example/" in forgotten.text
 
 
 def test_back_button_and_double_submit_do_no_harm(city: City, browser: Browser, housing: RelyingParty):

@@ -59,6 +59,13 @@ def test_logout_without_proof_asks_first(city: City, browser: Browser, housing: 
     assert browser.get(housing.start(prompt="none")).answer["error"] == "login_required"
 
 
+def test_who_goes_back_after_signing_out_is_told_so(city: City, browser: Browser, housing: RelyingParty):
+    """Back at the question, nobody is asked for a password in order to be signed out once more."""
+    signed_in(city, browser, housing)
+    browser.submit(browser.get("/sign-out").form_with("answer=sign_out"), answer="sign_out")
+    assert browser.get("/sign-out").visited == ("/sign-out", "/signed-out")
+
+
 def test_logout_never_leads_to_an_unregistered_address(city: City, browser: Browser, housing: RelyingParty):
     """An unregistered post_logout_redirect_uri is a page and ends nothing."""
     signed_in(city, browser, housing)
