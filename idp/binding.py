@@ -8,12 +8,17 @@ from __future__ import annotations
 import secrets
 
 from idp.oidc.authorization_request import OPEN_FOR
+from idp.oidc.clients import Client
 from idp.oidc.messages import Request
 from idp.oidc.secret import digest, is_handle
 
 
 class OtherBrowser(Exception):
-    """The request was started in another browser and is answered nowhere else."""
+    """The request of that client was started in another browser and is answered nowhere else."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__("another browser")
+        self.client = client
 
 
 def value(request: Request, *, secure: bool) -> str:
@@ -29,11 +34,10 @@ def cookie(known_by: str, *, secure: bool) -> tuple[str, str]:
     return "Set-Cookie", f"{_name(secure=secure)}={known_by}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{only}"
 
 
-def check(request: Request, bound: bytes | None, *, secure: bool) -> None:
-    """The browser that sent this is the one whose digest is `bound`. Raises OtherBrowser."""
+def is_of(request: Request, bound: bytes | None, *, secure: bool) -> bool:
+    """Whether the browser that sent this is the one whose digest is `bound`."""
     sent = digest(request.cookies.get(_name(secure=secure), ""))
-    if bound is None or not secrets.compare_digest(bound, sent):
-        raise OtherBrowser
+    return bound is not None and secrets.compare_digest(bound, sent)
 
 
 def _name(*, secure: bool) -> str:

@@ -311,12 +311,9 @@ def _pending(
     if asked is None:
         raise RequestGone(None)
     client = _client(services, asked)
-    try:
-        binding.check(request, asked.browser_binding, secure=services.settings.is_secure)
-    except binding.OtherBrowser:
-        if asked.is_expired(now):  # the cookie is kept no longer than the request: it may well be the same browser
-            raise RequestGone(client) from None
-        raise
+    if not binding.is_of(request, asked.browser_binding, secure=services.settings.is_secure):
+        # The cookie is kept no longer than the request: when that is over, it may well be the same browser.
+        raise RequestGone(client) if asked.is_expired(now) else binding.OtherBrowser(client)
     if asked.state is State.REDEEMED:
         raise RequestGone(client, collected=True)
     is_open = asked.may_be_approved and not asked.is_expired(now)

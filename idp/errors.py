@@ -72,7 +72,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "other_browser": Message(
         N_("请回到原来的浏览器"),
-        N_("这个登录是在另一个浏览器或另一台设备上开始的，不能在这里继续。"),
+        N_("这个登录是在另一个浏览器或另一台设备上开始的，或者浏览器的 Cookie 被清除了，不能在这里继续。"),
         N_("请回到原来的浏览器继续，或者在这里从您要办事的网站重新点登录。如果链接是别人发给您的，请不要登录。"),
     ),
     "cookies_unreadable": Message(
@@ -198,8 +198,8 @@ def _gone(error: RequestGone) -> ResponseReturnValue:
     return page, 410
 
 
-def _other_browser(_: OtherBrowser) -> ResponseReturnValue:
-    return _cookies_lost() or error_page("other_browser", 403, description=_BOUND)
+def _other_browser(error: OtherBrowser) -> ResponseReturnValue:
+    return _cookies_lost() or error_page("other_browser", 403, description=_BOUND, client=error.client)
 
 
 def _not_due(error: NotDue) -> ResponseReturnValue:

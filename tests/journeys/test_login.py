@@ -109,7 +109,9 @@ def test_another_browser_gets_nothing_of_an_answered_request(city: City, housing
     first_login(other, housing, person)
     shown = one.get(housing.start())
     arrived = one.log_in(person)
-    assert other.get(shown.url).status == 403
+    refused = other.get(shown.url)
+    assert refused.status == 403
+    assert "https://housing.example/" in refused.text  # the way back to the service
     assert other.get(shown.url.replace("/login/", "/continue/")).status == 403
     assert housing.redeem(arrived)["status"] == 200
 
