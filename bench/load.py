@@ -118,7 +118,7 @@ def run(
             else:  # one of each lane in any case
                 _next_unit(lane, lane.due if rate else now)
                 busy += 1
-        for lane in _answered(selector, min((lane.due - now for lane in idle), default=30.0) if idle or busy else 0):
+        for lane in _answered(selector, min((lane.due - now for lane in idle), default=30.0)):
             now = time.perf_counter()
             latencies.append((now - lane.started) * 1000)
             lane.due += pause

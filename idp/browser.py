@@ -143,6 +143,11 @@ def own_path(text: str | None) -> str | None:
     return text
 
 
+def can_be_opened(path: str) -> bool:
+    """Whether a page of ours answers there; a form's own address may take what is posted and nothing else."""
+    return flask.current_app.url_map.bind("").test(path, "GET")
+
+
 def answer(reply: Reply) -> Response:
     """A protocol reply as Flask's response."""
     response = Response(reply.body, reply.status)

@@ -308,7 +308,7 @@ def _way_back() -> str:
         return f"{path}?{query}" if query else path
     if flask.request.endpoint in ("routes.authorize", "routes.end_session"):
         return ""
-    return path if flask.current_app.url_map.bind("").test(path, "GET") else "/account"
+    return path if browser.can_be_opened(path) else "/account"
 
 
 def _clock_time(moment: datetime) -> str:

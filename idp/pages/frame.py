@@ -12,7 +12,7 @@ import flask
 from flask_babel import Babel
 
 from idp import i18n
-from idp.browser import own_path
+from idp.browser import can_be_opened, own_path
 
 VIEW_COOKIE = "yt_view"
 LANGUAGE_COOKIE = "yt_lang"
@@ -77,7 +77,7 @@ def return_to() -> str:
 
     A form's own address cannot be opened: from what answers there, say a refusal, the way leads to the account.
     """
-    if flask.request.method == "POST" and not flask.current_app.url_map.bind("").test(flask.request.path, "GET"):
+    if flask.request.method == "POST" and not can_be_opened(flask.request.path):
         return "/account"
     path = flask.request.full_path if flask.request.query_string else flask.request.path
     return own_path(path.rstrip("?")) or ""

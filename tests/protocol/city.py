@@ -2,8 +2,10 @@
 
 import base64
 import json
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -38,14 +40,7 @@ class Citizen:
     def __init__(self, city: "City", person: NaturalPerson) -> None:
         self.city = city
         self.id = person.id
-        self.session_id = self._signs_in()
-
-    def _signs_in(self) -> str:
-        now, lasting = self.city.now(), Lifetimes(timedelta(days=400), timedelta(days=400))
-        proven = authentication(("pwd",), now, 2)
-        prepared = sessions.prepare(self.id, proven, lasting, channel="web", user_agent=None, source=None, now=now)
-        with self.city.database.transaction() as c:
-            return sessions.open_session(c, prepared).session.id
+        self.session_id = lasting_session(city.database, person.id, city.now())
 
     def approves(self, request: AuthorizationRequest, *, methods: Any = ("pwd",)) -> Reply:
         """What the dispatcher does once nothing is left to ask."""
@@ -163,6 +158,32 @@ def build(database: Database, vault: Vault, clock: Any) -> City:
         keys.ensure(c, clock())
     provider = Provider(database=database, issuer=ISSUER, keys=keys, people=people, policy=ProviderPolicy(), now=clock)
     return City(database, provider, people, Machine(provider), clock, {})
+
+
+def lasting_session(database: Database, person_id: str, now: datetime) -> str:
+    """The id of a session of that person that no test outlives."""
+    proven, lasting = authentication(("pwd",), now, 2), Lifetimes(timedelta(days=400), timedelta(days=400))
+    prepared = sessions.prepare(person_id, proven, lasting, channel="web", user_agent=None, source=None, now=now)
+    with database.transaction() as c:
+        return sessions.open_session(c, prepared).session.id
+
+
+def eight_at_once(database: Database, act: Callable[[], object]) -> None:
+    """Eight threads have done it, begun in one moment, each on a connection of its own."""
+    start = threading.Barrier(8)
+
+    def one() -> None:
+        start.wait()
+        try:
+            act()
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=one) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def number(birth: str, sequence: int) -> str:

@@ -36,8 +36,7 @@ from idp.oidc.messages import FORM, Reply, Request
 from idp.oidc.models import access_tokens, authorization_requests, grants, refresh_tokens, releases
 from idp.oidc.provider import Provider, ProviderPolicy
 from idp.oidc.vocabulary import JWT_BEARER
-from idp.sessions import Lifetimes
-from tests.protocol.city import number
+from tests.protocol.city import lasting_session, number
 
 ISSUER = "https://id.luzhou.example"
 CALLBACK = "https://rp.example/callback"
@@ -116,7 +115,7 @@ class Desk:
         self._keys()
         self.machine = Machine(self.provider)
         self.person = self.citizen()
-        self.session_id = self.signs_in()
+        self.session_id = lasting_session(database, self.person.id, clock())
 
     def another_process(self, database: Database) -> Provider:
         """A provider with caches of its own."""
@@ -148,16 +147,6 @@ class Desk:
         )
         with self.database.transaction() as c:
             return self.people.register(c, new, now=self.clock())
-
-    def signs_in(self) -> str:
-        """The id of a session that lasts."""
-        now, lasting = self.clock(), Lifetimes(timedelta(days=400), timedelta(days=400))
-        proven = Authentication(("pwd",), now, 2, 1)
-        prepared = sessions.prepare(
-            self.person.id, proven, lasting, channel="web", user_agent=None, source=None, now=now
-        )
-        with self.database.transaction() as c:
-            return sessions.open_session(c, prepared).session.id
 
     def signs_out(self) -> None:
         """The session is over."""

@@ -1,6 +1,5 @@
 """A request's answer: one yes or one no, pressed once or twice, by eight at a time, in time or too late."""
 
-import threading
 from datetime import timedelta
 
 import pytest
@@ -10,7 +9,7 @@ from idp.oidc.endpoints import authorization
 from idp.oidc.errors import AccessDenied, RefusedToPerson
 from idp.oidc.messages import Request
 from idp.oidc.secret import digest
-from tests.protocol.city import answer_of
+from tests.protocol.city import answer_of, eight_at_once
 
 
 def test_yes_and_no_exclude_each_other(city):
@@ -86,22 +85,14 @@ def test_racing_answers_leave_one_code(city):
     with city.database.transaction() as c:
         authorization.open_request(c, asked, city.now())
     bought: list[int] = []
-    start = threading.Barrier(8)
 
     def answer() -> None:
-        start.wait()
         try:
             bought.append(city.token(approves_again(city, asked, approval))[0])
         except RefusedToPerson:
             bought.append(410)
-        finally:
-            city.database.close()
 
-    threads = [threading.Thread(target=answer) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    eight_at_once(city.database, answer)
     assert (len(bought), bought.count(200)) == (8, 1)
 
 

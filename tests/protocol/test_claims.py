@@ -1,6 +1,5 @@
 """The catalogue of claims, subjects and consents."""
 
-import threading
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,7 @@ from accounts.db import Statement
 from accounts.people import natural_persons
 from idp.oidc import claims, consents, subjects
 from idp.oidc.claims import CLAIMS, Sensitivity
-from tests.protocol.city import SCOPES, City, answer_of
+from tests.protocol.city import SCOPES, City, answer_of, eight_at_once
 
 
 def userinfo(city: City, request, client_id: str = "fund", citizen=None) -> dict:
@@ -120,19 +119,12 @@ def test_subject_race(city):
     """Eight first calls at once agree on one name."""
     citizen = city.citizen()
     found: list[str] = []
-    start = threading.Barrier(8)
 
     def ask() -> None:
-        start.wait()
         with city.database.transaction() as c:
             found.append(subjects.subject_for(c, citizen.id, "a", city.now()))
-        city.database.close()
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    eight_at_once(city.database, ask)
     assert len(found) == 8
     assert len(set(found)) == 1
 

@@ -10,6 +10,13 @@ down_revision = "7c2d90f4ab13"
 branch_labels = None
 depends_on = None
 
+_SWEPT_BY = (
+    ("access_tokens", "request_id"),
+    ("access_tokens", "session_id"),
+    ("refresh_tokens", "family"),
+    ("refresh_tokens", "request_id"),
+    ("refresh_tokens", "session_id"),
+)
 _REVOKED_WITH_THEIR_FAMILY = (
     "UPDATE authorization_requests SET revoked_at ="
     " (SELECT min(r.revoked_at) FROM refresh_tokens r WHERE r.request_id = authorization_requests.id)"
@@ -36,13 +43,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("revoked_at", sa.BigInteger(), nullable=True))
         batch_op.drop_constraint("uq_authorization_requests_code_digest", type_="unique")
     op.execute(_REVOKED_WITH_THEIR_FAMILY)
-    for table, column in (
-        ("access_tokens", "request_id"),
-        ("access_tokens", "session_id"),
-        ("refresh_tokens", "family"),
-        ("refresh_tokens", "request_id"),
-        ("refresh_tokens", "session_id"),
-    ):
+    for table, column in _SWEPT_BY:
         op.drop_index(f"ix_{table}_{column}", table_name=table)
     with op.batch_alter_table("refresh_tokens", schema=None) as batch_op:
         batch_op.drop_column("family")
@@ -62,13 +63,7 @@ def downgrade() -> None:
     with op.batch_alter_table("refresh_tokens", schema=None) as batch_op:
         batch_op.alter_column("family", server_default=None)
         batch_op.alter_column("offline", server_default=None)
-    for table, column in (
-        ("access_tokens", "request_id"),
-        ("access_tokens", "session_id"),
-        ("refresh_tokens", "family"),
-        ("refresh_tokens", "request_id"),
-        ("refresh_tokens", "session_id"),
-    ):
+    for table, column in _SWEPT_BY:
         held = sa.text(f"{column} IS NOT NULL")
         op.create_index(f"ix_{table}_{column}", table, [column], sqlite_where=held, postgresql_where=held)
     with op.batch_alter_table("authorization_requests", schema=None) as batch_op:
