@@ -25,15 +25,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from accounts import audit, evidence
-from accounts.blind_index import matches
 from accounts.credentials import password as passwords
 from accounts.credentials.password import PasswordHasher, password_credentials
 from accounts.credentials.throttle import Throttle
-from accounts.db import Connection, Database, Statement
+from accounts.database import Connection, Database, Statement
 from accounts.errors import Busy, NotProven
 from accounts.identifiers import Identifier, IdentifierKind, guess_person_identifier
 from accounts.people import PHONE_ORDER, People, natural_persons, person_identifiers, person_phones
 from accounts.ports import LegacyLogin, LegacyLogins
+from accounts.vault.blind_index import matches
 
 MOST_LOGINS = 5
 LONGEST_TYPED = 256

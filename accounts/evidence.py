@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from accounts.db import Connection, Statement, UtcDateTime, metadata, new_id
+from accounts.database import Connection, Statement, UtcDateTime, metadata, new_id
 
 
 class EvidenceKind(StrEnum):

@@ -11,11 +11,11 @@ from datetime import datetime
 import orjson
 import sqlalchemy as sa
 
-from accounts.blind_index import matches, terms
-from accounts.db import Connection, Statement, UtcDateTime, metadata, new_id
+from accounts.database import Connection, Statement, UtcDateTime, metadata, new_id
 from accounts.errors import Conflict
 from accounts.identifiers import Identifier
 from accounts.vault import Vault
+from accounts.vault.blind_index import matches, terms
 
 legal_persons = sa.Table(
     "legal_persons",

@@ -14,12 +14,12 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from accounts.blind_index import matches, terms
-from accounts.db import Connection, Statement, UtcDateTime, metadata, new_id
+from accounts.database import Connection, Statement, UtcDateTime, metadata, new_id
 from accounts.errors import Conflict
 from accounts.identifiers import Identifier, IdentifierKind, Mobile
 from accounts.organisations import LegalPerson, LegalPersonAttributes, LegalPersons, NewLegalPerson
 from accounts.vault import Vault
+from accounts.vault.blind_index import matches, terms
 
 MOST_HOLDERS = 5  # of one phone, in one answer: families share a number, and nobody may make us list thousands
 
@@ -263,7 +263,7 @@ class People:
     def change_status(self, c: Connection, person_id: str, status: str, *, now: datetime) -> bool:
         """The person has this status; false if they had it before, or there is no such person.
 
-        Raises Conflict for a status the table does not know. It ends nothing that is open: idp.person_status does both.
+        Raises Conflict for a status the table does not know. It ends nothing that is open: idp.login.person_status does both.
         """
         return c.execute(_CHANGE_STATUS, person=person_id, new_status=status, now=now) == 1
 
@@ -285,7 +285,7 @@ class People:
         return self._organisations.attributes(sealed)
 
     def terms(self, identifier: Identifier) -> dict[str, bytes]:
-        """The parameters of `accounts.blind_index.matches` for this identifier or phone."""
+        """The parameters of `accounts.vault.blind_index.matches` for this identifier or phone."""
         return terms(self.vault, identifier.canonical, kind=identifier.kind.value)
 
     def _phone_row(self, person_id: str, phone: Mobile, now: datetime) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
-from accounts.db import Connection
+from accounts.database import Connection
 from accounts.identifiers import Identifier, Mobile
 
 

@@ -9,7 +9,7 @@ from accounts import audit, evidence
 from accounts.credentials import password as passwords
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.policy import PasswordPolicy, PersonContext
-from accounts.db import Database
+from accounts.database import Database
 from accounts.evidence import EvidenceKind
 from accounts.people import NaturalPerson, NewPerson, People
 

@@ -13,7 +13,7 @@ import orjson
 import psycopg
 from rich.progress import Progress
 
-from accounts.db import new_id
+from accounts.database import new_id
 from accounts.identifiers import checks
 from accounts.people import ATTRIBUTES, IDENTIFIER
 from accounts.vault import Vault

@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from accounts.db import Connection, Database
+from accounts.database import Connection, Database
 from accounts.vault import Vault
 from bench.load_persons import citizen_number
 from idp import migrations
 from migration_tools.apply import apply_plan
 from migration_tools.mapping import load
-from migration_tools.planning import make_plan
+from migration_tools.planning.planner import make_plan
 from migration_tools.progress import Advance
 from migration_tools.undo import undo_run
 

@@ -26,8 +26,9 @@ from accounts.credentials import password as passwords
 from accounts.identifiers import CitizenId
 from accounts.people import NewPerson
 from idp import migrations
-from idp.oidc import claims, clients
-from idp.oidc.clients import NewClient
+from idp.oidc.clients import registry
+from idp.oidc.clients.registry import NewClient
+from idp.oidc.consent import claims
 from idp.services import Services, build_services
 from idp.settings import Settings
 
@@ -159,8 +160,8 @@ def seed(services: Services, persons: int) -> str:
     load_persons(services.database.url.render_as_string(hide_password=False), services.vault, persons)
     with services.database.transaction() as c:
         services.keys.ensure(c, now)
-        _, secret = clients.create(c, _client("confidential", "client_secret_basic"), now=now)
-        clients.create(c, _client("public", "none"), now=now)
+        _, secret = registry.create(c, _client("confidential", "client_secret_basic"), now=now)
+        registry.create(c, _client("public", "none"), now=now)
         for i, person in enumerate(servers.PERSONS):
             _sign_up(services, c, i, person, now)
     assert secret is not None

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from accounts.credentials.policy import PasswordPolicy
-from accounts.db import Connection
-from accounts.divisions import under
+from accounts.database import Connection
 from accounts.identifiers import IdentifierKind, Mobile, parse
+from accounts.identifiers.divisions import under
 from accounts.organisations import LegalPersonAttributes, NewLegalPerson
 from accounts.people import NewPerson
 from accounts.registration import Proof, Registration
 from demo.people import PERSONAS, Persona
 from demo.services import Ports, registrations
-from idp import person_status
 from idp.cli.clients import invite
-from idp.oidc import clients
-from idp.oidc.secret import digest
+from idp.login import person_status
+from idp.oidc.clients import registry
+from idp.oidc.tokens.secret import digest
 from idp.services import Services
 
 ENTERPRISES = (
@@ -107,14 +107,14 @@ def _register_enterprises(services: Services, c: Connection, now: datetime) -> N
 
 
 def _registered(
-    services: Services, c: Connection, new: clients.NewClient, secret: str | None, now: datetime
+    services: Services, c: Connection, new: registry.NewClient, secret: str | None, now: datetime
 ) -> dict[str, Any]:
     """The client as scripts need it. A secret that was lost is replaced: we hold only its digest."""
     found = services.clients.get(new.client_id)
     if found is None:
-        _, secret = clients.create(c, new, now=now)
+        _, secret = registry.create(c, new, now=now)
     elif secret is None or digest(secret) != found.secret_digest:
-        secret = clients.rotate_secret(c, found, now=now)
+        secret = registry.rotate_secret(c, found, now=now)
     return {
         "client_id": new.client_id,
         "client_secret": secret,

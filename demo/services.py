@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from idp.oidc.claims import of_scopes
-from idp.oidc.clients import NewClient
+from idp.oidc.clients.registry import NewClient
+from idp.oidc.consent.claims import of_scopes
 
 SUITES = ("https://localhost.emobix.co.uk:8443", "https://localhost:8443", "https://www.certification.openid.net")
 _OF_SUITE = "/test/a/yitong"

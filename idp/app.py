@@ -6,20 +6,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from idp import dispatcher, errors, logs, pages, protection, routes
+from idp import logs
 from idp.adapters.channels import CHANNELS
 from idp.adapters.channels.channel import Channel
 from idp.adapters.channels.web import WEB
-from idp.front import Front
+from idp.login import dispatcher
+from idp.login.sessions import SessionLifetimes
 from idp.oidc.endpoints.authorization import answers_by_form
 from idp.oidc.endpoints.paths import AUTHORIZATION
-from idp.oidc.machine import Machine
+from idp.oidc.endpoints.router import EndpointRouter
 from idp.oidc.messages import MAX_BODY, Reply, Request
-from idp.pages import form_post, frame
 from idp.services import Services, build_services
-from idp.sessions import Lifetimes
 from idp.settings import Settings
-from idp.views import DeclaredFlask
+from idp.web import errors, pages, request_security, routes
+from idp.web.front import Front
+from idp.web.pages import form_post, layout
+from idp.web.views import DeclaredFlask
 
 _ASKING = (*AUTHORIZATION.methods, "HEAD")
 _TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -34,7 +36,7 @@ def create_app(settings: Settings) -> Front:
 def serve(services: Services) -> Front:
     """The same for services that are built already: how tests bring their own clock and database."""
     services = replace(services, form_post_page=form_post.page)
-    machine = Machine(services.provider)
+    machine = EndpointRouter(services.provider)
     handlers: dict[str, Callable[[Request], Reply | None]] = dict.fromkeys(machine.endpoints, machine.handle)
     handlers[AUTHORIZATION.path] = _authorize(services)
     return Front(
@@ -47,7 +49,7 @@ def serve(services: Services) -> Front:
 
 def channels(settings: Settings) -> tuple[Channel, ...]:
     """CHANNELS, with the lifetimes this deployment has chosen for the web."""
-    lifetimes = Lifetimes(idle=settings.web_idle, absolute=settings.web_absolute)
+    lifetimes = SessionLifetimes(idle=settings.web_idle, absolute=settings.web_absolute)
     web = Channel(WEB.name, WEB.steps, lifetimes, WEB.ceiling, WEB.shares_session)
     return tuple(web if channel is WEB else channel for channel in CHANNELS)
 
@@ -58,8 +60,8 @@ def flask_app(services: Services) -> DeclaredFlask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY  # and no SECRET_KEY: there is no Flask session to open and sign
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
     app.extensions["yitong"] = services
-    frame.install(app)
-    protection.protect(app, services)
+    layout.install(app)
+    request_security.protect(app, services)
     errors.register(app)
     app.register_blueprint(routes.routes)
     for page in pages.PAGES:

@@ -15,17 +15,17 @@ import flask
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.throttle import Throttle
-from accounts.db import Connection, Database
-from accounts.linking import Linking
+from accounts.database import Connection, Database
+from accounts.merging.linking import Linking
 from accounts.people import People
 from accounts.ports import SmsGateway
 from accounts.vault import Vault
-from idp.interaction import ChannelRules
-from idp.oidc.clients import ClientCache
+from idp.login.interaction import ChannelRules
+from idp.oidc.clients.registry import ClientCache
 from idp.oidc.endpoints.authorization import FormPostPage, plain_page
-from idp.oidc.keys import KeyRing
 from idp.oidc.messages import Request
 from idp.oidc.provider import Provider, ProviderPolicy
+from idp.oidc.tokens.keys import KeyRing
 from idp.settings import Settings
 
 Clock = Callable[[], datetime]
@@ -73,7 +73,7 @@ def build_services(
 
     The command line needs no channels; the web application hands in its registry.
     """
-    database = Database(settings.database_url.get_secret_value(), patience=settings.database_patience)
+    database = Database(settings.database_url.get_secret_value(), statement_timeout=settings.statement_timeout)
     vault = Vault.from_keys(settings.vault_key_pairs(), profile=settings.crypto_profile)
     people = People(vault)
     hasher = _hasher(settings)

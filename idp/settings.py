@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         "PostgreSQL on the same machine answers sooner over its socket: "
         "`postgresql://user@/name?host=/run/postgresql`.",
     )
-    database_patience: timedelta = Field(
+    statement_timeout: timedelta = Field(
         timedelta(seconds=5),
         description="How long a statement may wait or run before the person is asked to try again.",
     )

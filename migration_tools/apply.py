@@ -8,20 +8,21 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from accounts import audit, merging, statistics
+from accounts import audit, merging
 from accounts.credentials.legacy import LegacySecret
-from accounts.db import Database
+from accounts.database import Database, statistics
 from accounts.identifiers import CitizenId
-from accounts.merging import Account, Contest, NewIdentity, Run, Step
+from accounts.merging import Account, MergeRun, MergeStep, NewIdentity, NumberConflict
 from accounts.vault import Vault
-from migration_tools import normalise, readers, screening
-from migration_tools.batches import in_batches
+from migration_tools import readers
 from migration_tools.errors import PlanRefused
-from migration_tools.legacy import LegacyAccount
 from migration_tools.mapping import Mapping
-from migration_tools.matching import AUTO, CONTESTED
-from migration_tools.plan import Line, Plan
+from migration_tools.planning import normalise, screening
+from migration_tools.planning.batches import in_batches
+from migration_tools.planning.matching import AUTO, CONTESTED
+from migration_tools.planning.plan import Line, Plan
 from migration_tools.progress import Advance
+from migration_tools.readers.legacy_account import LegacyAccount
 
 BATCH = 1000
 _STATISTICS_AFTER = frozenset(4**power for power in range(10))  # batches: often while tables are small
@@ -40,7 +41,7 @@ def apply_plan(
     stop: Callable[[], bool],
     batch: int = BATCH,
     actor: str = "merge",
-) -> Run:
+) -> MergeRun:
     """The plan's links are in the database; returns the run, still `applying` only if `stop` said so between batches.
 
     Raises PlanRefused for a source or plan that changed, RowsRefused for refused rows that nobody leaves behind,
@@ -67,7 +68,7 @@ def apply_plan(
     return _finished(database, plan, run, now(), actor)
 
 
-def _finished(database: Database, plan: Plan, run: Run, now: datetime, actor: str) -> Run:
+def _finished(database: Database, plan: Plan, run: MergeRun, now: datetime, actor: str) -> MergeRun:
     if run.position != plan.steps:
         cause = f"{plan.steps} steps were planned and {run.position} handled"
         raise PlanRefused(cause, "Nothing is lost; this is a fault of the program: please report it.")
@@ -88,7 +89,7 @@ def _left_out(plan: Plan) -> dict[str, Any]:
     return {"refused": plan.refused, "left_out_by": plan.leave_out.by} if plan.refused and plan.leave_out else {}
 
 
-def _steps(plan: Plan, source: Path, done: int) -> Iterator[Step | Contest]:
+def _steps(plan: Plan, source: Path, done: int) -> Iterator[MergeStep | NumberConflict]:
     """The steps not done yet: plan and source read side by side."""
     mapping = plan.mapping()
     position = 0
@@ -103,14 +104,14 @@ def _steps(plan: Plan, source: Path, done: int) -> Iterator[Step | Contest]:
             yield _step(line, account, mapping)
 
 
-def _step(line: Line, account: LegacyAccount, mapping: Mapping) -> Step | Contest:
+def _step(line: Line, account: LegacyAccount, mapping: Mapping) -> MergeStep | NumberConflict:
     if line.uid != account.uid:
         raise PlanRefused("plan and source do not run side by side", _AGAIN)
     if line.kind == CONTESTED:
-        return Contest(_number(account))
+        return NumberConflict(_number(account))
     if line.person is None or line.rule is None:
         raise PlanRefused("a planned link has no person", _AGAIN)
-    return Step(line.person, _account(line, account, mapping, line.rule), _identity(line, account))
+    return MergeStep(line.person, _account(line, account, mapping, line.rule), _identity(line, account))
 
 
 def _number(account: LegacyAccount) -> CitizenId:

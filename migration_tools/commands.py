@@ -21,22 +21,23 @@ import orjson
 from rich.console import Console
 
 from accounts import merging
-from accounts.db import Connection, Database
+from accounts.database import Connection, Database
 from accounts.errors import AccountsError, Unavailable
-from accounts.merge_facts import linked
-from accounts.merging import Run, RunTaken
+from accounts.merging import MergeRun, RunTaken
+from accounts.merging.lookups import linked
 from accounts.vault import Vault
-from migration_tools import errors, refusals, report
+from migration_tools import errors, report
 from migration_tools.apply import apply_plan
 from migration_tools.mapping import load as load_mapping
-from migration_tools.plan import LeaveOut
-from migration_tools.plan import load as load_plan
-from migration_tools.planning import make_plan
+from migration_tools.planning import refusals
+from migration_tools.planning.plan import LeaveOut
+from migration_tools.planning.plan import load as load_plan
+from migration_tools.planning.planner import make_plan
 from migration_tools.progress import shown
 from migration_tools.undo import find_run, undo_link, undo_run
 
 
-class Here(Protocol):
+class MergeContext(Protocol):
     """What the program that mounts this group hands in as click's `obj`."""
 
     @property
@@ -67,7 +68,7 @@ class Here(Protocol):
 _AGAIN = "Run the same command again; if it ends so twice, look at the database and at the free space of the disks."
 
 
-class Told(click.ClickException):
+class MergeCommandError(click.ClickException):
     """Code, cause and cure on standard error, and the exit code that goes with them."""
 
     def __init__(self, error: AccountsError) -> None:
@@ -99,11 +100,11 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except AccountsError as error:
-            raise Told(error) from error
+            raise MergeCommandError(error) from error
         except BrokenPipeError:  # whoever read our output has had enough: click ends quietly
             raise
         except OSError as error:
-            raise Told(errors.FileTrouble(error)) from error
+            raise MergeCommandError(errors.FileTrouble(error)) from error
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -130,7 +131,7 @@ def merge() -> None:
 )
 @_json
 @click.pass_obj
-def plan(here: Here, mapping: Path, source: Path | None, out: Path, most: int | None, as_json: bool) -> None:  # noqa: FBT001
+def plan(context: MergeContext, mapping: Path, source: Path | None, out: Path, most: int | None, as_json: bool) -> None:  # noqa: FBT001
     """Say what would happen to every row of SOURCE, read as MAPPING says. Writes nothing to the database.
 
     Rows that are no accounts are refused, each by line and reason, and the others are planned. While rows are refused
@@ -138,16 +139,16 @@ def plan(here: Here, mapping: Path, source: Path | None, out: Path, most: int | 
     """
     read = load_mapping(mapping)
     made = make_plan(
-        here.database,
-        here.vault,
+        context.database,
+        context.vault,
         read,
         _source(source, mapping, read.source.file),
         out,
-        now=here.now,
+        now=context.now,
         shown=partial(shown, _err()),
-        leave_out=LeaveOut(most, here.actor) if most else None,
+        leave_out=LeaveOut(most, context.actor) if most else None,
     )
-    _tell(report.as_json(made)) if as_json else report.show_plan(_out(), made)
+    _print_result(report.as_json(made)) if as_json else report.show_plan(_out(), made)
     made.check_refused()
     if not as_json:
         click.echo(f"Nothing was changed. To apply it:\n  yitong merge apply {made.path} --yes")
@@ -162,7 +163,7 @@ def plan(here: Here, mapping: Path, source: Path | None, out: Path, most: int | 
 @click.pass_context
 def apply(ctx: click.Context, directory: Path, source: Path | None, batch: int, yes: bool, as_json: bool) -> None:  # noqa: FBT001
     """Do what PLAN says. Interrupted, the same command continues; done, it changes nothing."""
-    here: Here = ctx.obj
+    context: MergeContext = ctx.obj
     found = load_plan(directory)
     if not yes:
         report.show_plan(_out(), found)
@@ -172,15 +173,15 @@ def apply(ctx: click.Context, directory: Path, source: Path | None, batch: int, 
     at = source or Path(found.manifest["source"]["path"])
     with _interruptible() as stop, shown(_err(), f"applying {found.system}", found.steps) as advance:
         run = apply_plan(
-            here.database,
-            here.vault,
+            context.database,
+            context.vault,
             found,
             at,
-            now=lambda: here.now,
+            now=lambda: context.now,
             advance=advance,
             stop=stop,
             batch=batch,
-            actor=here.actor,
+            actor=context.actor,
         )
     _conclude(ctx, run, "applied", as_json=as_json, stayed={"parked": found.parked, "refused": found.refused})
     if waiting := found.parked + run.skipped:
@@ -200,29 +201,31 @@ def apply(ctx: click.Context, directory: Path, source: Path | None, batch: int, 
 @click.pass_context
 def undo(ctx: click.Context, run_id: str | None, account: tuple[str, str] | None, yes: bool, as_json: bool) -> None:  # noqa: FBT001
     """Take back a run or one link. Sessions, tokens and grants of everybody concerned end."""
-    here: Here = ctx.obj
+    context: MergeContext = ctx.obj
     if bool(run_id) == bool(account):
         raise click.UsageError("name either --run or --account")
     if not yes:
-        _tell_before_undo(here.database.connection(), run_id, account, as_json=as_json)
+        _print_preview(context.database.connection(), run_id, account, as_json=as_json)
         click.echo("Nothing was changed: add --yes to undo.", err=True)
         ctx.exit(errors.NEEDS_APPROVAL)
     if account:
         whose = undo_link(
-            here.database, *account, on_persons_changed=here.persons_changed, now=here.now, actor=here.actor
+            context.database, *account, on_persons_changed=context.persons_changed, now=context.now, actor=context.actor
         )
-        _tell({"unlinked": whose is not None}) if as_json else click.echo("Undone." if whose else "Undone before.")
+        _print_result({"unlinked": whose is not None}) if as_json else click.echo(
+            "Undone." if whose else "Undone before."
+        )
         return
-    run = merging.run_of(here.database.connection(), str(run_id))
+    run = merging.run_of(context.database.connection(), str(run_id))
     with _interruptible() as stop, shown(_err(), "undoing", run.journal_length if run else None) as advance:
         undone = undo_run(
-            here.database,
+            context.database,
             str(run_id),
-            on_persons_changed=here.persons_changed,
-            now=lambda: here.now,
+            on_persons_changed=context.persons_changed,
+            now=lambda: context.now,
             advance=advance,
             stop=stop,
-            actor=here.actor,
+            actor=context.actor,
         )
     _conclude(ctx, undone.run, "undone", as_json=as_json)
 
@@ -230,11 +233,11 @@ def undo(ctx: click.Context, run_id: str | None, account: tuple[str, str] | None
 @merge.command()
 @_json
 @click.pass_obj
-def status(here: Here, as_json: bool) -> None:  # noqa: FBT001
+def status(context: MergeContext, as_json: bool) -> None:  # noqa: FBT001
     """Every run, and how far it is."""
-    runs = merging.runs(here.database.connection())
+    runs = merging.runs(context.database.connection())
     if as_json:
-        _tell({"runs": [report.run_as_json(run) for run in runs]})
+        _print_result({"runs": [report.run_as_json(run) for run in runs]})
     else:
         report.show_runs(_out(), runs)
 
@@ -264,11 +267,11 @@ def _source(given: Path | None, mapping: Path, named: str | None) -> Path:
 
 
 def _conclude(
-    ctx: click.Context, run: Run, wanted: str, *, as_json: bool, stayed: dict[str, int] | None = None
+    ctx: click.Context, run: MergeRun, wanted: str, *, as_json: bool, stayed: dict[str, int] | None = None
 ) -> None:
     """What became of the run is told; the command ends with 75 when it was interrupted."""
     if as_json:
-        _tell(report.run_as_json(run) | (stayed or {}))
+        _print_result(report.run_as_json(run) | (stayed or {}))
     else:
         click.echo(report.told_of(run))
     if run.state != wanted:
@@ -276,16 +279,16 @@ def _conclude(
         ctx.exit(errors.INTERRUPTED)
 
 
-def _tell_before_undo(c: Connection, run_id: str | None, account: tuple[str, str] | None, *, as_json: bool) -> None:
+def _print_preview(c: Connection, run_id: str | None, account: tuple[str, str] | None, *, as_json: bool) -> None:
     """What would be undone. Raises MergeRefused for an unknown run."""
     if account is None:
         run = find_run(c, str(run_id))
-        _tell(report.run_as_json(run)) if as_json else click.echo(report.told_of(run))
+        _print_result(report.run_as_json(run)) if as_json else click.echo(report.told_of(run))
         return
     system, uid = account
     is_linked = bool(linked(c, system, [uid]))
     told = "This account is linked: the link would go." if is_linked else "This account is linked to nobody."
-    _tell({"linked": is_linked}) if as_json else click.echo(told)
+    _print_result({"linked": is_linked}) if as_json else click.echo(told)
 
 
 @contextmanager
@@ -305,7 +308,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _tell(answer: dict[str, Any]) -> None:
+def _print_result(answer: dict[str, Any]) -> None:
     click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
 
 

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from accounts.merging import Run
-from migration_tools import refusals
-from migration_tools.matching import ALREADY_LINKED, AUTO, PARKED, REFUSED
-from migration_tools.plan import Plan
+from accounts.merging import MergeRun
+from migration_tools.planning import refusals
+from migration_tools.planning.matching import ALREADY_LINKED, AUTO, PARKED, REFUSED
+from migration_tools.planning.plan import Plan
 
 _WHAT = {
     AUTO: "linked: number and name agree, nothing contradicts",
@@ -100,7 +100,7 @@ def _of_kind(kind: str, reasons: Mapping[str, int]) -> list[tuple[str, int]]:
     return [(escape(reason), count) for reason, count in found[:_SHOWN] + more]
 
 
-def told_of(run: Run) -> str:
+def told_of(run: MergeRun) -> str:
     """A run in one sentence."""
     if run.state != "undone":
         counts = f"{run.persons:,} persons, {run.links:,} links, {run.skipped:,} skipped"
@@ -111,7 +111,7 @@ def told_of(run: Run) -> str:
     )
 
 
-def run_as_json(run: Run) -> dict[str, Any]:
+def run_as_json(run: MergeRun) -> dict[str, Any]:
     """A run as a program reads it."""
     return {
         "run": run.id,
@@ -127,7 +127,7 @@ def run_as_json(run: Run) -> dict[str, Any]:
     }
 
 
-def show_runs(out: Console, runs: Sequence[Run]) -> None:
+def show_runs(out: Console, runs: Sequence[MergeRun]) -> None:
     """Every run, oldest first."""
     if not runs:
         out.print("No merge has been applied yet.")

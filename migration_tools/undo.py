@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from accounts import audit, merging, unmerging
-from accounts.db import Connection, Database
-from accounts.merging import Run
-from accounts.unmerging import OnPersonsChanged
+from accounts import audit, merging
+from accounts.database import Connection, Database
+from accounts.merging import MergeRun, undo
+from accounts.merging.undo import OnPersonsChanged
 from migration_tools.errors import MergeRefused
 from migration_tools.progress import Advance
 
@@ -20,11 +20,11 @@ BATCH = 1000
 class Undone:
     """A run after undoing. `changed` says whether this call did anything."""
 
-    run: Run
+    run: MergeRun
     changed: bool
 
 
-def find_run(c: Connection, run_id: str) -> Run:
+def find_run(c: Connection, run_id: str) -> MergeRun:
     """The run of that id. Raises MergeRefused for an unknown one."""
     run = merging.run_of(c, run_id)
     if run is None:
@@ -48,11 +48,11 @@ def undo_run(
     if run.state == "undone":
         return Undone(run, changed=False)
     with database.transaction() as c:
-        run = unmerging.start_undo(c, run)
+        run = undo.start_undo(c, run)
     while run.state != "undone" and not stop():
         before = run.position
         with database.transaction() as c:
-            run = unmerging.withdraw(c, run, most=batch, on_persons_changed=on_persons_changed, now=now())
+            run = undo.undo_run_entries(c, run, most=batch, on_persons_changed=on_persons_changed, now=now())
             if run.state == "undone":
                 detail = {"system": run.system, "run": run.id}
                 audit.append(c, "merge:run:undo", now=now(), actor=actor, detail=detail)
@@ -71,7 +71,7 @@ def undo_link(
 ) -> str | None:
     """The account is linked to nobody and the pair is remembered as not the same; whose it was, or None if nobody's."""
     with database.transaction() as c:
-        person_id = unmerging.withdraw_link(c, system, uid, on_persons_changed=on_persons_changed, now=now)
+        person_id = undo.undo_link(c, system, uid, on_persons_changed=on_persons_changed, now=now)
         if person_id is not None:
             detail = {"system": system}
             audit.append(c, "merge:account:unlink", now=now, actor=actor, person=person_id, detail=detail)

@@ -13,12 +13,12 @@ from hypothesis import settings
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from accounts.db import Database, metadata
+from accounts.database import Database, metadata
 from accounts.vault import Vault
 from idp.migrations import load_tables
-from tests.postgres import server
+from tests.fixtures.postgres import server
 
-pytest_plugins = ("tests.hygiene",)
+pytest_plugins = ("tests.fixtures.hygiene",)
 settings.register_profile("yitong", deadline=None)  # a busy machine is no wrong answer; pytest-timeout guards the rest
 settings.load_profile("yitong")
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -19,8 +19,8 @@ from typing import TypeVar, cast
 from accounts.errors import Busy
 
 _Result = TypeVar("_Result")
-_STEP_BACK = 10  # about a tenth of a core that somebody else wants, all of one that nobody does
-_HINDMOST = 19
+_NICENESS = 10  # about a tenth of a core that somebody else wants, all of one that nobody does
+_LOWEST_PRIORITY = 19
 
 
 class Bulkhead:
@@ -32,7 +32,7 @@ class Bulkhead:
         self._wait = wait.total_seconds()
         self._named = named
         self._process = os.getpid()
-        self._idle: list[_Hand] = []
+        self._idle: list[_Worker] = []
 
     def run(self, work: Callable[[], _Result]) -> _Result:
         """What `work` returned, or the exception it raised, from a thread of ours. Raises Busy."""
@@ -49,13 +49,13 @@ class Bulkhead:
             raise result.error
         return cast("_Result", result)
 
-    def _hand(self) -> _Hand:
+    def _hand(self) -> _Worker:
         """The hand that was busy last: its memory is the warmest, and rarer peaks leave the others without any."""
         if self._process != os.getpid():  # a fork inherits the list, but no thread
             self._process, self._idle = os.getpid(), []
         with suppress(IndexError):
             return self._idle.pop()
-        return _Hand(self._named)
+        return _Worker(self._named)
 
 
 class _Raised:
@@ -65,7 +65,7 @@ class _Raised:
         self.error = error
 
 
-class _Hand:
+class _Worker:
     """One thread, and the work it is given, piece by piece."""
 
     def __init__(self, named: str) -> None:
@@ -82,7 +82,7 @@ class _Hand:
         return self._done.get()
 
     def _work(self) -> None:
-        _step_back()
+        _lower_priority()
         while True:
             self._done.put(_outcome(self._given.get()))
 
@@ -94,9 +94,9 @@ def _outcome(work: Callable[[], object]) -> object:
         return _Raised(error)
 
 
-def _step_back() -> None:
+def _lower_priority() -> None:
     """This thread runs when no other of the machine's wants the core. Only Linux knows the priority of a thread."""
     if sys.platform == "linux":
         with suppress(OSError):
             ours = os.getpriority(os.PRIO_PROCESS, 0)
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(ours + _STEP_BACK, _HINDMOST))
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(ours + _NICENESS, _LOWEST_PRIORITY))

@@ -23,7 +23,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy.dialects.postgresql import insert as insert_with_conflict
 
 from accounts.credentials.bulkhead import Bulkhead
-from accounts.db import Connection, Statement, UtcDateTime, insert_unless_present, metadata
+from accounts.database import Connection, Statement, UtcDateTime, insert_unless_present, metadata
 from accounts.vault import Vault
 
 CREDENTIAL = "password_credentials.sealed"

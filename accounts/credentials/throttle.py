@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as insert_with_conflict
 
-from accounts.db import Connection, Statement, UtcDateTime, metadata
+from accounts.database import Connection, Statement, UtcDateTime, metadata
 from accounts.errors import Throttled
 
 throttle_counters = sa.Table(

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import ClassVar, Literal, Self
 
-from accounts import divisions
-from accounts.identifiers import checks
+from accounts.identifiers import checks, divisions
 from accounts.identifiers.identifier import Identifier, IdentifierKind, normalise, refuse
 
 _SHAPE = re.compile(r"[1-9][0-9]{16}[0-9X]")

@@ -17,9 +17,9 @@ from idp.cli.terminal import Commands
 
 # Each is imported when it is called: a server starts without what only merges need, and the other way round.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
-    ("serve", "idp.cli.serving", "serve"),
-    ("worker", "idp.cli.working", "worker"),
-    ("check", "idp.cli.checking", "check"),
+    ("serve", "idp.cli.serve", "serve"),
+    ("worker", "idp.cli.worker", "worker"),
+    ("check", "idp.cli.check", "check"),
     ("db", "idp.cli.operations", "db"),
     ("clients", "idp.cli.client_changes", "clients_group"),
     ("people", "idp.cli.people", "people"),
@@ -27,7 +27,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("deliveries", "idp.cli.operations", "deliveries"),
     ("audit", "idp.cli.operations", "audit_group"),
     ("calibrate", "idp.cli.operations", "calibrate"),
-    ("merge", "idp.cli.merging", "merge"),
+    ("merge", "idp.cli.merge", "merge"),
 )
 _PLACES = {name: (module, attribute) for name, module, attribute in COMMANDS}
 

@@ -8,10 +8,11 @@ import click
 
 from accounts.errors import Conflict
 from idp.cli.clients import JWKS, LEGAL_BASES, changed_meanwhile, check_division, clients_group, known
-from idp.cli.house import House, house
-from idp.cli.terminal import MISUSED, Told, out
-from idp.oidc import claims, clients
-from idp.oidc.clients import Client
+from idp.cli.context import CommandContext, command_context
+from idp.cli.terminal import USAGE, CommandError, out
+from idp.oidc.clients import registry
+from idp.oidc.clients.registry import Client
+from idp.oidc.consent import claims
 from idp.oidc.vocabulary import SIGNING_ALGORITHMS
 
 _MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
@@ -50,27 +51,29 @@ _MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
 )
 @JWKS
 @click.option("--yes", is_flag=True, help="Do not ask before a change of sector.")
-@house
-def clients_set(here: House, /, client_id: str, yes: bool, **told: Any) -> None:  # noqa: FBT001 - click hands flags over so
+@command_context
+def clients_set(context: CommandContext, /, client_id: str, yes: bool, **told: Any) -> None:  # noqa: FBT001 - click hands flags over so
     """Change what is registered of CLIENT_ID; what is not named stays. Tokens that are out obey within a second."""
-    with here.transaction() as c:
+    with context.transaction() as c:
         client = known(c, client_id)
     values = changed_values(client, told)
     if not values:
-        raise Told("nothing_to_change", "No option says what to change.", "See `yitong clients set --help`.", MISUSED)
+        raise CommandError(
+            "nothing_to_change", "No option says what to change.", "See `yitong clients set --help`.", USAGE
+        )
     if values.get("sector", client.sector) != client.sector and not yes:
         click.confirm("Every person gets another sub at this system. Go on?", abort=True)
-    names = _changed(here, client, values)
+    names = _changed(context, client, values)
     out.print(f"{client_id}: {', '.join(names)}" if names else f"{client_id} was so before; nothing was changed")
 
 
-def _changed(here: House, client: Client, values: dict[str, Any]) -> tuple[str, ...]:
+def _changed(context: CommandContext, client: Client, values: dict[str, Any]) -> tuple[str, ...]:
     try:
-        with here.transaction() as c:
-            names = clients.change(c, client, now=here.now, **values)
+        with context.transaction() as c:
+            names = registry.change(c, client, now=context.now, **values)
             if names:
                 detail = {"changed": list(names)}
-                here.record(c, "administrator:client:change", client=client.client_id, detail=detail)
+                context.record(c, "administrator:client:change", client=client.client_id, detail=detail)
     except Conflict:
         raise changed_meanwhile() from None
     return names

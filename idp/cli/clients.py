@@ -10,13 +10,15 @@ import click
 import orjson
 from rich.table import Column, Table
 
-from accounts import divisions
-from accounts.db import Connection
+from accounts.database import Connection
 from accounts.errors import Conflict
-from idp.cli.house import House, house
-from idp.cli.terminal import MISUSED, Told, out
-from idp.oidc import claims, clients, jwt_assertion, store
-from idp.oidc.secret import digest, new_secret
+from accounts.identifiers import divisions
+from idp.cli.context import CommandContext, command_context
+from idp.cli.terminal import USAGE, CommandError, out
+from idp.oidc.clients import assertions, registry
+from idp.oidc.consent import claims
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.secret import digest, new_secret
 from idp.oidc.vocabulary import AUTHENTICATION_METHODS, INITIAL_ACCESS_PREFIX, SIGNING_ALGORITHMS
 
 
@@ -28,8 +30,8 @@ def read_keys(ctx: click.Context, param: click.Parameter, value: Path | None) ->
         jwks: dict[str, Any] = orjson.loads(value.read_bytes())
     except orjson.JSONDecodeError:
         cause, cure = "The file is no JSON.", 'Write a JWK Set: {"keys": [ … ]}, with public keys.'
-        raise Told("keys_unreadable", cause, cure, MISUSED) from None
-    jwt_assertion.check_keys(jwks)
+        raise CommandError("keys_unreadable", cause, cure, USAGE) from None
+    assertions.check_keys(jwks)
     return jwks
 
 
@@ -97,12 +99,12 @@ def clients_group() -> None:
 )
 @JWKS
 @_WITHOUT_PKCE
-@house
-def clients_add(here: House, /, client_id: str, scopes: tuple[str, ...], **told: Any) -> None:
+@command_context
+def clients_add(context: CommandContext, /, client_id: str, scopes: tuple[str, ...], **told: Any) -> None:
     """Register CLIENT_ID and show its secret, this once."""
     check_division(told["division"])
     jwks = told.pop("jwks")
-    new = clients.NewClient(
+    new = registry.NewClient(
         client_id=client_id,
         scopes=scopes,
         claims_ceiling=claims.of_scopes(scopes),
@@ -112,31 +114,31 @@ def clients_add(here: House, /, client_id: str, scopes: tuple[str, ...], **told:
         metadata={} if jwks is None else {"jwks": jwks},
         **told,
     )
-    with here.transaction() as c:
-        _, secret = clients.create(c, new, now=here.now)
-        here.record(c, "administrator:client:create", client=client_id)
+    with context.transaction() as c:
+        _, secret = registry.create(c, new, now=context.now)
+        context.record(c, "administrator:client:create", client=client_id)
     out.print(f"client_id      {client_id}\nclient_secret  {secret or '(none)'}")
-    out.print(f"issuer         {here.services.settings.issuer}")
+    out.print(f"issuer         {context.services.settings.issuer}")
 
 
 @clients_group.command("list")
-@house
-def clients_list(here: House) -> None:
+@command_context
+def clients_list(context: CommandContext) -> None:
     """Every relying system; `clients show` tells the rest of one."""
     # A name in Chinese is one word of wide characters: folded it stays whole, which the usual ellipsis does not.
     table = Table(Column("client_id", no_wrap=True), Column("名称 name", overflow="fold"), "basis", "status")
-    with here.transaction() as c:
-        for client in clients.every(c):
+    with context.transaction() as c:
+        for client in registry.every(c):
             table.add_row(client.client_id, client.name, client.legal_basis, client.status)
     out.print(table)
 
 
 @clients_group.command("show")
 @click.argument("client_id")
-@house
-def clients_show(here: House, client_id: str) -> None:
+@command_context
+def clients_show(context: CommandContext, client_id: str) -> None:
     """Everything that is registered of CLIENT_ID, without its secrets."""
-    with here.transaction() as c:
+    with context.transaction() as c:
         row = known(c, client_id).row()
         row["old_secret_live"] = row["previous_secret_digest"] is not None
     for name in (name for name in row if not name.endswith("_digest")):
@@ -146,31 +148,31 @@ def clients_show(here: House, client_id: str) -> None:
 
 @clients_group.command("secret")
 @click.argument("client_id")
-@house
-def clients_secret(here: House, client_id: str) -> None:
+@command_context
+def clients_secret(context: CommandContext, client_id: str) -> None:
     """Give CLIENT_ID a new secret, shown this once; the old one works until the next, or `end-old-secret`."""
-    with here.transaction() as c:
+    with context.transaction() as c:
         client = known(c, client_id)
         if not client.has_secret:
             cause = f"The client proves itself by {client.token_endpoint_auth_method}: a secret would open nothing."
-            raise Told("no_secret", cause, "See token_endpoint_auth_method in `yitong clients show`.")
+            raise CommandError("no_secret", cause, "See token_endpoint_auth_method in `yitong clients show`.")
         try:
-            secret = clients.rotate_secret(c, client, now=here.now)
+            secret = registry.rotate_secret(c, client, now=context.now)
         except Conflict:
             raise changed_meanwhile() from None
-        here.record(c, "administrator:secret:rotate", client=client_id)
+        context.record(c, "administrator:secret:rotate", client=client_id)
     out.print(secret, highlight=False)
 
 
 @clients_group.command("end-old-secret")
 @click.argument("client_id")
-@house
-def clients_end_old_secret(here: House, client_id: str) -> None:
+@command_context
+def clients_end_old_secret(context: CommandContext, client_id: str) -> None:
     """End the secret that CLIENT_ID had before its newest, at once: when all of it has changed over, or it leaked."""
-    with here.transaction() as c:
-        ended = clients.end_old_secret(c, known(c, client_id), now=here.now)
+    with context.transaction() as c:
+        ended = registry.end_old_secret(c, known(c, client_id), now=context.now)
         if ended:
-            here.record(c, "administrator:secret:end", client=client_id)
+            context.record(c, "administrator:secret:end", client=client_id)
     told = "the old secret opens nothing any more" if ended else "there was no old secret; nothing was changed"
     out.print(f"{client_id}: {told}", highlight=False)
 
@@ -188,16 +190,16 @@ def clients_end_old_secret(here: House, client_id: str) -> None:
 @click.option("--days", default=7, show_default=True, type=click.IntRange(1, 365), help="How long it is good.")
 @click.option("--division", default="510500", show_default=True, help="Whose systems they are.")
 @_WITHOUT_PKCE
-@house
+@command_context
 def clients_invite(
-    here: House, /, scopes: tuple[str, ...], uses: int, days: int, division: str, *, without_pkce: bool
+    context: CommandContext, /, scopes: tuple[str, ...], uses: int, days: int, division: str, *, without_pkce: bool
 ) -> None:
     """Make an initial access token with which a system registers itself (RFC 7591)."""
     policy = {"scopes": list(scopes), "division": division, "require_pkce": not without_pkce}
-    with here.transaction() as c:
-        token = invite(c, policy, uses=uses, until=here.now + timedelta(days=days), now=here.now)
+    with context.transaction() as c:
+        token = invite(c, policy, uses=uses, until=context.now + timedelta(days=days), now=context.now)
         detail = {"uses": uses, "days": days, "division": division, "scopes": list(scopes)}
-        here.record(c, "administrator:client:invite", detail=detail)
+        context.record(c, "administrator:client:invite", detail=detail)
     out.print(token, highlight=False)
 
 
@@ -205,51 +207,53 @@ def invite(c: Connection, policy: dict[str, Any], *, uses: int, until: datetime,
     """An initial access token good for `uses` registrations within the policy, until then."""
     token = new_secret(INITIAL_ACCESS_PREFIX)
     row = {"digest": digest(token), "policy": policy, "created_at": now, "expires_at": until, "uses_left": uses}
-    c.execute(store.INSERT_INITIAL_ACCESS, **row)
+    c.execute(token_store.INSERT_INITIAL_ACCESS, **row)
     return token
 
 
 @clients_group.command("disable")
 @click.argument("client_id")
-@house
-def clients_disable(here: House, client_id: str) -> None:
+@command_context
+def clients_disable(context: CommandContext, client_id: str) -> None:
     """Stop CLIENT_ID: within a second no code, token or request of it is good."""
-    _change_status(here, client_id, "disabled", "administrator:client:disable")
+    _change_status(context, client_id, "disabled", "administrator:client:disable")
 
 
 @clients_group.command("enable")
 @click.argument("client_id")
-@house
-def clients_enable(here: House, client_id: str) -> None:
+@command_context
+def clients_enable(context: CommandContext, client_id: str) -> None:
     """Let CLIENT_ID work again. Tokens of it that have not run out meanwhile are good again, too."""
-    _change_status(here, client_id, "active", "administrator:client:enable")
+    _change_status(context, client_id, "active", "administrator:client:enable")
 
 
-def changed_meanwhile() -> Told:
+def changed_meanwhile() -> CommandError:
     """Two administrators met at one client, and this one comes second."""
     cause = "Somebody else changed this client a moment ago."
-    return Told("changed_meanwhile", cause, "See `yitong clients show`, then run the command again.")
+    return CommandError("changed_meanwhile", cause, "See `yitong clients show`, then run the command again.")
 
 
 def check_division(code: str) -> None:
     """The code is a division's, in use or retired. Raises Told."""
     if divisions.find(code) is None:
-        raise Told("unknown_division", "No division has that code.", "Use a six-digit code such as 510502.", MISUSED)
+        raise CommandError(
+            "unknown_division", "No division has that code.", "Use a six-digit code such as 510502.", USAGE
+        )
 
 
-def _change_status(here: House, client_id: str, status: str, event: str) -> None:
-    with here.transaction() as c:
+def _change_status(context: CommandContext, client_id: str, status: str, event: str) -> None:
+    with context.transaction() as c:
         before = known(c, client_id).status
         if before != status:
-            clients.change_status(c, client_id, status, now=here.now)
-            here.record(c, event, client=client_id)
+            registry.change_status(c, client_id, status, now=context.now)
+            context.record(c, event, client=client_id)
     told = f"is {status}" if before != status else f"was {status} before; nothing was changed"
     out.print(f"{client_id} {told}", highlight=False)
 
 
-def known(c: Connection, client_id: str) -> clients.Client:
+def known(c: Connection, client_id: str) -> registry.Client:
     """The client as the database has it. Raises Told."""
-    found = clients.read(c, client_id)
+    found = registry.read(c, client_id)
     if found is None:
-        raise Told("unknown_client", "There is no client of that id.", "See `yitong clients list`.")
+        raise CommandError("unknown_client", "There is no client of that id.", "See `yitong clients list`.")
     return found

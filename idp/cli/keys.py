@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import click
 
-from accounts.countersigning import countersign
-from accounts.resealing import Position, reseal
-from idp.cli.house import House, house
-from idp.cli.terminal import LATER, Told, err, interruptible, out
-from idp.resealing import SEALED
+from accounts.audit.key_rotation import countersign
+from accounts.vault.resealing import Position, reseal
+from idp.cli.context import CommandContext, command_context
+from idp.cli.terminal import TRY_LATER, CommandError, err, interruptible, out
+from idp.jobs.resealing import SEALED
 from migration_tools.progress import shown
 
 _BATCHES = 20  # of the audit, up to 1,000 records each
@@ -26,13 +26,13 @@ def keys() -> None:
 
 @keys.command("rotate")
 @click.option("--now", "at_once", is_flag=True, help="Emergency: sign with the new key at once.")
-@house
-def keys_rotate(here: House, at_once: bool) -> None:  # noqa: FBT001 - click hands flags over so
+@command_context
+def keys_rotate(context: CommandContext, at_once: bool) -> None:  # noqa: FBT001 - click hands flags over so
     """Publish new signing keys now; they sign once relying systems have had time to fetch them."""
     lead = {"lead": timedelta(0)} if at_once else {}
-    with here.transaction() as c:
-        made = here.services.keys.rotate(c, here.now, **lead)
-        here.record(c, "administrator:keys:rotate", detail={"published": list(made), "at_once": at_once})
+    with context.transaction() as c:
+        made = context.services.keys.rotate(c, context.now, **lead)
+        context.record(c, "administrator:keys:rotate", detail={"published": list(made), "at_once": at_once})
     for kid in made:
         out.print(f"published {kid}")
 
@@ -45,9 +45,9 @@ def keys_reseal(ctx: click.Context, batch: int) -> None:
 
     Broken off, the same command goes on: what is done is only read. Ends with 75 when interrupted.
     """
-    here = ctx.ensure_object(House)
-    with closing(here.services.database), interruptible() as stop:
-        move = _Move(here, batch, stop)
+    context = ctx.ensure_object(CommandContext)
+    with closing(context.services.database), interruptible() as stop:
+        move = _Move(context, batch, stop)
         try:
             move.run()
         finally:
@@ -56,15 +56,15 @@ def keys_reseal(ctx: click.Context, batch: int) -> None:
             move.tell()
     if not move.complete:
         err.print("Interrupted between two batches: run the same command again.")
-        ctx.exit(LATER)
+        ctx.exit(TRY_LATER)
 
 
 class _Move:
     """One run of `keys reseal`, and what it has done so far: that is on record however the run ends."""
 
-    def __init__(self, here: House, batch: int, stop: Callable[[], bool]) -> None:
-        self._here, self._batch, self._stop = here, batch, stop
-        self._c = here.services.database.connection()
+    def __init__(self, context: CommandContext, batch: int, stop: Callable[[], bool]) -> None:
+        self._here, self._batch, self._stop = context, batch, stop
+        self._c = context.services.database.connection()
         self._rows, self._signed = 0, 0
         self.complete = False
 
@@ -77,7 +77,7 @@ class _Move:
             if self._rows == before:
                 self.complete = self._countersign()
                 return
-        raise Told(
+        raise CommandError(
             "still_sealing",
             "Some process still seals with an older key.",
             "Put the new key in front on every node, restart them all, and run the command again.",

@@ -11,9 +11,10 @@ from rich.table import Column, Table
 
 from accounts import audit
 from accounts.credentials import password as passwords
-from idp import migrations, outbox
-from idp.cli.house import House, house
-from idp.cli.terminal import Told, out
+from idp import migrations
+from idp.cli.context import CommandContext, command_context
+from idp.cli.terminal import CommandError, out
+from idp.delivery import outbox
 
 
 @click.group()
@@ -23,39 +24,39 @@ def db() -> None:
 
 @db.command("upgrade")
 @click.argument("revision", default="head")
-@house
-def db_upgrade(here: House, revision: str) -> None:
+@command_context
+def db_upgrade(context: CommandContext, revision: str) -> None:
     """Bring the schema to REVISION, the newest by default. Safe to repeat, also from two nodes at once."""
-    migrations.upgrade(here.services.database, revision, record=_record(here))
-    with here.transaction() as c:
-        here.services.keys.ensure(c, here.now)
-    out.print(f"schema at {migrations.current(here.services.database)}; signing keys present")
+    migrations.upgrade(context.services.database, revision, record=_record(context))
+    with context.transaction() as c:
+        context.services.keys.ensure(c, context.now)
+    out.print(f"schema at {migrations.current(context.services.database)}; signing keys present")
 
 
 @db.command("downgrade")
 @click.argument("revision")
 @click.confirmation_option(prompt="What only the newer schema holds will be lost. Go on?")
-@house
-def db_downgrade(here: House, revision: str) -> None:
+@command_context
+def db_downgrade(context: CommandContext, revision: str) -> None:
     """Take the schema back to REVISION (`base` removes every table)."""
-    migrations.downgrade(here.services.database, revision, record=_record(here))
-    out.print(f"schema at {migrations.current(here.services.database) or 'base'}")
+    migrations.downgrade(context.services.database, revision, record=_record(context))
+    out.print(f"schema at {migrations.current(context.services.database) or 'base'}")
 
 
-def _record(here: House) -> migrations.Record:
+def _record(context: CommandContext) -> migrations.Record:
     def record(before: str | None, after: str | None) -> Mapping[str, Any]:
         detail = {"from": before, "to": after}
-        return audit.row("administrator:schema:change", now=here.now, actor=here.actor, detail=detail)
+        return audit.row("administrator:schema:change", now=context.now, actor=context.actor, detail=detail)
 
     return record
 
 
 @db.command("revise")
 @click.argument("message")
-@house
-def db_revise(here: House, message: str) -> None:
+@command_context
+def db_revise(context: CommandContext, message: str) -> None:
     """For developers: write a revision with what the tables in code have and this database has not."""
-    migrations.revise(here.services.database, message)
+    migrations.revise(context.services.database, message)
 
 
 @click.group("audit")
@@ -64,25 +65,25 @@ def audit_group() -> None:
 
 
 @audit_group.command("verify")
-@house
-def audit_verify(here: House) -> None:
+@command_context
+def audit_verify(context: CommandContext) -> None:
     """Read the whole chain again and point at the first record that does not stand."""
-    with here.transaction() as c:
-        verdict = audit.verify(c, here.services.vault)
+    with context.transaction() as c:
+        verdict = audit.verify(c, context.services.vault)
     if verdict.broken is None:
         out.print(f"{verdict.records} records in {verdict.batches} batches stand")
         return
     where = f"batch {verdict.broken.batch}, record {verdict.broken.position}: {verdict.broken.reason}"
-    raise Told("audit_broken", where, "Keep the database as it is and compare with a backup.")
+    raise CommandError("audit_broken", where, "Keep the database as it is and compare with a backup.")
 
 
 @click.command("deliveries")
 @click.option("--most", default=50, show_default=True, help="Rows to show, oldest first.")
-@house
-def deliveries(here: House, most: int) -> None:
+@command_context
+def deliveries(context: CommandContext, most: int) -> None:
     """Who has not been told yet, and why."""
     table = Table("since", "kind", Column("client", overflow="fold"), "tries", "next", "last error")
-    with here.transaction() as c:
+    with context.transaction() as c:
         for row in outbox.undelivered(c, most):
             when = "given up" if row.failed_at else f"{row.next_attempt_at:%H:%M:%S}"
             since = f"{row.created_at:%m-%d %H:%M:%S}"

@@ -14,10 +14,10 @@ from accounts.evidence import EvidenceKind
 from accounts.identifiers import IdentifierKind, Mobile, parse
 from accounts.people import NaturalPerson, NewPerson
 from accounts.registration import Proof, Registration
-from idp import person_status
-from idp.cli.house import House, house
-from idp.cli.terminal import Told, out
-from idp.person_status import ACTIVE
+from idp.cli.context import CommandContext, command_context
+from idp.cli.terminal import CommandError, out
+from idp.login import person_status
+from idp.login.person_status import ACTIVE
 
 _DOCUMENTS = (  # a phone is not a person, and an organisation's code is none of theirs
     IdentifierKind.CITIZEN_ID,
@@ -53,8 +53,8 @@ def people() -> None:
     show_default=True,
     help="What proved who they are.",
 )
-@house
-def people_add(here: House, kind: str, evidence: str) -> None:
+@command_context
+def people_add(context: CommandContext, kind: str, evidence: str) -> None:
     """Open an account. Everything personal is asked for, so that none of it stays in the shell's history."""
     name = click.prompt("姓名 name")
     identifier = parse(IdentifierKind(kind), _number())
@@ -71,16 +71,16 @@ def people_add(here: House, kind: str, evidence: str) -> None:
         email=email or None,
         address=address or None,
     )
-    registration = Registration(here.services.people, here.services.hasher, PasswordPolicy())
-    with closing(here.services.database):
+    registration = Registration(context.services.people, context.services.hasher, PasswordPolicy())
+    with closing(context.services.database):
         person = registration.open_account(
-            here.services.database,
+            context.services.database,
             new,
             secret,
             proofs=(Proof(EvidenceKind(evidence), "cli"),),
             channel="hall",
-            now=here.now,
-            actor=here.actor,
+            now=context.now,
+            actor=context.actor,
         )
     out.print(f"person {person.id}")
 
@@ -89,21 +89,21 @@ def people_add(here: House, kind: str, evidence: str) -> None:
 @_kind
 @click.option("--deceased", is_flag=True, help="The person has died; otherwise only the account is stopped.")
 @_yes
-@house
-def people_disable(here: House, kind: str, deceased: bool, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
+@command_context
+def people_disable(context: CommandContext, kind: str, deceased: bool, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
     """Stop a person's account: sessions, tokens and grants end now, and the services are told."""
-    person = _asked_for(here, kind)
-    _change(here, person, "deceased" if deceased else "disabled", yes=yes)
+    person = _asked_for(context, kind)
+    _change(context, person, "deceased" if deceased else "disabled", yes=yes)
 
 
 @people.command("enable")
 @_kind
 @_yes
-@house
-def people_enable(here: House, kind: str, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
+@command_context
+def people_enable(context: CommandContext, kind: str, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
     """Open a stopped account again. What had ended stays ended: the person logs in and agrees anew."""
-    person = _asked_for(here, kind)
-    _change(here, person, ACTIVE, yes=yes)
+    person = _asked_for(context, kind)
+    _change(context, person, ACTIVE, yes=yes)
 
 
 def _number() -> str:
@@ -111,25 +111,27 @@ def _number() -> str:
     return number
 
 
-def _asked_for(here: House, kind: str) -> NaturalPerson:
+def _asked_for(context: CommandContext, kind: str) -> NaturalPerson:
     """Whoever holds the number that is typed now, whatever their status."""
     identifier = parse(IdentifierKind(kind), _number())
-    with here.transaction() as c:
-        person_id = here.services.people.find(c, identifier)
-        person = None if person_id is None else here.services.people.by_id(c, person_id)
+    with context.transaction() as c:
+        person_id = context.services.people.find(c, identifier)
+        person = None if person_id is None else context.services.people.by_id(c, person_id)
     if person is None:
-        raise Told("unknown_person", "Nobody holds that number.", "Check the number and --kind.")
+        raise CommandError("unknown_person", "Nobody holds that number.", "Check the number and --kind.")
     return person
 
 
-def _change(here: House, person: NaturalPerson, status: str, *, yes: bool) -> None:
+def _change(context: CommandContext, person: NaturalPerson, status: str, *, yes: bool) -> None:
     if person.status not in _CHANGEABLE:
         cause = f"The account is {person.status}, and stays so."
-        raise Told("status_is_final", cause, "Find the account that is in use, or open a new one.")
+        raise CommandError("status_is_final", cause, "Find the account that is in use, or open a new one.")
     if not yes:
         click.confirm(f"person {person.id} ({person.status}) → {status}?", abort=True)
-    with here.transaction() as c:
-        ended = person_status.change(c, here.services.people, person.id, status, actor=here.actor, now=here.now)
+    with context.transaction() as c:
+        ended = person_status.change(
+            c, context.services.people, person.id, status, actor=context.actor, now=context.now
+        )
     if ended is None:
         out.print(f"person {person.id} was {status} before; nothing was changed")
         return

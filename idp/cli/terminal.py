@@ -18,7 +18,7 @@ from rich.console import Console
 from accounts.errors import AccountsError, CredentialRefused, Unavailable
 from idp.oidc.errors import ProtocolError
 
-REFUSED, MISUSED, LATER = 1, 2, 75
+REFUSED, USAGE, TRY_LATER = 1, 2, 75
 _IN_SETTINGS = "sandbox_in_production"
 
 # code → cause, cure. A code that is not here tells its own story (identifiers, protocol errors).
@@ -43,7 +43,7 @@ out = Console()
 err = Console(stderr=True)
 
 
-class Told(click.ClickException):
+class CommandError(click.ClickException):
     """What went wrong, in three lines."""
 
     def __init__(self, code: str, cause: str, cure: str, exit_code: int = REFUSED) -> None:
@@ -59,20 +59,20 @@ class Told(click.ClickException):
         console.print(f"→ {self.cure}", highlight=False, markup=False)
 
 
-def told(error: Exception) -> Told:
+def command_error(error: Exception) -> CommandError:
     """The error as an operator reads it."""
     if isinstance(error, ValidationError):
         lines = "; ".join(str(problem["msg"]).removeprefix("Value error, ") for problem in error.errors())
-        return Told("settings_refused", lines, "Correct the environment or the file in YITONG_ENV_FILE.", MISUSED)
+        return CommandError("settings_refused", lines, "Correct the environment or the file in YITONG_ENV_FILE.", USAGE)
     if isinstance(error, ProtocolError):
-        return Told(error.error, error.description, "Change that value and run the command again.")
+        return CommandError(error.error, error.description, "Change that value and run the command again.")
     code = getattr(error, "code", "refused")
     cause, cure = EXPLAINED.get(code, (str(error), getattr(error, "cure", "See docs/reference/cli.md.")))
     if isinstance(error, CredentialRefused):
         cause, cure = "The password breaks a rule of the policy.", "Choose a longer one, without names, dates or walks."
     if code == _IN_SETTINGS:
-        return Told(code, cause, cure, MISUSED)
-    return Told(code, cause, cure, LATER if isinstance(error, Unavailable) else REFUSED)
+        return CommandError(code, cause, cure, USAGE)
+    return CommandError(code, cause, cure, TRY_LATER if isinstance(error, Unavailable) else REFUSED)
 
 
 @contextmanager
@@ -100,4 +100,4 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (AccountsError, ProtocolError, ValidationError) as error:
-            raise told(error) from error
+            raise command_error(error) from error

@@ -19,7 +19,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from accounts.audit import audit_events
-from accounts.db import Database, metadata
+from accounts.database import Database, metadata
 from accounts.errors import DatabaseUnavailable
 
 TABLE_MODULES: tuple[str, ...] = (
@@ -29,11 +29,11 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.credentials.password",
     "accounts.credentials.throttle",
     "accounts.audit",
-    "accounts.linking",
-    "accounts.merge_tables",
+    "accounts.merging.linking",
+    "accounts.merging.tables",
     "idp.oidc.models",
-    "idp.sessions",
-    "idp.outbox",
+    "idp.login.sessions",
+    "idp.delivery.outbox",
     "idp.adapters.systems.sandbox",
 )
 _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(7981)")  # two nodes that start together must not both migrate
@@ -95,7 +95,7 @@ def differences(database: Database) -> list[object]:
 
 
 def load_tables() -> None:
-    """Every table of the house is in `accounts.db.metadata`."""
+    """Every table of the house is in `accounts.database.metadata`."""
     for name in TABLE_MODULES:
         importlib.import_module(name)
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from alembic import context
 
-from accounts.db import Json, UtcDateTime, metadata
+from accounts.database import Json, UtcDateTime, metadata
 from idp.migrations import load_tables
 
 

@@ -20,7 +20,7 @@ class Refusal(StrEnum):
     GRANT_WITHDRAWN = "grant_withdrawn"
 
 
-class Admitted(Protocol):
+class HasStatus(Protocol):
     """What the gate asks of a client."""
 
     @property
@@ -28,7 +28,7 @@ class Admitted(Protocol):
         """`active` or `disabled`."""
 
 
-def may_proceed(*, client: Admitted, person_status: str | None, grant_withdrawn: bool) -> Refusal | None:
+def may_proceed(*, client: HasStatus, person_status: str | None, grant_withdrawn: bool) -> Refusal | None:
     """None when the way is open, otherwise the first reason it is not. Anything unknown is a refusal."""
     if client.status != "active":
         return Refusal.CLIENT_DISABLED
@@ -39,12 +39,12 @@ def may_proceed(*, client: Admitted, person_status: str | None, grant_withdrawn:
     return Refusal.GRANT_WITHDRAWN if grant_withdrawn else None
 
 
-def may_act_alone(client: Admitted) -> Refusal | None:
+def may_act_alone(client: HasStatus) -> Refusal | None:
     """The same for a client that acts for nobody but itself (client credentials)."""
     return None if client.status == "active" else Refusal.CLIENT_DISABLED
 
 
-def token_stands(token: Any, client: Admitted, now: datetime) -> bool:
+def is_token_active(token: Any, client: HasStatus, now: datetime) -> bool:
     """Whether an access or refresh token is good for anything now: it has not run out, and all it hangs on stands.
 
     `token` is a row that `store` found: what it hangs on was read in the same statement. So nothing has to be swept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from accounts.db import Json, UtcDateTime, metadata
+from accounts.database import Json, UtcDateTime, metadata
 
 clients = sa.Table(
     "clients",

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from accounts.db import Database
+from accounts.database import Database
 from accounts.people import People
-from idp.oidc.clients import ClientCache
-from idp.oidc.keys import KeyRing
-from idp.oidc.tokens import Lifetimes, Tokens
+from idp.oidc.clients.registry import ClientCache
+from idp.oidc.tokens.keys import KeyRing
+from idp.oidc.tokens.minting import TokenLifetimes, Tokens
 
 Clock = Callable[[], datetime]
 
@@ -19,7 +19,7 @@ Clock = Callable[[], datetime]
 class ProviderPolicy:
     """What a deployment may set about the protocol."""
 
-    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    lifetimes: TokenLifetimes = field(default_factory=TokenLifetimes)
 
 
 class Provider:

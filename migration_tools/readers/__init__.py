@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from migration_tools.legacy import LegacyAccount, RefusedRow
 from migration_tools.mapping import Mapping
 from migration_tools.readers import csv_export, ldif, rows
-from migration_tools.readers.rows import Found
+from migration_tools.readers.legacy_account import LegacyAccount, RefusedRow
+from migration_tools.readers.rows import SourceRow
 
 
 class Reader(Protocol):
@@ -22,7 +22,7 @@ class Reader(Protocol):
     FORMAT: str
     KEYLESS: str  # the cure for a row without a key
 
-    def read(self, path: Path, mapping: Mapping) -> Iterator[Found | RefusedRow]:
+    def read(self, path: Path, mapping: Mapping) -> Iterator[SourceRow | RefusedRow]:
         """Every row of the file, streamed. Raises SourceRefused with line, cause and cure for a fault of the file."""
         ...
 

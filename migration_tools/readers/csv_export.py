@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from migration_tools.errors import SourceRefused
-from migration_tools.legacy import RefusedRow
 from migration_tools.mapping import Mapping
 from migration_tools.readers.decoding import opened
-from migration_tools.readers.rows import Found
+from migration_tools.readers.legacy_account import RefusedRow
+from migration_tools.readers.rows import SourceRow
 
 FORMAT = "csv"
 KEYLESS = "Every account needs its own key in its system."
@@ -18,7 +18,7 @@ _BESIDE = "Quote fields that hold a line break, or take the line that has no del
 _Row = tuple[int, list[str]]
 
 
-def read(path: Path, mapping: Mapping) -> Iterator[Found | RefusedRow]:
+def read(path: Path, mapping: Mapping) -> Iterator[SourceRow | RefusedRow]:
     """Every row after the header. Raises SourceRefused for a wrong encoding, a missing column, a doubtful border."""
     with opened(path, mapping.source.encoding, newline="") as file:
         found = _rows(path, csv.reader(file, delimiter=mapping.source.delimiter, strict=True))
@@ -32,7 +32,7 @@ def read(path: Path, mapping: Mapping) -> Iterator[Found | RefusedRow]:
             if cut := _cut(len(header), before, values, after, mapped):
                 yield RefusedRow(line, *cut)
             else:
-                yield Found(line, {field: values[place] for field, place in places})
+                yield SourceRow(line, {field: values[place] for field, place in places})
 
 
 def _with_neighbours(rows: Iterator[_Row]) -> Iterator[tuple[int, _Row, int]]:

@@ -10,10 +10,10 @@ from collections.abc import Mapping as Attributes
 from pathlib import Path
 
 from migration_tools.errors import SourceRefused
-from migration_tools.legacy import RefusedRow
 from migration_tools.mapping import Mapping
 from migration_tools.readers.decoding import opened
-from migration_tools.readers.rows import Found
+from migration_tools.readers.legacy_account import RefusedRow
+from migration_tools.readers.rows import SourceRow
 
 FORMAT = "ldif"
 KEYLESS = "Map another attribute as key, or name the accounts' object_class under [source]."
@@ -23,7 +23,7 @@ _Values = Attributes[str, list[str | None]]  # None for a value that is no text
 _Record = list[tuple[int, str]]  # its logical lines, each with the number of its first line
 
 
-def read(path: Path, mapping: Mapping) -> Iterator[Found | RefusedRow]:
+def read(path: Path, mapping: Mapping) -> Iterator[SourceRow | RefusedRow]:
     """Every entry of the mapped object class (every entry, without one). Raises SourceRefused at a doubtful border."""
     wanted = (mapping.source.object_class or "").lower()
     columns = mapping.columns()
@@ -37,7 +37,7 @@ def read(path: Path, mapping: Mapping) -> Iterator[Found | RefusedRow]:
             yield _found(record[0][0], attributes, columns)
 
 
-def _found(line: int, attributes: _Values, columns: Sequence[tuple[str, str]]) -> Found | RefusedRow:
+def _found(line: int, attributes: _Values, columns: Sequence[tuple[str, str]]) -> SourceRow | RefusedRow:
     fields = {}
     for field, column in columns:
         values = _values(attributes, column.lower())
@@ -48,7 +48,7 @@ def _found(line: int, attributes: _Values, columns: Sequence[tuple[str, str]]) -
         if value is None and field != "password":  # bytes that no recipe reads are no password
             return RefusedRow(line, f"{column} holds no text", "Map another attribute, or correct the entry.")
         fields[field] = value or ""
-    return Found(line, fields)
+    return SourceRow(line, fields)
 
 
 def _values(attributes: _Values, column: str) -> list[str | None]:

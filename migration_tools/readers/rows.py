@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from migration_tools.legacy import LegacyAccount, RefusedRow
+from migration_tools.readers.legacy_account import LegacyAccount, RefusedRow
 
 _LONGEST_KEY = 200  # characters: a key stands in an index, in links and in plans
 _BROKEN = re.compile(r"[\0\r\n]")
@@ -13,14 +13,14 @@ _NO_KEY = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SourceRow:
     """One row as its reader found it: where it begins, and the text of every mapped field."""
 
     line: int
     fields: dict[str, str] = field(repr=False)
 
 
-def account(system: str, row: int, found: Found, keyless: str) -> LegacyAccount | RefusedRow:
+def account(system: str, row: int, found: SourceRow, keyless: str) -> LegacyAccount | RefusedRow:
     """The account of these fields, each without the spaces around it. `keyless` is the cure for a row without a key.
 
     Refused for a key that is missing or cannot be one, and for a line break in what is mapped: half a value is nobody's

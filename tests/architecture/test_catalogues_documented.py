@@ -2,20 +2,20 @@ import re
 
 import pytest
 
-from accounts.db import metadata
-from accounts.events import EVENTS
-from idp import errors as pages
+from accounts.audit.events import EVENTS
+from accounts.database import metadata
 from idp.adapters.channels import CHANNELS
-from idp.delivery import OUTBOX_KINDS
-from idp.housekeeping import DAILY, HOURLY, TIDIED
-from idp.interaction import Step
+from idp.delivery.worker import OUTBOX_KINDS
+from idp.jobs.retention import DAILY, HOURLY, RETENTION_RULES
+from idp.login.interaction import Step
 from idp.migrations import load_tables
 from idp.oidc import errors as protocol
-from idp.oidc.claims import CLAIMS
-from idp.oidc.client_authentication import METHODS
+from idp.oidc.clients.authentication import METHODS
+from idp.oidc.consent.claims import CLAIMS
 from idp.oidc.endpoints import ENDPOINTS
 from idp.oidc.endpoints.paths import PATHS
 from idp.oidc.grants import GRANTS
+from idp.web import errors as pages
 from migration_tools.readers import READERS
 from tests.architecture.tracked import text_of, tracked
 
@@ -30,7 +30,9 @@ def protocol_errors(kind=protocol.ProtocolError):
     found = {
         kind.error: () if kind is protocol.ProtocolError else (str(kind.status),)
     }  # nobody answers the base itself
-    return found | {code: says for sub in kind.__subclasses__() for code, says in protocol_errors(sub).items()}
+    return found | {
+        code: description for sub in kind.__subclasses__() for code, description in protocol_errors(sub).items()
+    }
 
 
 def how_often(tidied):
@@ -55,7 +57,7 @@ CATALOGUES = {
     "errors": protocol_errors(),
     "outbox": {kind.name: () for kind in OUTBOX_KINDS},
     "channels": {channel.name: (f"`{channel.ceiling}`",) for channel in CHANNELS},
-    "housekeeping": {each.name: (how_often(each), how_long(each)) for each in TIDIED},
+    "housekeeping": {each.name: (how_often(each), how_long(each)) for each in RETENTION_RULES},
     "readers": {reader.FORMAT: () for reader in READERS},
 }
 ENTRIES = [(page, name, words) for page, entries in CATALOGUES.items() for name, words in entries.items()]
@@ -113,13 +115,13 @@ def test_the_page_says_which_events_are_written(event):
 def test_every_table_is_tidied_or_said_to_stay():
     """Whoever adds a table says how long its rows live, before the disk does."""
     load_tables()
-    introduction = HEADING.split(text_of("docs/reference/housekeeping.md"))[0]
+    introduction = HEADING.split(text_of("docs/reference/retention.md"))[0]
     stays = {
         name
         for row in re.findall(r"^\| (`.+`) \|", introduction, re.MULTILINE)
         for name in row.strip("`").split("`, `")
     }
-    tidied = {each.name for each in TIDIED}
+    tidied = {each.name for each in RETENTION_RULES}
     assert not stays & tidied
     assert stays | tidied | {"session_clients"} == set(metadata.tables)
 

@@ -5,8 +5,8 @@ import pytest
 import sqlalchemy as sa
 
 from accounts.audit import append, audit_events
-from accounts.db import Statement
-from tests.hygiene import HYGIENE, Hygiene, _Listener
+from accounts.database import Statement
+from tests.fixtures.hygiene import HYGIENE, Hygiene, _Listener
 
 LEAKS = (
     "51999919900101005X",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.chromium import launched
+from tests.fixtures.chromium import launched
 
 
 @pytest.fixture(scope="module")

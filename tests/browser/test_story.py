@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from accounts.db import Database
+from accounts.database import Database
 from idp.migrations import load_tables
-from tests.hygiene import Hygiene, saw
-from tests.processes import free_ports
+from tests.fixtures.hygiene import Hygiene, saw
+from tests.fixtures.processes import free_ports
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.browser

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.relying_party import Browser, Form, Page
+from tests.fixtures.relying_party import Browser, Form, Page
 
 _TAG = re.compile(r"<[^>]+>")
 _BUTTON = re.compile(r"button\[value='([a-z_]+)'\]")

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.builders import City
 from tests.conformance.suite import ISSUER, Module, configuration, prepared
 from tests.conftest import Clock
+from tests.fixtures.builders import City
 
 STATIC, DYNAMIC = "static-client", "dynamic-client"
 PLANS = [(config, form_post) for form_post in (False, True) for config in (STATIC, DYNAMIC)]

@@ -19,9 +19,9 @@ from joserfc.jwk import KeySet, RSAKey
 from werkzeug.test import Client as Http
 
 from idp.cli import main
-from tests.builders import City, citizen_number
 from tests.conformance.automation import Arrival, Automation
-from tests.relying_party import Browser
+from tests.fixtures.builders import City, citizen_number
+from tests.fixtures.relying_party import Browser
 
 ISSUER = "https://id.example.gov.cn"
 ALIAS = "https://www.certification.openid.net/test/a/yitong"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from babel.messages.pofile import read_po
 
-from idp.oidc.claims import scopes_supported
+from idp.oidc.consent.claims import scopes_supported
 from tests.conformance.suite import HOW_TO, ISSUER, configuration
 
 HERE = Path(__file__).parent
@@ -79,7 +79,7 @@ def test_the_commands_name_every_scope_of_the_plans():
 
 def test_the_automation_reads_both_languages():
     """Whatever text the automation waits for is on our pages in Chinese, and in English as the suite's browser asks."""
-    po = HERE.parents[1] / "idp/translations/en/LC_MESSAGES/messages.po"
+    po = HERE.parents[1] / "idp/i18n/translations/en/LC_MESSAGES/messages.po"
     with po.open("rb") as file:
         catalogue = read_po(file)
     texts = [(str(message.id), str(message.string)) for message in catalogue if message.id]

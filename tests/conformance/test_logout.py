@@ -10,10 +10,10 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey
 
-from idp.cli.working import outlets
-from idp.delivery import Worker
-from idp.fetcher import Fetched, Fetcher
-from idp.outbox import undelivered
+from idp.cli.worker import delivery_channels
+from idp.delivery.fetcher import Fetched, Fetcher
+from idp.delivery.outbox import undelivered
+from idp.delivery.worker import Worker
 from tests.conformance.automation import Arrival
 from tests.conformance.suite import GOODBYE, ISSUER, NOTICES, Module
 
@@ -178,7 +178,7 @@ def test_oidcc_backchannel_rp_initiated_logout(leaving):
 def delivered(module: Module) -> list[tuple[str, dict[str, str]]]:
     """What the worker sends."""
     suite = Suite()
-    worker = Worker(module.city.database, replace(outlets(module.city.services), fetcher=suite))
+    worker = Worker(module.city.database, replace(delivery_channels(module.city.services), fetcher=suite))
     worker.run_once(module.city.clock())
     worker.close()
     return suite.heard

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from accounts import audit
 from accounts.audit import EVENTS, audit_batches, audit_events
-from accounts.db import Statement
+from accounts.database import Statement
 from accounts.vault import Vault
 
 OPEN = "person:session:open"
@@ -72,10 +72,10 @@ def test_recent_tells_the_newest_first(database, clock):
 def test_an_honest_chain_stands(chained, vault, clock):
     """Batches chain to one another, rows wait for the next run, and a whole chain has no broken record."""
     write(chained, clock, 1)
-    assert audit.verify(chained.connection(), vault) == audit.Verdict(12, 3)
+    assert audit.verify(chained.connection(), vault) == audit.VerificationResult(12, 3)
     assert seal(chained, vault, clock) == 1
     assert seal(chained, vault, clock) == 0
-    assert audit.verify(chained.connection(), vault) == audit.Verdict(13, 4)
+    assert audit.verify(chained.connection(), vault) == audit.VerificationResult(13, 4)
 
 
 @pytest.mark.parametrize("column", ["event", "outcome", "actor", "person_id", "client_id", "channel", "source"])
@@ -83,27 +83,27 @@ def test_a_changed_record_is_pointed_at(chained, vault, column):
     """Whoever changes one field of one record is found at that record."""
     victim = at(chained, 2, 1)
     run(chained, sa.update(audit_events).where(audit_events.c.id == victim).values({column: "failure"}))
-    assert audit.verify(chained.connection(), vault).broken == audit.Broken(2, 1, victim, "changed")
+    assert audit.verify(chained.connection(), vault).broken == audit.BrokenRecord(2, 1, victim, "changed")
 
 
 def test_a_removed_record_is_pointed_at(chained, vault):
     """A removed record leaves a gap, in the middle and at the end of a batch."""
     run(chained, sa.delete(audit_events).where(audit_events.c.id == at(chained, 3, 3)))
-    assert audit.verify(chained.connection(), vault).broken == audit.Broken(3, 3, None, "missing")
+    assert audit.verify(chained.connection(), vault).broken == audit.BrokenRecord(3, 3, None, "missing")
     run(chained, sa.delete(audit_events).where(audit_events.c.id == at(chained, 2, 0)))
-    assert audit.verify(chained.connection(), vault).broken == audit.Broken(2, 0, None, "missing")
+    assert audit.verify(chained.connection(), vault).broken == audit.BrokenRecord(2, 0, None, "missing")
 
 
 def test_a_removed_batch_is_pointed_at(chained, vault):
     """A batch that is gone is missed."""
     run(chained, sa.delete(audit_batches).where(audit_batches.c.number == 2))
-    assert audit.verify(chained.connection(), vault).broken == audit.Broken(2, 0, None, "batch_missing")
+    assert audit.verify(chained.connection(), vault).broken == audit.BrokenRecord(2, 0, None, "batch_missing")
 
 
 def test_a_forger_without_the_key_cannot_chain(chained, vault):
     """Signatures of another vault do not stand in ours: rewriting the chain needs the key."""
     forger = Vault.from_keys([("test", b"f" * 32)])
-    assert audit.verify(chained.connection(), forger).broken == audit.Broken(1, 0, at(chained, 1, 0), "changed")
+    assert audit.verify(chained.connection(), forger).broken == audit.BrokenRecord(1, 0, at(chained, 1, 0), "changed")
 
 
 def test_a_rolled_back_fact_leaves_no_record(database, clock):

@@ -11,7 +11,7 @@ from accounts.credentials import password as passwords
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.policy import PasswordPolicy
 from accounts.credentials.throttle import Throttle, throttle_counters
-from accounts.db import Database, Statement
+from accounts.database import Database, Statement
 from accounts.errors import Busy, Conflict, CredentialRefused, NotProven, Throttled
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import CitizenId, Mobile

@@ -19,12 +19,12 @@ from accounts.credentials import password as passwords
 from accounts.credentials.legacy import LegacySecret
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.throttle import Limit, Limits, Throttle
-from accounts.db import Statement
+from accounts.database import Statement
 from accounts.errors import NotProven, Throttled
 from accounts.identifiers import CitizenId
-from accounts.linking import Linking, link_row, linked_accounts
+from accounts.merging.linking import Linking, link_row, linked_accounts
 from accounts.people import NewPerson, People, natural_persons
-from tests.builders import citizen_number
+from tests.fixtures.builders import citizen_number
 
 ROUNDS = 41
 GAP = 0.001  # seconds between the medians of two paths

@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from joserfc import jwk
 
 from accounts import audit
-from accounts.db import Statement
+from accounts.database import Statement
 from accounts.people import natural_persons
 from idp.cli import main
-from idp.cli.house import House
-from idp.oidc import clients
+from idp.cli.context import CommandContext
+from idp.oidc.clients import registry
 from idp.oidc.models import clients as clients_table
-from idp.oidc.secret import digest
+from idp.oidc.tokens.secret import digest
 
 NUMBER = "510502189103150020"
 SECRET = "lantern-river-orange-47"
@@ -84,7 +84,7 @@ def peopled(yitong):
 
 
 def client(database):
-    return clients.read(database.connection(), "library")
+    return registry.read(database.connection(), "library")
 
 
 def test_every_command_either_changes_or_only_reads():
@@ -100,7 +100,7 @@ def test_a_change_is_on_record_once_with_who_made_it(yitong, database, name):
     before = {record.id for record in records(database)}
     run(yitong, name)
     new = [record for record in records(database) if record.id not in before]
-    assert [(record.event, record.actor) for record in new] == [(CHANGES[name][2], House().actor)]
+    assert [(record.event, record.actor) for record in new] == [(CHANGES[name][2], CommandContext().actor)]
 
 
 def test_the_actor_is_the_account_of_the_system_whatever_the_environment_says(monkeypatch):
@@ -109,7 +109,7 @@ def test_the_actor_is_the_account_of_the_system_whatever_the_environment_says(mo
     monkeypatch.setenv("USER", "somebody-else")
     monkeypatch.delenv("SUDO_USER", raising=False)
     assert getpass.getuser() == "somebody-else"
-    assert House().actor == f"operator:{pwd.getpwuid(os.getuid()).pw_name}"
+    assert CommandContext().actor == f"operator:{pwd.getpwuid(os.getuid()).pw_name}"
 
 
 def test_a_refused_change_leaves_no_record(peopled, database):
@@ -166,9 +166,9 @@ def test_a_system_that_signs_is_registered_with_its_keys(peopled, database, tmp_
     signs = (*MUSEUM, "--auth-method", "private_key_jwt")
     assert "private_key_jwt needs jwks" in peopled(*signs).output
     assert peopled(*signs, "--jwks", key_file(tmp_path)).exit_code == 0
-    first = clients.read(database.connection(), "museum").metadata["jwks"]
+    first = registry.read(database.connection(), "museum").metadata["jwks"]
     assert peopled("clients", "set", "museum", "--jwks", key_file(tmp_path)).exit_code == 0
-    second = clients.read(database.connection(), "museum").metadata["jwks"]
+    second = registry.read(database.connection(), "museum").metadata["jwks"]
     assert len(second["keys"]) == 1
     assert second != first
 
@@ -177,11 +177,11 @@ def test_a_system_that_signs_is_registered_with_its_keys(peopled, database, tmp_
     ("changes", "says"),
     [({"d": "AA"}, "public EC or RSA keys only"), ({"crv": "P-384"}, "P-256"), ({"y": "AA"}, "cannot be read")],
 )
-def test_keys_that_cannot_be_used_are_refused_in_the_words_of_the_registration(peopled, tmp_path, changes, says):
+def test_keys_that_cannot_be_used_are_refused_in_the_words_of_the_registration(peopled, tmp_path, changes, description):
     """A private key above all: it would be kept where nobody expects one."""
     answer = peopled(*MUSEUM, "--auth-method", "private_key_jwt", "--jwks", key_file(tmp_path, **changes))
     assert answer.exit_code == 1
-    assert says in " ".join(answer.output.split())
+    assert description in " ".join(answer.output.split())
 
 
 def test_a_file_that_holds_no_keys_is_said_so(peopled, tmp_path):
@@ -199,7 +199,7 @@ def test_who_proves_itself_otherwise_gets_no_secret(peopled, database, tmp_path,
     assert peopled(*MUSEUM, "--auth-method", method, *keys).exit_code == 0
     answer = peopled("clients", "secret", "museum")
     assert (answer.exit_code, "no_secret" in answer.output, "yt_cs_" in answer.output) == (1, True, False)
-    assert clients.read(database.connection(), "museum").secret_digest is None
+    assert registry.read(database.connection(), "museum").secret_digest is None
 
 
 def test_what_is_not_named_stays(peopled, database):

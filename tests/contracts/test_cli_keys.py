@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from accounts import audit
-from accounts.db import Statement
+from accounts.database import Statement
 from accounts.vault import Vault
-from idp.cli.house import House
+from idp.cli.context import CommandContext
 from idp.cli.keys import keys
-from idp.resealing import SEALED
+from idp.jobs.resealing import SEALED
 from tests.contracts.conftest import vault_keys
 from tests.contracts.test_resealing import NEW, NOW, OLD, fill, stale
 
@@ -87,7 +87,7 @@ def test_a_broken_audit_keeps_every_key(yitong, filled):
 
 def test_an_interrupted_reseal_ends_with_75_and_goes_on(yitong, filled):
     """A signal between two batches ends the command; the same command then finishes."""
-    here, statements = House(), iter(range(1000))
+    here, statements = CommandContext(), iter(range(1000))
     here.database.count = lambda: os.kill(os.getpid(), signal.SIGTERM) if next(statements) == 1 else None
     answer = CliRunner().invoke(keys, ["reseal"], obj=here)
     assert (answer.exit_code, "run the same command again" in answer.output) == (75, True)

@@ -1,4 +1,4 @@
-"""accounts.db on SQLite and PostgreSQL: the same behaviour, whatever the vendor."""
+"""accounts.database on SQLite and PostgreSQL: the same behaviour, whatever the vendor."""
 
 import gc
 import threading
@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from accounts.db import Database, Json, Redemption, Statement, UtcDateTime, insert_unless_present
+from accounts.database import Database, Json, Redemption, Statement, UtcDateTime, insert_unless_present
 from accounts.errors import Conflict, DatabaseUnavailable
 
 RACERS = 64
@@ -146,7 +146,9 @@ def test_what_is_spent_once_is_bought_once(scratch_database):
 def test_of_many_racers_one_wins(scratch_database):
     """Sixty-four threads redeem one ticket at the same moment: one has it, and one prize exists."""
     scratch_database.connection().execute(ADD, **ticket())
-    patient = Database(scratch_database.url.render_as_string(hide_password=False), patience=timedelta(seconds=60))
+    patient = Database(
+        scratch_database.url.render_as_string(hide_password=False), statement_timeout=timedelta(seconds=60)
+    )
     start, won = threading.Barrier(RACERS), []
 
     def race(number):

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from idp.fetcher import Fetcher, FetchFailed, FetchRefused
+from idp.delivery.fetcher import Fetcher, FetchFailed, FetchRefused
 
 NAMES = {
     "public.example": ("93.184.215.14",),

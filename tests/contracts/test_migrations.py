@@ -14,11 +14,11 @@ from sqlalchemy.engine import make_url
 
 from accounts import audit
 from accounts.audit import audit_events
-from accounts.db import Database, Statement, metadata
+from accounts.database import Database, Statement, metadata
 from accounts.errors import DatabaseUnavailable
 from idp import migrations
 from idp.cli import main
-from tests.postgres import server
+from tests.fixtures.postgres import server
 
 _CHECKS_OF_POSTGRES = sa.text(
     "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"

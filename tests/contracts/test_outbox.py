@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from accounts.db import Database, Statement
+from accounts.database import Database, Statement
 from accounts.errors import RegistryUnavailable
 from accounts.identifiers import Mobile
-from idp.delivery import GIVE_UP_AFTER, LEASE, OUTBOX_KINDS, LogoutNotice, Outlets, Worker, pause_before
-from idp.fetcher import Fetched, Fetcher, FetchFailed
-from idp.outbox import announce_logout, outbox, send_sms, undelivered
+from idp.delivery.fetcher import Fetched, Fetcher, FetchFailed
+from idp.delivery.outbox import announce_logout, outbox, send_sms, undelivered
+from idp.delivery.worker import GIVE_UP_AFTER, LEASE, OUTBOX_KINDS, DeliveryChannels, LogoutNotice, Worker, pause_before
 
 ALL = Statement(sa.select(outbox).order_by(outbox.c.created_at))
 PHONE = Mobile.parse("+8613900000011")
@@ -58,15 +58,15 @@ def gateway() -> Gateway:
 
 
 @pytest.fixture
-def outlets(listener, gateway, vault) -> Outlets:
+def outlets(listener, gateway, vault) -> DeliveryChannels:
     def token(notice: LogoutNotice, now) -> str:
         return f"{notice.jti}:{notice.client_id}:{notice.sub}:{notice.sid}:{now.isoformat()}"
 
-    return Outlets(fetcher=listener, vault=vault, sms=gateway, logout_token=token)
+    return DeliveryChannels(fetcher=listener, vault=vault, sms=gateway, logout_token=token)
 
 
 @pytest.fixture
-def worker(database: Database, outlets: Outlets) -> Iterator[Worker]:
+def worker(database: Database, outlets: DeliveryChannels) -> Iterator[Worker]:
     made = Worker(database, outlets)
     yield made
     made.close()

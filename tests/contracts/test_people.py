@@ -3,13 +3,13 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from accounts.db import Database, Statement
+from accounts.database import Database, Statement
 from accounts.errors import Conflict
 from accounts.identifiers import CitizenId, IdentifierKind, Mobile, parse
 from accounts.organisations import LegalPersonAttributes, NewLegalPerson
 from accounts.people import NewPerson, People, natural_persons, person_identifiers
-from accounts.resealing import Position, reseal
 from accounts.vault import Vault
+from accounts.vault.resealing import Position, reseal
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 

@@ -6,17 +6,18 @@ import pytest
 import sqlalchemy as sa
 
 from accounts import audit
-from accounts.db import Statement
+from accounts.database import Statement
 from accounts.people import natural_persons
-from idp import outbox, person_status, sessions
-from idp.assurance import Authentication
-from idp.sessions import Lifetimes
+from idp.delivery import outbox
+from idp.login import person_status, sessions
+from idp.login.sessions import SessionLifetimes
+from idp.oidc.assurance import Authentication
 from tests.architecture.tracked import text_of, tracked
-from tests.builders import City
+from tests.fixtures.builders import City
 
 EVERY = Statement(sa.select(audit.audit_events).order_by(audit.audit_events.c.at))
 NOTICES = Statement(sa.select(outbox.outbox))
-LONG = Lifetimes(timedelta(minutes=15), timedelta(hours=12))
+LONG = SessionLifetimes(timedelta(minutes=15), timedelta(hours=12))
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_it_is_one_transaction_or_nothing(city):
 def test_nobody_changes_a_status_past_it():
     """The sources are read: whoever changes a person's status ends what is open, for only this one way exists."""
     named = [name for name in tracked("idp/*.py", "migration_tools/*.py") if "people.change_status(" in text_of(name)]
-    assert named == ["idp/person_status.py"]
+    assert named == ["idp/login/person_status.py"]
 
 
 def test_every_status_of_the_table_has_its_event():

@@ -7,25 +7,26 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from accounts import contesting, merging, resealing
+from accounts import merging
 from accounts.credentials import password as passwords
 from accounts.credentials.legacy import LegacySecret
-from accounts.db import Statement, metadata
+from accounts.database import Statement, metadata
 from accounts.errors import SealBroken
 from accounts.identifiers import CitizenId, IdentifierKind, Mobile, parse
-from accounts.linking import Linking, link_row, linked_accounts
+from accounts.merging import number_conflicts
+from accounts.merging.linking import Linking, link_row, linked_accounts
 from accounts.organisations import LegalPersonAttributes, NewLegalPerson
 from accounts.people import NewPerson, People
-from accounts.resealing import Position, reseal
-from accounts.vault import Vault
-from idp import outbox
+from accounts.vault import Vault, resealing
+from accounts.vault.resealing import Position, reseal
 from idp.adapters.systems import sandbox
 from idp.adapters.systems.sandbox import SandboxSms
+from idp.delivery import outbox
+from idp.jobs.resealing import SEALED
 from idp.migrations import load_tables
-from idp.oidc.keys import KeyRing
-from idp.resealing import SEALED
+from idp.oidc.tokens.keys import KeyRing
 from tests.architecture.tracked import text_of, tracked
-from tests.builders import citizen_number
+from tests.fixtures.builders import citizen_number
 
 load_tables()
 OLD, NEW = ("k1", b"1" * 32), ("k2", b"2" * 32)
@@ -137,7 +138,7 @@ def fill(database, vault):
             )
             c.execute(links, **row)
         merging.open_run(c, "run", plan_digest="digest", system="library", rows_read=2, now=NOW)
-        contesting.remember(c, vault, "run", (CitizenId.parse(citizen_number(4)),), now=NOW)
+        number_conflicts.remember(c, vault, "run", (CitizenId.parse(citizen_number(4)),), now=NOW)
         KeyRing(database, vault).ensure(c, NOW)
         outbox.send_sms(c, vault, phone=PHONE, text="您好", now=NOW)
     SandboxSms(database, vault, lambda: NOW, environment="test").send(PHONE, "您好")

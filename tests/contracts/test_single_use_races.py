@@ -15,16 +15,17 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from accounts.db import Database, Statement, new_id
+from accounts.database import Database, Statement, new_id
 from accounts.people import People, natural_persons
-from idp.oidc import clients, store
-from idp.oidc.code import IN_A_CODE
-from idp.oidc.keys import KeyRing
-from idp.oidc.machine import Machine
+from idp.oidc.clients import registry
+from idp.oidc.endpoints.router import EndpointRouter
 from idp.oidc.messages import Request
 from idp.oidc.models import access_tokens, authorization_requests, grants, refresh_tokens
 from idp.oidc.provider import Provider, ProviderPolicy
-from idp.oidc.secret import digest, new_secret
+from idp.oidc.requests.code import IN_A_CODE
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.keys import KeyRing
+from idp.oidc.tokens.secret import digest, new_secret
 from idp.oidc.vocabulary import CODE_PREFIX
 
 pytestmark = [pytest.mark.race, pytest.mark.timeout(3600)]
@@ -50,7 +51,7 @@ INSERT_GRANT = Statement(sa.insert(grants))
 @pytest.fixture
 def arena(database_url, vault, clock):
     """A provider whose racers wait for the writer rather than give up."""
-    database = Database(database_url, patience=timedelta(seconds=60))
+    database = Database(database_url, statement_timeout=timedelta(seconds=60))
     provider = Provider(
         database=database,
         issuer="https://idp.example",
@@ -72,7 +73,7 @@ class Arena:
 
     def __init__(self, provider, vault, clock):
         self.provider, self.clock = provider, clock
-        self.machine = Machine(provider)
+        self.machine = EndpointRouter(provider)
         self.together = threading.Barrier(THREADS)
         self.pool = ThreadPoolExecutor(THREADS)
         self.person_id = new_id()
@@ -80,7 +81,7 @@ class Arena:
         sealed = vault.seal("{}", place="natural_persons.attributes")
         moment = {"created_at": clock(), "updated_at": clock()}
         c.execute(INSERT_PERSON, id=self.person_id, status="active", attributes=sealed, merged_into=None, **moment)
-        new = clients.NewClient(
+        new = registry.NewClient(
             client_id="public",
             name="公开",
             name_en="public",
@@ -94,7 +95,7 @@ class Arena:
             token_endpoint_auth_method="none",
         )
         with provider.database.transaction() as c:
-            clients.create(c, new, now=clock())
+            registry.create(c, new, now=clock())
             self.grant_id = self._grant(c, new)
 
     def _grant(self, c, new):
@@ -214,7 +215,9 @@ def test_a_client_assertion_is_spent_once(arena):
         key, until = secrets.token_bytes(32), arena.clock() + timedelta(minutes=1)
 
         def spend(key=key, until=until):
-            return arena.provider.database.connection().execute(store.SPEND_ASSERTION, digest=key, expires_at=until)
+            return arena.provider.database.connection().execute(
+                token_store.SPEND_ASSERTION, digest=key, expires_at=until
+            )
 
         assert sum(arena.race(spend)) == 1
 
@@ -224,7 +227,7 @@ def test_an_initial_access_token_registers_as_often_as_it_says(arena):
     for _ in range(ROUNDS):
         key, now = secrets.token_bytes(32), arena.clock()
         arena.provider.database.connection().execute(
-            store.INSERT_INITIAL_ACCESS,
+            token_store.INSERT_INITIAL_ACCESS,
             digest=key,
             policy={},
             created_at=now,
@@ -233,7 +236,9 @@ def test_an_initial_access_token_registers_as_often_as_it_says(arena):
         )
 
         def spend(key=key, now=now):
-            return arena.provider.database.connection().execute(store.SPEND_INITIAL_ACCESS, of_digest=key, now=now)
+            return arena.provider.database.connection().execute(
+                token_store.SPEND_INITIAL_ACCESS, of_digest=key, now=now
+            )
 
         assert sum(arena.race(spend)) == 1
 

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from accounts.credentials.throttle import Throttle, throttle_counters
-from accounts.db import Database, Statement
+from accounts.database import Database, Statement
 from accounts.errors import Throttled
 
 HOME, ATTACKER = "192.0.2.1", "198.51.100.7"

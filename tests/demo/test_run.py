@@ -18,7 +18,7 @@ import pytest
 
 from demo import run as demo
 from demo.services import Ports
-from tests.processes import free_ports
+from tests.fixtures.processes import free_ports
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60

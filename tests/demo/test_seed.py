@@ -3,12 +3,12 @@
 import sqlalchemy as sa
 
 from accounts.audit import audit_events
-from accounts.db import Statement
+from accounts.database import Statement
 from accounts.people import natural_persons
 from demo.people import PERSONAS
 from demo.seed import ACTOR, seed
 from demo.services import Ports
-from tests.builders import City
+from tests.fixtures.builders import City
 
 STATUSES = Statement(sa.select(natural_persons.c.id, natural_persons.c.status))
 DISABLED = Statement(sa.select(audit_events).where(audit_events.c.event == "person:account:disable"))

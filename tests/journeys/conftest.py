@@ -2,9 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.builders import City
 from tests.conftest import Clock
-from tests.relying_party import Browser, RelyingParty
+from tests.fixtures.builders import City
+from tests.fixtures.relying_party import Browser, RelyingParty
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 from werkzeug.test import Client
 
 from idp import app
-from idp.browser import own_path
-from idp.views import Audience, Csrf, DeclaredFlask, UndeclaredView, rules_of, view
-from tests.builders import City
-from tests.relying_party import Browser, RelyingParty
+from idp.web.browser import own_path
+from idp.web.views import Audience, Csrf, DeclaredFlask, UndeclaredView, rules_of, view
+from tests.fixtures.builders import City
+from tests.fixtures.relying_party import Browser, RelyingParty
 
 
 def writing_rules(made: flask.Flask):

@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl
 import pytest
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
-from idp.dispatcher import RequestGone
-from tests.builders import City
-from tests.relying_party import Browser, Page, RelyingParty
+from idp.login.dispatcher import RequestGone
+from tests.fixtures.builders import City
+from tests.fixtures.relying_party import Browser, Page, RelyingParty
 
 LOG_ID = re.compile(r"请报这个编号： <strong class=\"number\">(\d{3}-\d{3}-\d{3})</strong>")
 ELSEWHERE = "https://evil.example/"
@@ -32,7 +32,7 @@ def told(page: Page, code: str, caplog) -> str:
 
 @pytest.fixture(autouse=True)
 def _listening(caplog):
-    caplog.set_level(logging.INFO, logger="idp.errors")
+    caplog.set_level(logging.INFO, logger="idp.web.errors")
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def test_who_cannot_be_answered_is_shown_a_page(browser: Browser, housing: Relyi
         ("GET", f"/continue/{RequestGone.__name__}", 410, "request_expired", "已经过时"),
     ],
 )
-def test_what_http_refuses_is_told_in_its_own_words(browser: Browser, caplog, method, path, status, code, says):
+def test_what_http_refuses_is_told_in_its_own_words(browser: Browser, caplog, method, path, status, code, description):
     """A missing page, a form's address opened by hand, and too long a form are three different stories."""
     page = browser.get(path) if method == "GET" else browser.post(path, {"view": "x" * 70_000})
     assert page.status == status
-    assert says in told(page, code, caplog)
+    assert description in told(page, code, caplog)
 
 
 def test_half_a_request_for_a_login_is_told_so(city: City, housing: RelyingParty, caplog):
@@ -149,7 +149,7 @@ def test_a_database_that_is_away_is_told_from_a_crowd(sqlite_template, tmp_path,
     """While nothing can be written the page blames no crowd and says when and where to try again; it then works."""
     path = tmp_path / "held.db"
     path.write_bytes(sqlite_template.read_bytes())
-    city = City(f"sqlite:///{path}", clock, settings={"database_patience": timedelta(milliseconds=100)})
+    city = City(f"sqlite:///{path}", clock, settings={"statement_timeout": timedelta(milliseconds=100)})
     browser, housing = Browser(city), RelyingParty(city, city.system("housing"))
     browser.get("/login")
     browser.log_in(city.person())

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tests.builders import City
-from tests.relying_party import Browser, RelyingParty
+from tests.fixtures.builders import City
+from tests.fixtures.relying_party import Browser, RelyingParty
 
 SCRIPT_POLICY = re.compile(r"script-src 'nonce-([^']+)'")
 

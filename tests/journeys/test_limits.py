@@ -1,8 +1,8 @@
 """When too much is tried, or too many come at once: pages that say so and when to come back."""
 
 from accounts.errors import Busy
-from tests.builders import City
-from tests.relying_party import Browser, RelyingParty
+from tests.fixtures.builders import City
+from tests.fixtures.relying_party import Browser, RelyingParty
 
 
 def test_too_many_wrong_passwords_are_slowed_down(city: City, browser: Browser, housing: RelyingParty):

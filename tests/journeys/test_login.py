@@ -3,10 +3,10 @@
 import pytest
 
 from accounts import audit
-from idp.oidc import clients
-from idp.oidc.clients import Client
-from tests.builders import PASSWORD, City
-from tests.relying_party import Browser, RelyingParty, id_token_claims
+from idp.oidc.clients import registry
+from idp.oidc.clients.registry import Client
+from tests.fixtures.builders import PASSWORD, City
+from tests.fixtures.relying_party import Browser, RelyingParty, id_token_claims
 
 
 def first_login(browser: Browser, party: RelyingParty, person):
@@ -155,7 +155,7 @@ def test_another_purpose_is_asked_about_anew(city: City, browser: Browser, housi
     """What was agreed for one purpose, on one basis, is not agreed for another (PIPL art. 14); one yes settles it."""
     first_login(browser, housing, city.person())
     with city.database.transaction() as c:
-        clients.change(c, housing.system.client, now=city.clock.advance(seconds=2), **new)
+        registry.change(c, housing.system.client, now=city.clock.advance(seconds=2), **new)
     city.services.clients._fresh_until = float("-inf")
     assert browser.get(housing.start(prompt="none")).answer["error"] == "consent_required"
     assert browser.get(housing.start()).visited[-1].startswith("/consent/")
@@ -168,7 +168,7 @@ def test_a_yes_is_to_what_was_said_and_by_whom_it_was_said_to(city: City, browse
     browser.get(housing.start())
     first = browser.log_in(city.person()).form_with("answer=agree")
     with city.database.transaction() as c:
-        clients.change(c, housing.system.client, now=city.clock.advance(seconds=2), purpose="推荐商品")
+        registry.change(c, housing.system.client, now=city.clock.advance(seconds=2), purpose="推荐商品")
     city.services.clients._fresh_until = float("-inf")
     page = browser.submit(first, answer="agree")
     assert page.visited[-1].startswith("/consent/")
@@ -373,7 +373,7 @@ def test_an_address_that_was_taken_away_gets_no_answer(city: City, browser: Brow
     """A redirect URI that an administrator removes, say because it was lost, ends the requests that name it."""
     page = browser.get(housing.start())
     with city.database.transaction() as c:
-        clients.change(c, housing.system.client, now=city.clock(), redirect_uris=("https://elsewhere.example/cb",))
+        registry.change(c, housing.system.client, now=city.clock(), redirect_uris=("https://elsewhere.example/cb",))
     city.services.clients._fresh_until = float("-inf")
     assert browser.get(page.url).status == 410
     assert browser.submit(page.form_with("identifier"), answer="cancel").status == 410
@@ -383,7 +383,7 @@ def test_a_disabled_client_ends_its_open_requests(city: City, browser: Browser, 
     """A client disabled while a person is logging in gets nothing."""
     page = browser.get(housing.start())
     with city.database.transaction() as c:
-        clients.change_status(c, "housing", "disabled", now=city.clock())
+        registry.change_status(c, "housing", "disabled", now=city.clock())
     city.services.clients._fresh_until = float("-inf")
     assert browser.get(page.url).status == 410
     known: Client | None = city.services.clients.get("housing")

@@ -2,10 +2,10 @@
 
 import sqlalchemy as sa
 
-from accounts.db import Statement
-from idp.outbox import outbox
-from tests.builders import City
-from tests.relying_party import Browser, RelyingParty
+from accounts.database import Statement
+from idp.delivery.outbox import outbox
+from tests.fixtures.builders import City
+from tests.fixtures.relying_party import Browser, RelyingParty
 
 _WAITING = Statement(sa.select(outbox.c.client_id, outbox.c.payload).order_by(outbox.c.client_id))
 

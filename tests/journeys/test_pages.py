@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from flask.testing import FlaskClient
 
-from tests.page_samples import NONCE, ROOT, sample_app, scenes
+from tests.fixtures.page_samples import NONCE, ROOT, sample_app, scenes
 
 NAMES = [scene.name for scene in scenes("zh-CN")]
 LANGUAGES = ("zh-CN", "en")

@@ -5,10 +5,10 @@ from html import unescape
 
 import pytest
 
-from idp import sessions
-from idp.oidc import consents
-from tests.builders import City
-from tests.relying_party import Browser, Form, Page, RelyingParty
+from idp.login import sessions
+from idp.oidc.consent import consents
+from tests.fixtures.builders import City
+from tests.fixtures.relying_party import Browser, Form, Page, RelyingParty
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@
 
 import pytest
 
-from accounts.events import EVENTS
-from idp import catalogues, i18n
-from idp.oidc.claims import CLAIMS
+from accounts.audit.events import EVENTS
+from idp import i18n
+from idp.i18n import catalogues
+from idp.i18n.labels import LEGAL_BASES
+from idp.oidc.consent.claims import CLAIMS
 from idp.oidc.models import clients
-from idp.wording import LEGAL_BASES
 
 
 @pytest.mark.parametrize("language", catalogues.TRANSLATED)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from accounts.db import Database, Statement
-from accounts.linking import linked_accounts
-from accounts.merge_tables import separations
+from accounts.database import Database, Statement
+from accounts.merging.linking import linked_accounts
+from accounts.merging.tables import separations
 from accounts.people import ATTRIBUTES, natural_persons, person_identifiers, person_phones
 from accounts.vault import Vault
 from migration_tools.apply import apply_plan
 from migration_tools.mapping import load
-from migration_tools.planning import make_plan
+from migration_tools.planning.planner import make_plan
 from migration_tools.undo import undo_link, undo_run
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.throttle import Limit, Limits, Throttle
-from accounts.linking import Linking
+from accounts.merging.linking import Linking
 from accounts.people import People
 from migration_tools.commands import merge
 from tests.migration.bench import Bench

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts import evidence, linking, merging
-from accounts.db import Statement
+from accounts import evidence, merging
+from accounts.database import Statement
 from accounts.identifiers import CitizenId
-from accounts.linking import linked_accounts
-from accounts.merging import RunRefused, RunTaken
+from accounts.merging import RunRefused, RunTaken, linking
+from accounts.merging.linking import linked_accounts
 from accounts.people import NewPerson, People
 from migration_tools.errors import MergeRefused, PlanRefused
 from tests.migration.bench import Killed, number, row

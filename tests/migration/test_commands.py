@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from accounts.audit import audit_events
-from accounts.db import Statement
+from accounts.database import Statement
 from tests.migration.bench import HEADER, LEGACY, MAPPING, number, row
 
 A, B = number(101), number(202)

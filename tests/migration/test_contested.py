@@ -3,11 +3,11 @@
 import pytest
 
 from accounts.identifiers import CitizenId
-from accounts.merge_tables import contested_numbers
+from accounts.merging.tables import contested_numbers
 from accounts.people import NewPerson, People
-from accounts.resealing import Position, reseal
 from accounts.vault import Vault
-from migration_tools.matching import AUTO
+from accounts.vault.resealing import Position, reseal
+from migration_tools.planning.matching import AUTO
 from tests.migration.bench import MAPPING, Bench, number, row
 
 A, B = number(101), number(202)

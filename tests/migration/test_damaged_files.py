@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from migration_tools import readers
 from migration_tools.errors import SourceRefused
-from migration_tools.legacy import LegacyAccount
 from migration_tools.mapping import load
+from migration_tools.readers.legacy_account import LegacyAccount
 from tests.migration.bench import HEADER, MAPPING, number
 from tests.migration.faulty import LDIF
 

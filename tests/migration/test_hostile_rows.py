@@ -8,14 +8,14 @@ import sqlalchemy as sa
 from accounts import evidence
 from accounts.credentials import password as passwords
 from accounts.credentials.password import PasswordHasher
-from accounts.db import Statement
+from accounts.database import Statement
 from accounts.errors import NotProven
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import CitizenId, Mobile
-from accounts.linking import legacy_subs
+from accounts.merging.linking import legacy_subs
 from accounts.people import NewPerson, People, person_phones
 from idp.oidc.models import subjects
-from migration_tools.matching import AUTO
+from migration_tools.planning.matching import AUTO
 from tests.migration.bench import MAPPING, number, row
 
 VICTIMS, HOSTILES = number(101), number(202)

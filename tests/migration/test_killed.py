@@ -9,10 +9,10 @@ import time
 import pytest
 
 from accounts import merging
-from accounts.db import Database
+from accounts.database import Database
 from accounts.vault import Vault
 from migration_tools.errors import LOCKED
-from migration_tools.plan import load
+from migration_tools.planning.plan import load
 from tests.migration.bench import ROOT, Bench, number, row
 
 KEY = b"k" * 32
@@ -20,12 +20,12 @@ PROGRAM = """
 import sys, itertools
 from datetime import UTC, datetime
 from pathlib import Path
-from accounts.db import Database
+from accounts.database import Database
 from accounts.merging import RunTaken
 from accounts.vault import Vault
 from migration_tools.errors import LOCKED
 from migration_tools.apply import apply_plan
-from migration_tools.plan import load
+from migration_tools.planning.plan import load
 url, directory = sys.argv[1:]
 plan = load(Path(directory))
 print("ready", flush=True)

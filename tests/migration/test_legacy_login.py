@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from accounts import evidence
 from accounts.credentials import password as passwords
 from accounts.credentials.password import PasswordHasher
-from accounts.db import Statement
+from accounts.database import Statement
 from accounts.errors import NotProven
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import CitizenId
-from accounts.linking import legacy_sub, linked_accounts
+from accounts.merging.linking import legacy_sub, linked_accounts
 from accounts.people import NewPerson, People
 from tests.migration.bench import LEGACY, generator, number, row
 

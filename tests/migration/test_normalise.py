@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from migration_tools.normalise import is_personal, read_date, read_moment, read_name, read_number, read_sex
+from migration_tools.planning.normalise import is_personal, read_date, read_moment, read_name, read_number, read_sex
 from tests.migration.bench import number
 
 FULL = number(123)

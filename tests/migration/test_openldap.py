@@ -8,8 +8,8 @@ from accounts.errors import NotProven
 from migration_tools import readers
 from migration_tools.errors import SourceRefused
 from migration_tools.mapping import load
-from migration_tools.plan import LeaveOut
-from tests import openldap
+from migration_tools.planning.plan import LeaveOut
+from tests.fixtures import openldap
 from tests.migration.bench import number
 
 # what the directory stores for each reader: slappasswd's scheme and its options

@@ -7,10 +7,10 @@ import pytest
 
 from accounts.identifiers import CitizenId
 from accounts.people import NewPerson
-from migration_tools import plan as plans
-from migration_tools import refusals
 from migration_tools.errors import MergeRefused, PlanRefused, SourceRefused
-from migration_tools.matching import AUTO, CLASSES
+from migration_tools.planning import plan as plans
+from migration_tools.planning import refusals
+from migration_tools.planning.matching import AUTO, CLASSES
 from tests.migration.bench import LEGACY, MAPPING, number, row
 
 A, B, C, D = (number(n) for n in (101, 202, 303, 404))

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from accounts.credentials.legacy import FAMILIES, Recipe
 from accounts.credentials.recipe_language import _PLAIN, _SPECIAL
 from migration_tools import mapping
-from migration_tools.matching import CLASSES
+from migration_tools.planning.matching import CLASSES
 from tests.migration.bench import ROOT
 
 PAGE = (ROOT / "docs/reference/merge-mapping.md").read_text(encoding="utf-8")

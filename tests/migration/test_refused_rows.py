@@ -12,14 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.audit import audit_events
-from accounts.db import Statement
-from migration_tools import plan as plans
-from migration_tools import readers, refusals
+from accounts.database import Statement
+from migration_tools import readers
 from migration_tools.errors import PlanRefused, RowsRefused
-from migration_tools.legacy import LegacyAccount, RefusedRow
 from migration_tools.mapping import load
-from migration_tools.plan import LeaveOut
-from migration_tools.planning import make_plan
+from migration_tools.planning import plan as plans
+from migration_tools.planning import refusals
+from migration_tools.planning.plan import LeaveOut
+from migration_tools.planning.planner import make_plan
+from migration_tools.readers.legacy_account import LegacyAccount, RefusedRow
 from tests.migration.bench import LEGACY, MAPPING, number, row
 from tests.migration.faulty import ENTRY, FIRST, LDIF, NAME, PHONE, SECOND, SECRETS, A, B, lines
 

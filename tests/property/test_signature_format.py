@@ -2,7 +2,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from idp.oidc.keys import concatenated
+from idp.oidc.tokens.keys import concatenated
 
 HIGHEST = 2**256 - 1
 numbers = st.one_of(st.integers(1, HIGHEST), st.integers(1, 2**64))

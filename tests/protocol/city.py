@@ -9,22 +9,23 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from accounts.db import Database
+from accounts.database import Database
 from accounts.identifiers import IdentifierKind, Mobile, parse
 from accounts.people import NaturalPerson, NewPerson, People
 from accounts.vault import Vault
-from idp import sessions
-from idp.assurance import authentication
-from idp.oidc import claims, clients, consents, subjects
-from idp.oidc.authorization_request import Approval, AuthorizationRequest
-from idp.oidc.clients import Client, NewClient
+from idp.login import sessions
+from idp.login.sessions import SessionLifetimes
+from idp.oidc.assurance import authentication
+from idp.oidc.clients import registry
+from idp.oidc.clients.registry import Client, NewClient
+from idp.oidc.consent import claims, consents, subjects
 from idp.oidc.endpoints import authorization
-from idp.oidc.keys import KeyRing
-from idp.oidc.machine import Machine
+from idp.oidc.endpoints.router import EndpointRouter
 from idp.oidc.messages import FORM, Reply, Request
 from idp.oidc.provider import Provider, ProviderPolicy
-from idp.oidc.validation import AuthorizationError
-from idp.sessions import Lifetimes
+from idp.oidc.requests.authorization_request import Approval, AuthorizationRequest
+from idp.oidc.requests.validation import AuthorizationError
+from idp.oidc.tokens.keys import KeyRing
 
 ISSUER = "https://id.luzhou.example"
 REDIRECT = "https://fund.example/callback"
@@ -69,7 +70,7 @@ class City:
     database: Database
     provider: Provider
     people: People
-    machine: Machine
+    machine: EndpointRouter
     now: Any
     secrets: dict[str, str]
 
@@ -95,7 +96,7 @@ class City:
             "claims_ceiling": claims.of_scopes(scopes),
         }
         with self.database.transaction() as c:
-            client, secret = clients.create(c, NewClient(**fields | changes), now=self.now())
+            client, secret = registry.create(c, NewClient(**fields | changes), now=self.now())
         if secret is not None:
             self.secrets[client_id] = secret
         return client
@@ -157,12 +158,12 @@ def build(database: Database, vault: Vault, clock: Any) -> City:
     with database.transaction() as c:
         keys.ensure(c, clock())
     provider = Provider(database=database, issuer=ISSUER, keys=keys, people=people, policy=ProviderPolicy(), now=clock)
-    return City(database, provider, people, Machine(provider), clock, {})
+    return City(database, provider, people, EndpointRouter(provider), clock, {})
 
 
 def lasting_session(database: Database, person_id: str, now: datetime) -> str:
     """The id of a session of that person that no test outlives."""
-    proven, lasting = authentication(("pwd",), now, 2), Lifetimes(timedelta(days=400), timedelta(days=400))
+    proven, lasting = authentication(("pwd",), now, 2), SessionLifetimes(timedelta(days=400), timedelta(days=400))
     prepared = sessions.prepare(person_id, proven, lasting, channel="web", user_agent=None, source=None, now=now)
     with database.transaction() as c:
         return sessions.open_session(c, prepared).session.id

@@ -20,21 +20,24 @@ import sqlalchemy as sa
 from joserfc import jwk, jws
 
 from accounts.audit import audit_events
-from accounts.db import Database, Statement, new_id
+from accounts.database import Database, Statement, new_id
 from accounts.identifiers import IdentifierKind, parse
 from accounts.people import NaturalPerson, NewPerson, People
-from idp import sessions
-from idp.assurance import Authentication
-from idp.oidc import claims, clients, request_store, store, subjects
-from idp.oidc.authorization_request import Approval, AuthorizationRequest
-from idp.oidc.clients import Client, ClientCache, NewClient
+from idp.login import sessions
+from idp.oidc.assurance import Authentication
+from idp.oidc.clients import registry
+from idp.oidc.clients.registry import Client, ClientCache, NewClient
+from idp.oidc.consent import claims, subjects
 from idp.oidc.endpoints import authorization
-from idp.oidc.gate import token_stands
-from idp.oidc.keys import KeyRing
-from idp.oidc.machine import Machine
+from idp.oidc.endpoints.router import EndpointRouter
+from idp.oidc.gate import is_token_active
 from idp.oidc.messages import FORM, Reply, Request
 from idp.oidc.models import access_tokens, authorization_requests, grants, refresh_tokens, releases
 from idp.oidc.provider import Provider, ProviderPolicy
+from idp.oidc.requests import request_store
+from idp.oidc.requests.authorization_request import Approval, AuthorizationRequest
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.keys import KeyRing
 from idp.oidc.vocabulary import JWT_BEARER
 from tests.protocol.city import lasting_session, number
 
@@ -113,7 +116,7 @@ class Desk:
         self.people = People(vault)
         self.provider = self.another_process(database)
         self._keys()
-        self.machine = Machine(self.provider)
+        self.machine = EndpointRouter(self.provider)
         self.person = self.citizen()
         self.session_id = lasting_session(database, self.person.id, clock())
 
@@ -129,9 +132,9 @@ class Desk:
         """The keys made for the first desk of this run, with the same vault, serve the others: RSA takes its time."""
         with self.database.transaction() as c:
             for row in _KEYS.get(id(self.vault), ()):
-                c.execute(store.INSERT_KEY, **row)
+                c.execute(token_store.INSERT_KEY, **row)
             self.provider.keys.ensure(c, self.clock())
-            _KEYS[id(self.vault)] = [row._asdict() for row in c.rows(store.ALL_KEYS)]
+            _KEYS[id(self.vault)] = [row._asdict() for row in c.rows(token_store.ALL_KEYS)]
 
     # who there is ---------------------------------------------------------------------------------------------------
     def citizen(self, sequence: int = 21, born: date = BORN) -> NaturalPerson:
@@ -175,21 +178,21 @@ class Desk:
             "metadata": stored,
         }
         with self.database.transaction() as c:
-            client, secret = clients.create(c, NewClient(**fields | changes), now=self.clock())
+            client, secret = registry.create(c, NewClient(**fields | changes), now=self.clock())
         self.a_second_passes()
         return Registered(client, secret, key)
 
     def disables(self, registered: Registered) -> None:
         """The client is disabled and every cache has had its second."""
         with self.database.transaction() as c:
-            clients.change_status(c, registered.client_id, "disabled", now=self.clock())
+            registry.change_status(c, registered.client_id, "disabled", now=self.clock())
         self.a_second_passes()
 
     def changes(self, registered: Registered, **values: Any) -> tuple[str, ...]:
         """The client's registration has these values, and every cache has had its second."""
         with self.database.transaction() as c:
-            client = clients.read(c, registered.client_id)
-            changed = clients.change(c, client, now=self.clock(), **values)
+            client = registry.read(c, registered.client_id)
+            changed = registry.change(c, client, now=self.clock(), **values)
         self.a_second_passes()
         return changed
 
@@ -338,13 +341,13 @@ class Desk:
 
     def alive(self) -> tuple[int, int]:
         """How many access and refresh tokens are good for anything."""
-        found = {"access_tokens": store.FIND_ACCESS_TOKEN, "refresh_tokens": store.FIND_REFRESH_TOKEN}
+        found = {"access_tokens": token_store.FIND_ACCESS_TOKEN, "refresh_tokens": token_store.FIND_REFRESH_TOKEN}
         return tuple(sum(map(self._stands, self.rows(table), repeat(find))) for table, find in found.items())
 
     def _stands(self, token: Any, find: Statement) -> bool:
         row = self.database.connection().one(find, of_token=token.digest)
         client = None if row is None else self.provider.clients.get(row.client_id)
-        return client is not None and token_stands(row, client, self.clock())
+        return client is not None and is_token_active(row, client, self.clock())
 
     def events(self) -> list[str]:
         return [row.event for row in self.rows("audit_events")]

@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from idp.oidc import request_store, store
 from idp.oidc.endpoints import authorization
 from idp.oidc.errors import AccessDenied, RefusedToPerson
 from idp.oidc.messages import Request
-from idp.oidc.secret import digest
+from idp.oidc.requests import request_store
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.secret import digest
 from tests.protocol.city import answer_of, eight_at_once
 
 
@@ -61,7 +62,7 @@ def test_a_stranger_with_a_replaced_code_spoils_no_other(city):
     citizen, asked = city.citizen(), city.asks()
     first = answer_of(citizen.approves(asked))["code"]
     second = approves_again(city, asked, citizen.approval(asked))
-    spoilt = city.database.connection().execute(store.SPOIL_CODE, of_request=asked.id, of_code=digest(first))
+    spoilt = city.database.connection().execute(token_store.SPOIL_CODE, of_request=asked.id, of_code=digest(first))
     assert spoilt == 0
     assert city.token(second)[0] == 200
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from idp import assurance
-from idp.assurance import Acr, authentication, meets, meets_any, parse
+from idp.oidc import assurance
+from idp.oidc.assurance import Acr, authentication, meets, meets_any, parse
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from accounts.errors import Conflict
-from idp.oidc import clients
+from idp.oidc.clients import registry
 from tests.protocol.desk import (
     ADDRESS,
     BORN,
@@ -301,7 +301,7 @@ def test_a_client_whose_secret_was_changed_still_redeems(desk):
     """Two secrets live while a relying system changes over; the rotation after next ends the first."""
     registered = desk.registers()
     with desk.database.transaction() as c:
-        fresh = clients.rotate_secret(c, registered.client, now=desk.clock())
+        fresh = registry.rotate_secret(c, registered.client, now=desk.clock())
     desk.a_second_passes()
     renewed = type(registered)(registered.client, fresh)
     assert desk.exchanges(registered, desk.code(registered)).status == 200
@@ -312,9 +312,9 @@ def test_of_two_who_change_a_secret_at_once_the_second_is_told(desk):
     """Both read the client, both make a secret: the one that would be dead before anybody used it is not handed out."""
     registered = desk.registers()
     with desk.database.transaction() as c:
-        fresh = clients.rotate_secret(c, registered.client, now=desk.clock())
+        fresh = registry.rotate_secret(c, registered.client, now=desk.clock())
     with pytest.raises(Conflict), desk.database.transaction() as c:
-        clients.rotate_secret(c, registered.client, now=desk.clock())
+        registry.rotate_secret(c, registered.client, now=desk.clock())
     desk.a_second_passes()
     assert desk.exchanges(type(registered)(registered.client, fresh), desk.code(registered)).status == 200
 
@@ -323,8 +323,8 @@ def test_an_old_secret_ends_when_it_is_told_to(desk):
     """After the change-over the old secret opens nothing."""
     registered = desk.registers()
     with desk.database.transaction() as c:
-        fresh = clients.rotate_secret(c, registered.client, now=desk.clock())
-        clients.end_old_secret(c, registered.client, now=desk.clock())
+        fresh = registry.rotate_secret(c, registered.client, now=desk.clock())
+        registry.end_old_secret(c, registered.client, now=desk.clock())
     desk.a_second_passes()
     assert desk.exchanges(registered, desk.code(registered)).error == "invalid_client"
     assert desk.exchanges(type(registered)(registered.client, fresh), desk.code(registered)).status == 200

@@ -11,14 +11,22 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from idp.oidc import clients, request_store
-from idp.oidc.authorization_request import TRANSITIONS, AuthorizationRequest, Event, State, WrongState, next_state
+from idp.oidc.clients import registry
 from idp.oidc.endpoints import authorization
 from idp.oidc.errors import RefusedToPerson
 from idp.oidc.messages import FORM, Request
-from idp.oidc.tokens import Holder
+from idp.oidc.requests import request_store
+from idp.oidc.requests.authorization_request import (
+    TRANSITIONS,
+    AuthorizationRequest,
+    RequestEvent,
+    RequestState,
+    WrongState,
+    next_state,
+)
+from idp.oidc.requests.validation import CHECKS, AuthorizationError
+from idp.oidc.tokens.minting import TokenSubject
 from idp.oidc.urls import accepts
-from idp.oidc.validation import CHECKS, AuthorizationError
 from tests.protocol.city import CHALLENGE, ISSUER, REDIRECT, answer_of, get, header, parameters, post
 
 
@@ -172,7 +180,7 @@ def test_errors_never_reach_a_stranger(city, name):
 def test_disabled_client_gets_a_page(city):
     """A client that was disabled is refused to the person, not redirected to."""
     with city.database.transaction() as c:
-        clients.change_status(c, "fund", "disabled", now=city.now())
+        registry.change_status(c, "fund", "disabled", now=city.now())
     city.provider.clients._fresh_until = 0
     with pytest.raises(RefusedToPerson) as refused:
         city.asks()
@@ -275,14 +283,14 @@ def test_hint_names_the_subject(city):
     """An ID token of ours, expired or not, names the person; one for another client, or another person, is refused."""
 
     def hint(client_id: str) -> str:
-        holder = Holder("sub-1", ("openid",))
+        holder = TokenSubject("sub-1", ("openid",))
         return city.provider.tokens.id_token(
             client_id, holder, city.now(), alg="ES256", nonce=None, access_token=None, released={}
         )
 
     mine, other = hint("fund"), hint("another")
     city.now.advance(days=1)
-    assert city.asks(id_token_hint=mine).asked_subject == "sub-1"
+    assert city.asks(id_token_hint=mine).requested_subject == "sub-1"
     assert answer_of(city.refusal(get(id_token_hint=other)))["error"] == "invalid_request"
     clash = get(id_token_hint=mine, claims='{"id_token": {"sub": {"value": "sub-2"}}}')
     assert answer_of(city.refusal(clash))["error"] == "login_required"
@@ -304,7 +312,7 @@ def test_essential_acr_is_kept(city):
     wish = {"id_token": {"acr": {"essential": True, "values": [level]}}}
     assert city.asks(claims=json.dumps(wish)).essential_acr == (level,)
     assert city.asks(acr_values=level).essential_acr == ()
-    assert city.asks(acr_values=level).wished_acr == (level,)
+    assert city.asks(acr_values=level).requested_acr == (level,)
 
 
 def test_code_comes_back(city):
@@ -352,7 +360,7 @@ def test_answer_by_form(city):
 
 def test_states_are_a_table():
     """Every pair of state and event is either in the table or refused."""
-    for state, event in itertools.product(State, Event):
+    for state, event in itertools.product(RequestState, RequestEvent):
         if (state, event) in TRANSITIONS:
             assert next_state(state, event) is TRANSITIONS[state, event]
         else:

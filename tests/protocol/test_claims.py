@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from accounts.db import Statement
+from accounts.database import Statement
 from accounts.people import natural_persons
-from idp.oidc import claims, consents, subjects
-from idp.oidc.claims import CLAIMS, Sensitivity
+from idp.oidc.consent import claims, consents, subjects
+from idp.oidc.consent.claims import CLAIMS, Sensitivity
 from tests.protocol.city import SCOPES, City, answer_of, eight_at_once
 
 
@@ -152,7 +152,7 @@ def test_merges_keep_names(city):
 @pytest.mark.parametrize(
     ("basis", "manner"), [("statutory_duty", "notice"), ("consent", "consent"), ("separate_consent", "consent")]
 )
-def test_basis_decides_the_manner(city, basis, manner):
+def test_basis_decides_the_manner(city, basis, release_mode):
     """A statutory duty is told, everything that can be refused is asked; the page has facts, purpose and basis."""
     client = city.registers(
         "other",
@@ -160,8 +160,8 @@ def test_basis_decides_the_manner(city, basis, manner):
         scopes=(*SCOPES, "identity_number"),
         claims_ceiling=claims.of_scopes((*SCOPES, "identity_number")),
     )
-    shown = consents.facts(city.asks(client_id="other", scope="openid profile identity_number"), client)
-    assert (shown.manner, shown.legal_basis, shown.purpose) == (manner, basis, client.purpose)
+    shown = consents.release_notice(city.asks(client_id="other", scope="openid profile identity_number"), client)
+    assert (shown.release_mode, shown.legal_basis, shown.purpose) == (release_mode, basis, client.purpose)
     assert [claim.name for claim in shown.sensitive] == ["identity_number"]
     assert "name" in shown.names
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc import jwk
 
-from accounts.db import Json, Statement
+from accounts.database import Json, Statement
 from idp.oidc.models import clients
 from tests.protocol.desk import ISSUER, METHODS, VERIFIER, basic
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from idp.oidc import clients
+from idp.oidc.clients import registry
 from idp.oidc.errors import InvalidClientMetadata
 from tests.protocol.desk import METHODS, payload
 
@@ -69,7 +69,7 @@ def test_an_enabled_client_works_again(desk):
     registered = desk.registers()
     desk.disables(registered)
     with desk.database.transaction() as c:
-        clients.change_status(c, "fund", "active", now=desk.clock())
+        registry.change_status(c, "fund", "active", now=desk.clock())
     desk.a_second_passes()
     assert desk.asks(registered, "/token", grant_type="client_credentials").status == 200
 

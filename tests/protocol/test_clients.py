@@ -6,14 +6,15 @@ from dataclasses import replace
 import pytest
 
 from accounts.errors import Conflict
-from idp.oidc import clients, store
-from idp.oidc.clients import ClientCache
+from idp.oidc.clients import registry
+from idp.oidc.clients.registry import ClientCache
 from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri
+from idp.oidc.tokens import token_store
 
 
 def changes(desk, status, client_id="fund"):
     with desk.database.transaction() as c:
-        return clients.change_status(c, client_id, status, now=desk.clock())
+        return registry.change_status(c, client_id, status, now=desk.clock())
 
 
 def test_a_disabled_client_is_seen_in_every_process_within_a_second(desk):
@@ -57,7 +58,7 @@ def test_a_row_read_before_a_change_does_not_enter_the_cache_made_after_it(desk,
     desk.registers()
     cache = ClientCache(desk.database, monotonic=desk.ticks)
     read, go_on = threading.Event(), threading.Event()
-    real = clients.from_row
+    real = registry.from_row
 
     def slowly(row):
         read.set()
@@ -68,11 +69,11 @@ def test_a_row_read_before_a_change_does_not_enter_the_cache_made_after_it(desk,
         cache.get("fund")
         desk.database.close()
 
-    monkeypatch.setattr(clients, "from_row", slowly)
+    monkeypatch.setattr(registry, "from_row", slowly)
     slow = threading.Thread(target=reader)
     slow.start()
     assert read.wait(10)
-    monkeypatch.setattr(clients, "from_row", real)
+    monkeypatch.setattr(registry, "from_row", real)
     changes(desk, "disabled")
     desk.ticks.now += 1.0
     assert cache.get("other") is None  # this look-up renews the cache
@@ -95,39 +96,39 @@ def test_the_stamp_moves_with_every_change(desk):
     """Creating, rotating, ending a secret and changing status each move the version that every process watches."""
     client = desk.registers()
     c = desk.database.connection()
-    seen = [store.client_version(c)]
+    seen = [token_store.client_version(c)]
     with desk.database.transaction() as t:
-        clients.rotate_secret(t, client.client, now=desk.clock())
-    seen.append(store.client_version(c))
+        registry.rotate_secret(t, client.client, now=desk.clock())
+    seen.append(token_store.client_version(c))
     changes(desk, "disabled")
-    seen.append(store.client_version(c))
+    seen.append(token_store.client_version(c))
     desk.registers("another")
-    seen.append(store.client_version(c))
+    seen.append(token_store.client_version(c))
     assert seen == sorted(set(seen))
 
 
 def test_a_change_that_is_rolled_back_is_none(desk):
     """The stamp and the row live in one transaction."""
     desk.registers()
-    before = store.client_version(desk.database.connection())
+    before = token_store.client_version(desk.database.connection())
 
     def half_done():
         with desk.database.transaction() as c:
-            clients.change_status(c, "fund", "disabled", now=desk.clock())
+            registry.change_status(c, "fund", "disabled", now=desk.clock())
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         half_done()
     desk.a_second_passes()
     assert desk.provider.clients.get("fund").status == "active"
-    assert store.client_version(desk.database.connection()) == before
+    assert token_store.client_version(desk.database.connection()) == before
 
 
 def test_every_client_is_listed_by_id(desk):
     """The list for administrators is whole and in order."""
     for name in ("b", "a", "c"):
         desk.registers(name)
-    assert [client.client_id for client in clients.every(desk.database.connection())] == ["a", "b", "c"]
+    assert [client.client_id for client in registry.every(desk.database.connection())] == ["a", "b", "c"]
 
 
 def test_a_change_is_seen_within_a_second_and_leaves_the_secrets_alone(desk):
@@ -145,9 +146,9 @@ def test_a_change_is_seen_within_a_second_and_leaves_the_secrets_alone(desk):
 def test_a_change_to_what_is_there_changes_nothing(desk):
     """No process forgets its clients, and the caller knows that there is nothing to record."""
     registered = desk.registers()
-    stamp = store.client_version(desk.database.connection())
+    stamp = token_store.client_version(desk.database.connection())
     assert desk.changes(registered, redirect_uris=registered.client.redirect_uris) == ()
-    assert store.client_version(desk.database.connection()) == stamp
+    assert token_store.client_version(desk.database.connection()) == stamp
 
 
 @pytest.mark.parametrize(
@@ -165,15 +166,15 @@ def test_a_change_is_held_to_what_registration_is(desk, unsafe):
     registered = desk.registers()
     with pytest.raises((InvalidRedirectUri, InvalidClientMetadata)):
         desk.changes(registered, **unsafe)
-    assert clients.read(desk.database.connection(), "fund") == registered.client
+    assert registry.read(desk.database.connection(), "fund") == registered.client
 
 
 def test_of_two_who_change_one_client_the_second_is_told(desk):
     """Nobody writes over what somebody else changed since they looked."""
     desk.registers()
     c = desk.database.connection()
-    seen_by_both = clients.read(c, "fund")
-    assert clients.change(c, seen_by_both, now=desk.clock.advance(seconds=1), name="甲")
+    seen_by_both = registry.read(c, "fund")
+    assert registry.change(c, seen_by_both, now=desk.clock.advance(seconds=1), name="甲")
     with pytest.raises(Conflict):
-        clients.change(c, seen_by_both, now=desk.clock(), name="乙")
-    assert clients.read(c, "fund").name == "甲"
+        registry.change(c, seen_by_both, now=desk.clock(), name="乙")
+    assert registry.read(c, "fund").name == "甲"

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from accounts.db import Statement
+from accounts.database import Statement
 from accounts.vault import Vault
-from idp.oidc import store
-from idp.oidc.code import IN_A_CODE, answers_for
 from idp.oidc.models import authorization_requests
+from idp.oidc.requests.code import IN_A_CODE, answers_for
+from idp.oidc.tokens import token_store
 from idp.oidc.vocabulary import CODE_PREFIX
 from tests.protocol.desk import payload
 
@@ -20,7 +20,7 @@ def unread(_):
 
 
 def row_of(desk):
-    return lambda request_id: desk.database.connection().one(store.FIND_APPROVED, of_request=request_id)
+    return lambda request_id: desk.database.connection().one(token_store.FIND_APPROVED, of_request=request_id)
 
 
 FEW = {"id_token": {"gender": None}}

@@ -7,13 +7,13 @@ import pytest
 from authlib.oidc.discovery import OpenIDProviderMetadata
 from joserfc import jwk
 
-from idp.oidc import store
-from idp.oidc.clients import ClientCache
+from idp.oidc.clients.registry import ClientCache
 from idp.oidc.endpoints import registration
 from idp.oidc.grants import GRANTS
-from idp.oidc.keys import encoded
 from idp.oidc.messages import Request
-from idp.oidc.secret import digest, new_secret
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.keys import encoded
+from idp.oidc.tokens.secret import digest, new_secret
 from tests.protocol.city import ISSUER, REDIRECT, City, build
 
 
@@ -32,7 +32,7 @@ def invitation(city: City, uses: int = 1, **policy) -> str:
     token = new_secret("yt_ia_")
     with city.database.transaction() as c:
         c.execute(
-            store.INSERT_INITIAL_ACCESS,
+            token_store.INSERT_INITIAL_ACCESS,
             digest=digest(token),
             policy=policy,
             created_at=city.now(),

@@ -8,8 +8,8 @@ from wsgiref.validate import validator
 
 import pytest
 
-from idp.front import Front
 from idp.oidc.messages import MAX_BODY, Reply
+from idp.web.front import Front
 
 PROXIES = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8")))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import idp.oidc
-from idp import person_status
-from idp.cli.house import House
+from idp.cli.context import CommandContext
+from idp.login import person_status
 from idp.oidc.gate import Refusal, may_act_alone, may_proceed
 from idp.oidc.grants import GRANTS
 from tests.protocol.desk import payload
@@ -164,7 +164,7 @@ def test_an_undone_merge_ends_what_it_had_let_in(desk):
     token = desk.tokens(client, ("openid", "offline_access"))["refresh_token"]
     desk.clock.advance(seconds=1)
     with desk.database.transaction() as c:
-        House().persons_changed(c, [desk.person.id], desk.clock())
+        CommandContext().persons_changed(c, [desk.person.id], desk.clock())
     assert desk.refreshes(client, token).error == "invalid_grant"
 
 

@@ -10,8 +10,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from accounts.vault import SealBroken, Vault
-from idp.oidc import store
-from idp.oidc.keys import KeyRing, NotSignedByUs
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.keys import KeyRing, NotSignedByUs
 from tests.conftest import START
 
 CLAIMS = {"iss": "x", "sub": "人"}
@@ -158,7 +158,7 @@ def test_without_keys_the_cure_is_named(database, vault, clock):
 
 def test_private_keys_are_sealed(desk):
     """No row holds a PEM or a private number, and another vault cannot open one."""
-    rows = desk.database.connection().rows(store.ALL_KEYS)
+    rows = desk.database.connection().rows(token_store.ALL_KEYS)
     for row in rows:
         assert b"PRIVATE" not in bytes(row.private_sealed)
         assert "d" not in row.public

@@ -6,9 +6,9 @@ import pytest
 
 from idp.oidc.endpoints.end_session import signed_out_reply
 from idp.oidc.errors import RefusedToPerson
-from idp.oidc.logout import LogoutRequest, must_confirm, read_logout, targets
 from idp.oidc.messages import FORM, Request
-from idp.oidc.tokens import Holder
+from idp.oidc.requests.logout import LogoutRequest, must_confirm, read_logout, targets
+from idp.oidc.tokens.minting import TokenSubject
 from tests.protocol.city import GOODBYE, City, build
 from tests.protocol.test_authorization_request import CORPUS
 
@@ -21,7 +21,7 @@ def city(database, vault, clock) -> City:
 
 
 def hint(city: City, client_id: str = "fund") -> str:
-    holder = Holder("sub-1", ("openid",), session_id="session-1")
+    holder = TokenSubject("sub-1", ("openid",), session_id="session-1")
     return city.provider.tokens.id_token(
         client_id, holder, city.now(), alg="ES256", nonce=None, access_token=None, released={}
     )
@@ -104,7 +104,7 @@ def test_repeated_parameter_is_a_page(city):
 
 def test_access_token_is_no_hint(city):
     """An access token or a logout token proves nothing at the end-session endpoint."""
-    holder = Holder("sub-1", ("openid",), session_id="session-1")
+    holder = TokenSubject("sub-1", ("openid",), session_id="session-1")
     access = city.provider.tokens.access_token("fund", holder, city.now())
     logout = city.provider.tokens.logout_token("fund", city.now(), alg="ES256", jti="j", sub="sub-1", sid="session-1")
     assert not read(city, id_token_hint=access).is_proven

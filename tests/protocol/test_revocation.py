@@ -3,9 +3,9 @@
 import pytest
 import sqlalchemy as sa
 
-from accounts.db import Database, Statement, metadata
-from idp import sessions
-from idp.oidc import consents
+from accounts.database import Database, Statement, metadata
+from idp.login import sessions
+from idp.oidc.consent import consents
 from tests.protocol.desk import METHODS
 
 OFFLINE = ("openid", "offline_access")

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from idp.oidc import store
-from idp.oidc.keys import NotSignedByUs
-from idp.oidc.secret import digest, new_secret
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.keys import NotSignedByUs
+from idp.oidc.tokens.secret import digest, new_secret
 from tests.protocol.desk import basic
 
 OFFLINE = ("openid", "offline_access")
@@ -32,7 +32,7 @@ def mint(desk):
     initial = new_secret("yt_ia_")
     now = desk.clock()
     desk.database.connection().execute(
-        store.INSERT_INITIAL_ACCESS,
+        token_store.INSERT_INITIAL_ACCESS,
         digest=digest(initial),
         policy={},
         created_at=now,

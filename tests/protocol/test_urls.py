@@ -5,7 +5,7 @@ import json
 import pytest
 
 from accounts.errors import Conflict
-from idp.oidc import clients
+from idp.oidc.clients import registry
 from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri
 from idp.oidc.urls import accepted, accepts, check_uri
 
@@ -167,7 +167,7 @@ def test_an_unsafe_client_is_not_created(desk, changes, error):
     """The registration is refused whole: no row, no secret."""
     with pytest.raises(error):
         desk.registers(**changes)
-    assert clients.every(desk.database.connection()) == ()
+    assert registry.every(desk.database.connection()) == ()
 
 
 def test_a_client_id_is_taken_once(desk):

@@ -5,10 +5,10 @@ from datetime import date, timedelta
 import pytest
 import sqlalchemy as sa
 
-from accounts import linking
-from accounts.db import Statement
+from accounts.database import Statement
 from accounts.identifiers import IdentifierKind, parse
-from idp.oidc.tokens import Holder
+from accounts.merging import linking
+from idp.oidc.tokens.minting import TokenSubject
 from tests.protocol.desk import ADDRESS, BORN, EMAIL, ID_NUMBER, NAME, PHONE, seconds
 
 FACTS = {
@@ -205,7 +205,7 @@ def test_the_gate_is_asked_at_every_reading(desk, end):
 def test_a_token_without_its_row_is_nothing(desk, clock):
     """A token we signed, whose row was never written, opens nothing: the row is the proof."""
     provider = desk.provider
-    row_less = provider.tokens.access_token("fund", Holder("subject", ("openid",)), clock())
+    row_less = provider.tokens.access_token("fund", TokenSubject("subject", ("openid",)), clock())
     desk.registers()
     assert desk.userinfo(row_less).status == 401
 

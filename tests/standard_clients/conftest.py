@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from accounts.credentials.policy import PasswordPolicy
-from accounts.db import Connection
+from accounts.database import Connection
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import Mobile, parse
 from accounts.people import NewPerson
@@ -22,14 +22,14 @@ from accounts.registration import Proof, Registration
 from demo.people import PERSONAS
 from idp import migrations
 from idp.cli.clients import invite
-from idp.oidc import clients
-from idp.oidc.claims import of_scopes
-from idp.oidc.clients import NewClient
+from idp.oidc.clients import registry
+from idp.oidc.clients.registry import NewClient
+from idp.oidc.consent.claims import of_scopes
 from idp.services import Services, build_services
 from idp.settings import Settings
-from tests.hygiene import Hygiene
-from tests.processes import free_ports, running
-from tests.relying_party import Form, Page
+from tests.fixtures.hygiene import Hygiene
+from tests.fixtures.processes import free_ports, running
+from tests.fixtures.relying_party import Form, Page
 
 CALLBACK = "http://127.0.0.1/callback"  # nobody listens there: the browser stops before it and hands it over
 GOODBYE = "http://127.0.0.1/goodbye"
@@ -168,5 +168,5 @@ def _client(services: Services, c: Connection, client_id: str, **more: object) -
         "claims_ceiling": of_scopes(SCOPES),
         "post_logout_redirect_uris": (GOODBYE,) if client_id != "machine" else (),
     }
-    _, secret = clients.create(c, NewClient(client_id=client_id, **{**told, **more}), now=services.clock())
+    _, secret = registry.create(c, NewClient(client_id=client_id, **{**told, **more}), now=services.clock())
     return client_id, secret or ""

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from tests.processes import free_ports, running
+from tests.fixtures.processes import free_ports, running
 
 MODULES = (
     "mpm_event", "unixd", "log_config", "authn_core", "authz_core", "authz_user", "mime", "dir", "include",

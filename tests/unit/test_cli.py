@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
-from accounts.db import Database
+from accounts.database import Database
 from idp.cli import main
-from idp.oidc import store
-from idp.oidc.clients import ClientCache
-from idp.oidc.secret import digest
+from idp.oidc.clients.registry import ClientCache
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.secret import digest
 
 ENVIRONMENT = {
     "YITONG_ENVIRONMENT": "test",
@@ -157,7 +157,7 @@ def test_pkce_is_left_out_only_when_asked_for(ready, database):
     ]
     tokens = [ready("clients", "invite", *more).output.strip() for more in ((), ("--without-pkce",))]
     c = database.connection()
-    policies = [c.one(store.FIND_INITIAL_ACCESS, of_digest=digest(token)).policy for token in tokens]
+    policies = [c.one(token_store.FIND_INITIAL_ACCESS, of_digest=digest(token)).policy for token in tokens]
     assert [policy["require_pkce"] for policy in policies] == [True, False]
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from accounts import divisions
+from accounts.identifiers import divisions
 
 LUZHOU = ("510500", "510502", "510503", "510504", "510521", "510522", "510524", "510525")
 RETIRED = {

@@ -4,23 +4,27 @@ import pytest
 
 from idp.adapters.channels import CHANNELS
 from idp.adapters.channels.web import WEB
-from idp.interaction import Asked, Standing, Step, next_step
+from idp.login.interaction import AuthenticationState, PromptRequest, Step, next_step
 from idp.oidc.errors import ConsentRequired, LoginRequired, UnmetAuthenticationRequirements
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 BEFORE, AFTER = AT - timedelta(minutes=10), AT + timedelta(seconds=20)
-HERE = Standing(auth_time=BEFORE, acr="urn:yitong:ial3:aal1", sub="s", consent_needed=False, consent_at=BEFORE)
-FRESH = Standing(auth_time=AFTER, acr="urn:yitong:ial3:aal1", sub="s", consent_needed=False, consent_at=BEFORE)
+HERE = AuthenticationState(
+    auth_time=BEFORE, acr="urn:yitong:ial3:aal1", sub="s", consent_needed=False, consent_at=BEFORE
+)
+FRESH = AuthenticationState(
+    auth_time=AFTER, acr="urn:yitong:ial3:aal1", sub="s", consent_needed=False, consent_at=BEFORE
+)
 
 
 def asked(**changes):
-    return Asked(created_at=AT, **changes)
+    return PromptRequest(created_at=AT, **changes)
 
 
 @pytest.mark.parametrize(
     ("request_", "standing", "step", "silent"),
     [
-        (asked(), Standing(), Step.LOGIN, LoginRequired),
+        (asked(), AuthenticationState(), Step.LOGIN, LoginRequired),
         (asked(), HERE, None, None),
         (asked(prompt=frozenset({"login"})), HERE, Step.LOGIN, None),
         (asked(prompt=frozenset({"login"})), FRESH, None, None),
@@ -39,14 +43,14 @@ def test_each_row_of_the_table(request_, standing, step, silent):
     """Every row asks for its step, and under prompt=none for its own error."""
     assert next_step(request_, standing, WEB) is step
     if silent is not None:
-        quiet = Asked(AT, frozenset({"none"}), request_.max_age, request_.essential_acr, request_.subject)
+        quiet = PromptRequest(AT, frozenset({"none"}), request_.max_age, request_.essential_acr, request_.subject)
         with pytest.raises(silent):
             next_step(quiet, standing, WEB)
 
 
 def test_consent_is_due_until_given():
     """What a person has not seen is shown, and prompt=none hears consent_required."""
-    unseen = Standing(auth_time=BEFORE, acr="urn:yitong:ial3:aal1", sub="s")
+    unseen = AuthenticationState(auth_time=BEFORE, acr="urn:yitong:ial3:aal1", sub="s")
     assert next_step(asked(), unseen, WEB) is Step.CONSENT
     with pytest.raises(ConsentRequired):
         next_step(asked(prompt=frozenset({"none"})), unseen, WEB)

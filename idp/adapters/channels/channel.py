@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from idp.assurance import HIGHEST_AAL, HIGHEST_IAL, Acr
-from idp.interaction import Step
-from idp.sessions import Lifetimes
+from idp.login.interaction import Step
+from idp.login.sessions import SessionLifetimes
+from idp.oidc.assurance import HIGHEST_AAL, HIGHEST_IAL, Acr
 
 EARNED = Acr(HIGHEST_IAL, HIGHEST_AAL)
 
@@ -17,6 +17,6 @@ class Channel:
 
     name: str
     steps: tuple[Step, ...]
-    lifetimes: Lifetimes
+    lifetimes: SessionLifetimes
     ceiling: Acr = EARNED
     shares_session: bool = False

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from idp.adapters.channels.channel import Channel
-from idp.interaction import Step
-from idp.sessions import Lifetimes
+from idp.login.interaction import Step
+from idp.login.sessions import SessionLifetimes
 
 WEB = Channel(
     name="web",
     steps=(Step.LOGIN, Step.CONSENT),
-    lifetimes=Lifetimes(idle=timedelta(minutes=15), absolute=timedelta(hours=12)),
+    lifetimes=SessionLifetimes(idle=timedelta(minutes=15), absolute=timedelta(hours=12)),
     shares_session=True,
 )

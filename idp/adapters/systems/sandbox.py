@@ -9,7 +9,7 @@ from datetime import datetime
 import orjson
 import sqlalchemy as sa
 
-from accounts.db import Connection, Database, Statement, UtcDateTime, metadata, new_id
+from accounts.database import Connection, Database, Statement, UtcDateTime, metadata, new_id
 from accounts.errors import AccountsError
 from accounts.identifiers import Mobile
 from accounts.vault import Vault

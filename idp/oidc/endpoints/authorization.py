@@ -16,16 +16,23 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from accounts import audit
-from accounts.db import Connection
-from idp.oidc import request_store, validation
-from idp.oidc.authorization_request import CODE_FOR, Approval, AuthorizationRequest, Event, State, next_state
-from idp.oidc.code import new_code
+from accounts.database import Connection
 from idp.oidc.errors import BadParameters, ProtocolError, RefusedToPerson
-from idp.oidc.keys import NotSignedByUs
 from idp.oidc.messages import FORM, NO_STORE, Headers, Parameters, Reply, Request, parameters
 from idp.oidc.provider import Provider
-from idp.oidc.secret import digest
-from idp.oidc.validation import AuthorizationError, ReplyTo
+from idp.oidc.requests import request_store, validation
+from idp.oidc.requests.authorization_request import (
+    CODE_FOR,
+    Approval,
+    AuthorizationRequest,
+    RequestEvent,
+    RequestState,
+    next_state,
+)
+from idp.oidc.requests.code import new_code
+from idp.oidc.requests.validation import AuthorizationError, ResponseTarget
+from idp.oidc.tokens.keys import NotSignedByUs
+from idp.oidc.tokens.secret import digest
 
 _ANSWER: Headers = (*NO_STORE, ("Referrer-Policy", "no-referrer"), ("X-Content-Type-Options", "nosniff"))
 _ADDRESS = ("client_id", "redirect_uri")
@@ -133,7 +140,7 @@ def issue_code(
     """
     code, answer = _answer(provider, request, approval, now)
     row = request_store.open_row(request) | {
-        "state": next_state(State.OPEN, Event.APPROVE).value,
+        "state": next_state(RequestState.OPEN, RequestEvent.APPROVE).value,
         "person_id": approval.person_id,
         "session_id": approval.session_id,
         "grant_id": approval.grant_id,
@@ -196,7 +203,7 @@ def _told_if_possible(provider: Provider, request: Request, error: BadParameters
     try:
         legible = parameters(_salvaged(raw))
         client = validation.known_client(provider.clients, legible)
-        return AuthorizationError(error, validation.reply_to(client, legible))
+        return AuthorizationError(error, validation.response_target(client, legible))
     except (BadParameters, RefusedToPerson):
         return refused
 
@@ -247,12 +254,12 @@ def _answered() -> RefusedToPerson:
     return RefusedToPerson("request_answered", "this request was answered already or is too old; start again")
 
 
-def _to(request: AuthorizationRequest) -> ReplyTo:
-    return ReplyTo(request.client_id, request.redirect_uri, request.response_mode, request.client_state)
+def _to(request: AuthorizationRequest) -> ResponseTarget:
+    return ResponseTarget(request.client_id, request.redirect_uri, request.response_mode, request.client_state)
 
 
 def _reply(
-    issuer: str, to: ReplyTo, answer: Mapping[str, str], page: FormPostPage, ui_locales: tuple[str, ...] = ()
+    issuer: str, to: ResponseTarget, answer: Mapping[str, str], page: FormPostPage, ui_locales: tuple[str, ...] = ()
 ) -> Reply:
     fields = {**answer, **({} if to.state is None else {"state": to.state}), "iss": issuer}
     if to.response_mode != "form_post":

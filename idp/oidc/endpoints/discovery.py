@@ -11,12 +11,14 @@ from typing import Any
 
 import orjson
 
-from idp import assurance
-from idp.oidc import claims, client_authentication, validation
+from idp.oidc import assurance
+from idp.oidc.clients import authentication
+from idp.oidc.consent import claims
 from idp.oidc.endpoints.paths import PATHS
 from idp.oidc.grants import GRANTS
 from idp.oidc.messages import Reply, Request
 from idp.oidc.provider import Provider
+from idp.oidc.requests import validation
 from idp.oidc.vocabulary import SIGNING_ALGORITHMS
 
 _HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "public, max-age=300"))
@@ -34,9 +36,9 @@ def _bytes(issuer: str) -> bytes:
 
 def document(issuer: str) -> dict[str, Any]:
     """The metadata of the provider at this issuer."""
-    methods = [method.name for method in client_authentication.METHODS]
+    methods = [method.name for method in authentication.METHODS]
     proven = [name for name in methods if name != "none"]
-    algorithms = list(client_authentication.ASSERTION_ALGORITHMS)
+    algorithms = list(authentication.ASSERTION_ALGORITHMS)
     return {
         "issuer": issuer,
         **{path.discovery: issuer + path.path for path in PATHS if path.discovery is not None},

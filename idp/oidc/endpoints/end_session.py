@@ -1,13 +1,13 @@
 """The end-session endpoint (OpenID Connect RP-Initiated Logout 1.0 §2): where the browser goes once it is over.
 
-Reading and judging the request is `idp.oidc.logout`; ending the session is the session's, asking a page's.
+Reading and judging the request is `idp.oidc.requests.logout`; ending the session is the session's, asking a page's.
 """
 
 from __future__ import annotations
 
 from idp.oidc.endpoints.authorization import with_query
-from idp.oidc.logout import LogoutRequest
 from idp.oidc.messages import NO_STORE, Reply
+from idp.oidc.requests.logout import LogoutRequest
 
 
 def signed_out_reply(logout: LogoutRequest) -> Reply | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from idp.oidc import claims, store
-from idp.oidc.clients import Client
+from idp.oidc.clients.registry import Client
+from idp.oidc.consent import claims
 from idp.oidc.endpoints.token import client_of
 from idp.oidc.errors import InvalidRequest, UnauthorizedClient
-from idp.oidc.gate import token_stands
+from idp.oidc.gate import is_token_active
 from idp.oidc.messages import Reply, Request, json_reply
 from idp.oidc.provider import Provider
-from idp.oidc.secret import digest
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.secret import digest
 from idp.oidc.vocabulary import REFRESH_PREFIX
 
 _INACTIVE = {"active": False}
@@ -26,17 +27,17 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
     token = request.form.get("token")
     if token is None:
         raise InvalidRequest("token is missing")
-    statement = store.FIND_REFRESH_TOKEN if token.startswith(REFRESH_PREFIX) else store.FIND_ACCESS_TOKEN
+    statement = token_store.FIND_REFRESH_TOKEN if token.startswith(REFRESH_PREFIX) else token_store.FIND_ACCESS_TOKEN
     row = provider.database.connection().one(statement, of_token=digest(token))
     holder = None if row is None else provider.clients.get(row.client_id)
-    if row is None or holder is None or not _may_see(client, row) or not token_stands(row, holder, now):
+    if row is None or holder is None or not _may_see(client, row) or not is_token_active(row, holder, now):
         return json_reply(200, _INACTIVE)
     if getattr(row, "used_at", None) is not None:  # a refresh token that bought its successor
         return json_reply(200, _INACTIVE)
     scopes = claims.scopes_within_ceiling(row.scopes, holder)
     if row.scopes and not scopes:  # nothing it was given for is left: refreshing refuses it, too
         return json_reply(200, _INACTIVE)
-    return json_reply(200, _described(provider, row, scopes, statement is store.FIND_ACCESS_TOKEN))
+    return json_reply(200, _described(provider, row, scopes, statement is token_store.FIND_ACCESS_TOKEN))
 
 
 def _may_see(client: Client, row: Any) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import zlib
 from datetime import datetime
 
-from idp.oidc.keys import JWKS_MAX_AGE
 from idp.oidc.messages import Reply, Request
 from idp.oidc.provider import Provider
+from idp.oidc.tokens.keys import JWKS_MAX_AGE
 
 _HEADERS = (
     ("Content-Type", "application/jwk-set+json"),

@@ -19,17 +19,19 @@ from authlib.oauth2.rfc7591 import ClientMetadataClaims
 from joserfc.errors import JoseError
 
 from accounts import audit
-from accounts.db import Connection, new_id
-from idp.oidc import client_authentication, clients, jwt_assertion, store, urls
-from idp.oidc.claims import of_scopes, scopes_supported
-from idp.oidc.clients import Client, NewClient
+from accounts.database import Connection, new_id
+from idp.oidc import urls
+from idp.oidc.clients import assertions, authentication, registry
+from idp.oidc.clients.registry import Client, NewClient
+from idp.oidc.consent.claims import of_scopes, scopes_supported
 from idp.oidc.endpoints.paths import REGISTRATION
 from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidRequest, InvalidToken
 from idp.oidc.grants import GRANTS
 from idp.oidc.messages import NO_STORE, Reply, Request, json_reply
 from idp.oidc.provider import Provider
-from idp.oidc.secret import digest, new_secret
-from idp.oidc.validation import RESPONSE_TYPES
+from idp.oidc.requests.validation import RESPONSE_TYPES
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.secret import digest, new_secret
 from idp.oidc.vocabulary import NONE, OFFLINE_ACCESS, OPENID, REGISTRATION_PREFIX, SIGNING_ALGORITHMS
 
 _LONGEST_NAME = 100
@@ -77,7 +79,7 @@ def _register(provider: Provider, request: Request, now: datetime) -> Reply:
         policy = _spent(c, request, now)
         registration_token = new_secret(REGISTRATION_PREFIX)
         new = _new_client(metadata, policy, digest(registration_token))
-        client, secret = clients.create(c, new, now=now)
+        client, secret = registry.create(c, new, now=now)
         audit.append(c, "administrator:client:create", now=now, client=client.client_id, source=request.source)
     answer = {
         **_described(provider, client),
@@ -102,7 +104,7 @@ def _remove(provider: Provider, request: Request, now: datetime) -> Reply:
     """
     client = _registered(provider, request)
     with provider.database.transaction() as c:
-        clients.change_status(c, client.client_id, "disabled", now=now)
+        registry.change_status(c, client.client_id, "disabled", now=now)
         audit.append(c, "administrator:client:disable", now=now, client=client.client_id, source=request.source)
     return Reply(204, b"", NO_STORE)
 
@@ -134,9 +136,9 @@ def _spent(c: Connection, request: Request, now: datetime) -> Policy:
     token = request.bearer
     if token is None:
         raise InvalidToken("an initial access token is required", headers=(("WWW-Authenticate", _REALM),))
-    if c.execute(store.SPEND_INITIAL_ACCESS, of_digest=digest(token), now=now) != 1:
+    if c.execute(token_store.SPEND_INITIAL_ACCESS, of_digest=digest(token), now=now) != 1:
         raise _refused_token()
-    return Policy.of(c.one(store.FIND_INITIAL_ACCESS, of_digest=digest(token)).policy)
+    return Policy.of(c.one(token_store.FIND_INITIAL_ACCESS, of_digest=digest(token)).policy)
 
 
 def _refused_token() -> InvalidToken:
@@ -187,9 +189,9 @@ def _check_shape(metadata: dict[str, Any]) -> None:
     _flag(metadata, "backchannel_logout_session_required")
     _check_uris(metadata)
     if metadata.get("jwks") is not None:
-        jwt_assertion.check_keys(metadata["jwks"])
+        assertions.check_keys(metadata["jwks"])
     _validated_by_library(metadata)
-    _one_of(metadata, "token_endpoint_auth_method", [method.name for method in client_authentication.METHODS])
+    _one_of(metadata, "token_endpoint_auth_method", [method.name for method in authentication.METHODS])
     _one_of(metadata, "id_token_signed_response_alg", SIGNING_ALGORITHMS)
     _one_of(metadata, "subject_type", ("pairwise",))
     _one_of(metadata, "application_type", ("web", "native"))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from accounts import audit
-from accounts.db import Connection
-from idp.oidc import store
-from idp.oidc.clients import Client
+from accounts.database import Connection
+from idp.oidc.clients.registry import Client
 from idp.oidc.endpoints.token import client_of
 from idp.oidc.errors import InvalidRequest
 from idp.oidc.messages import NO_STORE, Reply, Request
 from idp.oidc.provider import Provider
-from idp.oidc.secret import digest
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.secret import digest
 from idp.oidc.vocabulary import REFRESH_PREFIX
 
 
@@ -29,13 +29,17 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
 
 
 def _revoke_access(c: Connection, client: Client, key: bytes, now: datetime) -> None:
-    row = c.one(store.FIND_ACCESS_TOKEN, of_token=key)
-    if row is not None and row.client_id == client.client_id and c.execute(store.REVOKE_ACCESS_TOKEN, of=key, now=now):
+    row = c.one(token_store.FIND_ACCESS_TOKEN, of_token=key)
+    if (
+        row is not None
+        and row.client_id == client.client_id
+        and c.execute(token_store.REVOKE_ACCESS_TOKEN, of=key, now=now)
+    ):
         audit.append(c, "client:token:revoke", now=now, person=row.person_id, client=client.client_id)
 
 
 def _revoke_refresh(c: Connection, client: Client, key: bytes, now: datetime) -> None:
-    row = c.one(store.FIND_REFRESH_TOKEN, of_token=key)
-    if row is None or row.client_id != client.client_id or not store.revoke_bought(c, row.request_id, now=now):
+    row = c.one(token_store.FIND_REFRESH_TOKEN, of_token=key)
+    if row is None or row.client_id != client.client_id or not token_store.revoke_bought(c, row.request_id, now=now):
         return
     audit.append(c, "client:token:revoke", now=now, person=row.person_id, client=client.client_id)

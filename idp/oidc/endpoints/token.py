@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from idp.oidc.client_authentication import Asked, authenticated
-from idp.oidc.clients import Client
+from idp.oidc.clients.authentication import AuthenticationAttempt, authenticated
+from idp.oidc.clients.registry import Client
 from idp.oidc.errors import InvalidRequest, UnauthorizedClient, UnsupportedGrantType
 from idp.oidc.grants import GRANTS
 from idp.oidc.messages import Reply, Request, json_reply
@@ -31,5 +31,7 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
 
 def client_of(provider: Provider, request: Request, now: datetime) -> Client:
     """The client that made the request, authenticated."""
-    asked = Asked(request, request.form, provider.clients, provider.database.connection, provider.issuer, now)
+    asked = AuthenticationAttempt(
+        request, request.form, provider.clients, provider.database.connection, provider.issuer, now
+    )
     return authenticated(asked)

@@ -8,15 +8,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from accounts import linking
+from accounts.merging import linking
 from accounts.people import PersonPhone
-from idp.oidc import claims, store
-from idp.oidc.clients import Client
+from idp.oidc.clients.registry import Client
+from idp.oidc.consent import claims
 from idp.oidc.errors import InsufficientScope, InvalidRequest, InvalidToken
-from idp.oidc.gate import token_stands
+from idp.oidc.gate import is_token_active
 from idp.oidc.messages import Reply, Request, json_reply
 from idp.oidc.provider import Provider
-from idp.oidc.secret import digest
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.secret import digest
 from idp.oidc.vocabulary import OPENID
 
 _REALM = 'Bearer realm="Yitong"'
@@ -25,9 +26,9 @@ _REALM = 'Bearer realm="Yitong"'
 def handle(provider: Provider, request: Request, now: datetime) -> Reply:
     """`sub` and the released claims as JSON. Raises InvalidToken or InsufficientScope with their challenge."""
     token = _token(request)
-    row = provider.database.connection().one(store.FIND_ACCESS_TOKEN_WITH_PERSON, of_token=digest(token))
+    row = provider.database.connection().one(token_store.FIND_ACCESS_TOKEN_WITH_PERSON, of_token=digest(token))
     client = None if row is None else provider.clients.get(row.client_id)
-    if row is None or client is None or row.person_id is None or not token_stands(row, client, now):
+    if row is None or client is None or row.person_id is None or not is_token_active(row, client, now):
         raise _invalid()
     if OPENID not in claims.scopes_within_ceiling(row.scopes, client):
         raise InsufficientScope(
@@ -61,9 +62,9 @@ def _challenge(error: str) -> tuple[tuple[str, str], ...]:
     return (("WWW-Authenticate", f'{_REALM}, error="{error}"'),)
 
 
-def _facts(provider: Provider, client: Client, row: Any, now: datetime) -> claims.Facts:
+def _facts(provider: Provider, client: Client, row: Any, now: datetime) -> claims.ClaimSources:
     people, connection = provider.people, provider.database.connection
-    return claims.Facts(
+    return claims.ClaimSources(
         attributes=people.attributes(row.attributes),
         updated_at=row.person_updated_at,
         now=now,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from idp.oidc.clients import Client
+from idp.oidc.clients.registry import Client
 from idp.oidc.grants import authorization_code, client_credentials, refresh_token
 from idp.oidc.messages import Parameters
 from idp.oidc.provider import Provider

@@ -12,18 +12,19 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from accounts.db import new_id
-from idp.oidc import claims, store
-from idp.oidc.clients import Client
-from idp.oidc.code import Redeemable, answers_for
+from accounts.database import new_id
+from idp.oidc.clients.registry import Client
+from idp.oidc.consent import claims
 from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
 from idp.oidc.gate import may_proceed
-from idp.oidc.grants.issue import Issue, access_row, answer, end_replayed, refresh_row, registered_scopes
-from idp.oidc.keys import encoded
+from idp.oidc.grants.issue import TokenGrant, access_row, answer, end_replayed, refresh_row, registered_scopes
 from idp.oidc.messages import Parameters
 from idp.oidc.provider import Provider
-from idp.oidc.secret import digest, new_secret
-from idp.oidc.tokens import Holder
+from idp.oidc.requests.code import Redeemable, answers_for
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.keys import encoded
+from idp.oidc.tokens.minting import TokenSubject
+from idp.oidc.tokens.secret import digest, new_secret
 from idp.oidc.vocabulary import OFFLINE_ACCESS, OPENID, REFRESH_PREFIX, REFRESH_TOKEN
 
 _REFUSED = "the code is unknown, expired, used, or was given to another client or redirect_uri"
@@ -49,7 +50,7 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
     except InvalidScope:
         _refused(provider, client, text, held, _REFUSED, now)  # a replay is one, whatever the client may have today
         raise
-    issue = _issue(client, held)
+    issue = _token_grant(client, held)
     access_token = provider.tokens.access_token(client.client_id, issue.holder, now)
     refresh_token = new_secret(REFRESH_PREFIX) if _may_refresh(client, issue) else None
     if not _spend(provider, issue, held, text, access_token, refresh_token, now):
@@ -64,7 +65,7 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
 
 
 def _stored(provider: Provider, request_id: str) -> Any:
-    return provider.database.connection().one(store.FIND_APPROVED, of_request=request_id)
+    return provider.database.connection().one(token_store.FIND_APPROVED, of_request=request_id)
 
 
 def _wrong(client: Client, form: Parameters, held: Redeemable, now: datetime) -> str | None:
@@ -86,7 +87,7 @@ def _refused(provider: Provider, client: Client, text: str, held: Redeemable, wh
         end_replayed(provider, held.id, "code", person_id=held.person_id, client_id=held.client_id, now=now)
         return InvalidGrant(_REFUSED)
     if held.client_id != client.client_id:
-        provider.database.connection().execute(store.SPOIL_CODE, of_request=held.id, of_code=row.code_digest)
+        provider.database.connection().execute(token_store.SPOIL_CODE, of_request=held.id, of_code=row.code_digest)
         return InvalidGrant(_REFUSED)
     refusal = may_proceed(
         client=client, person_status=row.person_status, grant_withdrawn=row.grant_withdrawn_at is not None
@@ -113,19 +114,19 @@ def _as_of_today(client: Client, held: Redeemable) -> Redeemable:
     return replace(held, scopes=scopes, released=released)
 
 
-def _issue(client: Client, held: Redeemable) -> Issue:
-    holder = Holder(held.sub, held.scopes, held.session_id, held.acr, held.amr, held.auth_time)
+def _token_grant(client: Client, held: Redeemable) -> TokenGrant:
+    holder = TokenSubject(held.sub, held.scopes, held.session_id, held.acr, held.amr, held.auth_time)
     names = claims.userinfo_names(held.released, held.scopes, held.claims)
-    return Issue(client, holder, names, held.person_id, held.grant_id, held.id, held.session_id)
+    return TokenGrant(client, holder, names, held.person_id, held.grant_id, held.id, held.session_id)
 
 
-def _may_refresh(client: Client, issue: Issue) -> bool:
+def _may_refresh(client: Client, issue: TokenGrant) -> bool:
     return REFRESH_TOKEN in client.grant_types and OFFLINE_ACCESS in issue.holder.scopes
 
 
 def _spend(
     provider: Provider,
-    issue: Issue,
+    issue: TokenGrant,
     held: Redeemable,
     text: str,
     access_token: str,
@@ -136,13 +137,13 @@ def _spend(
     buys = [access_row(provider, issue, access_token, now), _release_row(issue, held, now)]
     c = provider.database.connection()
     if refresh_token is None:
-        return c.redeem(store.REDEEM_CODE, spend, *buys)
+        return c.redeem(token_store.REDEEM_CODE, spend, *buys)
     ends_at = now + provider.policy.lifetimes.refresh_end
     buys.append(refresh_row(provider, issue, refresh_token, now, ends_at=ends_at))
-    return c.redeem(store.REDEEM_CODE_FOR_REFRESH, spend, *buys)
+    return c.redeem(token_store.REDEEM_CODE_FOR_REFRESH, spend, *buys)
 
 
-def _release_row(issue: Issue, held: Redeemable, now: datetime) -> dict[str, Any]:
+def _release_row(issue: TokenGrant, held: Redeemable, now: datetime) -> dict[str, Any]:
     """The ledger's row: what is handed to whom, of whom, for what purpose and on what basis, kept three years."""
     return {
         "id": new_id(),
@@ -157,7 +158,7 @@ def _release_row(issue: Issue, held: Redeemable, now: datetime) -> dict[str, Any
     }
 
 
-def _id_token(provider: Provider, issue: Issue, held: Redeemable, access_token: str, now: datetime) -> str:
+def _id_token(provider: Provider, issue: TokenGrant, held: Redeemable, access_token: str, now: datetime) -> str:
     names = claims.id_token_names(held.released, held.claims)
     return provider.tokens.id_token(
         issue.client.client_id,
@@ -170,7 +171,9 @@ def _id_token(provider: Provider, issue: Issue, held: Redeemable, access_token: 
     )
 
 
-def _facts(provider: Provider, held: Redeemable, now: datetime) -> claims.Facts:
+def _facts(provider: Provider, held: Redeemable, now: datetime) -> claims.ClaimSources:
     """What is known of the person now: only a claim that was asked for the ID token by name costs this read."""
     c, row = provider.database.connection(), _stored(provider, held.id)
-    return claims.facts_of(c, provider.people, row.person_id, row.attributes, updated_at=row.person_updated_at, now=now)
+    return claims.claim_sources(
+        c, provider.people, row.person_id, row.attributes, updated_at=row.person_updated_at, now=now
+    )

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from idp.oidc import store
-from idp.oidc.claims import scopes_supported
-from idp.oidc.clients import Client
+from idp.oidc.clients.registry import Client
+from idp.oidc.consent.claims import scopes_supported
 from idp.oidc.errors import InvalidClient, InvalidScope, UnauthorizedClient
 from idp.oidc.gate import may_act_alone
-from idp.oidc.grants.issue import Issue, access_row, answer
+from idp.oidc.grants.issue import TokenGrant, access_row, answer
 from idp.oidc.messages import Parameters
 from idp.oidc.provider import Provider
-from idp.oidc.tokens import Holder
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.minting import TokenSubject
 
 
 def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) -> Mapping[str, Any]:
@@ -23,10 +23,10 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
         raise UnauthorizedClient("client_credentials needs a client that authenticates")
     if may_act_alone(client) is not None:
         raise InvalidClient("the client is disabled; ask the administrator of your division")
-    holder = Holder(sub=client.client_id, scopes=_scopes(client, form.get("scope")))
-    issue = Issue(client, holder, ())
+    holder = TokenSubject(sub=client.client_id, scopes=_scopes(client, form.get("scope")))
+    issue = TokenGrant(client, holder, ())
     token = provider.tokens.access_token(client.client_id, holder, now)
-    provider.database.connection().execute(store.INSERT_ACCESS_TOKEN, **access_row(provider, issue, token, now))
+    provider.database.connection().execute(token_store.INSERT_ACCESS_TOKEN, **access_row(provider, issue, token, now))
     return answer(provider, issue, token)
 
 

@@ -8,23 +8,24 @@ from datetime import datetime
 from typing import Any
 
 from accounts import audit
-from idp.oidc import claims, store
-from idp.oidc.clients import Client
+from idp.oidc.clients.registry import Client
+from idp.oidc.consent import claims
 from idp.oidc.errors import InvalidScope
 from idp.oidc.provider import Provider
-from idp.oidc.secret import digest
-from idp.oidc.tokens import Holder
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.minting import TokenSubject
+from idp.oidc.tokens.secret import digest
 
 
 @dataclass(frozen=True, slots=True)
-class Issue:
+class TokenGrant:
     """For whom and under what a token is issued. `claims` are the names UserInfo will answer.
 
     `session_id` is the session that the access token ends with; None where it is for use without one.
     """
 
     client: Client
-    holder: Holder
+    holder: TokenSubject
     claims: tuple[str, ...]
     person_id: str | None = None
     grant_id: str | None = None
@@ -40,41 +41,43 @@ def registered_scopes(client: Client, scopes: tuple[str, ...]) -> tuple[str, ...
     return left
 
 
-def access_row(provider: Provider, issue: Issue, token: str, now: datetime) -> dict[str, Any]:
+def access_row(provider: Provider, token_grant: TokenGrant, token: str, now: datetime) -> dict[str, Any]:
     """The access token's row: only with it does the token exist."""
     return {
         "digest": digest(token),
-        "grant_id": issue.grant_id,
-        "request_id": issue.request_id,
-        "client_id": issue.client.client_id,
-        "person_id": issue.person_id,
-        "session_id": issue.session_id,
-        "sub": issue.holder.sub,
-        "scopes": list(issue.holder.scopes),
-        "claims": list(issue.claims),
-        "acr": issue.holder.acr,
-        "auth_time": issue.holder.auth_time,
+        "grant_id": token_grant.grant_id,
+        "request_id": token_grant.request_id,
+        "client_id": token_grant.client.client_id,
+        "person_id": token_grant.person_id,
+        "session_id": token_grant.session_id,
+        "sub": token_grant.holder.sub,
+        "scopes": list(token_grant.holder.scopes),
+        "claims": list(token_grant.claims),
+        "acr": token_grant.holder.acr,
+        "auth_time": token_grant.holder.auth_time,
         "issued_at": now,
         "expires_at": now + provider.policy.lifetimes.access_token,
         "revoked_at": None,
     }
 
 
-def refresh_row(provider: Provider, issue: Issue, token: str, now: datetime, *, ends_at: datetime) -> dict[str, Any]:
+def refresh_row(
+    provider: Provider, token_grant: TokenGrant, token: str, now: datetime, *, ends_at: datetime
+) -> dict[str, Any]:
     """A refresh token's row. Every successor inherits the request it came from, and `ends_at`."""
     return {
         "digest": digest(token),
-        "grant_id": issue.grant_id,
-        "request_id": issue.request_id,
-        "client_id": issue.client.client_id,
-        "person_id": issue.person_id,
-        "session_id": issue.holder.session_id,
-        "sub": issue.holder.sub,
-        "scopes": list(issue.holder.scopes),
-        "claims": list(issue.claims),
-        "amr": list(issue.holder.amr),
-        "acr": issue.holder.acr,
-        "auth_time": issue.holder.auth_time,
+        "grant_id": token_grant.grant_id,
+        "request_id": token_grant.request_id,
+        "client_id": token_grant.client.client_id,
+        "person_id": token_grant.person_id,
+        "session_id": token_grant.holder.session_id,
+        "sub": token_grant.holder.sub,
+        "scopes": list(token_grant.holder.scopes),
+        "claims": list(token_grant.claims),
+        "amr": list(token_grant.holder.amr),
+        "acr": token_grant.holder.acr,
+        "auth_time": token_grant.holder.auth_time,
         "issued_at": now,
         "expires_at": min(now + provider.policy.lifetimes.refresh_idle, ends_at),
         "ends_at": ends_at,
@@ -82,13 +85,13 @@ def refresh_row(provider: Provider, issue: Issue, token: str, now: datetime, *, 
     }
 
 
-def answer(provider: Provider, issue: Issue, access_token: str, **more: str | None) -> Mapping[str, Any]:
+def answer(provider: Provider, token_grant: TokenGrant, access_token: str, **more: str | None) -> Mapping[str, Any]:
     """The token endpoint's success (RFC 6749 §5.1); members that are None are left out."""
     document = {
         "access_token": access_token,
         "token_type": "Bearer",
         "expires_in": int(provider.policy.lifetimes.access_token.total_seconds()),
-        "scope": " ".join(issue.holder.scopes) or None,
+        "scope": " ".join(token_grant.holder.scopes) or None,
         **more,
     }
     return {name: value for name, value in document.items() if value is not None}
@@ -102,7 +105,7 @@ def end_replayed(
     Of two holders one is a thief, and nobody can tell which (RFC 6749 §4.1.2, RFC 9700 §4.14.2).
     """
     with provider.database.transaction() as c:
-        store.revoke_bought(c, request_id, now=now)
+        token_store.revoke_bought(c, request_id, now=now)
         detail = {"kind": kind}
         audit.append(
             c, "client:token:replay", now=now, person=person_id, client=client_id, outcome="refused", detail=detail

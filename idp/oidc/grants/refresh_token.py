@@ -10,16 +10,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NoReturn
 
-from idp.oidc import claims, consents, store
-from idp.oidc.clients import Client
+from idp.oidc.clients.registry import Client
+from idp.oidc.consent import claims, consents
 from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
-from idp.oidc.gate import token_stands
-from idp.oidc.grants.issue import Issue, access_row, answer, end_replayed, refresh_row, registered_scopes
-from idp.oidc.keys import encoded
+from idp.oidc.gate import is_token_active
+from idp.oidc.grants.issue import TokenGrant, access_row, answer, end_replayed, refresh_row, registered_scopes
 from idp.oidc.messages import Parameters
 from idp.oidc.provider import Provider
-from idp.oidc.secret import digest
-from idp.oidc.tokens import Holder
+from idp.oidc.tokens import token_store
+from idp.oidc.tokens.keys import encoded
+from idp.oidc.tokens.minting import TokenSubject
+from idp.oidc.tokens.secret import digest
 from idp.oidc.vocabulary import OPENID, REFRESH_PREFIX
 
 _REFUSED = (
@@ -33,9 +34,9 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
     token = form.get("refresh_token")
     if token is None:
         raise InvalidRequest("refresh_token is missing")
-    row = provider.database.connection().one(store.FIND_REFRESH_TOKEN, of_token=digest(token))
+    row = provider.database.connection().one(token_store.FIND_REFRESH_TOKEN, of_token=digest(token))
     _check(provider, client, row, now)
-    issue = _issue(client, row, form.get("scope"))
+    issue = _token_grant(client, row, form.get("scope"))
     access_token = provider.tokens.access_token(client.client_id, issue.holder, now)
     kept = _rotate(provider, issue, row, token, access_token, now) if client.is_public else token
     if not client.is_public:
@@ -49,7 +50,7 @@ def _check(provider: Provider, client: Client, row: Any, now: datetime) -> None:
         raise InvalidGrant(_REFUSED)
     if _comes_back_late(provider, row, now):
         _end_family(provider, row, now)
-    if not token_stands(row, client, now):
+    if not is_token_active(row, client, now):
         raise InvalidGrant(_REFUSED)
     if not consents.is_for(row.grant_purpose, row.grant_basis, client):
         raise InvalidGrant(_REFUSED)
@@ -64,8 +65,8 @@ def _comes_back_late(provider: Provider, row: Any, now: datetime) -> bool:
     return spent and row.bought_stands
 
 
-def _issue(client: Client, row: Any, asked: str | None) -> Issue:
-    holder = Holder(
+def _token_grant(client: Client, row: Any, asked: str | None) -> TokenGrant:
+    holder = TokenSubject(
         sub=row.sub,
         scopes=registered_scopes(client, _narrowed(tuple(row.scopes), asked)),
         session_id=row.session_id,
@@ -75,7 +76,7 @@ def _issue(client: Client, row: Any, asked: str | None) -> Issue:
     )
     left_out = frozenset(claims.of_scopes(frozenset(row.scopes) - frozenset(holder.scopes)))
     names = claims.within_ceiling((name for name in row.claims if name not in left_out), client)
-    return Issue(client, holder, names, row.person_id, row.grant_id, row.request_id)
+    return TokenGrant(client, holder, names, row.person_id, row.grant_id, row.request_id)
 
 
 def _narrowed(given: tuple[str, ...], asked: str | None) -> tuple[str, ...]:
@@ -88,42 +89,42 @@ def _narrowed(given: tuple[str, ...], asked: str | None) -> tuple[str, ...]:
     return tuple(scope for scope in given if scope in wanted)
 
 
-def _keep(provider: Provider, issue: Issue, row: Any, access_token: str, now: datetime) -> None:
+def _keep(provider: Provider, issue: TokenGrant, row: Any, access_token: str, now: datetime) -> None:
     spend = {"of_token": row.digest, "now": now, "new_expiry": _idle_end(provider, row, now)}
     bought = access_row(provider, issue, access_token, now)
-    if not provider.database.connection().redeem(store.KEEP_REFRESH_TOKEN, spend, bought):
+    if not provider.database.connection().redeem(token_store.KEEP_REFRESH_TOKEN, spend, bought):
         raise InvalidGrant(_REFUSED)
 
 
-def _rotate(provider: Provider, issue: Issue, row: Any, token: str, access_token: str, now: datetime) -> str:
+def _rotate(provider: Provider, issue: TokenGrant, row: Any, token: str, access_token: str, now: datetime) -> str:
     successor = REFRESH_PREFIX + encoded(provider.keys.derived(token.encode(), purpose="refresh successor")).decode()
     fresh = refresh_row(provider, _whole(issue, row), successor, now, ends_at=row.ends_at)
     bought = access_row(provider, issue, access_token, now)
     c = provider.database.connection()
     spent = row.used_at is None and c.redeem(
-        store.ROTATE_REFRESH_TOKEN, {"of_token": row.digest, "now": now}, fresh, bought
+        token_store.ROTATE_REFRESH_TOKEN, {"of_token": row.digest, "now": now}, fresh, bought
     )
     if not spent:
         _repeat(provider, row, successor, bought, now)
     return successor
 
 
-def _whole(issue: Issue, row: Any) -> Issue:
+def _whole(issue: TokenGrant, row: Any) -> TokenGrant:
     """The successor keeps every scope, whatever this one access token was narrowed to."""
     scopes = tuple(row.scopes)
-    held = Holder(
+    held = TokenSubject(
         issue.holder.sub, scopes, issue.holder.session_id, issue.holder.acr, issue.holder.amr, issue.holder.auth_time
     )
-    return Issue(issue.client, held, tuple(row.claims), issue.person_id, issue.grant_id, issue.request_id)
+    return TokenGrant(issue.client, held, tuple(row.claims), issue.person_id, issue.grant_id, issue.request_id)
 
 
 def _repeat(provider: Provider, row: Any, successor: str, bought: dict[str, Any], now: datetime) -> None:
     """The token was spent before. Within the window, and while its successor is unused, the answer is given again."""
     c = provider.database.connection()
-    used_at: datetime | None = row.used_at or c.one(store.FIND_REFRESH_TOKEN, of_token=row.digest).used_at
+    used_at: datetime | None = row.used_at or c.one(token_store.FIND_REFRESH_TOKEN, of_token=row.digest).used_at
     if used_at is not None and now - used_at <= provider.policy.lifetimes.refresh_replay:
         spend = {"of_token": digest(successor), "now": now, "new_expiry": _idle_end(provider, row, now)}
-        if c.redeem(store.KEEP_REFRESH_TOKEN, spend, bought):
+        if c.redeem(token_store.KEEP_REFRESH_TOKEN, spend, bought):
             return
     _end_family(provider, row, now)
 
@@ -138,7 +139,7 @@ def _idle_end(provider: Provider, row: Any, now: datetime) -> datetime:
     return min(now + provider.policy.lifetimes.refresh_idle, ends_at)
 
 
-def _id_token(provider: Provider, issue: Issue, access_token: str, now: datetime) -> str:
+def _id_token(provider: Provider, issue: TokenGrant, access_token: str, now: datetime) -> str:
     """OpenID Connect Core §12.2: the first login's `auth_time`, no nonce."""
     return provider.tokens.id_token(
         issue.client.client_id,

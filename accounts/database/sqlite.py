@@ -1,0 +1,78 @@
+"""SQLite through the standard library's driver: the embedded default."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+from accounts.database.connection import Connection, ConnectionOwner
+from accounts.database.statements import Compiled, Redemption
+from accounts.errors import Conflict, DatabaseUnavailable
+
+
+class SqliteConnection(Connection):
+    """SQLite in WAL mode: many readers, one writer at a time, who says so at once (BEGIN IMMEDIATE)."""
+
+    dialect = SQLiteDialect_pysqlite(paramstyle="qmark")
+
+    def __init__(self, database: ConnectionOwner) -> None:
+        super().__init__(database)
+        try:
+            self._driver = sqlite3.connect(
+                database.url.database or ":memory:",
+                isolation_level=None,
+                check_same_thread=False,
+                timeout=database.statement_timeout.total_seconds(),
+                cached_statements=512,
+            )
+            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+                self._driver.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error as error:
+            raise DatabaseUnavailable(detail=str(error)) from error
+
+    def redeem(self, redemption: Redemption, spend: Mapping[str, Any], *buys: Mapping[str, Any]) -> bool:
+        """One BEGIN IMMEDIATE: spend, and only if that took one row, buy."""
+        with self._database.transaction_of(self):
+            if self.execute(redemption.spend, **spend) != 1:
+                return False
+            for statement, row in zip(redemption.buys, buys, strict=True):
+                self.execute(statement, **row)
+            return True
+
+    def begin(self) -> None:
+        """Take the write lock now, so that no reader of this transaction has to be thrown out later."""
+        _domain_error(self._driver.execute, "BEGIN IMMEDIATE")
+
+    def end(self, verb: str) -> None:
+        """COMMIT or ROLLBACK."""
+        _domain_error(self._driver.execute, verb)
+
+    def close(self) -> None:
+        """Give the driver's connection back."""
+        self._driver.close()
+
+    def _fetch(self, compiled: Compiled, arguments: list[Any]) -> list[Any]:
+        self._database.count()
+        found: list[Any] = _domain_error(self._driver.execute, compiled.text, arguments).fetchall()
+        return found
+
+    def _write(self, compiled: Compiled, arguments: list[Any]) -> int:
+        self._database.count()
+        return int(_domain_error(self._driver.execute, compiled.text, arguments).rowcount)
+
+    def _write_many(self, compiled: Compiled, arguments: list[list[Any]]) -> int:
+        self._database.count()
+        return int(_domain_error(self._driver.executemany, compiled.text, arguments).rowcount)
+
+
+def _domain_error(act: Callable[..., Any], *given: Any) -> Any:
+    """What the driver answers; what it raises, in the domain's words."""
+    try:
+        return act(*given)
+    except sqlite3.IntegrityError as error:
+        raise Conflict(detail=str(error)) from error
+    except sqlite3.OperationalError as error:
+        raise DatabaseUnavailable(detail=str(error)) from error

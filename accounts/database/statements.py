@@ -1,0 +1,227 @@
+"""Tables' vocabulary and statements built once: SQLAlchemy Core describes, each statement is compiled once a dialect.
+
+`accounts.database` runs them and re-exports every name of this module: import from there.
+Times are stored as whole microseconds since 1970 in UTC and leave as aware datetimes.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as _insert_with_conflict
+from sqlalchemy.sql.compiler import SQLCompiler
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_BOUGHT = re.compile(r"buy(\d+)_(.+)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = 24 * 3600
+
+
+def new_id() -> str:
+    """A random 128-bit key, 32 hexadecimal characters: it tells nothing about what it names."""
+    return secrets.token_hex(16)
+
+
+def microseconds(moment: datetime | None) -> int | None:
+    """Whole microseconds since 1970; a naive datetime raises TypeError, for it names no moment."""
+    if moment is None:
+        return None
+    since = moment - _EPOCH
+    return (since.days * _DAY + since.seconds) * 1_000_000 + since.microseconds
+
+
+def moment(stored: int | None) -> datetime | None:
+    """The same moment, aware, in UTC."""
+    return None if stored is None else _EPOCH + timedelta(microseconds=stored)
+
+
+def json_text(value: Any) -> str | None:
+    """Compact JSON."""
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def json_value(stored: str | None) -> Any:
+    """The value that was stored."""
+    return None if stored is None else orjson.loads(stored)
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware datetime, stored as microseconds since 1970: equal on every database, compared as a number."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's
+        """For SQLAlchemy's engine, in migrations and tests."""
+        return microseconds(value)
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
+        """The way back."""
+        return moment(value)
+
+
+class Json(sa.types.TypeDecorator[Any]):
+    """A JSON value stored as text, for lists and small objects that are never searched."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """For SQLAlchemy's engine, in migrations and tests."""
+        return json_text(value)
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        """The way back."""
+        return json_value(value)
+
+
+# What SQLAlchemy's own processors would do, without the three calls that each of them costs a value.
+_TO_DRIVER: dict[type, Callable[[Any], Any]] = {UtcDateTime: microseconds, Json: json_text}
+_FROM_DRIVER: dict[type, Callable[[Any], Any]] = {UtcDateTime: moment, Json: json_value}
+
+
+def insert_unless_present(table: sa.Table) -> sa.Insert:
+    """An INSERT that leaves an existing row alone: the row count tells whether it was written."""
+    return _insert_with_conflict(table).on_conflict_do_nothing()
+
+
+_Processor = Callable[[Any], Any]
+
+
+class Compiled:
+    """One statement in one dialect: its text, the order and types of its parameters, and what converts values."""
+
+    def __init__(self, clause: sa.ClauseElement, dialect: sa.Dialect, column_keys: list[str] | None) -> None:
+        compiled = cast("SQLCompiler", clause.compile(dialect=dialect, column_keys=column_keys))
+        order = compiled.positiontup or ()
+        self.text = compiled.string
+        self.fixed = {name: bind.effective_value for name, bind in compiled.binds.items() if not bind.required}
+        self.types = tuple(compiled.binds[name].type for name in order)
+        self.parameters = tuple((name, _to_driver(compiled.binds[name].type)) for name in order)
+        columns = _result_columns(clause)
+        self.row = _row_type([c.key for c in columns])
+        converters = [_from_driver(c.type, dialect) for c in columns]
+        self.converters = tuple((i, f) for i, f in enumerate(converters) if f is not None)
+
+    def arguments(self, params: Mapping[str, Any]) -> list[Any]:
+        """The driver's positional arguments; a parameter that was not given and has no value raises KeyError."""
+        known = {**self.fixed, **params} if self.fixed else params
+        return [known[name] if process is None else process(known[name]) for name, process in self.parameters]
+
+    def rows(self, raw: Iterable[Sequence[Any]]) -> list[Any]:
+        """Named rows, with converted columns."""
+        make = self.row._make
+        if not self.converters:
+            return [make(r) for r in raw]
+        return [make(self._converted(r)) for r in raw]
+
+    def _converted(self, raw: Sequence[Any]) -> list[Any]:
+        values = list(raw)
+        for index, convert in self.converters:
+            values[index] = convert(values[index])
+        return values
+
+
+def _to_driver(kind: sa.types.TypeEngine[Any]) -> _Processor | None:
+    """What makes the driver's value of ours; None where it is one already."""
+    return _TO_DRIVER.get(type(kind))
+
+
+def _from_driver(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> _Processor | None:
+    """The way back. A boolean is one already in PostgreSQL, and a number in SQLite."""
+    if isinstance(kind, sa.Boolean):
+        return kind.dialect_impl(dialect).result_processor(dialect, None)
+    return _FROM_DRIVER.get(type(kind))
+
+
+def _row_type(names: list[str]) -> Any:
+    """A named tuple of these columns: they are known only when the statement is compiled."""
+    return namedtuple("Row", names, rename=True)  # noqa: PYI024 - NamedTuple needs them earlier
+
+
+def _result_columns(clause: sa.ClauseElement) -> list[Any]:
+    if isinstance(clause, sa.Select | sa.CompoundSelect):
+        return list(clause.selected_columns)
+    returning = getattr(clause, "_returning", ())
+    return list(returning)
+
+
+class Statement:
+    """A statement built once at import and compiled once a dialect. `columns` names what an INSERT fills."""
+
+    def __init__(self, clause: sa.ClauseElement, columns: Iterable[str] | None = None) -> None:
+        self.clause = clause
+        self._columns = list(columns) if columns is not None else _insert_columns(clause)
+        self._compiled: dict[str, Compiled] = {}
+
+    def compiled(self, dialect: sa.Dialect) -> Compiled:
+        """This statement in that dialect."""
+        try:
+            return self._compiled[dialect.name]
+        except KeyError:
+            return self._compiled.setdefault(dialect.name, Compiled(self.clause, dialect, self._columns))
+
+
+def _insert_columns(clause: sa.ClauseElement) -> list[str] | None:
+    """Every column, for a plain INSERT: leaving one out is a decision, so it is spelled as None."""
+    if isinstance(clause, sa.Insert) and not clause._values and clause.select is None:  # noqa: SLF001 - no public way
+        return [c.key for c in clause.table.columns if c.autoincrement is not True]
+    return None
+
+
+class Redemption:
+    """What is spent once, and what it buys: DESIGN §4 rule 1 as a type.
+
+    `spend` is an UPDATE whose WHERE holds every condition of being spendable; `buys` are tables that each get one
+    row, only when exactly one row was spent. PostgreSQL gets one statement (a CTE), SQLite one short transaction.
+    """
+
+    def __init__(self, spend: sa.Update, *buys: sa.Table) -> None:
+        self.spend = Statement(spend)
+        self.buys = tuple(Statement(_bought(table, "")) for table in buys)
+        self.together = Statement(_one_statement(spend, buys))
+        self._places: tuple[tuple[int, str, _Processor | None], ...] = ()
+
+    def arguments(self, dialect: sa.Dialect, spend: Mapping[str, Any], buys: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """The driver's arguments of `together`: each value taken straight from the row it comes in."""
+        if not self._places:
+            self._places = tuple(_place(*parameter) for parameter in self.together.compiled(dialect).parameters)
+        given = ({**self.together.compiled(dialect).fixed, **spend}, *buys)
+        return [
+            given[row][name] if process is None else process(given[row][name]) for row, name, process in self._places
+        ]
+
+
+def _place(name: str, process: _Processor | None) -> tuple[int, str, _Processor | None]:
+    """Which of the given rows holds a parameter, and under which name."""
+    bought = _BOUGHT.fullmatch(name)
+    return (0, name, process) if bought is None else (int(bought[1]) + 1, bought[2], process)
+
+
+def _bought(table: sa.Table, prefix: str, spent: sa.CTE | None = None) -> sa.Insert:
+    values = sa.select(*(sa.cast(sa.bindparam(prefix + c.key, type_=c.type), c.type) for c in table.columns))
+    return sa.insert(table).from_select(
+        [c.key for c in table.columns], values if spent is None else values.select_from(spent)
+    )
+
+
+def _one_statement(spend: sa.Update, buys: Sequence[sa.Table]) -> sa.Select[Any]:
+    spent = spend.returning(sa.literal(1).label("spent")).cte("redeemed")
+    bought = [_bought(table, f"buy{i}_", spent).cte(f"bought_{i}") for i, table in enumerate(buys)]
+    return sa.select(spent.c.spent).add_cte(*bought)

@@ -1,0 +1,97 @@
+"""`yitong check`: whether a server may start here, and what to do when it may not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import click
+import sqlalchemy as sa
+from pydantic import ValidationError
+
+from accounts.credentials import password as passwords
+from accounts.database import Statement
+from accounts.errors import AccountsError
+from idp import migrations
+from idp.cli.context import CommandContext, command_context
+from idp.cli.terminal import REFUSED, CommandError, command_error, out
+from idp.cli.worker import delivery_channels
+
+_LARGEST_SKEW = timedelta(seconds=5)
+_CLOCK = Statement(sa.select(sa.func.current_timestamp().label("now")))
+
+
+@click.command()
+@command_context
+def check(context: CommandContext) -> None:
+    """Verify settings, database, schema, keys and clock. Exit code 0 when a server may start."""
+    failed = False
+    for name, probe in CHECKS:
+        problem = _probed(context, probe)
+        failed |= problem is not None
+        out.print(f"[green]✓[/] {name}" if problem is None else f"[red]✗[/] {name}: {problem.message} → {problem.cure}")
+    if failed:
+        sys.exit(REFUSED)
+    out.print(f"[dim]{password_check(context)}[/]")
+
+
+def password_check(context: CommandContext) -> str:
+    """What one password check costs here, and by which build."""
+    chosen = context.services.settings
+    took = passwords.measured(chosen.argon2_memory_kib, chosen.argon2_passes).took
+    build = "built for this processor" if passwords.is_native() else "generic build; `make native` is faster"
+    return f"a password check takes {took.total_seconds() * 1000:.1f} ms (Argon2 {build})"
+
+
+def _probed(context: CommandContext, probe: Callable[[CommandContext], None]) -> CommandError | None:
+    try:
+        probe(context)
+    except CommandError as problem:
+        return problem
+    except (AccountsError, ValidationError) as error:
+        return command_error(error)
+    return None
+
+
+def _check_settings(context: CommandContext) -> None:
+    delivery_channels(context.services)
+
+
+def _check_database(context: CommandContext) -> None:
+    with context.transaction() as c:
+        c.one(_CLOCK)
+
+
+def _check_schema(context: CommandContext) -> None:
+    if migrations.current(context.services.database) != migrations.newest():
+        raise CommandError("schema_outdated", "The schema is not the newest.", "Run `yitong db upgrade`.")
+
+
+def _check_keys(context: CommandContext) -> None:
+    try:
+        with closing(context.services.database):
+            context.services.keys.current("ES256", context.now)
+    except LookupError:
+        raise CommandError("no_signing_key", "No key can sign.", "Run `yitong db upgrade`.") from None
+
+
+def _check_clock(context: CommandContext) -> None:
+    with context.transaction() as c:
+        theirs = c.one(_CLOCK).now
+    if isinstance(theirs, str):
+        theirs = datetime.fromisoformat(theirs).replace(tzinfo=UTC)
+    if abs(theirs - context.now) > _LARGEST_SKEW:
+        raise CommandError(
+            "clock_skew", "This clock and the database's differ.", "Set both by NTP: tickets live for a minute."
+        )
+
+
+CHECKS: tuple[tuple[str, Callable[[CommandContext], None]], ...] = (
+    ("settings", _check_settings),
+    ("database", _check_database),
+    ("schema", _check_schema),
+    ("signing keys", _check_keys),
+    ("clock", _check_clock),
+)

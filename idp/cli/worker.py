@@ -1,0 +1,83 @@
+"""The worker beside the server: what is delivered, sealed and removed while nobody waits for it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta
+
+import click
+
+from accounts import audit
+from accounts.errors import Conflict, Unavailable
+from idp import logs
+from idp.adapters.systems.sandbox import SandboxSms
+from idp.cli.context import CommandContext, command_context
+from idp.delivery.fetcher import EVERYWHERE, Fetcher
+from idp.delivery.worker import DeliveryChannels, LogoutNotice, Worker
+from idp.jobs import retention
+from idp.services import Services
+
+_SEAL_EVERY = 10.0
+
+
+@click.command()
+@click.option("--poll", default=0.2, show_default=True, type=click.FloatRange(0.01, 60), help="Seconds between looks.")
+@command_context
+def worker(context: CommandContext, poll: float) -> None:
+    """Deliver logout notices and messages, chain the audit trail and remove what has served its time, until stopped."""
+    logs.to_standard_error()
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    services = context.services
+    beside = (
+        threading.Thread(target=_seal_until, args=(services, stop), name="audit"),
+        threading.Thread(target=retention.run, args=(services.database, services.clock, stop), name="housekeeping"),
+    )
+    for thread in beside:
+        thread.start()
+    with closing(services.database), closing(Worker(services.database, delivery_channels(services))) as deliverer:
+        deliverer.run(services.clock, stop, poll=timedelta(seconds=poll))
+    for thread in beside:
+        thread.join()
+
+
+def delivery_channels(services: Services) -> DeliveryChannels:
+    """Everything this process delivers through. Raises SandboxInProduction."""
+    chosen = services.settings
+    sandbox = (services.database, services.vault, services.clock)
+    return DeliveryChannels(
+        fetcher=Fetcher(allowed_private=EVERYWHERE if chosen.allow_private_destinations else ()),
+        vault=services.vault,
+        sms=SandboxSms(*sandbox, environment=chosen.environment) if chosen.sandbox else None,
+        logout_token=_logout_token(services),
+    )
+
+
+def _logout_token(services: Services) -> Callable[[LogoutNotice, datetime], str]:
+    def mint(notice: LogoutNotice, now: datetime) -> str:
+        client = services.clients.get(notice.client_id)
+        alg = client.id_token_signed_response_alg if client else "ES256"
+        tokens = services.provider.tokens
+        return tokens.logout_token(notice.client_id, now, alg=alg, jti=notice.jti, sub=notice.sub, sid=notice.sid)
+
+    return mint
+
+
+def _seal_until(services: Services, stop: threading.Event) -> None:
+    with closing(services.database):
+        while not stop.wait(_SEAL_EVERY):
+            try:
+                while _seal_batch(services):
+                    continue
+            except (Conflict, Unavailable) as later:
+                logging.getLogger(__name__).warning("audit_not_sealed code=%s", later.code)
+
+
+def _seal_batch(services: Services) -> int:
+    with services.database.transaction() as c:
+        return audit.seal(c, services.vault, now=services.clock())

@@ -1,0 +1,111 @@
+"""The outbox: what must be delivered to somebody outside, written in the transaction of the fact it announces.
+
+`idp.delivery.worker` takes it from here. Nothing is dropped: what nobody takes stays visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from accounts.database import Connection, Json, Statement, UtcDateTime, metadata, new_id
+from accounts.identifiers import Mobile
+from accounts.vault import Vault
+
+SEALED_MESSAGE = "outbox.sealed"
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),  # a URI, or the name of a gateway; never a phone number
+    sa.Column("client_id", sa.Text),
+    sa.Column("payload", Json, nullable=False),  # what may be read by an operator
+    sa.Column("sealed", sa.LargeBinary),  # what may not: phone and text of a message
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("next_attempt_at", UtcDateTime, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("delivered_at", UtcDateTime),
+    sa.Column("failed_at", UtcDateTime),
+    sa.Column("last_error", sa.Text),
+    sa.CheckConstraint("kind IN ('backchannel_logout', 'sms')", name="kind"),
+    sa.CheckConstraint("delivered_at IS NULL OR failed_at IS NULL", name="one_end"),
+)
+OPEN = outbox.c.delivered_at.is_(None) & outbox.c.failed_at.is_(None)
+sa.Index(
+    "ix_outbox_due",
+    outbox.c.destination,
+    outbox.c.next_attempt_at,
+    sqlite_where=OPEN,
+    postgresql_where=OPEN,
+)
+sa.Index("ix_outbox_client_id", outbox.c.client_id, outbox.c.created_at)
+
+_INSERT = Statement(sa.insert(outbox))
+_STATE = sa.select(
+    outbox.c.id,
+    outbox.c.kind,
+    outbox.c.destination,
+    outbox.c.client_id,
+    outbox.c.created_at,
+    outbox.c.next_attempt_at,
+    outbox.c.attempts,
+    outbox.c.delivered_at,
+    outbox.c.failed_at,
+    outbox.c.last_error,
+)
+_UNDELIVERED = Statement(
+    _STATE.where(outbox.c.delivered_at.is_(None))
+    .order_by(outbox.c.created_at)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+
+
+def announce_logout(c: Connection, *, client_id: str, uri: str, sub: str | None, sid: str | None, now: datetime) -> str:
+    """The relying system will be told at `uri` once the caller's transaction commits. Returns the delivery's id."""
+    return _enqueue(c, "backchannel_logout", uri, {"sub": sub, "sid": sid}, now=now, client_id=client_id)
+
+
+def send_sms(c: Connection, vault: Vault, *, phone: Mobile, text: str, now: datetime) -> str:
+    """The message will be sent once the caller's transaction commits; phone and text are stored sealed."""
+    sealed = vault.seal(orjson.dumps({"phone": phone.canonical, "text": text}).decode(), place=SEALED_MESSAGE)
+    return _enqueue(c, "sms", "sms", {}, now=now, sealed=sealed)
+
+
+def undelivered(c: Connection, most: int = 100) -> list[Any]:
+    """Rows that nobody has taken yet, oldest first, also those given up on (`failed_at`). Without personal data."""
+    return c.rows(_UNDELIVERED, most=most)
+
+
+def _enqueue(
+    c: Connection,
+    kind: str,
+    destination: str,
+    payload: Mapping[str, Any],
+    *,
+    now: datetime,
+    client_id: str | None = None,
+    sealed: bytes | None = None,
+) -> str:
+    row_id = new_id()
+    c.execute(
+        _INSERT,
+        id=row_id,
+        kind=kind,
+        destination=destination,
+        client_id=client_id,
+        payload=payload,
+        sealed=sealed,
+        created_at=now,
+        next_attempt_at=now,
+        attempts=0,
+        delivered_at=None,
+        failed_at=None,
+        last_error=None,
+    )
+    return row_id

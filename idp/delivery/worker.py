@@ -1,0 +1,221 @@
+"""The worker that delivers what waits in the outbox: once, again after a failure, and never forgotten.
+
+It claims a row with one conditional UPDATE, so two workers never deliver one row at once; a claim is a lease, so what a
+killed worker held is tried again. After 24 hours a row is failed and stays visible.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from accounts.database import Connection, Database, Statement, UtcDateTime
+from accounts.identifiers import Mobile
+from accounts.ports import SmsGateway
+from accounts.vault import Vault
+from idp.delivery.fetcher import Fetcher
+from idp.delivery.outbox import OPEN, SEALED_MESSAGE, outbox
+
+log = logging.getLogger(__name__)
+
+GIVE_UP_AFTER = timedelta(hours=24)
+LEASE = timedelta(seconds=60)  # longer than any delivery may take, or a slow one would be delivered twice
+FIRST_PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(hours=1)
+PER_DESTINATION = 2  # a destination that hangs holds this many threads, the others stay free for the rest
+THREADS = 8
+
+_DUE = OPEN & (outbox.c.next_attempt_at <= sa.bindparam("now", type_=UtcDateTime))
+_DESTINATIONS = Statement(sa.select(outbox.c.destination).where(_DUE).group_by(outbox.c.destination))
+_DUE_AT = Statement(
+    sa.select(outbox)
+    .where(_DUE & (outbox.c.destination == sa.bindparam("to")))
+    .order_by(outbox.c.next_attempt_at)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_CLAIM = Statement(
+    sa.update(outbox)
+    .where(OPEN & (outbox.c.id == sa.bindparam("row_id")) & (outbox.c.attempts == sa.bindparam("seen")))
+    .values(attempts=outbox.c.attempts + 1, next_attempt_at=sa.bindparam("lease_ends", type_=UtcDateTime))
+)
+_DELIVERED = Statement(
+    sa.update(outbox)
+    .where(OPEN & (outbox.c.id == sa.bindparam("row_id")))
+    .values(delivered_at=sa.bindparam("at", type_=UtcDateTime), last_error=sa.null(), sealed=sa.null())
+)
+_AGAIN = Statement(
+    sa.update(outbox)
+    .where(OPEN & (outbox.c.id == sa.bindparam("row_id")) & (outbox.c.attempts == sa.bindparam("mine")))
+    .values(next_attempt_at=sa.bindparam("at", type_=UtcDateTime), last_error=sa.bindparam("error"))
+)
+_FAILED = Statement(
+    sa.update(outbox)
+    .where(OPEN & (outbox.c.id == sa.bindparam("row_id")) & (outbox.c.attempts == sa.bindparam("mine")))
+    .values(failed_at=sa.bindparam("at", type_=UtcDateTime), last_error=sa.bindparam("error"))
+)
+
+
+class NotDelivered(Exception):
+    """The other side did not take it; `str()` is a cause an operator can read, without personal data."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogoutNotice:
+    """What a relying system is told: this `sub`, in this session, is signed out. `jti` is the same at each attempt."""
+
+    jti: str
+    client_id: str
+    sub: str | None
+    sid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryChannels:
+    """Everything deliveries go through. Without a gateway messages wait, and say so.
+
+    `logout_token` mints one (at most 2 minutes) for a notice at a moment.
+    """
+
+    fetcher: Fetcher
+    vault: Vault
+    sms: SmsGateway | None
+    logout_token: Callable[[LogoutNotice, datetime], str]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxKind:
+    """One kind of row and what delivers it; `deliver` raises when the other side did not take it."""
+
+    name: str
+    deliver: Callable[[DeliveryChannels, Any, datetime], None]
+
+
+def _deliver_logout(outlets: DeliveryChannels, row: Any, now: datetime) -> None:
+    """OpenID Connect Back-Channel Logout 1.0 §2.5–2.8; 204 counts as 200, as §2.8 advises."""
+    notice = LogoutNotice(jti=row.id, client_id=row.client_id, sub=row.payload["sub"], sid=row.payload["sid"])
+    token = outlets.logout_token(notice, now)
+    answer = outlets.fetcher.post_form(row.destination, {"logout_token": token})
+    if answer.status not in (200, 204):
+        raise NotDelivered(f"the client answered {answer.status}")
+
+
+def _deliver_sms(outlets: DeliveryChannels, row: Any, _now: datetime) -> None:
+    if outlets.sms is None:
+        raise NotDelivered("no SMS gateway is configured")
+    message = orjson.loads(outlets.vault.open(row.sealed, place=SEALED_MESSAGE))
+    outlets.sms.send(Mobile.parse(message["phone"]), message["text"])
+
+
+OUTBOX_KINDS: tuple[OutboxKind, ...] = (
+    OutboxKind("backchannel_logout", _deliver_logout),
+    OutboxKind("sms", _deliver_sms),
+)
+_DELIVER = {kind.name: kind.deliver for kind in OUTBOX_KINDS}
+
+
+def pause_before(attempt: int) -> timedelta:
+    """How long to wait after this attempt failed: doubling from a second to an hour, jittered by half.
+
+    The jitter keeps a thousand rows of one dead client from returning in the same instant.
+    """
+    doubled = min(FIRST_PAUSE * (1 << min(attempt, 20)), LONGEST_PAUSE)
+    return doubled * secrets.SystemRandom().uniform(0.5, 1.0)
+
+
+class Worker:
+    """Delivers what is due, a few rows at a time, so that one dead destination never delays the healthy ones.
+
+    One Worker belongs to one thread; several Workers may run on one database. Call `close` at the end.
+    """
+
+    def __init__(self, database: Database, outlets: DeliveryChannels) -> None:
+        self._database = database
+        self._outlets = outlets
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="outbox")
+        self._busy: Counter[str] = Counter()
+        self._finished: queue.SimpleQueue[tuple[Any, str | None]] = queue.SimpleQueue()
+
+    def run_once(self, now: datetime) -> int:
+        """Everything due at `now` was tried once; returns how many were tried."""
+        tried = 0
+        while True:
+            tried += self._start_due(now)
+            if not self._busy.total():
+                return tried
+            self._record(*self._finished.get(), now)
+
+    def run(self, clock: Callable[[], datetime], stop: threading.Event, *, poll: timedelta) -> None:
+        """Deliver until `stop` is set; what is in flight then is finished first."""
+        while not stop.is_set():
+            try:
+                self._start_due(clock())
+                self._record_finished(clock, poll)
+            except Exception:
+                log.exception("outbox_turn_failed")  # the database is away: wait and go on, nothing is lost
+                stop.wait(1)
+        while self._busy.total():
+            self._record(*self._finished.get(), clock())
+
+    def close(self) -> None:
+        """No thread of this worker is left."""
+        self._pool.shutdown(wait=True)
+
+    def _start_due(self, now: datetime) -> int:
+        c = self._database.connection()
+        started = 0
+        for (destination,) in c.rows(_DESTINATIONS, now=now):
+            free = min(PER_DESTINATION - self._busy[destination], THREADS - self._busy.total())
+            if free > 0:
+                started += self._start_at(c, destination, free, now)
+        return started
+
+    def _start_at(self, c: Connection, destination: str, most: int, now: datetime) -> int:
+        started = 0
+        for row in c.rows(_DUE_AT, to=destination, most=most, now=now):
+            if c.execute(_CLAIM, row_id=row.id, seen=row.attempts, lease_ends=now + LEASE) == 1:
+                self._busy[destination] += 1
+                self._pool.submit(self._deliver, row, now)
+                started += 1
+        return started
+
+    def _deliver(self, row: Any, now: datetime) -> None:
+        """In a pool thread: only the delivery. Its outcome is written by the worker's own thread."""
+        error: str | None = None
+        try:
+            _DELIVER[row.kind](self._outlets, row, now)
+        except NotDelivered as refused:
+            error = str(refused)
+        except Exception as failure:  # noqa: BLE001 - whatever went wrong, the row is tried again
+            error = getattr(failure, "code", type(failure).__name__)
+        finally:
+            self._database.close()  # a gateway may have opened this thread's connection
+        self._finished.put((row, error))
+
+    def _record_finished(self, clock: Callable[[], datetime], poll: timedelta) -> None:
+        try:
+            first = self._finished.get(timeout=poll.total_seconds())
+        except queue.Empty:
+            return
+        self._record(*first, clock())
+
+    def _record(self, row: Any, error: str | None, now: datetime) -> None:
+        self._busy[row.destination] -= 1
+        c, mine = self._database.connection(), row.attempts + 1
+        if error is None:
+            c.execute(_DELIVERED, row_id=row.id, at=now)
+        elif now - row.created_at >= GIVE_UP_AFTER:
+            c.execute(_FAILED, row_id=row.id, mine=mine, at=now, error=error)
+            log.error("outbox_gave_up kind=%s delivery=%s client=%s attempts=%s", row.kind, row.id, row.client_id, mine)
+        else:
+            c.execute(_AGAIN, row_id=row.id, mine=mine, at=now + pause_before(mine), error=error)

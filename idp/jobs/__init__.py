@@ -1,0 +1,1 @@
+"""Work beside the requests: retention and resealing."""

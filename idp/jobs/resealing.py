@@ -1,0 +1,22 @@
+"""Every sealed column of the house, for moving all of it to a new vault key: the domain's own and those above it.
+
+A test lists the columns that hold bytes; one that is neither here nor known to be a digest fails it, for a key that was
+retired while something is still sealed under it is data lost.
+"""
+
+from __future__ import annotations
+
+from accounts.vault import resealing
+from accounts.vault.resealing import SealedColumn
+from idp.adapters.systems import sandbox
+from idp.adapters.systems.sandbox import sandbox_messages
+from idp.delivery.outbox import SEALED_MESSAGE, outbox
+from idp.oidc.models import signing_keys
+from idp.oidc.tokens import keys
+
+SEALED: tuple[SealedColumn, ...] = (
+    *resealing.SEALED,
+    SealedColumn(signing_keys.c.kid, sealed=signing_keys.c.private_sealed, place=keys.PLACE),
+    SealedColumn(outbox.c.id, sealed=outbox.c.sealed, place=SEALED_MESSAGE),
+    SealedColumn(sandbox_messages.c.id, sealed=sandbox_messages.c.sealed, place=sandbox.PLACE),
+)

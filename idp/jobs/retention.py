@@ -1,0 +1,234 @@
+"""Housekeeping: what has served its time is removed, a few hundred rows a statement, beside everything else.
+
+RETENTION_RULES is the whole list; what is not in it stays (the audit, the ledger of releases, grants, subjects, merges). Each
+table is walked in the order of an index it has anyway, so that no token pays for an index that only this job would
+read, and every statement looks at BATCH rows at most, whatever the table holds. Broken off, nothing is half done.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from accounts.credentials import throttle
+from accounts.credentials.throttle import throttle_counters
+from accounts.database import Connection, Database, Statement, UtcDateTime
+from accounts.errors import Conflict, Unavailable
+from idp.adapters.systems.sandbox import sandbox_messages
+from idp.delivery.outbox import outbox
+from idp.login.sessions import session_clients, sessions
+from idp.oidc.models import (
+    access_tokens,
+    authorization_requests,
+    initial_access_tokens,
+    refresh_tokens,
+    signing_keys,
+    spent_assertions,
+)
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+PAUSE = 0.05  # seconds between two batches: whoever waits for SQLite's one writer gets their turn
+HOURLY, DAILY = timedelta(hours=1), timedelta(days=1)
+_BEFORE: sa.BindParameter[datetime] = sa.bindparam("before", type_=UtcDateTime)
+_LOWEST: dict[type[Any], Any] = {sa.Text: "", sa.LargeBinary: b"", UtcDateTime: datetime(1970, 1, 1, tzinfo=UTC)}
+
+
+class RetentionRule:
+    """One table: which rows are due, how long they stay after they are of no use, and how often somebody looks."""
+
+    def __init__(
+        self,
+        *walk: sa.Column[Any],
+        due: sa.ColumnElement[bool],
+        keeps: timedelta,
+        every: timedelta,
+        spare: sa.ColumnElement[bool] | None = None,
+        first: sa.Column[Any] | None = None,
+    ) -> None:
+        """`walk`: the columns of an index, ending in the key.
+
+        Where `walk` begins with a time, `due` must be a bound of it, and only what is due is read; `spare` keeps some
+        of it. Rows of another table that point here by `first` go before, in the same transaction. The conditions may
+        use `before` (now less `keeps`), `now` and `familiar_since`.
+        """
+        self.table, self.walk, self.keeps, self.every = walk[0].table, walk, keeps, every
+        start, end = _bounds("after", walk), _bounds("last", walk)
+        page = sa.select(*walk).where(sa.tuple_(*walk) > start)
+        if isinstance(walk[0].type, UtcDateTime):
+            page = page.where(due)
+        self._page = Statement(page.order_by(*walk).limit(sa.bindparam("most", type_=sa.Integer)))
+        doomed = [sa.tuple_(*walk) > start, sa.tuple_(*walk) <= end, due, *(() if spare is None else (~spare,))]
+        self._delete = Statement(sa.delete(self.table).where(*doomed))
+        self._first = None if first is None else Statement(_pointing_here(first, walk[-1], doomed))
+
+    @property
+    def name(self) -> str:
+        """The table's."""
+        return self.table.name
+
+    def batch(
+        self, database: Database, *, now: datetime, after: tuple[Any, ...] | None = None, most: int = BATCH
+    ) -> PurgeResult:
+        """The next `most` rows after that key have been looked at, and those that are due are gone."""
+        times = {"now": now, "before": now - self.keeps, "familiar_since": now - throttle.FAMILIAR_FOR}
+        start = _named("after", after or tuple(_LOWEST[type(column.type)] for column in self.walk))
+        rows = database.connection().rows(self._page, most=most, **times, **start)
+        if not rows:
+            return PurgeResult(0, None)
+        last = tuple(rows[-1])
+        with database.transaction() as c:
+            removed = self._remove(c, {**times, **start, **_named("last", last)})
+        return PurgeResult(removed, last if len(rows) == most else None)
+
+    def _remove(self, c: Connection, arguments: dict[str, Any]) -> int:
+        if self._first is not None:
+            c.execute(self._first, **arguments)
+        return c.execute(self._delete, **arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeResult:
+    """One batch's outcome. `after` is where the next one starts; None when the table has been walked."""
+
+    rows: int
+    after: tuple[Any, ...] | None
+
+
+def _bounds(name: str, walk: Sequence[sa.Column[Any]]) -> sa.Tuple:
+    return sa.tuple_(*(sa.bindparam(f"{name}_{i}", type_=column.type) for i, column in enumerate(walk)))
+
+
+def _named(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    return {f"{name}_{i}": value for i, value in enumerate(values)}
+
+
+def _pointing_here(first: sa.Column[Any], key: sa.Column[Any], doomed: Sequence[sa.ColumnElement[bool]]) -> sa.Delete:
+    return sa.delete(first.table).where(first.in_(sa.select(key).where(*doomed)))
+
+
+# A redeemed code that comes back takes everything it bought along, so it is known for as long as anything lives that it
+# bought (an access token lives for minutes and is covered by the day).
+_bought_lives = (
+    sa.select(sa.literal(1))
+    .where(
+        refresh_tokens.c.request_id == authorization_requests.c.id,
+        authorization_requests.c.revoked_at.is_(None),
+        refresh_tokens.c.expires_at >= _BEFORE,
+    )
+    .limit(1)
+    .scalar_subquery()  # looked up row by row: as EXISTS, a planner may join the whole table of tokens instead
+    .is_not(None)
+)
+_bought_was_revoked = (
+    sa.select(authorization_requests.c.revoked_at < _BEFORE)
+    .where(authorization_requests.c.id == refresh_tokens.c.request_id)
+    .scalar_subquery()
+)
+# A spent token that comes back ends its family, so it is known until the family ends by itself, or was ended.
+_refresh_is_over = sa.or_(
+    refresh_tokens.c.ends_at < _BEFORE,
+    _bought_was_revoked,
+    sa.and_(refresh_tokens.c.used_at.is_(None), refresh_tokens.c.expires_at < _BEFORE),
+)
+
+RETENTION_RULES: tuple[RetentionRule, ...] = (
+    RetentionRule(
+        access_tokens.c.digest, due=access_tokens.c.expires_at < _BEFORE, keeps=timedelta(hours=1), every=HOURLY
+    ),
+    RetentionRule(
+        spent_assertions.c.expires_at,
+        spent_assertions.c.digest,
+        due=spent_assertions.c.expires_at < _BEFORE,
+        keeps=timedelta(hours=1),
+        every=HOURLY,
+    ),
+    RetentionRule(
+        authorization_requests.c.expires_at,
+        authorization_requests.c.id,
+        due=authorization_requests.c.expires_at < _BEFORE,
+        spare=_bought_lives,
+        keeps=timedelta(days=1),
+        every=DAILY,
+    ),
+    RetentionRule(refresh_tokens.c.digest, due=_refresh_is_over, keeps=timedelta(days=1), every=DAILY),
+    RetentionRule(
+        sessions.c.expires_at,
+        sessions.c.id,
+        due=sessions.c.expires_at < _BEFORE,
+        first=session_clients.c.session_id,
+        keeps=timedelta(days=1),
+        every=DAILY,
+    ),
+    RetentionRule(
+        throttle_counters.c.expires_at,
+        throttle_counters.c.counter,
+        throttle_counters.c.subject,
+        throttle_counters.c.source,
+        due=throttle.OVER,
+        spare=throttle.TELLS_WHO_IS_KNOWN,
+        keeps=timedelta(0),
+        every=DAILY,
+    ),
+    RetentionRule(
+        outbox.c.id,
+        due=sa.or_(outbox.c.delivered_at < _BEFORE, outbox.c.failed_at < _BEFORE),
+        keeps=timedelta(days=30),
+        every=DAILY,
+    ),
+    RetentionRule(
+        initial_access_tokens.c.digest,
+        due=initial_access_tokens.c.expires_at < _BEFORE,
+        keeps=timedelta(days=30),
+        every=DAILY,
+    ),
+    RetentionRule(signing_keys.c.kid, due=signing_keys.c.removed_at < _BEFORE, keeps=timedelta(days=30), every=DAILY),
+    RetentionRule(
+        sandbox_messages.c.created_at,
+        sandbox_messages.c.id,
+        due=sandbox_messages.c.created_at < _BEFORE,
+        keeps=timedelta(days=7),
+        every=DAILY,
+    ),
+)
+
+
+def purge(database: Database, each: RetentionRule, now: datetime, stop: threading.Event) -> int:
+    """The table has been walked to its end, or `stop` was set; how many rows went."""
+    total, after = 0, None
+    while not stop.is_set():
+        removed = each.batch(database, now=now, after=after)
+        total, after = total + removed.rows, removed.after
+        if after is None:
+            break
+        stop.wait(PAUSE)
+    return total
+
+
+def run(database: Database, clock: Callable[[], datetime], stop: threading.Event) -> None:
+    """Every table is tidied at its time until `stop` is set. One that cannot be now is tried again in an hour."""
+    due: dict[str, datetime] = {}
+    while not stop.is_set():
+        for each in RETENTION_RULES:
+            if due.get(each.name, clock()) <= clock():
+                due[each.name] = clock() + each.every
+                _purge_logged(database, each, clock(), stop)
+        database.close()  # nothing to hold it for until the next hour
+        stop.wait(HOURLY.total_seconds())
+
+
+def _purge_logged(database: Database, each: RetentionRule, now: datetime, stop: threading.Event) -> None:
+    try:
+        removed = purge(database, each, now, stop)
+    except (Conflict, Unavailable) as later:
+        log.warning("housekeeping_put_off table=%s code=%s", each.name, later.code)
+        return
+    if removed:
+        log.info("housekeeping table=%s removed=%s", each.name, removed)

@@ -1,0 +1,1 @@
+"""Signing in: which step is pending, the sessions, and what a person has proven."""

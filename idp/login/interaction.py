@@ -1,0 +1,155 @@
+"""The policy of signing in, as a table: what a person must still do before a client gets its answer.
+
+`next_step` is a pure function of values. The first row that is unmet wins; with `prompt=none` its own error goes
+to the client instead (OpenID Connect Core §3.1.2.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from idp.login.sessions import SessionLifetimes
+from idp.oidc import assurance
+from idp.oidc.errors import ConsentRequired, LoginRequired, ProtocolError, UnmetAuthenticationRequirements
+
+
+class Step(StrEnum):
+    """One thing the person must still do; its value names the page, the template and the test."""
+
+    LOGIN = "login"  # nobody is signed in here, or not recently, or not as strongly as asked
+    CONSENT = "consent"  # the person has not yet seen or agreed to what this client will learn
+
+
+class ChannelRules(Protocol):
+    """What a channel decides; `idp.adapters.channels` holds the values."""
+
+    @property
+    def name(self) -> str:
+        """One of hall, web, mobile, kiosk, hotline."""
+
+    @property
+    def lifetimes(self) -> SessionLifetimes:
+        """How long a session of this channel lasts."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps this channel asks for, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRequest:
+    """What a request says about how the person is to be asked. `essential_acr` is empty when any will do."""
+
+    created_at: datetime
+    prompt: frozenset[str] = frozenset()
+    max_age: timedelta | None = None
+    essential_acr: tuple[str, ...] = ()
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationState:
+    """Who is here and what they have proven and agreed. `None` stands for: nobody, nothing."""
+
+    auth_time: datetime | None = None
+    acr: str | None = None
+    sub: str | None = None
+    consent_needed: bool = True
+    consent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One step, when it is due, and what a client that forbade asking is told. `None`: no step can repair it."""
+
+    step: Step | None
+    due: Callable[[PromptRequest, AuthenticationState], bool]
+    error: type[ProtocolError]
+    description: str
+
+
+def _not_signed_in(_: PromptRequest, state: AuthenticationState) -> bool:
+    return state.auth_time is None
+
+
+def _prompt_asks_again(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """A login or choice of account was asked for, and none has happened since the request was made."""
+    return bool(prompt.prompt & {"login", "select_account"}) and _before(state.auth_time, prompt.created_at)
+
+
+def _older_than_max_age(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """Counted back from the request, so that max_age=0 asks once and not for ever."""
+    return prompt.max_age is not None and _before(state.auth_time, prompt.created_at - prompt.max_age)
+
+
+def _other_subject(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """`id_token_hint` or `claims.id_token.sub` names another person than the one who is here."""
+    return prompt.subject is not None and prompt.subject != state.sub
+
+
+def _still_other_subject(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """The person was asked to log in as the one the hint names and came back as another: asking again is a loop."""
+    return _other_subject(prompt, state) and not _before(state.auth_time, prompt.created_at)
+
+
+def _below_essential_acr(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """An essential level that this login does not reach (Core §5.5.1.1); there is no stronger method to ask for yet."""
+    return not assurance.meets_any(prompt.essential_acr, state.acr or "")
+
+
+def _consent_missing(_: PromptRequest, state: AuthenticationState) -> bool:
+    return state.consent_needed
+
+
+def _consent_asked_again(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    return "consent" in prompt.prompt and _before(state.consent_at, prompt.created_at)
+
+
+def _before(moment: datetime | None, limit: datetime) -> bool:
+    return moment is None or moment < limit
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        Step.LOGIN,
+        _not_signed_in,
+        LoginRequired,
+        "nobody is signed in in this browser; send the request without prompt=none",
+    ),
+    Rule(Step.LOGIN, _prompt_asks_again, LoginRequired, "prompt=login cannot be answered silently"),
+    Rule(
+        Step.LOGIN, _older_than_max_age, LoginRequired, "the login is older than max_age; send it without prompt=none"
+    ),
+    Rule(None, _still_other_subject, LoginRequired, "the person who logged in is not the one the hint names"),
+    Rule(Step.LOGIN, _other_subject, LoginRequired, "another person is signed in than the hint names"),
+    Rule(None, _below_essential_acr, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
+    Rule(
+        Step.CONSENT,
+        _consent_missing,
+        ConsentRequired,
+        "the person has not agreed to this yet; send it without prompt=none",
+    ),
+    Rule(Step.CONSENT, _consent_asked_again, ConsentRequired, "prompt=consent cannot be answered silently"),
+)
+
+
+def first_applicable(prompt: PromptRequest, state: AuthenticationState, steps: tuple[Step, ...]) -> Rule | None:
+    """The first row that is due among a channel's steps, or None when nothing is left to ask."""
+    return next((row for row in RULES if (row.step is None or row.step in steps) and row.due(prompt, state)), None)
+
+
+def next_step(prompt: PromptRequest, state: AuthenticationState, channel: ChannelRules) -> Step | None:
+    """What the person must do next, or None.
+
+    Raises the row's error where the client said prompt=none, or where no step can repair what is missing.
+    """
+    row = first_applicable(prompt, state, channel.steps)
+    if row is None:
+        return None
+    if row.step is None or "none" in prompt.prompt:
+        raise row.error(row.description)
+    return row.step

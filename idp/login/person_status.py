@@ -1,0 +1,58 @@
+"""Whether a person may act, changed with all that follows: the one way to disable, merge, close or enable somebody.
+
+Every reader of a session, grant or token asks for the person's status in the same statement, so nothing is open a
+moment later. What is ended here would otherwise come back to life when the person is enabled again, and relying systems
+would never be told. Tokens of offline_access end with their grants: the gate reads them, and no table is swept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts import audit
+from accounts.database import Connection
+from accounts.people import People
+from idp.login import sessions
+from idp.oidc.consent import consents
+
+ACTIVE = "active"
+EVENTS: dict[str, str] = {
+    ACTIVE: "person:account:enable",
+    "disabled": "person:account:disable",
+    "deceased": "person:account:disable",
+    "closed": "person:account:close",
+    "merged": "person:account:merge",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How much was open, and is not any more."""
+
+    sessions: int
+    grants: int
+
+
+def change(c: Connection, people: People, person_id: str, status: str, *, actor: str, now: datetime) -> Ended | None:
+    """The person has this status and everything of before has ended. None if they had it already.
+
+    Enabling ends things too: a login that was under way while the person was disabled may have left a session behind.
+    Status, sessions, tokens, grants, the notices in the outbox and the record of it are one transaction: the caller's.
+    Raises KeyError for a status the table does not know, RuntimeError outside a transaction.
+    """
+    event = EVENTS[status]
+    if not c.in_transaction:
+        raise RuntimeError("a status changes inside a transaction, so that all that follows from it happens or nothing")
+    if not people.change_status(c, person_id, status, now=now):
+        return None
+    ended = end_everything(c, person_id, status, now=now)
+    detail = {"status": status, "sessions": ended.sessions, "grants": ended.grants}
+    audit.append(c, event, now=now, actor=actor, person=person_id, detail=detail)
+    return ended
+
+
+def end_everything(c: Connection, person_id: str, reason: str, *, now: datetime) -> Ended:
+    """No session, grant or token of the person is good any more, and each service of a session will be told."""
+    over = sessions.end_all_of(c, person_id, now, reason)
+    return Ended(over, consents.withdraw_all(c, person_id, now))

@@ -1,0 +1,1 @@
+"""Relying systems: registration, the cache of them, and how they authenticate."""

@@ -1,0 +1,384 @@
+"""CLAIMS: every fact about a person that a client can be given, with its scope, sensitivity and purpose.
+
+The consent page, discovery, UserInfo and the ID token all read this one catalogue; a fact that has no row here leaves
+the house by no way. Adding a claim is adding a row (and its source in accounts, if the fact is new).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, Protocol
+
+from accounts.database import Connection
+from accounts.identifiers import IdentifierKind
+from accounts.people import People, PersonAttributes, PersonIdentifier, PersonPhone
+
+RequestedClaims = Mapping[str, Mapping[str, Any]]  # the `claims` parameter: {"userinfo": {...}, "id_token": {...}}
+
+_IDENTITY_DOCUMENTS = (
+    IdentifierKind.CITIZEN_ID,
+    IdentifierKind.HKMO_RESIDENCE_PERMIT,
+    IdentifierKind.TW_RESIDENCE_PERMIT,
+    IdentifierKind.FOREIGNER_CARD,
+    IdentifierKind.HKMO_TRAVEL_PERMIT,
+    IdentifierKind.TW_TRAVEL_PERMIT,
+    IdentifierKind.PASSPORT,
+)
+_FULL_AGE = 18
+_CHINA = timezone(timedelta(hours=8))  # one time zone for the whole country, and no daylight saving
+
+
+def N_(msgid: str) -> str:  # noqa: N802 - the name by which message extraction finds source texts
+    """The source text itself: marked here, translated where it is shown."""
+    return msgid
+
+
+class Sensitivity(StrEnum):
+    """How much harm a leak does; PIPL art. 28 names the last kind."""
+
+    ORDINARY = "ordinary"
+    PERSONAL = "personal"
+    SENSITIVE = "sensitive"
+
+
+class ClientCeiling(Protocol):
+    """What this module asks of a client (`idp.oidc.clients.registry.Client` is one)."""
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes the client may ask for."""
+
+    @property
+    def claims_ceiling(self) -> tuple[str, ...]:
+        """The claims the client may ever be given."""
+
+    @property
+    def purpose(self) -> str:
+        """What the client needs them for, in the words of its registration."""
+
+    @property
+    def legal_basis(self) -> str:
+        """One of `statutory_duty`, `consent` and their kin."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSources:
+    """What is known of one person for one client. What costs a statement is a function, called only if released."""
+
+    attributes: PersonAttributes
+    updated_at: datetime
+    now: datetime
+    phones: Callable[[], tuple[PersonPhone, ...]] = field(default=tuple)
+    identifiers: Callable[[], tuple[PersonIdentifier, ...]] = field(default=tuple)
+    legacy_sub: Callable[[], str | None] = field(default=lambda: None)
+
+
+def _gender(facts: ClaimSources) -> str | None:
+    return facts.attributes.sex
+
+
+def _birthdate(facts: ClaimSources) -> str | None:
+    born = facts.attributes.birth_date
+    return born.isoformat() if born else None
+
+
+def _updated_at(facts: ClaimSources) -> int:
+    return int(facts.updated_at.timestamp())
+
+
+def _phone(facts: ClaimSources) -> PersonPhone | None:
+    """The primary phone; UserInfo asks twice, and the second answer costs one more indexed read at most."""
+    return next(iter(facts.phones()), None)
+
+
+def _phone_number(facts: ClaimSources) -> str | None:
+    phone = _phone(facts)
+    return phone.canonical if phone else None
+
+
+def _phone_number_verified(facts: ClaimSources) -> bool | None:
+    phone = _phone(facts)
+    return phone.verified_at is not None if phone else None
+
+
+def _email_verified(facts: ClaimSources) -> bool | None:
+    """We do not verify e-mail addresses yet, and say so rather than leave the client to guess."""
+    return False if facts.attributes.email else None
+
+
+def _address(facts: ClaimSources) -> dict[str, str] | None:
+    address = facts.attributes.address
+    return {"formatted": address, "country": "CN"} if address else None
+
+
+def _full_age(facts: ClaimSources) -> bool | None:
+    born = facts.attributes.birth_date
+    return _age(born, facts.now.astimezone(_CHINA).date()) >= _FULL_AGE if born else None
+
+
+def _age(born: date, today: date) -> int:
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def _identity_document(facts: ClaimSources) -> PersonIdentifier | None:
+    active = [held for held in facts.identifiers() if held.until is None and held.kind in _IDENTITY_DOCUMENTS]
+    return min(active, key=lambda held: _IDENTITY_DOCUMENTS.index(held.kind), default=None)
+
+
+def _identity_number(facts: ClaimSources) -> str | None:
+    document = _identity_document(facts)
+    return document.canonical if document else None
+
+
+def _identity_number_type(facts: ClaimSources) -> str | None:
+    document = _identity_document(facts)
+    return document.kind.value if document else None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One fact: where it comes from, how sensitive it is, and why anybody would need it.
+
+    `label` and `purpose` are source texts for the catalogue of messages. `only_by_scope` facts cannot be had through
+    the `claims` parameter, and never enter an ID token: those are kept in logs and browsers of other people.
+    """
+
+    name: str
+    scope: str
+    source: Callable[[ClaimSources], Any]
+    sensitivity: Sensitivity
+    label: str
+    purpose: str
+    only_by_scope: bool = False
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "name",
+        "profile",
+        lambda facts: facts.attributes.name,
+        Sensitivity.PERSONAL,
+        N_("姓名"),
+        N_("用于核对办事人身份并称呼您"),
+    ),
+    Claim("birthdate", "profile", _birthdate, Sensitivity.PERSONAL, N_("出生日期"), N_("用于判断是否符合办理条件")),
+    Claim("gender", "profile", _gender, Sensitivity.PERSONAL, N_("性别"), N_("用于填写办事表格")),
+    Claim(
+        "zoneinfo", "profile", lambda _: "Asia/Shanghai", Sensitivity.ORDINARY, N_("时区"), N_("用于正确显示办理时间")
+    ),
+    Claim("locale", "profile", lambda _: "zh-CN", Sensitivity.ORDINARY, N_("语言"), N_("用于选择页面语言")),
+    Claim(
+        "updated_at", "profile", _updated_at, Sensitivity.ORDINARY, N_("资料更新时间"), N_("用于判断资料是否需要刷新")
+    ),
+    Claim(
+        "age_over_18",
+        "age",
+        _full_age,
+        Sensitivity.ORDINARY,
+        N_("是否年满18周岁"),
+        N_("用于判断是否符合年龄条件，不提供出生日期"),
+    ),
+    Claim("phone_number", "phone", _phone_number, Sensitivity.PERSONAL, N_("手机号码"), N_("用于通知办理进度")),
+    Claim(
+        "phone_number_verified",
+        "phone",
+        _phone_number_verified,
+        Sensitivity.ORDINARY,
+        N_("手机号码是否已验证"),
+        N_("用于判断通知能否送达本人"),
+    ),
+    Claim(
+        "email",
+        "email",
+        lambda facts: facts.attributes.email,
+        Sensitivity.PERSONAL,
+        N_("电子邮箱"),
+        N_("用于发送办理结果"),
+    ),
+    Claim(
+        "email_verified",
+        "email",
+        _email_verified,
+        Sensitivity.ORDINARY,
+        N_("电子邮箱是否已验证"),
+        N_("用于判断邮件能否送达本人"),
+    ),
+    Claim("address", "address", _address, Sensitivity.PERSONAL, N_("住址"), N_("用于确定受理机构和寄送材料")),
+    Claim(
+        "identity_number",
+        "identity_number",
+        _identity_number,
+        Sensitivity.SENSITIVE,
+        N_("公民身份号码或证件号码"),
+        N_("用于依法核验身份并关联业务档案"),
+        only_by_scope=True,
+    ),
+    Claim(
+        "identity_number_type",
+        "identity_number",
+        _identity_number_type,
+        Sensitivity.ORDINARY,
+        N_("证件类型"),
+        N_("用于说明证件号码属于哪种证件"),
+        only_by_scope=True,
+    ),
+    Claim(
+        "legacy_sub",
+        "legacy",
+        lambda facts: facts.legacy_sub(),
+        Sensitivity.PERSONAL,
+        N_("您在该系统原有账号的编号"),
+        N_("用于找回您在该系统原有的资料"),
+        only_by_scope=True,
+    ),
+)
+
+# What every ID token carries by its own rules; listed in discovery, not a fact one could withhold.
+TOKEN_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash")
+# Scopes that release nothing by themselves: what they mean is written in the protocol.
+PROTOCOL_SCOPES = ("openid", "offline_access")
+
+_BY_NAME = {claim.name: claim for claim in CLAIMS}
+_BY_SCOPE = {scope: tuple(c.name for c in CLAIMS if c.scope == scope) for scope in {c.scope for c in CLAIMS}}
+
+
+def scopes_supported() -> tuple[str, ...]:
+    """Every scope a person's facts can be asked for by, for discovery."""
+    return (*PROTOCOL_SCOPES, *dict.fromkeys(claim.scope for claim in CLAIMS))
+
+
+def claims_supported() -> tuple[str, ...]:
+    """Every claim, for discovery."""
+    return (*TOKEN_CLAIMS, *(claim.name for claim in CLAIMS))
+
+
+def of_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
+    """The names of every claim these scopes stand for: a ceiling for a client registered with them."""
+    wanted = frozenset(scopes)
+    return tuple(claim.name for claim in CLAIMS if claim.scope in wanted)
+
+
+def by_names(names: Iterable[str]) -> tuple[Claim, ...]:
+    """The rows of these names, in the catalogue's order; unknown names are left out."""
+    wanted = frozenset(names)
+    return tuple(claim for claim in CLAIMS if claim.name in wanted)
+
+
+def granted(scopes: Iterable[str], requested: RequestedClaims, client: ClientCeiling) -> tuple[str, ...]:
+    """What may be released for this request: what was asked, cut to the client's ceiling, in the catalogue's order.
+
+    Asking for more is no error (OpenID Connect Core §5.5): it is left out.
+    """
+    return within_ceiling(_requested(scopes, requested), client)
+
+
+def within_ceiling(names: Iterable[str], client: ClientCeiling) -> tuple[str, ...]:
+    """Of what was released once, what the client may have today: its ceiling may have been lowered since."""
+    has_basis = bool(client.purpose and client.legal_basis)
+    return _under(frozenset(names), client.scopes, client.claims_ceiling, has_basis)
+
+
+@lru_cache(maxsize=4096)  # keyed by names of the catalogue and registered values: no stranger's word gets in
+def _under(
+    names: frozenset[str],
+    scopes: tuple[str, ...],
+    ceiling: tuple[str, ...],
+    has_basis: bool,  # noqa: FBT001 - a key
+) -> tuple[str, ...]:
+    """What is sensitive needs a purpose and a basis."""
+    return tuple(
+        claim.name
+        for claim in by_names(names)
+        if claim.name in ceiling
+        and claim.scope in scopes
+        and (has_basis or claim.sensitivity is not Sensitivity.SENSITIVE)
+    )
+
+
+def scopes_within_ceiling(scopes: Iterable[str], client: ClientCeiling) -> tuple[str, ...]:
+    """The same of scopes: of what was given once, what the client is registered for today."""
+    return tuple(scope for scope in scopes if scope in client.scopes)
+
+
+def userinfo_names(
+    released: Iterable[str], scopes: Iterable[str], requested: RequestedClaims | None = None
+) -> tuple[str, ...]:
+    """Of what was released, what UserInfo answers: what a scope or the `userinfo` member asked for."""
+    wanted, named = frozenset(scopes), (requested or {}).get("userinfo", {})
+    rows = (_BY_NAME[name] for name in released if name in _BY_NAME)
+    return tuple(c.name for c in rows if c.scope in wanted or (c.name in named and not c.only_by_scope))
+
+
+def id_token_names(released: Iterable[str], requested: RequestedClaims | None = None) -> tuple[str, ...]:
+    """Of what was released, what the ID token carries: what the `id_token` member names, nothing sensitive."""
+    named = (requested or {}).get("id_token", {})
+    return tuple(
+        c.name
+        for c in by_names(name for name in released if name in named)
+        if not c.only_by_scope and c.sensitivity is not Sensitivity.SENSITIVE
+    )
+
+
+def values(names: Iterable[str], facts: ClaimSources) -> dict[str, Any]:
+    """Each claim's value. A fact we do not know is left out, not null (OpenID Connect Core §5.3.2)."""
+    found = {name: _BY_NAME[name].source(facts) for name in names if name in _BY_NAME}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def id_token_claims(released: Iterable[str], requested: RequestedClaims | None, facts: ClaimSources) -> dict[str, Any]:
+    """What the ID token carries beside its own claims."""
+    return values(id_token_names(released, requested), facts)
+
+
+def claim_sources(
+    c: Connection,
+    people: People,
+    person_id: str,
+    sealed: bytes,
+    *,
+    updated_at: datetime,
+    now: datetime,
+    legacy_sub: Callable[[], str | None] = lambda: None,
+) -> ClaimSources:
+    """The facts of a person whose sealed attributes are in hand. Raises SealBroken; runs no statement by itself."""
+    return ClaimSources(
+        attributes=people.attributes(sealed),
+        updated_at=updated_at,
+        now=now,
+        phones=lambda: people.phones(c, person_id),
+        identifiers=lambda: people.identifiers(c, person_id),
+        legacy_sub=legacy_sub,
+    )
+
+
+def essential_acr(requested: RequestedClaims) -> tuple[str, ...]:
+    """The `acr` values of which one must be met, empty if none is essential (OpenID Connect Core §5.5.1.1)."""
+    return requested_acr(requested) if _member(requested, "acr").get("essential") is True else ()
+
+
+def requested_acr(requested: RequestedClaims) -> tuple[str, ...]:
+    """The `acr` values the `id_token` member names, essential or not."""
+    member = _member(requested, "acr")
+    wished = member.get("values") or [member.get("value")]
+    return tuple(value for value in wished if isinstance(value, str))
+
+
+def requested_subject(requested: RequestedClaims) -> str | None:
+    """The `sub` that `claims.id_token.sub.value` insists on, or None."""
+    value = _member(requested, "sub").get("value")
+    return value if isinstance(value, str) else None
+
+
+def _member(requested: RequestedClaims, name: str) -> Mapping[str, Any]:
+    return requested.get("id_token", {}).get(name) or {}
+
+
+def _requested(scopes: Iterable[str], requested: RequestedClaims) -> frozenset[str]:
+    """The names that a scope stands for, or that the parameter names; whose fact is `only_by_scope` needs the scope."""
+    by_scope = (name for scope in scopes for name in _BY_SCOPE.get(scope, ()))
+    by_name = (name for member in requested.values() for name in member)
+    return frozenset((*by_scope, *(c.name for c in by_names(by_name) if not c.only_by_scope)))

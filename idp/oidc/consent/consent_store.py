@@ -1,0 +1,82 @@
+"""Every statement on subjects and grants: who is known where by what name, and what they let a client have."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from accounts.database import Json, Statement, UtcDateTime, insert_unless_present
+from accounts.people import natural_persons
+from idp.oidc.models import clients, grants, releases, subjects
+
+_p = sa.bindparam
+
+# subjects -----------------------------------------------------------------------------------------------------------
+INSERT_SUBJECT = Statement(insert_unless_present(subjects), ["person_id", "sector", "sub"])
+FIND_SUBJECT = Statement(
+    sa.select(subjects.c.sub).where(subjects.c.person_id == _p("of_person"), subjects.c.sector == _p("in_sector"))
+)
+# Whoever was merged into the person, or into one of those: a merge may have been followed by another.
+_absorbed = (
+    sa.select(natural_persons.c.id)
+    .where(natural_persons.c.merged_into == _p("of_person"))
+    .cte("absorbed", recursive=True)
+)
+_absorbed = _absorbed.union(
+    sa.select(natural_persons.c.id).join(_absorbed, natural_persons.c.merged_into == _absorbed.c.id)
+)
+INHERITED_SUBJECT = Statement(
+    sa.select(subjects.c.sub)
+    .join(_absorbed, _absorbed.c.id == subjects.c.person_id)
+    .join(natural_persons, natural_persons.c.id == subjects.c.person_id)
+    .where(subjects.c.sector == _p("in_sector"))
+    .order_by(natural_persons.c.created_at, subjects.c.person_id)  # the oldest name, the same on every call
+)
+
+# grants -------------------------------------------------------------------------------------------------------------
+_alive = (
+    grants.c.person_id == _p("of_person"),
+    grants.c.client_id == _p("to_client"),
+    grants.c.withdrawn_at.is_(None),
+)
+INSERT_GRANT = Statement(insert_unless_present(grants), grants.columns.keys())
+FIND_GRANT = Statement(sa.select(grants).where(*_alive))
+EXTEND_GRANT = Statement(
+    sa.update(grants)
+    .where(grants.c.id == _p("of_grant"), grants.c.withdrawn_at.is_(None))
+    .values(
+        scopes=_p("all_scopes", type_=Json),
+        claims=_p("all_claims", type_=Json),
+        legal_basis=_p("on_basis"),
+        purpose=_p("for_purpose"),
+        given_at=_p("now", type_=UtcDateTime),
+    )
+)
+WITHDRAW_GRANT = Statement(
+    sa.update(grants)
+    .where(grants.c.id == _p("of_grant"), grants.c.person_id == _p("of_person"), grants.c.withdrawn_at.is_(None))
+    .values(withdrawn_at=_p("now", type_=UtcDateTime))
+)
+WITHDRAW_GRANTS_OF_PERSON = Statement(
+    sa.update(grants)
+    .where(grants.c.person_id == _p("of_person"), grants.c.withdrawn_at.is_(None))
+    .values(withdrawn_at=_p("now", type_=UtcDateTime))
+)
+_last_use = (
+    sa.select(sa.func.max(releases.c.at, type_=UtcDateTime))
+    .where(releases.c.grant_id == grants.c.id)
+    .scalar_subquery()
+    .label("last_used_at")
+)
+GRANTS_OF_PERSON = Statement(
+    sa.select(
+        grants,
+        clients.c.name.label("client_name"),
+        clients.c.name_en.label("client_name_en"),
+        clients.c.purpose_en,
+        clients.c.home_uri,
+        _last_use,
+    )
+    .join(clients, clients.c.client_id == grants.c.client_id)
+    .where(grants.c.person_id == _p("of_person"), grants.c.withdrawn_at.is_(None))
+    .order_by(grants.c.given_at.desc(), grants.c.id)
+)

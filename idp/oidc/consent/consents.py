@@ -1,0 +1,211 @@
+"""What a person lets a client have: notice or consent by legal basis, grants given and withdrawn.
+
+A statutory duty is told, not asked (PIPL arts 13, 35): a box that cannot honestly be refused is no consent. Either way
+the person sees the facts once, and again when they grow. A refusal leaves no grant: who comes back is asked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from accounts import audit
+from accounts.database import Connection, new_id
+from accounts.errors import Conflict
+from idp.oidc.clients.registry import Client
+from idp.oidc.consent import claims, consent_store
+from idp.oidc.consent.claims import Claim
+from idp.oidc.requests.authorization_request import AuthorizationRequest
+from idp.oidc.tokens.keys import encoded
+
+
+class ReleaseMode(StrEnum):
+    """How the person is met: told, or asked."""
+
+    NOTICE = "notice"
+    CONSENT = "consent"
+
+
+_RELEASE_MODES = {
+    "statutory_duty": ReleaseMode.NOTICE,
+    "contract": ReleaseMode.NOTICE,
+    "consent": ReleaseMode.CONSENT,
+    "separate_consent": ReleaseMode.CONSENT,
+    "guardian_consent": ReleaseMode.CONSENT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseNotice:
+    """What the page says: to whom, why, on which legal basis, and which facts, the sensitive ones apart."""
+
+    client_id: str
+    client_name: str
+    client_name_en: str
+    purpose: str
+    purpose_en: str
+    legal_basis: str
+    release_mode: ReleaseMode
+    scopes: tuple[str, ...]
+    ordinary: tuple[Claim, ...]
+    sensitive: tuple[Claim, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The claims that are released on a yes, in the catalogue's order."""
+        return tuple(claim.name for claim in claims.by_names(c.name for c in (*self.ordinary, *self.sensitive)))
+
+    def mark(self, person_id: str) -> str:
+        """What the page that says this to that person carries, so that a yes is theirs and to this, or to nothing."""
+        said = (person_id, self.client_id, self.purpose, self.legal_basis, self.scopes, self.names)
+        return encoded(hashlib.sha256(orjson.dumps(said)).digest()).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedService:
+    """One connected service, for the account page."""
+
+    grant_id: str
+    client_id: str
+    client_name: str
+    client_name_en: str
+    purpose: str
+    purpose_en: str
+    legal_basis: str
+    claims: tuple[Claim, ...]
+    given_at: datetime
+    last_used_at: datetime | None
+    home_uri: str | None
+
+    @property
+    def release_mode(self) -> ReleaseMode:
+        """Whether the person was told or asked."""
+        return _RELEASE_MODES[self.legal_basis]
+
+
+def release_notice(request: AuthorizationRequest, client: Client) -> ReleaseNotice:
+    """What this request would release, for the page that tells or asks."""
+    rows = claims.by_names(claims.granted(request.scopes, request.claims, client))
+    sensitive = tuple(claim for claim in rows if claim.sensitivity is claims.Sensitivity.SENSITIVE)
+    return ReleaseNotice(
+        client_id=client.client_id,
+        client_name=client.name,
+        client_name_en=client.name_en,
+        purpose=client.purpose,
+        purpose_en=client.purpose_en,
+        legal_basis=client.legal_basis,
+        release_mode=_RELEASE_MODES[client.legal_basis],
+        scopes=request.scopes,
+        ordinary=tuple(claim for claim in rows if claim not in sensitive),
+        sensitive=sensitive,
+    )
+
+
+def covers(scopes: Iterable[str], names: Iterable[str], request: AuthorizationRequest, client: Client) -> bool:
+    """Whether a grant of these scopes and claims already answers the request: pure, for who holds the row anyway."""
+    wanted = claims.granted(request.scopes, request.claims, client)
+    return frozenset(request.scopes) <= frozenset(scopes) and frozenset(wanted) <= frozenset(names)
+
+
+def is_for(purpose: str | None, legal_basis: str | None, client: Client) -> bool:
+    """Whether a grant for that purpose on that basis still speaks of what the client wants the facts for.
+
+    Another purpose or basis is another matter, of which the person is told or asked anew (PIPL arts 14, 17).
+    """
+    return (purpose, legal_basis) == (client.purpose, client.legal_basis)
+
+
+def needed(c: Connection, person_id: str, client: Client, request: AuthorizationRequest) -> bool:
+    """Whether the person must still be told or asked: nothing was given yet, or for something else or less."""
+    grant = c.one(consent_store.FIND_GRANT, of_person=person_id, to_client=client.client_id)
+    if grant is None or not is_for(grant.purpose, grant.legal_basis, client):
+        return True
+    return not covers(grant.scopes, grant.claims, request, client)
+
+
+def give(c: Connection, person_id: str, client: Client, request: AuthorizationRequest, now: datetime) -> str:
+    """The person has seen and not refused: the id of the grant, new or grown. Runs in the caller's transaction.
+
+    Raises Conflict if the person gives and withdraws elsewhere at the same time, again and again.
+    """
+    fresh = _row(person_id, client, request, now)
+    grant_id = _inserted(c, fresh) or _extended(c, fresh, now) or _inserted(c, fresh)
+    if grant_id is None:
+        raise Conflict(detail="grants")
+    audit.append(c, "person:grant:give", now=now, person=person_id, client=client.client_id)
+    return grant_id
+
+
+def _inserted(c: Connection, fresh: dict[str, Any]) -> str | None:
+    return fresh["id"] if c.execute(consent_store.INSERT_GRANT, **fresh) == 1 else None
+
+
+def _extended(c: Connection, fresh: dict[str, Any], now: datetime) -> str | None:
+    """One grant a person and client: what was given before stays given. None if it was withdrawn this moment."""
+    grant = c.one(consent_store.FIND_GRANT, of_person=fresh["person_id"], to_client=fresh["client_id"])
+    if grant is None:
+        return None
+    extended = c.execute(
+        consent_store.EXTEND_GRANT,
+        of_grant=grant.id,
+        all_scopes=sorted({*grant.scopes, *fresh["scopes"]}),
+        all_claims=[claim.name for claim in claims.by_names((*grant.claims, *fresh["claims"]))],
+        on_basis=fresh["legal_basis"],
+        for_purpose=fresh["purpose"],
+        now=now,
+    )
+    return grant.id if extended == 1 else None
+
+
+def withdraw(c: Connection, grant_id: str, now: datetime, *, person_id: str) -> bool:
+    """The grant has ended and every token on it is revoked, in one transaction. False if not theirs or over."""
+    if c.execute(consent_store.WITHDRAW_GRANT, of_grant=grant_id, of_person=person_id, now=now) != 1:
+        return False
+    audit.append(c, "person:grant:withdraw", now=now, person=person_id)
+    return True
+
+
+def withdraw_all(c: Connection, person_id: str, now: datetime) -> int:
+    """No client has a grant of this person; returns how many ended. The caller records why."""
+    return c.execute(consent_store.WITHDRAW_GRANTS_OF_PERSON, of_person=person_id, now=now)
+
+
+def of_person(c: Connection, person_id: str) -> tuple[ConnectedService, ...]:
+    """Every service the person is connected with, the newest grant first, with its last use."""
+    return tuple(_connected_service(row) for row in c.rows(consent_store.GRANTS_OF_PERSON, of_person=person_id))
+
+
+def _connected_service(row: Any) -> ConnectedService:
+    return ConnectedService(
+        grant_id=row.id,
+        client_id=row.client_id,
+        client_name=row.client_name,
+        client_name_en=row.client_name_en,
+        purpose=row.purpose,
+        purpose_en=row.purpose_en,
+        legal_basis=row.legal_basis,
+        claims=claims.by_names(row.claims),
+        given_at=row.given_at,
+        last_used_at=row.last_used_at,
+        home_uri=row.home_uri,
+    )
+
+
+def _row(person_id: str, client: Client, request: AuthorizationRequest, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "person_id": person_id,
+        "client_id": client.client_id,
+        "scopes": list(request.scopes),
+        "claims": list(claims.granted(request.scopes, request.claims, client)),
+        "legal_basis": client.legal_basis,
+        "purpose": client.purpose,
+        "given_at": now,
+        "withdrawn_at": None,
+    }

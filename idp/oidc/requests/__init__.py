@@ -1,0 +1,1 @@
+"""Authorization and logout requests: validation, their states, and their store."""

@@ -1,0 +1,139 @@
+"""Every statement on authorization requests that answers the person; redeeming the code is `store`'s."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from accounts import audit
+from accounts.database import Connection, Json, Redemption, Statement, UtcDateTime
+from idp.oidc.models import authorization_requests
+from idp.oidc.requests.authorization_request import (
+    TRANSITIONS,
+    AuthorizationRequest,
+    RequestEvent,
+    RequestKind,
+    RequestState,
+)
+
+_requests = authorization_requests.c
+_INSERT = Statement(sa.insert(authorization_requests))
+_FIND = Statement(sa.select(authorization_requests).where(_requests.id == sa.bindparam("request_id")))
+
+
+def _knows(event: RequestEvent) -> sa.ColumnElement[bool]:
+    """The state is one in which that can happen."""
+    return sa.or_(*(_requests.state == state.value for state, known in TRANSITIONS if known is event))
+
+
+_in_time = (
+    _requests.id == sa.bindparam("request_id"),
+    _requests.expires_at > sa.bindparam("now", type_=UtcDateTime),
+)
+# Spent by whoever answers: nobody has answered otherwise in the very statement that writes the answer.
+APPROVE = (
+    sa.update(authorization_requests)
+    .where(*_in_time, _knows(RequestEvent.APPROVE))
+    .values(
+        state=RequestState.APPROVED.value,
+        person_id=sa.bindparam("who"),
+        session_id=sa.bindparam("session"),
+        grant_id=sa.bindparam("granted_by"),
+        sub=sa.bindparam("subject"),
+        released=sa.bindparam("let_go", type_=Json),
+        code_digest=sa.bindparam("digest"),
+        amr=sa.bindparam("methods", type_=Json),
+        acr=sa.bindparam("level"),
+        auth_time=sa.bindparam("proven_at", type_=UtcDateTime),
+        expires_at=sa.bindparam("collect_by", type_=UtcDateTime),
+    )
+)
+_APPROVE = Redemption(APPROVE, audit.audit_events)
+_DENY = Statement(
+    sa.update(authorization_requests)
+    .where(*_in_time, _knows(RequestEvent.DENY))
+    .values(state=RequestState.DENIED.value)
+)
+
+
+def insert(c: Connection, row: dict[str, Any]) -> None:
+    """The request is stored; `row` has a value for every column."""
+    c.execute(_INSERT, **row)
+
+
+def find(c: Connection, request_id: str) -> AuthorizationRequest | None:
+    """The request, whatever its state and age, or None."""
+    row = c.one(_FIND, request_id=request_id)
+    return _request(row) if row else None
+
+
+def approve(c: Connection, spend: dict[str, Any], event: dict[str, Any]) -> bool:
+    """Whether this call approved it, and put `event` on record: false if it was refused, collected or is too old."""
+    return c.redeem(_APPROVE, spend, event)
+
+
+def deny(c: Connection, request_id: str, now: datetime) -> bool:
+    """Whether this call denied it: false if it was answered already or is too old."""
+    return c.execute(_DENY, request_id=request_id, now=now) == 1
+
+
+def open_row(request: AuthorizationRequest) -> dict[str, Any]:
+    """A whole row for a request nobody has answered yet."""
+    return {
+        "id": request.id,
+        "kind": request.kind.value,
+        "state": RequestState.OPEN.value,
+        "client_id": request.client_id,
+        "person_id": None,
+        "session_id": None,
+        "grant_id": None,
+        "sub": None,
+        "scopes": list(request.scopes),
+        "claims": dict(request.claims),
+        "released": [],
+        "redirect_uri": request.redirect_uri,
+        "response_mode": request.response_mode,
+        "client_state": request.client_state,
+        "nonce": request.nonce,
+        "code_challenge": request.code_challenge,
+        "acr_values": list(request.acr_values),
+        "prompt": sorted(request.prompt),
+        "max_age": request.max_age,
+        "login_hint": request.login_hint,
+        "ui_locales": list(request.ui_locales),
+        "browser_binding": request.browser_binding,
+        "code_digest": None,
+        "amr": [],
+        "acr": None,
+        "auth_time": None,
+        "created_at": request.created_at,
+        "expires_at": request.expires_at,
+        "redeemed_at": None,
+        "revoked_at": None,
+    }
+
+
+def _request(row: Any) -> AuthorizationRequest:
+    return AuthorizationRequest(
+        id=row.id,
+        client_id=row.client_id,
+        redirect_uri=row.redirect_uri,
+        response_mode=row.response_mode,
+        scopes=tuple(row.scopes),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        kind=RequestKind(row.kind),
+        state=RequestState(row.state),
+        claims=row.claims,
+        client_state=row.client_state,
+        nonce=row.nonce,
+        code_challenge=row.code_challenge,
+        acr_values=tuple(row.acr_values),
+        prompt=frozenset(row.prompt),
+        max_age=row.max_age,
+        login_hint=row.login_hint,
+        ui_locales=tuple(row.ui_locales),
+        browser_binding=row.browser_binding,
+    )

@@ -1,0 +1,394 @@
+"""The checks of an authorization request, in one ordered table: what is checked, and at which entry.
+
+First the two that decide whom an answer may go to at all (client, redirect URI): they refuse with a page. Everything
+after them may tell the client, in an error that carries `state` and `iss`. Each check returns the fields of the
+AuthorizationRequest that it established; none sees or changes what another one found.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Flag, auto
+from typing import Any, Protocol
+
+import orjson
+
+from accounts.database import new_id
+from idp.oidc import assurance
+from idp.oidc.clients.assertions import unproven_texts
+from idp.oidc.clients.registry import Client
+from idp.oidc.consent import claims
+from idp.oidc.errors import (
+    InvalidRequest,
+    InvalidScope,
+    LoginRequired,
+    ProtocolError,
+    RefusedToPerson,
+    RegistrationNotSupported,
+    RequestNotSupported,
+    RequestUriNotSupported,
+    UnauthorizedClient,
+    UnmetAuthenticationRequirements,
+    UnsupportedResponseType,
+)
+from idp.oidc.requests.authorization_request import OPEN_FOR, AuthorizationRequest
+from idp.oidc.urls import accepted
+from idp.oidc.vocabulary import AUTHORIZATION_CODE, OFFLINE_ACCESS, REFRESH_TOKEN
+
+_log = logging.getLogger(__name__)
+
+RESPONSE_TYPES = ("code",)
+RESPONSE_MODES = ("query", "form_post")
+PROMPTS = ("none", "login", "consent", "select_account")
+MAX_LENGTHS = {"state": 2048, "nonce": 1024, "scope": 2048, "claims": 8192, "id_token_hint": 8192, "acr_values": 1024}
+_MOST_LOCALES = 10
+_MOST_CLAIMS = 50
+_LONGEST_HINT = 100
+_LONGEST_AGE = 10  # digits
+_OLDEST_LOGIN = 2**31 - 1  # seconds: 68 years, more than any session has, and what the column holds
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # RFC 7636 §4.2: BASE64URL of one SHA-256
+_SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")  # RFC 6749 §3.3
+_LOCALE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
+_LIKE_A_NUMBER = re.compile(r"(?:\d[ -]?){6}")
+
+Fields = Mapping[str, Any]
+
+
+class ClientLookup(Protocol):
+    """Where clients are looked up (`idp.oidc.clients.registry.ClientCache` is one)."""
+
+    def get(self, client_id: str) -> Client | None:
+        """The client, or None."""
+
+
+HintReader = Callable[[str], Mapping[str, Any] | None]  # an ID token of ours, expired or not → its claims
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationContext:
+    """What one check looks at."""
+
+    parameters: Mapping[str, str]
+    client: Client
+    read_hint: HintReader
+
+    def get(self, name: str) -> str | None:
+        """The parameter, if it is there and no longer than it may be. Raises InvalidRequest."""
+        value = self.parameters.get(name)
+        if value is not None and len(value) > MAX_LENGTHS.get(name, 2048):
+            raise InvalidRequest(f"{name} is longer than {MAX_LENGTHS.get(name, 2048)} characters; shorten it")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseTarget:
+    """Where and how an answer goes: a redirect URI that was checked, never one that was merely sent."""
+
+    client_id: str
+    redirect_uri: str
+    response_mode: str
+    state: str | None
+
+
+class AuthorizationError(Exception):
+    """An error that the client is told: `error` says what, `to` says where."""
+
+    def __init__(self, error: ProtocolError, to: ResponseTarget) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.to = to
+
+
+class Entry(Flag):
+    """Where an authorization request can come in."""
+
+    AUTHORIZE = auto()
+    PUSHED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row of the table."""
+
+    name: str
+    entries: Entry
+    run: Callable[[ValidationContext], Fields]
+
+
+def known_client(clients: ClientLookup, parameters: Mapping[str, str]) -> Client:
+    """The client, active. Raises RefusedToPerson: without one there is nobody to send an answer to."""
+    client_id = parameters.get("client_id")
+    if client_id is None:
+        raise RefusedToPerson("client_missing", "client_id is missing; send the one you were registered with")
+    client = clients.get(client_id)
+    if client is None:
+        raise RefusedToPerson("client_unknown", "client_id is not registered; check it, or register the client")
+    if client.status != "active":
+        raise RefusedToPerson("client_disabled", "this client is disabled; ask the administrator who registered it")
+    return client
+
+
+def response_target(client: Client, parameters: Mapping[str, str]) -> ResponseTarget:
+    """Where the answer goes. Raises RefusedToPerson for a URI that is missing or unregistered: none is followed."""
+    uri = parameters.get("redirect_uri")
+    if uri is None:
+        raise RefusedToPerson("redirect_uri_missing", "redirect_uri is missing; send one that is registered")
+    if not accepted(client.redirect_uris, uri):
+        raise RefusedToPerson(
+            "redirect_uri_unregistered", "redirect_uri is not registered for this client; register exactly this URI"
+        )
+    mode, state = (_from_query_or_object(parameters, name) for name in ("response_mode", "state"))
+    return ResponseTarget(
+        client.client_id,
+        uri,
+        mode if mode in RESPONSE_MODES else RESPONSE_MODES[0],
+        state if state is not None and len(state) <= MAX_LENGTHS["state"] else None,
+    )
+
+
+def _from_query_or_object(parameters: Mapping[str, str], name: str) -> str | None:
+    """The parameter, or what a request object says of it.
+
+    The object is refused a moment later; only how that is told is read from it. It is as much the sender's word as a
+    parameter is, and the address has been checked. Unprintable it is dropped: JSON can spell what a parameter cannot.
+    """
+    beside = parameters.get(name)
+    if beside is not None or "request" not in parameters:
+        return beside
+    inside = unproven_texts(parameters["request"]).get(name, "")
+    return inside if inside and inside.isprintable() else None
+
+
+def unsupported(context: ValidationContext) -> Fields:
+    """Request objects and inline registration are refused by name, so that nothing they say is silently ignored."""
+    if "request" in context.parameters:
+        raise RequestNotSupported("request is not supported; send the parameters themselves")
+    if "request_uri" in context.parameters:
+        raise RequestUriNotSupported("request_uri is not supported; send the parameters themselves")
+    if "registration" in context.parameters:
+        raise RegistrationNotSupported("registration is not supported; register at the registration endpoint")
+    return {}
+
+
+def response_type(context: ValidationContext) -> Fields:
+    """`code`, and a client that may use it (RFC 6749 §4.1.2.1)."""
+    value = context.get("response_type")
+    if value is None:
+        raise InvalidRequest("response_type is missing; send response_type=code")
+    if value not in RESPONSE_TYPES:
+        raise UnsupportedResponseType("response_type is not supported; send response_type=code")
+    if value not in context.client.response_types or AUTHORIZATION_CODE not in context.client.grant_types:
+        raise UnauthorizedClient("this client is not registered for response_type=code")
+    return {}
+
+
+def response_mode(context: ValidationContext) -> Fields:
+    """`query` or `form_post`; a fragment would put the code where scripts of the page can read it."""
+    value = context.get("response_mode") or RESPONSE_MODES[0]
+    if value not in RESPONSE_MODES:
+        raise InvalidRequest("response_mode is not supported; send query or form_post")
+    return {"response_mode": value}
+
+
+def scope(context: ValidationContext) -> Fields:
+    """What of the asked scopes lies under the client's ceiling; an error only if nothing is left."""
+    value = context.get("scope")
+    if value is None or not _SCOPES.fullmatch(value):
+        raise InvalidScope("scope is missing or malformed; send space-separated scopes, for example scope=openid")
+    wanted = tuple(dict.fromkeys(value.split(" ")))
+    kept = tuple(name for name in wanted if _may_ask(context.client, name))
+    if not kept:
+        raise InvalidScope("none of these scopes is registered for this client; ask for those of its registration")
+    _note_dropped(context.client, [name for name in wanted if name not in kept])
+    return {"scopes": kept}
+
+
+def _may_ask(client: Client, name: str) -> bool:
+    if name == OFFLINE_ACCESS and REFRESH_TOKEN not in client.grant_types:
+        return False
+    return name in client.scopes
+
+
+def _note_dropped(client: Client, dropped: list[str]) -> None:
+    """Known names only: a scope made up by a stranger may hold anything."""
+    known = [name for name in dropped if name in claims.scopes_supported()]
+    if dropped:
+        _log.info("client %s: %d scopes beyond its ceiling dropped: %s", client.client_id, len(dropped), known)
+
+
+def pkce(context: ValidationContext) -> Fields:
+    """S256 or nothing; nothing only for a client registered so. `plain`, even by default, is refused (RFC 7636)."""
+    challenge, method = context.get("code_challenge"), context.get("code_challenge_method")
+    if challenge is None:
+        if context.client.require_pkce or method is not None:
+            raise InvalidRequest("code_challenge is missing; send the S256 challenge of RFC 7636")
+        return {}
+    if method != "S256":
+        raise InvalidRequest("code_challenge_method must be S256")
+    if not _CHALLENGE.fullmatch(challenge):
+        raise InvalidRequest("code_challenge must be the 43 characters of BASE64URL(SHA256(code_verifier))")
+    return {"code_challenge": challenge}
+
+
+def state_and_nonce(context: ValidationContext) -> Fields:
+    """Echoed as they are, within their sizes."""
+    return {"client_state": context.get("state"), "nonce": context.get("nonce")}
+
+
+def prompt(context: ValidationContext) -> Fields:
+    """Known words; `none` stands alone (OpenID Connect Core §3.1.2.1)."""
+    words = frozenset((context.get("prompt") or "").split())
+    if not words <= frozenset(PROMPTS):
+        raise InvalidRequest("prompt holds a value that is not supported; send none, login, consent or select_account")
+    if "none" in words and len(words) > 1:
+        raise InvalidRequest("prompt=none cannot be combined with another value")
+    return {"prompt": words}
+
+
+def max_age(context: ValidationContext) -> Fields:
+    """Whole seconds; beyond a lifetime one is as good as another."""
+    value = context.get("max_age")
+    if value is None:
+        return {}
+    if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST_AGE):
+        raise InvalidRequest("max_age must be a whole number of seconds, 0 or more")
+    return {"max_age": min(int(value), _OLDEST_LOGIN)}
+
+
+def acr(context: ValidationContext) -> Fields:
+    """Levels that are wished for; those that are not ours mean nothing here and are left out."""
+    wished = (context.get("acr_values") or "").split()
+    return {"acr_values": tuple(value for value in dict.fromkeys(wished) if assurance.parse(value))}
+
+
+def claims_and_hint(context: ValidationContext) -> Fields:
+    """The `claims` parameter and the subject of `id_token_hint`, which says the same as `claims.id_token.sub.value`."""
+    requested = _claims(context.get("claims"))
+    if claims.essential_acr(requested) and not any(map(assurance.parse, claims.essential_acr(requested))):
+        raise UnmetAuthenticationRequirements("no essential acr value is one of acr_values_supported")
+    subject = _hinted_subject(context)
+    if subject is None:
+        return {"claims": requested}
+    if claims.requested_subject(requested) not in (None, subject):
+        raise LoginRequired("id_token_hint and the claims parameter name different persons")
+    return {"claims": {**requested, "id_token": {**requested.get("id_token", {}), "sub": {"value": subject}}}}
+
+
+def _claims(text: str | None) -> dict[str, dict[str, Any]]:
+    if text is None:
+        return {}
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise InvalidRequest("claims is not JSON; see OpenID Connect Core 5.5") from None
+    if not isinstance(document, dict):
+        raise InvalidRequest("claims must be a JSON object with the members userinfo and id_token")
+    requested = {member: _member(document[member]) for member in ("userinfo", "id_token") if document.get(member)}
+    _check_heeded(requested.get("id_token", {}))
+    return requested
+
+
+def _member(member: Any) -> dict[str, Any]:
+    if not isinstance(member, dict) or len(member) > _MOST_CLAIMS:
+        raise InvalidRequest(f"each member of claims must be an object of at most {_MOST_CLAIMS} claims")
+    return {name: _wish(wish) for name, wish in member.items()}
+
+
+def _wish(wish: Any) -> dict[str, Any] | None:
+    """One claim's wish: null, or what of `essential`, `value` and `values` it says."""
+    if wish is None:
+        return None
+    well_formed = isinstance(wish, dict) and isinstance(wish.get("essential", False), bool)
+    if not well_formed or not isinstance(wish.get("values", []), list):
+        raise InvalidRequest("claims: each claim is null or an object with essential, value or values")
+    return {key: wish[key] for key in ("essential", "value", "values") if key in wish}
+
+
+def _check_heeded(wishes: Mapping[str, dict[str, Any] | None]) -> None:
+    """What decides about the login can be read: a level or a person that we misread, anybody here would meet."""
+    acr, sub = (wishes.get(name) or {} for name in ("acr", "sub"))
+    named = [*acr.get("values", ()), *(wish["value"] for wish in (acr, sub) if wish.get("value") is not None)]
+    if acr.get("values") == [] or not all(isinstance(text, str) for text in named):
+        raise InvalidRequest("claims: acr and sub take strings, and values holds at least one")
+    if "values" in sub:
+        raise InvalidRequest("claims: sub takes one person; send value instead of values")
+
+
+def _hinted_subject(context: ValidationContext) -> str | None:
+    hint = context.get("id_token_hint")
+    if hint is None:
+        return None
+    known = context.read_hint(hint)
+    if known is None or not _is_for(known, context.client.client_id):
+        raise InvalidRequest("id_token_hint is not an ID token that was issued here to this client")
+    subject: str = known["sub"]
+    return subject
+
+
+def _is_for(known: Mapping[str, Any], client_id: str) -> bool:
+    audience = known.get("aud")
+    return client_id in (audience if isinstance(audience, list) else [audience]) and isinstance(known.get("sub"), str)
+
+
+def login_hint(context: ValidationContext) -> Fields:
+    """A name for the first field of the login page. What is long or like a number is dropped and told to nobody."""
+    hint = context.parameters.get("login_hint")
+    if hint is None or len(hint) > _LONGEST_HINT or _LIKE_A_NUMBER.search(hint):
+        return {}
+    return {"login_hint": hint}
+
+
+def locales(context: ValidationContext) -> Fields:
+    """Languages for the pages. `claims_locales` and `display` change nothing: facts have one language."""
+    wished = (context.parameters.get("ui_locales") or "").split()[:_MOST_LOCALES]
+    return {"ui_locales": tuple(tag for tag in wished if _LOCALE.fullmatch(tag))}
+
+
+_BOTH = Entry.AUTHORIZE | Entry.PUSHED
+CHECKS: tuple[Check, ...] = (
+    Check("unsupported", _BOTH, unsupported),
+    Check("response_type", _BOTH, response_type),
+    Check("response_mode", _BOTH, response_mode),
+    Check("scope", _BOTH, scope),
+    Check("pkce", _BOTH, pkce),
+    Check("state_and_nonce", _BOTH, state_and_nonce),
+    Check("prompt", _BOTH, prompt),
+    Check("max_age", _BOTH, max_age),
+    Check("acr", _BOTH, acr),
+    Check("claims_and_hint", _BOTH, claims_and_hint),
+    Check("login_hint", _BOTH, login_hint),
+    Check("locales", _BOTH, locales),
+)
+
+_CHECKS_AT = {entry: tuple(check for check in CHECKS if entry & check.entries) for entry in Entry}
+
+
+def validate(
+    parameters: Mapping[str, str],
+    clients: ClientLookup,
+    read_hint: HintReader,
+    now: datetime,
+    entry: Entry = Entry.AUTHORIZE,
+) -> AuthorizationRequest:
+    """The request, every row of its entry passed. Raises RefusedToPerson, or AuthorizationError for the client."""
+    client = known_client(clients, parameters)
+    to = response_target(client, parameters)
+    context = ValidationContext(parameters, client, read_hint)
+    fields: dict[str, Any] = {}
+    try:
+        for check in _CHECKS_AT[entry]:
+            fields.update(check.run(context))
+    except ProtocolError as error:
+        raise AuthorizationError(error, to) from None
+    return AuthorizationRequest(
+        id=new_id(),
+        client_id=client.client_id,
+        redirect_uri=to.redirect_uri,
+        created_at=now,
+        expires_at=now + OPEN_FOR,
+        **fields,
+    )

@@ -1,0 +1,228 @@
+"""Signing keys: sealed in the database, imported once a process, published before use and after it.
+
+A key is published first, signs from `active_from`, retires and stays published until every token it signed has ended.
+The compact signature is made here by hand (cached header, one ECDSA call), because that halves its cost; verification
+and key formats are joserfc's, and tests hold each against the other.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from joserfc import jwk, jws
+from joserfc.errors import JoseError
+
+from accounts.database import Connection, Database
+from accounts.vault import Vault
+from idp.oidc.tokens import token_store
+
+ALGORITHMS = ("ES256", "RS256")
+PLACE = "signing_keys.private"
+JWKS_MAX_AGE = timedelta(minutes=10)
+PUBLISHED_BEFORE_USE = 2 * JWKS_MAX_AGE
+PUBLISHED_AFTER_USE = timedelta(hours=24)  # longer than any token we sign lives
+_ECDSA = ec.ECDSA(hashes.SHA256())
+_P256_BYTES = 32
+
+
+class NotSignedByUs(Exception):
+    """A token's signature, algorithm, type or shape is not what we make. It says no more, for an attacker reads it."""
+
+
+def encoded(data: bytes) -> bytes:
+    """base64url without padding (RFC 7515 §2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One key, imported. `removed_at` and `retired_at` are None while it is in use."""
+
+    kid: str
+    alg: str
+    private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = field(repr=False)
+    public: Mapping[str, Any]
+    active_from: datetime
+    retired_at: datetime | None
+    removed_at: datetime | None
+
+    def is_active(self, now: datetime) -> bool:
+        """Whether it may sign."""
+        return self.active_from <= now and (self.retired_at is None or now < self.retired_at)
+
+    def is_published(self, now: datetime) -> bool:
+        """Whether relying systems are told of it."""
+        return self.removed_at is None or now < self.removed_at
+
+    def sign(self, data: bytes) -> bytes:
+        """The JWS signature over `data` (RFC 7518 §3.3, §3.4)."""
+        if isinstance(self.private, ec.EllipticCurvePrivateKey):
+            return concatenated(self.private.sign(data, _ECDSA))
+        return self.private.sign(data, padding.PKCS1v15(), hashes.SHA256())
+
+
+class KeyRing:
+    """Every key of the provider, reloaded when the table changes, at most once in `lifetime`."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        *,
+        lifetime: timedelta = timedelta(seconds=1),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._lifetime = lifetime.total_seconds()
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._fresh_until = float("-inf")
+        self._stamps: list[Any] = []
+        self._keys: tuple[SigningKey, ...] = ()
+        self._headers: dict[tuple[str, str], bytes] = {}
+        self._published: tuple[tuple[str, ...], bytes] = ((), b"")
+
+    def signed(self, claims: Mapping[str, Any], *, alg: str, typ: str, now: datetime) -> str:
+        """A compact JWS of the claims by the current key of that algorithm, with `kid` and `typ` in its header."""
+        key = self.current(alg, now)
+        header = self._headers.get((key.kid, typ)) or self._header(key, typ)
+        data = header + b"." + encoded(orjson.dumps(claims))
+        return (data + b"." + encoded(key.sign(data))).decode()
+
+    def current(self, alg: str, now: datetime) -> SigningKey:
+        """The newest key of that algorithm that may sign. Raises LookupError before `ensure` was ever called."""
+        for key in reversed(self._loaded()):
+            if key.alg == alg and key.is_active(now):
+                return key
+        raise LookupError(f"no active {alg} key; run `yitong keys rotate`")
+
+    def verified(self, token: str, *, typ: str, now: datetime) -> dict[str, Any]:
+        """The claims of a token that one of our published keys signed as that type. Raises NotSignedByUs.
+
+        Time, issuer and audience are the caller's to check, for each reader has its own.
+        """
+        try:
+            signature = jws.extract_compact(token.encode())
+            header = signature.headers()
+            key = next(k for k in self._loaded() if k.kid == header.get("kid") and k.is_published(now))
+            if header.get("typ", "").lower() != typ.lower() or header.get("alg") != key.alg:
+                raise NotSignedByUs
+            imported = jwk.import_key(dict(key.public))
+            payload = jws.deserialize_compact(token, imported, algorithms=[key.alg]).payload
+            claims = json.loads(payload)
+        except (JoseError, StopIteration, ValueError, AttributeError, TypeError) as error:
+            raise NotSignedByUs from error
+        if not isinstance(claims, dict):
+            raise NotSignedByUs
+        return claims
+
+    def jwks(self, now: datetime) -> bytes:
+        """The published keys as a JWK Set (RFC 7517 §5)."""
+        published = [k for k in self._loaded() if k.is_published(now)]
+        kids = tuple(k.kid for k in published)
+        if self._published[0] != kids:
+            self._published = (kids, orjson.dumps({"keys": [dict(k.public) for k in published]}))
+        return self._published[1]
+
+    def derived(self, data: bytes, *, purpose: str) -> bytes:
+        """32 bytes that only this provider can make of `data`."""
+        return self._vault.pepper(data, purpose=purpose)
+
+    def ensure(self, c: Connection, now: datetime) -> None:
+        """Each algorithm has a key that may sign; a missing one is made, and active at once."""
+        for alg in ALGORITHMS:
+            if not any(row.alg == alg and row.retired_at is None for row in c.rows(token_store.ALL_KEYS)):
+                self._make(c, alg, published_at=now, active_from=now)
+        self._forget()
+
+    def rotate(self, c: Connection, now: datetime, *, lead: timedelta = PUBLISHED_BEFORE_USE) -> tuple[str, ...]:
+        """New keys are published now and sign after `lead`; the old ones retire then and stay published for a day.
+
+        `lead` zero is the emergency: relying systems that cached the old set fail until they fetch again.
+        """
+        starts = now + lead
+        old = [row.kid for row in c.rows(token_store.ALL_KEYS) if row.retired_at is None]
+        made = tuple(self._make(c, alg, published_at=now, active_from=starts) for alg in ALGORITHMS)
+        for kid in old:
+            c.execute(token_store.RETIRE_KEY, of_kid=kid, retire_at=starts, remove_at=starts + PUBLISHED_AFTER_USE)
+        self._forget()
+        return made
+
+    def _make(self, c: Connection, alg: str, *, published_at: datetime, active_from: datetime) -> str:
+        key = jwk.ECKey.generate_key("P-256") if alg == "ES256" else jwk.RSAKey.generate_key(2048)
+        kid = key.thumbprint()
+        public = {**key.as_dict(private=False), "kid": kid, "alg": alg, "use": "sig"}
+        sealed = self._vault.seal(key.as_pem(private=True).decode(), place=PLACE)
+        c.execute(
+            token_store.INSERT_KEY,
+            kid=kid,
+            alg=alg,
+            private_sealed=sealed,
+            public=public,
+            published_at=published_at,
+            active_from=active_from,
+            retired_at=None,
+            removed_at=None,
+        )
+        return kid
+
+    def _header(self, key: SigningKey, typ: str) -> bytes:
+        header = encoded(orjson.dumps({"alg": key.alg, "typ": typ, "kid": key.kid}))
+        self._headers[key.kid, typ] = header
+        return header
+
+    def _forget(self) -> None:
+        self._fresh_until = float("-inf")
+
+    def _loaded(self) -> tuple[SigningKey, ...]:
+        if self._monotonic() < self._fresh_until:
+            return self._keys
+        with self._lock:
+            if self._monotonic() >= self._fresh_until:
+                self._reload()
+        return self._keys
+
+    def _reload(self) -> None:
+        c = self._database.connection()
+        stamps = c.rows(token_store.KEY_STAMPS)
+        if stamps != self._stamps:
+            known = {key.kid: key.private for key in self._keys}
+            self._keys = tuple(self._imported(row, known) for row in c.rows(token_store.ALL_KEYS))
+            self._stamps = stamps
+        self._fresh_until = self._monotonic() + self._lifetime
+
+    def _imported(self, row: Any, known: Mapping[str, Any]) -> SigningKey:
+        """Importing an RSA key checks its primes for 70 ms, so a key already here is kept."""
+        private = known.get(row.kid) or self._opened(row.private_sealed)
+        return SigningKey(row.kid, row.alg, private, row.public, row.active_from, row.retired_at, row.removed_at)
+
+    def _opened(self, sealed: bytes) -> Any:
+        pem = self._vault.open(sealed, place=PLACE)
+        return serialization.load_pem_private_key(pem.encode(), password=None)
+
+
+def concatenated(der: bytes) -> bytes:
+    """A P-256 signature in DER as JWS has it: r and s, 32 bytes each (RFC 7518 §3.4).
+
+    All its lengths are below 128, so each takes one byte. Cut here, for making integers of both and bytes again costs
+    a fifth of the signature; a test holds it to the library's own reading.
+    """
+    end = 4 + der[3]
+    return b"".join(number[-_P256_BYTES:].rjust(_P256_BYTES, b"\0") for number in (der[4:end], der[end + 2 :]))
+
+
+def left_half(token: str) -> str:
+    """`at_hash` of a token signed with a 256-bit hash (OpenID Connect Core §3.1.3.6)."""
+    return encoded(hashlib.sha256(token.encode()).digest()[:16]).decode()

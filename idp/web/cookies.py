@@ -1,0 +1,38 @@
+"""Cookies of ours beside the session's: one answer sets them all, and none is for scripts or other sites."""
+
+from __future__ import annotations
+
+import flask
+from werkzeug.wrappers import Response
+
+from idp.login import sessions
+from idp.services import Services, unit_of_work
+
+FORM, FLASH = "yt_form", "yt_notice"
+
+
+def sent_cookie(name: str) -> str:
+    """What the browser sent under that name of ours; empty where it sent nothing."""
+    return flask.request.cookies.get(_full(name), "")
+
+
+def give_cookie(name: str, value: str, *, age: int | None = None) -> None:
+    """The response sets it. One a browser gives back to this host only, to no script and in no cross-site post."""
+    flask.g.setdefault("cookies", []).append((_full(name), value, age))
+
+
+def set_cookies(response: Response, services: Services) -> None:
+    """The response carries every cookie that was given, and the session's where that changed."""
+    cookies = flask.g.pop("cookies", [])
+    handle = flask.g.get("session_handle")
+    if handle is not None:
+        name = sessions.cookie_name(secure=services.settings.is_secure)
+        cookies.append((name, handle, None if handle else 0))
+    for name, value, age in cookies:
+        response.set_cookie(
+            name, value, max_age=age, path="/", secure=services.settings.is_secure, httponly=True, samesite="Lax"
+        )
+
+
+def _full(name: str) -> str:
+    return f"__Host-{name}" if unit_of_work().services.settings.is_secure else name

@@ -1,0 +1,14 @@
+"""One file per step or citizen page. PAGES is every blueprint the application registers; nothing registers itself."""
+
+from __future__ import annotations
+
+import flask
+
+from idp.web.pages.account import account
+from idp.web.pages.consent import consent
+from idp.web.pages.login import login
+from idp.web.pages.preferences import preferences
+from idp.web.pages.sandbox import sandbox
+from idp.web.pages.sign_out import sign_out
+
+PAGES: tuple[flask.Blueprint, ...] = (login, consent, account, preferences, sign_out, sandbox)

@@ -1,0 +1,81 @@
+"""Consent: the step that tells a person, or asks them, what a client will learn. An empty answer agrees to nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from idp.i18n.labels import LEGAL_BASES
+from idp.login import dispatcher
+from idp.login.dispatcher import PendingInteraction
+from idp.login.interaction import Step
+from idp.oidc.consent import consents
+from idp.oidc.consent.claims import Claim
+from idp.oidc.consent.consents import ReleaseMode, ReleaseNotice
+from idp.services import unit_of_work
+from idp.web import browser
+from idp.web.pages.formatting import localized_name, masked
+from idp.web.pages.layout import use_ui_locales
+from idp.web.views import Audience, Csrf, view
+
+consent = flask.Blueprint("consent", __name__)
+
+_YES = {ReleaseMode.NOTICE: "acknowledge", ReleaseMode.CONSENT: "agree"}
+_NO = {"refuse", "cancel"}
+
+
+@consent.get("/consent/<request_id>")
+@view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY)
+def show(request_id: str) -> ResponseReturnValue:
+    """The page that names the facts, the receiver, the purpose and the legal basis."""
+    due = browser.require_step(request_id, Step.CONSENT)
+    use_ui_locales(due.request.ui_locales)
+    told = consents.release_notice(due.request, due.client)
+    return flask.render_template(
+        "pages/consent.html",
+        action=f"/consent/{request_id}",
+        kind=told.release_mode.value,
+        mark=_mark(due, told),
+        client_name=localized_name(told.client_name, told.client_name_en),
+        purpose=localized_name(told.purpose, told.purpose_en),
+        legal_basis=gettext(LEGAL_BASES[told.legal_basis]),
+        person=_person(due),
+        facts=[_fact(claim, told.sensitive) for claim in (*told.ordinary, *told.sensitive)],
+    )
+
+
+@consent.post("/consent/<request_id>")
+@view(audience=Audience.PERSON, csrf=Csrf.FORM)
+def submit(request_id: str) -> ResponseReturnValue:
+    """The grant is given, or the client hears that the person declined; anything else asks again.
+
+    Else is also a yes to a page that said something else, or said it to somebody who was here before.
+    """
+    work, given = unit_of_work(), flask.request.form.get("answer", "")
+    due = browser.require_step(request_id, Step.CONSENT, or_done=given in _NO)  # the way on would be a yes
+    if given in _NO:
+        return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
+    told = consents.release_notice(due.request, due.client)
+    is_to_this = flask.request.form.get("mark") == _mark(due, told)
+    if given == _YES[told.release_mode] and is_to_this and due.session is not None:
+        consents.give(work.c, due.session.person_id, due.client, due.request, work.now)
+    return browser.redirect_to_dispatcher(request_id)
+
+
+def _mark(due: PendingInteraction, told: ReleaseNotice) -> str:
+    return told.mark(due.session.person_id) if due.session else ""
+
+
+def _person(due: PendingInteraction) -> str:
+    if due.session is None:
+        return ""
+    work = unit_of_work()
+    person = work.services.people.by_id(work.reading, due.session.person_id)
+    return masked(work.services.people.attributes(person.attributes).name) if person else ""
+
+
+def _fact(claim: Claim, sensitive: tuple[Claim, ...]) -> dict[str, Any]:
+    return {"name": gettext(claim.label), "why": gettext(claim.purpose), "sensitive": claim in sensitive}

@@ -1,0 +1,78 @@
+"""Facts in the reader's language: names, moments, devices. What pages show and templates need not compute."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from flask_babel import format_datetime, gettext, to_user_timezone
+
+from idp.i18n import N_
+from idp.web.pages.layout import language
+
+_BROWSERS = (  # the first that matches: most browsers also claim to be Chrome and Safari
+    ("MicroMessenger", N_("微信")),
+    ("AlipayClient", N_("支付宝")),
+    ("Edg", "Edge"),
+    ("Firefox", "Firefox"),
+    ("HuaweiBrowser", N_("华为浏览器")),
+    ("QQBrowser", N_("QQ 浏览器")),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+)
+_SYSTEMS = (
+    ("HarmonyOS", N_("鸿蒙设备")),
+    ("OpenHarmony", N_("鸿蒙设备")),
+    ("iPhone", N_("苹果手机")),
+    ("iPad", N_("苹果平板")),
+    ("Android", N_("安卓设备")),
+    ("Windows", N_("Windows 电脑")),
+    ("Macintosh", N_("苹果电脑")),
+    ("Linux", N_("Linux 电脑")),
+)
+
+
+def localized_name(chinese: str, english: str | None) -> str:
+    """The name in the reader's language, or the Chinese one where there is no other."""
+    return english if english and language() == "en" else chinese
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """Day and time as they are in the city; today and yesterday by name, another year with its number."""
+    day, today = _in_the_city(at).date(), _in_the_city(now).date()
+    if day == today:
+        pattern = gettext("今天 HH:mm")
+    elif day == today - timedelta(days=1):
+        pattern = gettext("昨天 HH:mm")
+    else:
+        pattern = gettext("M月d日 HH:mm") if day.year == today.year else gettext("y年M月d日 HH:mm")
+    return str(format_datetime(at, pattern))  # type: ignore[no-untyped-call]
+
+
+def _in_the_city(at: datetime) -> datetime:
+    return to_user_timezone(at)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def device(user_agent: str | None) -> str:
+    """What a person would call the device: its kind and its browser, both as the browser says and nobody proves.
+
+    A line breaks behind the dot only.
+    """
+    told = user_agent or ""
+    found = [_first(told, _SYSTEMS), _first(told, _BROWSERS)]
+    return "\u00a0· ".join(gettext(word) for word in found if word) or gettext("不认识的设备")
+
+
+def masked(name: str) -> str:
+    """The name with its middle hidden, as shown on screens that others may see: 欧阳娜 → 欧*娜, 张三 → 张*."""
+    if len(name) <= 1:
+        return "*"
+    return name[0] + "*" if len(name) == 2 else f"{name[0]}{'*' * min(len(name) - 2, 3)}{name[-1]}"  # noqa: PLR2004 - a name of two
+
+
+def listed(texts: list[str]) -> str:
+    """Texts in one sentence, separated as the language does."""
+    return gettext("、").join(texts)
+
+
+def _first(told: str, table: tuple[tuple[str, str], ...]) -> str:
+    return next((word for token, word in table if token in told), "")

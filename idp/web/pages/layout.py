@@ -1,0 +1,83 @@
+"""What every page stands in: its language, its view (standard, elder, largest), the help line, and the way back here.
+
+Both choices live in cookies of their own, so that they hold before the login and after the sign-out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import flask
+from flask_babel import Babel
+
+from idp import i18n
+from idp.web.browser import can_be_opened, own_path
+
+VIEW_COOKIE = "yt_view"
+LANGUAGE_COOKIE = "yt_lang"
+VIEWS = ("standard", "elder", "largest")
+HELP_LINE = "96196"
+
+
+def install(app: flask.Flask) -> None:
+    """Every template of the application has its language, view, help line and way back."""
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(i18n.CATALOGUES)
+    Babel(  # type: ignore[no-untyped-call]
+        app,
+        default_locale=i18n.SOURCE,
+        default_timezone="Asia/Shanghai",
+        locale_selector=lambda: i18n.LANGUAGES[language()],
+    )
+    app.context_processor(layout)
+
+
+def use_ui_locales(ui_locales: tuple[str, ...]) -> None:
+    """The page follows the client's `ui_locales` unless the reader has chosen a language. Call before rendering."""
+    flask.g.ui_locales = " ".join(ui_locales)
+    flask.g.pop("language", None)
+
+
+def language() -> str:
+    """The reader's language: chosen here, else asked for by the client, else by the browser, else zh-CN."""
+    if "language" not in flask.g:
+        chosen = flask.request.cookies.get(LANGUAGE_COOKIE, "")
+        accepted = flask.request.headers.get("Accept-Language", "")
+        flask.g.language = i18n.choose_language(chosen, flask.g.get("ui_locales", ""), accepted[:200])
+    return str(flask.g.language)
+
+
+def view() -> str:
+    """The reader's view: one of VIEWS."""
+    chosen = flask.request.cookies.get(VIEW_COOKIE, "")
+    return chosen if chosen in VIEWS else VIEWS[0]
+
+
+def layout() -> dict[str, Any]:
+    """What base.html needs of every page."""
+    return {
+        "lang": language(),
+        "view": view(),
+        "help_line": HELP_LINE,
+        "return_to": return_to(),
+        "preferences_at": preferences_at(),
+    }
+
+
+def preferences_at() -> str:
+    """The page of both choices; whoever chooses there comes back here, also into the middle of a login."""
+    here = return_to()
+    return (
+        f"/preferences?next={quote(here, safe='/')}" if here and not here.startswith("/preferences") else "/preferences"
+    )
+
+
+def return_to() -> str:
+    """The way back to this page after a choice, or nothing where its address is not ours to repeat.
+
+    A form's own address cannot be opened: from what answers there, say a refusal, the way leads to the account.
+    """
+    if flask.request.method == "POST" and not can_be_opened(flask.request.path):
+        return "/account"
+    path = flask.request.full_path if flask.request.query_string else flask.request.path
+    return own_path(path.rstrip("?")) or ""

@@ -1,0 +1,130 @@
+"""Login: the step that proves who is there, by password; for a client's request, or on the way to a page of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from accounts.authentication import Authenticated
+from accounts.errors import NotProven
+from idp.i18n import N_
+from idp.login import dispatcher
+from idp.login.interaction import Step
+from idp.services import unit_of_work
+from idp.web import browser
+from idp.web.pages import prerendered
+from idp.web.pages.formatting import localized_name
+from idp.web.pages.layout import use_ui_locales
+from idp.web.views import Audience, Csrf, view
+
+login = flask.Blueprint("login", __name__)
+
+Record = dict[str, Any]
+_LONGEST = {"identifier": 64, "password": 256}
+_PROBLEMS = {
+    "wrong": ("identifier", N_("号码或密码不对，请检查后再试。")),
+    "no_identifier": ("identifier", N_("请填身份证号、手机号或用户名。")),
+    "no_password": ("password", N_("请填密码。")),
+}
+
+
+@login.get("/login/<request_id>")
+@view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY)
+def show(request_id: str) -> ResponseReturnValue:
+    """The login page of a client's request: also, when somebody is here already, of who typed what was wrong."""
+    due = browser.require_step(request_id, Step.LOGIN, or_done=browser.has_flashes())
+    use_ui_locales(due.request.ui_locales)
+    return _page(f"/login/{request_id}", client_name=localized_name(due.client.name, due.client.name_en))
+
+
+@login.post("/login/<request_id>")
+@view(audience=Audience.PERSON, csrf=Csrf.FORM)
+def submit(request_id: str) -> ResponseReturnValue:
+    """The person is signed in and goes on; or is told what to put right; or has declined.
+
+    Also when somebody signed in in another tab while this form was open: whoever filled it in goes on, or nobody does.
+    """
+    due = browser.require_step(request_id, Step.LOGIN, or_done=True)
+    use_ui_locales(due.request.ui_locales)
+    if flask.request.form.get("answer") == "cancel":
+        work = unit_of_work()
+        return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
+    return _attempt(f"/login/{request_id}", lambda proof, record: browser.sign_in_and_redirect(due, proof, record))
+
+
+@login.get("/login")
+@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
+def show_own() -> ResponseReturnValue:
+    """The login page on the way to a page of ours, named by `next`."""
+    return _page("/login", after=browser.own_path(flask.request.args.get("next")) or "")
+
+
+@login.post("/login")
+@view(audience=Audience.ANYONE, csrf=Csrf.FORM)
+def submit_own() -> ResponseReturnValue:
+    """The person is signed in and goes to `next`, or to the account page."""
+    after = browser.own_path(flask.request.form.get("next")) or "/account"
+
+    def onward(proof: Authenticated, record: Record) -> ResponseReturnValue:
+        browser.sign_in(proof, record)
+        return browser.redirect_to_path(after)
+
+    return _attempt(flask.url_for("login.show_own", next=after), onward)
+
+
+def _page(action: str, *, client_name: str = "", after: str = "") -> ResponseReturnValue:
+    errors = [
+        {"field": _PROBLEMS[code][0], "text": gettext(_PROBLEMS[code][1])}
+        for code in browser.flashed()
+        if code in _PROBLEMS
+    ]
+    may_cancel = bool(client_name)
+    if not errors:
+        filled = {"action": action, "next": after}
+        return prerendered.page("pages/login.html", filled, client_name=client_name, may_cancel=may_cancel, errors=())
+    return flask.render_template(
+        "pages/login.html", action=action, client_name=client_name, next=after, errors=errors, may_cancel=may_cancel
+    )
+
+
+def _attempt(again: str, onward: Callable[[Authenticated, Record], ResponseReturnValue]) -> ResponseReturnValue:
+    """What was typed travels in no redirect, cookie or page: a wrong answer comes back as a code only.
+
+    Throttled and Busy pass: `idp.web.errors` has their pages.
+    """
+    form, work = flask.request.form, unit_of_work()
+    identifier, password = (form.get(name, "")[:longest] for name, longest in _LONGEST.items())
+    missing = [f"no_{name}" for name in _LONGEST if not form.get(name, "").strip()]
+    if missing:
+        return _try_again(again, *missing)
+    work.commit()  # no transaction waits for the password check
+    try:
+        proof, record = _authenticate(identifier, password)
+    except NotProven:
+        return _try_again(again, "wrong")
+    return onward(proof, record)
+
+
+def _authenticate(identifier: str, password: str) -> tuple[Authenticated, Record]:
+    """Who it is, and the row for the audit that is written with what this opens."""
+    work, records = unit_of_work(), list[Record]()
+    services = work.services
+    proof = services.passwords.authenticate(
+        services.database,
+        identifier,
+        password,
+        source=work.request.source,
+        channel=dispatcher.WEB,
+        now=work.now,
+        record=records.append,
+    )
+    return proof, records[0]
+
+
+def _try_again(again: str, *codes: str) -> ResponseReturnValue:
+    browser.flash(*codes)
+    return flask.redirect(again, 303)

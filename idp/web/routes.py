@@ -1,0 +1,143 @@
+"""The browser's URLs that belong to no page: the dispatcher, logging out, choices of display, health, files.
+
+/authorize is answered by the front; what comes here is the request that can only be answered with a page.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+import flask
+import sqlalchemy as sa
+from flask.typing import ResponseReturnValue
+from werkzeug.security import safe_join
+
+from accounts.database import Statement
+from idp.login import dispatcher, sessions
+from idp.oidc.endpoints.end_session import signed_out_reply
+from idp.oidc.requests import logout
+from idp.oidc.requests.logout import LogoutRequest
+from idp.services import UnitOfWork, unit_of_work
+from idp.web import browser
+from idp.web.views import Audience, Csrf, view
+
+STATIC = Path(__file__).parent.parent / "static"
+_ALIVE = Statement(sa.select(sa.literal(1).label("one")))
+_DAY = 24 * 3600
+routes = flask.Blueprint("routes", __name__)
+
+
+@routes.route("/authorize", methods=["GET", "POST"])
+@view(audience=Audience.RELYING_SYSTEM, csrf=Csrf.PROTOCOL)
+def authorize() -> ResponseReturnValue:
+    """The same as the front's, so that what it raises becomes a page."""
+    work = unit_of_work()
+    return browser.answer(dispatcher.authorize(work.services, work.request, work.now))
+
+
+@routes.get("/")
+@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
+def home() -> ResponseReturnValue:
+    """Whoever types our bare address wants to see their account."""
+    return browser.redirect_to_path("/account")
+
+
+@routes.get("/continue/<request_id>")
+@view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY)
+def continue_request(request_id: str) -> ResponseReturnValue:
+    """The next step's page, or the client with its answer."""
+    work = unit_of_work()
+    flask.g.leads_out = True
+    return browser.answer(dispatcher.resume(work.services, work.c, work.request, request_id, work.now))
+
+
+@routes.route("/end_session", methods=["GET", "POST"])
+@view(audience=Audience.RELYING_SYSTEM, csrf=Csrf.PROTOCOL)
+def end_session() -> ResponseReturnValue:
+    """OpenID Connect RP-Initiated Logout 1.0: over at once with an ID token of this session, otherwise after a yes."""
+    work = unit_of_work()
+    asked = logout.read_logout(work.services.provider, work.request, work.now)
+    here = browser.current_session()
+    # A POST from another site comes without our cookie (SameSite=Lax): who is there shows only after a click here.
+    is_blind = work.request.method == "POST" and here is None
+    sub = _sub_here(work, here, asked)
+    if is_blind or logout.must_confirm(asked, session_id=here.id if here else None, sub=sub):
+        return _confirm(work, here, asked)
+    browser.sign_out("relying system")
+    return _signed_out(asked)
+
+
+@routes.post("/end_session/confirm")
+@view(audience=Audience.ANYONE, csrf=Csrf.FORM)
+def confirm_end_session() -> ResponseReturnValue:
+    """The person answered: signed out, or still here. The client's URI is checked again, for the form held it."""
+    work = unit_of_work()
+    asked = logout.read_logout(work.services.provider, work.request, work.now)
+    if flask.request.form.get("answer") != "sign_out":
+        return browser.redirect_to_path("/account")
+    browser.sign_out("person")
+    return _signed_out(asked)
+
+
+@routes.get("/livez")
+@routes.get("/healthz")
+@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
+def alive() -> ResponseReturnValue:
+    """The process answers."""
+    return "ok\n", 200, {"Content-Type": "text/plain"}
+
+
+@routes.get("/readyz")
+@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
+def ready() -> ResponseReturnValue:
+    """The database answers, too; 503 when not."""
+    unit_of_work().reading.one(_ALIVE)
+    return "ok\n", 200, {"Content-Type": "text/plain"}
+
+
+@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
+def static_file(filename: str) -> ResponseReturnValue:
+    """A file of `static/`, for a day."""
+    path = safe_join(str(STATIC), filename)
+    if path is None or not Path(path).is_file():
+        flask.abort(404)
+    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    response = flask.send_file(path, mimetype=kind, max_age=_DAY, conditional=True)
+    response.headers["Cache-Control"] = f"public, max-age={_DAY}"
+    return response
+
+
+@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
+def favicon() -> ResponseReturnValue:
+    """The seal, for browsers that ask for it by its old name."""
+    return static_file("seal.svg")
+
+
+def _confirm(work: UnitOfWork, here: sessions.Session | None, asked: LogoutRequest) -> ResponseReturnValue:
+    flask.g.leads_out = True
+    fields = {
+        "client_id": asked.client.client_id if asked.client else None,
+        "post_logout_redirect_uri": asked.post_logout_redirect_uri,
+        "state": asked.state,
+    }
+    return flask.render_template(
+        "pages/confirm_sign_out.html",
+        action="/end_session/confirm",
+        client_name=asked.client.name if asked.client else "",
+        services=[client.name for client in sessions.clients_of(work.reading, here.id)] if here else [],
+        fields={name: value for name, value in fields.items() if value},
+    )
+
+
+def _sub_here(work: UnitOfWork, here: sessions.Session | None, asked: LogoutRequest) -> str | None:
+    """By what name the asking client knows who is here."""
+    if here is None or asked.client is None:
+        return None
+    known = sessions.clients_of(work.reading, here.id)
+    return next((row.sub for row in known if row.client_id == asked.client.client_id), None)
+
+
+def _signed_out(asked: LogoutRequest) -> ResponseReturnValue:
+    reply = signed_out_reply(asked)
+    return browser.redirect_to_path("/signed-out") if reply is None else browser.answer(reply)

@@ -1,0 +1,335 @@
+"""Housekeeping on both databases: what has served its time goes, what is needed stays, and no statement is long."""
+
+import os
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from datetime import timedelta
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import sql
+
+from accounts import audit
+from accounts.credentials.throttle import Throttle
+from accounts.database import Database, Statement, metadata, new_id
+from accounts.identifiers import Mobile
+from idp.adapters.systems.sandbox import SandboxSms, sandbox_messages
+from idp.cli.clients import invite
+from idp.delivery import outbox
+from idp.jobs import retention
+from idp.jobs.retention import BATCH, RETENTION_RULES
+from idp.login import sessions
+from idp.login.sessions import SessionLifetimes
+from idp.migrations import load_tables
+from idp.oidc.assurance import Authentication
+from idp.oidc.models import (
+    access_tokens,
+    authorization_requests,
+    initial_access_tokens,
+    refresh_tokens,
+    signing_keys,
+    spent_assertions,
+)
+from tests.contracts.conftest import SMALL
+from tests.protocol.desk import Desk
+
+load_tables()
+BY_NAME = {each.name: each for each in RETENTION_RULES}
+PHONE = Mobile.parse("13900000041")
+OFFLINE = ("openid", "offline_access")
+HOME = "192.0.2.7"
+GO_ON = threading.Event()
+
+
+@pytest.fixture
+def desk(database, vault, clock) -> Desk:
+    return Desk(database, vault, clock)
+
+
+def tidied(database, name, now):
+    return retention.purge(database, BY_NAME[name], now, GO_ON)
+
+
+def count(database, table):
+    return database.connection().one(Statement(sa.select(sa.func.count().label("n")).select_from(table))).n
+
+
+@pytest.fixture(autouse=True)
+def _without_pauses(monkeypatch):
+    monkeypatch.setattr(retention, "PAUSE", 0)
+
+
+def test_an_access_token_goes_an_hour_after_its_end(desk):
+    """A living token stays, also a revoked one: somebody may ask about it. An hour after its end nobody does."""
+    client = desk.registers()
+    old = desk.tokens(client, ("openid",))["access_token"]
+    desk.clock.advance(hours=1, minutes=9)
+    new = desk.tokens(client, ("openid",))["access_token"]
+    desk.asks(client, "/revoke", token=new)
+    assert tidied(desk.database, "access_tokens", desk.clock()) == 0
+    desk.clock.advance(minutes=2)
+    assert tidied(desk.database, "access_tokens", desk.clock()) == 1
+    assert desk.introspects(client, old).json == {"active": False}
+    assert count(desk.database, access_tokens) == 1
+
+
+def test_a_redeemed_code_is_known_while_what_it_bought_lives(desk):
+    """Half a year after the login a stolen code still takes its refresh token along."""
+    client = desk.registers()
+    code = desk.code(client, OFFLINE)
+    token = desk.exchanges(client, code).json["refresh_token"]
+    for _ in range(6):
+        desk.clock.advance(days=29)
+        assert desk.refreshes(client, token).status == 200
+        assert tidied(desk.database, "authorization_requests", desk.clock()) == 0
+    assert desk.exchanges(client, code).error == "invalid_grant"
+    assert desk.refreshes(client, token).error == "invalid_grant"
+    assert "client:token:replay" in desk.events()
+    assert tidied(desk.database, "authorization_requests", desk.clock()) == 1
+
+
+def test_a_request_nobody_can_use_goes_after_a_day(desk):
+    """Unanswered, refused, uncollected, or collected for tokens that have ended: after a day it is gone."""
+    client = desk.registers()
+    desk.code(client)
+    desk.tokens(client, ("openid",))
+    assert tidied(desk.database, "authorization_requests", desk.clock.advance(hours=24)) == 0
+    assert tidied(desk.database, "authorization_requests", desk.clock.advance(minutes=2)) == 2
+
+
+def test_an_idle_refresh_token_lets_its_request_go(desk):
+    """A refresh token nobody used for thirty days is dead, and so is what was kept for it."""
+    desk.tokens(desk.registers(), OFFLINE)
+    desk.clock.advance(days=32)
+    assert tidied(desk.database, "refresh_tokens", desk.clock()) == 1
+    assert tidied(desk.database, "authorization_requests", desk.clock()) == 1
+
+
+def test_a_spent_refresh_token_is_known_until_its_family_ends(desk):
+    """A thief who comes back late still ends the family; nothing of it stays when it has ended by itself."""
+    client = desk.registers(method="none")
+    first = token = desk.tokens(client, OFFLINE)["refresh_token"]
+    for _ in range(3):
+        desk.clock.advance(days=9)
+        token = desk.refreshes(client, token).json["refresh_token"]
+        assert tidied(desk.database, "refresh_tokens", desk.clock()) == 0
+    desk.refreshes(client, first)
+    assert desk.refreshes(client, token).error == "invalid_grant"
+    desk.clock.advance(days=1, minutes=1)
+    assert tidied(desk.database, "refresh_tokens", desk.clock()) == 4
+
+
+def test_a_family_that_ran_its_time_goes(desk):
+    """After its end, spent and unspent tokens of a family go alike."""
+    client = desk.registers(method="none")
+    desk.refreshes(client, desk.tokens(client, OFFLINE)["refresh_token"])
+    assert tidied(desk.database, "refresh_tokens", desk.clock.advance(days=180, hours=23)) == 1
+    assert tidied(desk.database, "refresh_tokens", desk.clock.advance(hours=2)) == 1
+    assert count(desk.database, refresh_tokens) == 0
+
+
+def test_sessions_go_with_their_clients_a_day_after_their_end(desk):
+    """Where somebody signed in from is not kept longer than it serves; a session that lasts is not touched."""
+    desk.registers()
+    now = desk.clock()
+    for hours in (1, 1000):
+        lifetimes = SessionLifetimes(timedelta(hours=1), timedelta(hours=hours))
+        proven = Authentication(("pwd",), now, 2, 1)
+        prepared = sessions.prepare(
+            desk.person.id, proven, lifetimes, channel="web", user_agent="x", source=HOME, now=now
+        )
+        with desk.database.transaction() as c:
+            made = sessions.open_session(c, prepared)
+            sessions.join_client(c, made.session.id, "fund", f"sub-{hours}", now)
+    assert tidied(desk.database, "sessions", desk.clock.advance(hours=25)) == 0
+    assert tidied(desk.database, "sessions", desk.clock.advance(minutes=1)) == 1
+    (left,) = desk.database.connection().rows(Statement(sa.select(sessions.session_clients)))
+    assert left.sub == "sub-1000"
+
+
+def test_counters_go_but_not_where_a_person_is_known(database, clock):
+    """Old counters go; the memory of a success stays until it is too old itself."""
+    throttle, c = Throttle(), database.connection()
+    throttle.check(c, person="p", source=HOME, now=clock.now)
+    throttle.succeeded(c, person="p", source=HOME, now=clock.now)
+    assert tidied(database, "throttle_counters", clock.advance(minutes=1)) == 0
+    assert tidied(database, "throttle_counters", clock.advance(days=1)) == 2
+    assert tidied(database, "throttle_counters", clock.advance(days=180)) == 1
+
+
+def test_an_assertion_is_known_until_it_could_not_be_used(desk):
+    """A client assertion that could still be sent again is never forgotten."""
+    client = desk.registers(method="private_key_jwt")
+    assertion = desk.assertion(client)
+    form = desk.proof(client).form | {"client_assertion": assertion, "grant_type": "client_credentials"}
+    assert desk.posts("/token", form).status == 200
+    desk.clock.advance(seconds=59)
+    tidied(desk.database, "spent_assertions", desk.clock())
+    assert desk.posts("/token", form).error == "invalid_client"
+    tidied(desk.database, "spent_assertions", desk.clock.advance(hours=2))
+    assert count(desk.database, spent_assertions) == 0
+
+
+def test_deliveries_go_a_month_after_their_end_and_never_before_it(database, vault, clock):
+    """What nobody has taken yet stays however old it is; what was delivered or given up goes after thirty days."""
+    with database.transaction() as c:
+        ids = [outbox.send_sms(c, vault, phone=PHONE, text="您好", now=clock.now) for _ in range(3)]
+    for row_id, column in zip(ids, ("delivered_at", "failed_at"), strict=False):
+        end = sa.update(outbox.outbox).where(outbox.outbox.c.id == sa.bindparam("row"))
+        at = sa.bindparam("at", type_=outbox.outbox.c.created_at.type)
+        database.connection().execute(Statement(end.values({column: at})), row=row_id, at=clock.now)
+    assert tidied(database, "outbox", clock.advance(days=30)) == 0
+    assert tidied(database, "outbox", clock.advance(minutes=1)) == 2
+    assert [row.id for row in outbox.undelivered(database.connection())] == [ids[2]]
+
+
+def test_invitations_old_keys_and_demonstration_messages_go(desk):
+    """An invitation a month after its end, a signing key a month after it was published last, a message in a week."""
+    with desk.database.transaction() as c:
+        invite(c, {}, uses=1, until=desk.clock() + timedelta(days=7), now=desk.clock())
+        desk.provider.keys.rotate(c, desk.clock())
+    SandboxSms(desk.database, desk.vault, desk.clock, environment="test").send(PHONE, "您好")
+    desk.clock.advance(days=31)
+    assert tidied(desk.database, "sandbox_messages", desk.clock()) == 1
+    assert tidied(desk.database, "signing_keys", desk.clock()) == 0
+    desk.clock.advance(days=7)
+    assert tidied(desk.database, "initial_access_tokens", desk.clock()) == 1
+    assert tidied(desk.database, "signing_keys", desk.clock()) == 2
+    desk.a_second_passes()
+    assert desk.exchanges(desk.registers(), desk.code(desk.registers("other"))).error == "invalid_grant"
+    assert desk.tokens(desk.registers("third"))
+    for table in (initial_access_tokens, sandbox_messages):
+        assert count(desk.database, table) == 0
+    assert count(desk.database, signing_keys) == 2
+
+
+def test_records_ledgers_grants_and_subjects_stay(desk):
+    """Ten years of housekeeping take nothing of what must be answered for."""
+    desk.tokens(desk.registers(), OFFLINE)
+    with desk.database.transaction() as c:
+        audit.append(c, "person:session:open", now=desk.clock(), person=desk.person.id)
+    kept = ("audit_events", "releases", "grants", "subjects", "clients", "natural_persons", "person_identifiers")
+    before = [count(desk.database, metadata.tables[name]) for name in kept]
+    assert min(before) > 0
+    desk.clock.advance(days=3653)
+    for each in RETENTION_RULES:
+        retention.purge(desk.database, each, desk.clock(), GO_ON)
+    assert [count(desk.database, metadata.tables[name]) for name in kept] == before
+    assert count(desk.database, refresh_tokens) == count(desk.database, authorization_requests) == 0
+
+
+def assertions(database, number, clock):
+    insert = Statement(sa.insert(spent_assertions))
+    rows = [{"digest": new_id().encode(), "expires_at": clock.now} for _ in range(number)]
+    database.connection().execute_many(insert, rows)
+
+
+@pytest.mark.parametrize("number", [0, 1, 19, 20, 21, 45])
+def test_every_batch_is_small_and_none_is_missed(database, clock, number):
+    """However many rows are due, also all of one moment, each statement takes a few, and at the end none is left."""
+    assertions(database, number, clock)
+    now, after, sizes = clock.advance(days=1), None, []
+    while True:
+        removed = BY_NAME["spent_assertions"].batch(database, now=now, after=after, most=20)
+        sizes.append(removed.rows)
+        if removed.after is None:
+            break
+        after = removed.after
+    assert (sum(sizes), max(sizes) <= 20) == (number, True)
+    assert count(database, spent_assertions) == 0
+
+
+def test_a_stop_ends_it_between_two_batches(database, clock, monkeypatch):
+    """A worker that is told to stop does not first finish a table of millions."""
+    assertions(database, BATCH + 1, clock)
+    stop = threading.Event()
+    database.count = stop.set
+    assert retention.purge(database, BY_NAME["spent_assertions"], clock.advance(days=1), stop) == BATCH
+    assert count(database, spent_assertions) == 1
+
+
+def test_the_job_tidies_every_table_and_ends_when_told(database, clock):
+    """The worker's thread does a whole round, and the stop ends it at once."""
+    assertions(database, 3, clock)
+    clock.advance(days=1)
+    stop, mine = threading.Event(), Database(database.url.render_as_string(hide_password=False))
+    job = threading.Thread(target=retention.run, args=(mine, clock, stop))
+    job.start()
+    for _ in range(200):
+        if count(database, spent_assertions) == 0:
+            break
+        stop.wait(0.05)
+    stop.set()
+    job.join(10)
+    assert (count(database, spent_assertions), job.is_alive()) == (0, False)
+
+
+def test_the_worker_keeps_house_and_says_so(database, database_url, clock):
+    """`yitong worker` does it without being told, logs what it removed, and ends with 0 when it is stopped."""
+    assertions(database, 3, clock)
+    command = [sys.executable, "-m", "idp.cli", "worker"]
+    environment = {**os.environ, **SMALL, "YITONG_DATABASE_URL": database_url}
+    worker = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    for _ in range(400):
+        if count(database, spent_assertions) == 0:
+            break
+        GO_ON.wait(0.05)
+    worker.terminate()
+    _, said = worker.communicate(timeout=30)
+    assert worker.returncode == 0, said
+    assert "housekeeping table=spent_assertions removed=3" in said
+
+
+def test_a_table_that_cannot_be_tidied_now_does_not_end_the_job(tmp_path, clock):
+    """Without tables, or with the database away, the round goes on and the next one tries again."""
+    nowhere = Database(f"sqlite:///{tmp_path / 'empty.db'}")
+    stop = threading.Event()
+    job = threading.Thread(target=retention.run, args=(nowhere, clock, stop))
+    job.start()
+    job.join(0.5)
+    assert job.is_alive()
+    stop.set()
+    job.join(10)
+    assert not job.is_alive()
+
+
+def plan(database, table, statement, **params):
+    """What the database would do with what our driver sends, as it says itself."""
+    compiled = statement.compiled(database.connection().dialect)
+    with closing(database.engine().raw_connection()) as pooled:
+        driver = pooled.driver_connection
+        if database.dialect == "sqlite":
+            rows = driver.execute(f"EXPLAIN QUERY PLAN {compiled.text}", compiled.arguments(params)).fetchall()
+            return "\n".join(row[3] for row in rows)
+        driver.execute("SET enable_seqscan = off")
+        # A table vacuumed while it was empty costs nothing to read, whichever way; of one just made a size is guessed.
+        driver.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.Identifier(table.name)))
+        rows = psycopg.RawCursor(driver).execute(f"EXPLAIN {compiled.text}", compiled.arguments(params)).fetchall()
+        return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_no_statement_reads_a_whole_table(database, clock, name):
+    """Looking and removing both follow an index from where the last batch ended."""
+    each, now = BY_NAME[name], clock.now
+    lowest = {f"{bound}_{i}": retention._LOWEST[type(col.type)] for i, col in enumerate(each.walk) for bound in "al"}
+    lowest = {key.replace("a_", "after_").replace("l_", "last_"): value for key, value in lowest.items()}
+    params = {"now": now, "before": now, "familiar_since": now, "most": BATCH, **lowest}
+    for statement in filter(None, (each._page, each._delete, each._first)):
+        said = plan(database, each.table, statement, **params)
+        assert ("SEARCH" in said and "SCAN" not in said) or "Index Cond" in said, said
+        assert "Seq Scan" not in said, said
+
+
+def test_what_the_store_reads_again_is_not_missed_by_it(desk):
+    """After a round a new login works as before."""
+    for each in RETENTION_RULES:
+        retention.purge(desk.database, each, desk.clock(), GO_ON)
+    client = desk.registers()
+    bought = desk.tokens(client, OFFLINE)
+    for each in RETENTION_RULES:
+        retention.purge(desk.database, each, desk.clock(), GO_ON)
+    assert desk.refreshes(client, bought["refresh_token"]).status == 200
