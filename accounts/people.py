@@ -263,7 +263,8 @@ class People:
     def change_status(self, c: Connection, person_id: str, status: str, *, now: datetime) -> bool:
         """The person has this status; false if they had it before, or there is no such person.
 
-        Raises Conflict for a status the table does not know. It ends nothing that is open: idp.login.person_status does both.
+        Raises Conflict for a status the table does not know. Sessions and grants stay open: use
+        `idp.login.person_status`, which ends them too.
         """
         return c.execute(_CHANGE_STATUS, person=person_id, new_status=status, now=now) == 1
 

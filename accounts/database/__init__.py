@@ -2,7 +2,7 @@
 
 SQLAlchemy Core describes tables and builds statements; each statement is compiled once and then runs on
 the driver itself, on SQLite and on PostgreSQL alike (docs/decisions/0002-core-and-driver.md gives the cost).
-`accounts.database.statements` builds what runs here; its names are re-exported, so callers import from this module alone.
+`accounts.database.statements` builds what runs here. Its names are re-exported, so callers import from here alone.
 """
 
 from __future__ import annotations

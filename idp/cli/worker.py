@@ -36,7 +36,7 @@ def worker(context: CommandContext, poll: float) -> None:
     services = context.services
     beside = (
         threading.Thread(target=_seal_until, args=(services, stop), name="audit"),
-        threading.Thread(target=retention.run, args=(services.database, services.clock, stop), name="housekeeping"),
+        threading.Thread(target=retention.run, args=(services.database, services.clock, stop), name="retention"),
     )
     for thread in beside:
         thread.start()

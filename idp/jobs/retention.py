@@ -1,8 +1,9 @@
-"""Housekeeping: what has served its time is removed, a few hundred rows a statement, beside everything else.
+"""Retention: rows that are of no more use are removed, a few hundred in a statement, beside all other work.
 
-RETENTION_RULES is the whole list; what is not in it stays (the audit, the ledger of releases, grants, subjects, merges). Each
-table is walked in the order of an index it has anyway, so that no token pays for an index that only this job would
-read, and every statement looks at BATCH rows at most, whatever the table holds. Broken off, nothing is half done.
+RETENTION_RULES is the whole list. What is not in it stays: the audit, the ledger of releases, grants, subjects,
+merges. Each table is walked in the order of an index that it has anyway, so that no token pays for an index that only
+this job reads. A statement looks at BATCH rows at most, whatever the table holds. An interrupted run leaves nothing
+half done.
 """
 
 from __future__ import annotations
@@ -228,7 +229,7 @@ def _purge_logged(database: Database, each: RetentionRule, now: datetime, stop: 
     try:
         removed = purge(database, each, now, stop)
     except (Conflict, Unavailable) as later:
-        log.warning("housekeeping_put_off table=%s code=%s", each.name, later.code)
+        log.warning("purge_postponed table=%s code=%s", each.name, later.code)
         return
     if removed:
-        log.info("housekeeping table=%s removed=%s", each.name, removed)
+        log.info("purged table=%s removed=%s", each.name, removed)

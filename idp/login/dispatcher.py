@@ -14,6 +14,7 @@ from accounts import audit, evidence
 from accounts.authentication import Authenticated
 from accounts.database import Connection, Redemption
 from idp.login import browser_binding, interaction, sessions
+from idp.login.context import LoginContext
 from idp.login.interaction import ChannelRules, PromptRequest, Step
 from idp.oidc import assurance
 from idp.oidc.clients.registry import Client
@@ -28,7 +29,6 @@ from idp.oidc.requests.authorization_request import Approval, AuthorizationReque
 from idp.oidc.requests.validation import AuthorizationError
 from idp.oidc.tokens.secret import digest, is_handle
 from idp.oidc.urls import accepted
-from idp.services import Services
 
 WEB = "web"  # the channel that answers decides the steps, and only the browser answers yet
 _SILENT = Redemption(sessions.TOUCH_LIVE, authorization_requests, audit.audit_events)
@@ -73,7 +73,7 @@ class PendingInteraction:
     step: Step
 
 
-def authorize(services: Services, request: Request, now: datetime) -> Reply:
+def authorize(services: LoginContext, request: Request, now: datetime) -> Reply:
     """The answer to a request at /authorize: the client's code, its error, or the way to the first step.
 
     Raises RefusedToPerson: a page, for there is nobody to redirect to.
@@ -96,7 +96,7 @@ def authorize(services: Services, request: Request, now: datetime) -> Reply:
     )
 
 
-def resume(services: Services, c: Connection, request: Request, request_id: str, now: datetime) -> Reply:
+def resume(services: LoginContext, c: Connection, request: Request, request_id: str, now: datetime) -> Reply:
     """Where this request goes next: to the page of the step that is due, or to the client with its answer.
 
     Raises RequestGone and BrowserMismatch.
@@ -106,7 +106,7 @@ def resume(services: Services, c: Connection, request: Request, request_id: str,
     return _advance(services, c, auth_request, client, state, now, is_live=False)
 
 
-def resume_as(services: Services, c: Connection, pending: PendingInteraction, handle: str, now: datetime) -> Reply:
+def resume_as(services: LoginContext, c: Connection, pending: PendingInteraction, handle: str, now: datetime) -> Reply:
     """The same for who has just signed in on a page of this request, in the transaction that opened their session.
 
     The request itself is not read again: it was open when the page began, and approving spends it only if it still is.
@@ -116,7 +116,7 @@ def resume_as(services: Services, c: Connection, pending: PendingInteraction, ha
 
 
 def _advance(
-    services: Services,
+    services: LoginContext,
     c: Connection,
     auth_request: AuthorizationRequest,
     client: Client,
@@ -137,7 +137,14 @@ def _advance(
 
 
 def require_step(
-    services: Services, c: Connection, request: Request, request_id: str, step: Step, now: datetime, *, or_done: bool
+    services: LoginContext,
+    c: Connection,
+    request: Request,
+    request_id: str,
+    step: Step,
+    now: datetime,
+    *,
+    or_done: bool,
 ) -> PendingInteraction:
     """What the step's page needs, when that step is due; or is done already, where `or_done` says that this will do."""
     auth_request, client = _pending(services, c, request, request_id, now)
@@ -151,14 +158,14 @@ def require_step(
     return PendingInteraction(auth_request, client, state.session if state else None, step)
 
 
-def decline(services: Services, c: Connection, pending: PendingInteraction, now: datetime) -> Reply:
+def decline(services: LoginContext, c: Connection, pending: PendingInteraction, now: datetime) -> Reply:
     """The person said no: the client hears `access_denied` (RFC 6749 §4.1.2.1), and their account page shows it."""
     person = pending.session.person_id if pending.session else None
     error, page = AccessDenied("the person declined"), services.form_post_page
     return authorization.deny(c, services.provider, pending.request, error, now, page, declined_by=person)
 
 
-def session_of(services: Services, c: Connection, request: Request, now: datetime) -> sessions.Session | None:
+def session_of(services: LoginContext, c: Connection, request: Request, now: datetime) -> sessions.Session | None:
     """The live session of the browser that sent the request."""
     handle = _handle(services, request)
     if handle is None:
@@ -167,7 +174,7 @@ def session_of(services: Services, c: Connection, request: Request, now: datetim
 
 
 def sign_in(
-    services: Services, c: Connection, request: Request, authenticated: Authenticated, now: datetime
+    services: LoginContext, c: Connection, request: Request, authenticated: Authenticated, now: datetime
 ) -> sessions.NewSession:
     """A session of the person who proved themselves, under a handle nobody has seen before."""
     level = evidence.identity_assurance(evidence.of(c, authenticated.person_id), now)
@@ -183,7 +190,7 @@ def sign_in(
 
 
 def sign_in_and_answer(
-    services: Services,
+    services: LoginContext,
     request: Request,
     pending: PendingInteraction,
     authenticated: Authenticated,
@@ -219,7 +226,7 @@ def sign_in_and_answer(
 
 
 def _prepared(
-    services: Services, request: Request, authenticated: Authenticated, level: int, now: datetime
+    services: LoginContext, request: Request, authenticated: Authenticated, level: int, now: datetime
 ) -> sessions.PreparedSession:
     return sessions.prepare(
         authenticated.person_id,
@@ -233,7 +240,11 @@ def _prepared(
 
 
 def _nothing_pending(
-    services: Services, c: Connection, auth_request: AuthorizationRequest, client: Client, state: sessions.SessionState
+    services: LoginContext,
+    c: Connection,
+    auth_request: AuthorizationRequest,
+    client: Client,
+    state: sessions.SessionState,
 ) -> bool:
     try:
         return _next_step(services, c, auth_request, client, state) is None
@@ -242,7 +253,7 @@ def _nothing_pending(
 
 
 def _approve_silently(
-    services: Services,
+    services: LoginContext,
     c: Connection,
     auth_request: AuthorizationRequest,
     client: Client,
@@ -270,7 +281,7 @@ def _approve_silently(
 
 
 def _approve(
-    services: Services,
+    services: LoginContext,
     c: Connection,
     auth_request: AuthorizationRequest,
     client: Client,
@@ -300,7 +311,7 @@ def _approval(
 
 
 def _begin(
-    services: Services,
+    services: LoginContext,
     c: Connection,
     request: Request,
     auth_request: AuthorizationRequest,
@@ -316,7 +327,7 @@ def _begin(
 
 
 def _pending(
-    services: Services, c: Connection, request: Request, request_id: str, now: datetime
+    services: LoginContext, c: Connection, request: Request, request_id: str, now: datetime
 ) -> tuple[AuthorizationRequest, Client]:
     auth_request = request_store.find(c, request_id)
     if auth_request is None:
@@ -333,7 +344,7 @@ def _pending(
     return auth_request, client
 
 
-def _client(services: Services, auth_request: AuthorizationRequest) -> Client:
+def _client(services: LoginContext, auth_request: AuthorizationRequest) -> Client:
     client = services.clients.get(auth_request.client_id)
     if client is None:
         raise RequestGone(None)
@@ -341,7 +352,7 @@ def _client(services: Services, auth_request: AuthorizationRequest) -> Client:
 
 
 def _session_state(
-    services: Services, c: Connection, handle: str | None, client: Client, now: datetime
+    services: LoginContext, c: Connection, handle: str | None, client: Client, now: datetime
 ) -> sessions.SessionState | None:
     if handle is None:
         return None
@@ -357,7 +368,7 @@ def _admitted(client: Client, state: sessions.SessionState | None) -> sessions.S
 
 
 def _next_step(
-    services: Services,
+    services: LoginContext,
     c: Connection,
     auth_request: AuthorizationRequest,
     client: Client,
@@ -397,12 +408,12 @@ def _authentication_state(
     )
 
 
-def _handle(services: Services, request: Request) -> str | None:
+def _handle(services: LoginContext, request: Request) -> str | None:
     handle = request.cookies.get(sessions.cookie_name(secure=services.settings.is_secure), "")
     return handle if is_handle(handle) else None
 
 
-def _web(services: Services) -> ChannelRules:
+def _web(services: LoginContext) -> ChannelRules:
     return services.channels[WEB]
 
 

@@ -95,7 +95,7 @@ def differences(database: Database) -> list[object]:
 
 
 def load_tables() -> None:
-    """Every table of the house is in `accounts.database.metadata`."""
+    """Every table of ours is in `accounts.database.metadata`."""
     for name in TABLE_MODULES:
         importlib.import_module(name)
 

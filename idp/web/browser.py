@@ -35,11 +35,10 @@ class LoginRequiredHere(Exception):
 
 
 def require_step(request_id: str, step: Step, *, or_done: bool = False) -> PendingInteraction:
-    """The request this browser is answering, when `step` is what it must do next; or has done, where `or_done`.
+    """The request that this browser answers, when `step` is pending, or is done already where `or_done` is set.
 
-    Raises dispatcher.StepNotPending (answered by going back to the dispatcher), dispatcher.RequestGone (expired, answered
-    or unknown: a page with a way on) and binding.BrowserMismatch (it was started elsewhere). All are answered by
-    `idp.web.errors`; a view lets them pass.
+    `idp.web.errors` answers all that is raised, so a view lets it pass: StepNotPending (back to the dispatcher),
+    RequestGone (expired, answered or unknown: a page with a way on), BrowserMismatch (it was started elsewhere).
     """
     work = unit_of_work()
     flask.g.leads_out = True

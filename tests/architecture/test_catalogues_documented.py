@@ -35,15 +35,13 @@ def protocol_errors(kind=protocol.ProtocolError):
     }
 
 
-def how_often(tidied):
-    return {HOURLY: "Hourly;", DAILY: "Daily;"}[tidied.every]
+def how_often(rule):
+    return {HOURLY: "Hourly;", DAILY: "Daily;"}[rule.every]
 
 
-def how_long(tidied):
+def how_long(rule):
     """`30 days`, `1 hour`."""
-    keeps, unit = (
-        (tidied.keeps.days, "day") if tidied.keeps.days or not tidied.keeps else (tidied.keeps // HOURLY, "hour")
-    )
+    keeps, unit = (rule.keeps.days, "day") if rule.keeps.days or not rule.keeps else (rule.keeps // HOURLY, "hour")
     return f"{keeps} {unit}{'' if keeps == 1 else 's'}"
 
 
@@ -57,7 +55,7 @@ CATALOGUES = {
     "errors": protocol_errors(),
     "outbox": {kind.name: () for kind in OUTBOX_KINDS},
     "channels": {channel.name: (f"`{channel.ceiling}`",) for channel in CHANNELS},
-    "housekeeping": {each.name: (how_often(each), how_long(each)) for each in RETENTION_RULES},
+    "retention": {each.name: (how_often(each), how_long(each)) for each in RETENTION_RULES},
     "readers": {reader.FORMAT: () for reader in READERS},
 }
 ENTRIES = [(page, name, words) for page, entries in CATALOGUES.items() for name, words in entries.items()]

@@ -1,4 +1,4 @@
-"""Housekeeping on both databases: what has served its time goes, what is needed stays, and no statement is long."""
+"""Retention on both databases: what has served its time goes, what is needed stays, and no statement is long."""
 
 import os
 import subprocess
@@ -207,7 +207,7 @@ def test_invitations_old_keys_and_demonstration_messages_go(desk):
 
 
 def test_records_ledgers_grants_and_subjects_stay(desk):
-    """Ten years of housekeeping take nothing of what must be answered for."""
+    """Ten years of purges take nothing of what must be answered for."""
     desk.tokens(desk.registers(), OFFLINE)
     with desk.database.transaction() as c:
         audit.append(c, "person:session:open", now=desk.clock(), person=desk.person.id)
@@ -280,7 +280,7 @@ def test_the_worker_keeps_house_and_says_so(database, database_url, clock):
     worker.terminate()
     _, said = worker.communicate(timeout=30)
     assert worker.returncode == 0, said
-    assert "housekeeping table=spent_assertions removed=3" in said
+    assert "purged table=spent_assertions removed=3" in said
 
 
 def test_a_table_that_cannot_be_tidied_now_does_not_end_the_job(tmp_path, clock):

@@ -104,7 +104,7 @@ def test_the_end_of_a_session_ends_its_access_tokens(desk):
 
 @pytest.mark.parametrize("table", ["sessions", "authorization_requests"])
 def test_what_a_token_hangs_on_counts_as_ended_when_it_is_gone(desk, table):
-    """A row that housekeeping, or anybody, took away brings no token back to life."""
+    """A row that a purge, or anybody, removed brings no token back to life."""
     registered = desk.registers()
     access = desk.tokens(registered, OFFLINE)["access_token"]
     desk.database.connection().execute(Statement(sa.delete(metadata.tables[table])))

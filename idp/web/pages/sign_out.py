@@ -1,4 +1,4 @@
-"""Sign-out: asked for by the person on a page of ours. A client's own request to end a session is in `idp.web.routes`."""
+"""Sign-out, asked for by the person on a page of ours. A client's request to end a session is in `idp.web.routes`."""
 
 from __future__ import annotations
 

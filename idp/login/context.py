@@ -1,0 +1,48 @@
+"""What signing in needs of the process it runs in. `idp.services.Services` has it, and stands above this package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from accounts.database import Database
+from idp.login.interaction import ChannelRules
+from idp.oidc.clients.registry import ClientCache
+from idp.oidc.endpoints.authorization import FormPostPage
+from idp.oidc.provider import Provider
+
+
+class CookieSettings(Protocol):
+    """The setting that decides the names and attributes of cookies."""
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the public address is https."""
+
+
+class LoginContext(Protocol):
+    """The parts of one process that the dispatcher uses. They are immutable and shared between threads."""
+
+    @property
+    def settings(self) -> CookieSettings:
+        """The settings of this process."""
+
+    @property
+    def database(self) -> Database:
+        """The database."""
+
+    @property
+    def provider(self) -> Provider:
+        """The OpenID Provider."""
+
+    @property
+    def clients(self) -> ClientCache:
+        """The relying systems, cached."""
+
+    @property
+    def channels(self) -> Mapping[str, ChannelRules]:
+        """The rules of each channel, by its name."""
+
+    @property
+    def form_post_page(self) -> FormPostPage:
+        """The page that carries an answer to the client by POST."""
