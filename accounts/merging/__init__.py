@@ -291,7 +291,7 @@ class _Batch:
         self.journal.append(entry(self._run, len(self.journal) + 1, operation, table, key, new=new, now=self._now))
 
     def write(self) -> None:
-        """Every row is written, persons before what hangs on them."""
+        """Every row is written, persons before what depends on them."""
         for statement, rows in (
             (_INSERT_PERSON, self.persons),
             (_INSERT_IDENTIFIER, self._identifiers),

@@ -2,7 +2,7 @@
 
 Both can be repeated: what is undone already is success. Links go, and with them the passwords adopted through them or
 chosen in their place, unless a real-name check of ours came before the choice. A person the run created goes as well,
-unless something else has come to hang on them since: a phone, a check of ours, a service's subject, a grant.
+unless something else has come to depend on them since: a phone, a check of ours, a service's subject, a grant.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def undo_run_entries(
     """The next `most` journal entries are undone; returns the run, `undone` when none is left.
 
     Links of the run go; adopted passwords go with the link they came through; a person the run created goes if nothing
-    else has come to hang on them. `on_persons_changed` ends sessions and tokens, in the same transaction and first.
+    else has come to depend on them. `on_persons_changed` ends sessions and tokens, in the same transaction and first.
     """
     entries = c.rows(_BACKWARDS, run=run.id, upto=run.position, most=most)
     links = [e for e in entries if e.operation == "insert" and e.table_name == "linked_accounts"]
@@ -154,7 +154,7 @@ def _remove_persons(c: Connection, person_ids: Sequence[str]) -> None:
 
 
 def untouched(c: Connection, person_ids: Sequence[str]) -> list[str]:
-    """Which of these persons are still as their run created them: one number, no change, and nothing hangs on them."""
+    """Which of these persons are still as their run created them: one number, no change, and nothing depends on them."""
     if not person_ids:
         return []
     changed = {p.id for p in _PERSONS.rows(c, person_ids) if p.status != "active" or p.updated_at != p.created_at}
@@ -172,7 +172,7 @@ _RECORDS = frozenset({"audit_events", "separations", "person_identifiers"})  # t
 def _hanging() -> tuple[BulkSelect, ...]:
     """A search of every table of this process that names a person: those above the domain declare theirs too.
 
-    Tables without an index on the person are left out: their rows (tokens, requests) hang on a grant, a subject or a
+    Tables without an index on the person are left out: their rows (tokens, requests) depend on a grant, a subject or a
     session, which have one, and reading them whole for every batch would make undoing a city take days.
     """
     found = _HANGING.get(len(metadata.tables))

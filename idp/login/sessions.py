@@ -1,7 +1,7 @@
 """The SSO session: what this browser or device has proven so far. The cookie holds a random handle and nothing else.
 
 A handle is replaced at every login and step-up, so that one planted or seen before opens nothing after it
-(ASVS 7.2.4). Ending a session revokes what hangs on it and tells every relying system, in one transaction.
+(ASVS 7.2.4). Ending a session revokes what depends on it and tells every relying system, in one transaction.
 """
 
 from __future__ import annotations

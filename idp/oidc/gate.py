@@ -45,9 +45,9 @@ def may_act_alone(client: HasStatus) -> Refusal | None:
 
 
 def is_token_active(token: Any, client: HasStatus, now: datetime) -> bool:
-    """Whether an access or refresh token is good for anything now: it has not run out, and all it hangs on stands.
+    """Whether an access or refresh token is good for anything now: it has not run out, and all it depends on stands.
 
-    `token` is a row that `store` found: what it hangs on was read in the same statement. So nothing has to be swept
+    `token` is a row that `store` found: what it depends on was read in the same statement. So nothing has to be swept
     when a person, client, grant, session or login ends, and nothing that is being bought at that moment escapes.
     """
     if now >= token.expires_at:

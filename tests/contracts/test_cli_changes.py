@@ -177,11 +177,11 @@ def test_a_system_that_signs_is_registered_with_its_keys(peopled, database, tmp_
     ("changes", "says"),
     [({"d": "AA"}, "public EC or RSA keys only"), ({"crv": "P-384"}, "P-256"), ({"y": "AA"}, "cannot be read")],
 )
-def test_keys_that_cannot_be_used_are_refused_in_the_words_of_the_registration(peopled, tmp_path, changes, description):
+def test_keys_that_cannot_be_used_are_refused_in_the_words_of_the_registration(peopled, tmp_path, changes, says):
     """A private key above all: it would be kept where nobody expects one."""
     answer = peopled(*MUSEUM, "--auth-method", "private_key_jwt", "--jwks", key_file(tmp_path, **changes))
     assert answer.exit_code == 1
-    assert description in " ".join(answer.output.split())
+    assert says in " ".join(answer.output.split())
 
 
 def test_a_file_that_holds_no_keys_is_said_so(peopled, tmp_path):

@@ -63,11 +63,11 @@ def test_who_cannot_be_answered_is_shown_a_page(browser: Browser, housing: Relyi
         ("GET", f"/continue/{RequestGone.__name__}", 410, "request_expired", "已经过时"),
     ],
 )
-def test_what_http_refuses_is_told_in_its_own_words(browser: Browser, caplog, method, path, status, code, description):
+def test_what_http_refuses_is_told_in_its_own_words(browser: Browser, caplog, method, path, status, code, says):
     """A missing page, a form's address opened by hand, and too long a form are three different stories."""
     page = browser.get(path) if method == "GET" else browser.post(path, {"view": "x" * 70_000})
     assert page.status == status
-    assert description in told(page, code, caplog)
+    assert says in told(page, code, caplog)
 
 
 def test_half_a_request_for_a_login_is_told_so(city: City, housing: RelyingParty, caplog):

@@ -180,7 +180,7 @@ def test_undo_keeps_the_password_that_was_chosen_after_a_real_check(bench, log_i
 
 
 def test_undo_keeps_a_person_who_has_added_a_phone(bench, log_in):
-    """Something of theirs hangs on the person now: the link and its password go, the person and the phone stay."""
+    """Something of theirs depends on the person now: the link and its password go, the person and the phone stay."""
     run = bench.apply(bench.plan(row(1, "李明", VICTIMS, OWN, login="guest")))
     person = log_in("guest", OWN)
     with bench.database.transaction() as c:

@@ -254,7 +254,7 @@ def test_a_repaired_export_brings_those_who_stayed_behind(bench):
 
 
 def test_undoing_the_first_run_keeps_whom_the_repaired_row_needs(bench):
-    """The account that stayed behind is the same person's second one: the person stays while it hangs on them."""
+    """The account that stayed behind is the same person's second one: the person stays while it depends on them."""
     first = bench.apply(leaving(bench, FIRST, BROKEN))
     second = bench.apply(bench.plan(FIRST, row(2, NAME, A)))
     bench.undo(first)

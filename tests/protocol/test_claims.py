@@ -152,7 +152,7 @@ def test_merges_keep_names(city):
 @pytest.mark.parametrize(
     ("basis", "manner"), [("statutory_duty", "notice"), ("consent", "consent"), ("separate_consent", "consent")]
 )
-def test_basis_decides_the_manner(city, basis, release_mode):
+def test_basis_decides_the_manner(city, basis, manner):
     """A statutory duty is told, everything that can be refused is asked; the page has facts, purpose and basis."""
     client = city.registers(
         "other",
@@ -161,7 +161,7 @@ def test_basis_decides_the_manner(city, basis, release_mode):
         claims_ceiling=claims.of_scopes((*SCOPES, "identity_number")),
     )
     shown = consents.release_notice(city.asks(client_id="other", scope="openid profile identity_number"), client)
-    assert (shown.release_mode, shown.legal_basis, shown.purpose) == (release_mode, basis, client.purpose)
+    assert (shown.release_mode, shown.legal_basis, shown.purpose) == (manner, basis, client.purpose)
     assert [claim.name for claim in shown.sensitive] == ["identity_number"]
     assert "name" in shown.names
 

@@ -156,7 +156,7 @@ SPOIL_CODE = Statement(
     .values(state="denied")
 )
 
-# What a token hangs on. What is missing counts as ended (idp.oidc.gate). Subqueries by key, where a join would carry
+# What a token depends on. What is missing counts as ended (idp.oidc.gate). Subqueries by key, where a join would carry
 # every column of the token through every level of the plan.
 
 
