@@ -1,11 +1,13 @@
-"""Audit: what happened, in an append-only table, chained in batches by a sealing job.
+"""The audit: an append-only table of what happened. A sealing job chains its records in batches.
 
-A writer only inserts its row, in the transaction of the fact, so writers never queue behind one another. The job gives
-each new row a place in a batch and a signature over the row and the signature before it, keyed by the vault: a changed,
-removed or reordered row breaks the chain at that row. Rows younger than the last run are not chained yet.
-What is signed cannot be moved to another key, but a batch that stands can be countersigned under it
-(accounts.audit.key_rotation): then the old key may be retired.
-Nothing here holds a number, a name, a phone or a secret: `detail` is for codes and counts.
+A writer only inserts its row, in the transaction of the fact, so writers never wait for one another. The sealing job
+gives each new row a place in a batch and a signature over the row and the previous signature, keyed by the vault. A
+changed, removed or reordered row breaks the chain at that row. Rows that are newer than the last run of the job are not
+chained yet.
+
+A signature cannot be moved to another key. A valid batch can be countersigned under a new key
+(accounts.audit.key_rotation); then the old key may be retired. No record holds a number, a name, a phone or a secret:
+`detail` is for codes and counts.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ audit_events = sa.Table(
     sa.Column("event", sa.Text, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("actor", sa.Text),  # who acted, where that is not the person: a clerk, an administrator, a job
-    sa.Column("person_id", sa.Text),  # no foreign key: the record outlives what it tells of
+    sa.Column("person_id", sa.Text),  # no foreign key: the record outlives the client
     sa.Column("client_id", sa.Text),
     sa.Column("channel", sa.Text),
     sa.Column("source", sa.Text),  # network address
@@ -47,7 +49,7 @@ audit_events = sa.Table(
     sa.CheckConstraint("outcome IN ('success', 'failure', 'refused')", name="outcome"),
     sa.Index("ix_audit_events_person_id_at", "person_id", "at"),
 )
-_is_sealed = audit_events.c.batch.is_not(None)  # a fresh record pays for no index it is not in yet
+_is_sealed = audit_events.c.batch.is_not(None)  # a record that is not in a batch yet costs no index entry
 sa.Index(
     "uq_audit_events_batch_position",
     audit_events.c.batch,
@@ -69,7 +71,7 @@ audit_batches = sa.Table(
     metadata,
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("records", sa.Integer, nullable=False),
-    sa.Column("seal", sa.LargeBinary, nullable=False),  # of the last record: print it elsewhere, and no tail can vanish
+    sa.Column("seal", sa.LargeBinary, nullable=False),  # of the last record: a copy elsewhere reveals a cut
     sa.Column("sealed_at", UtcDateTime, nullable=False),
     sa.Column("countersigned", sa.LargeBinary),  # over the whole batch, under a newer key
 )
@@ -125,7 +127,7 @@ class AuditRecord:
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """What `verify` found. `broken` is None when every chained record stands, otherwise the first that does not."""
+    """What `verify` found. `broken` is None when every chained record is valid, otherwise the first invalid one."""
 
     records: int
     batches: int
@@ -134,7 +136,7 @@ class VerificationResult:
 
 @dataclass(frozen=True, slots=True)
 class BrokenRecord:
-    """The first record that does not stand. `event_id` is None where a record is missing."""
+    """The first invalid record. `event_id` is None where a record is missing."""
 
     batch: int
     position: int
@@ -227,10 +229,10 @@ def recent(c: Connection, person: str, limit: int) -> tuple[AuditRecord, ...]:
 
 
 def seal(c: Connection, vault: Vault, *, now: datetime) -> int:
-    """How many records were chained: the oldest unchained ones, at most BATCH; call again until 0.
+    """The oldest unchained records, at most BATCH, are chained; returns how many. Call again until it returns 0.
 
-    Needs an open transaction. Raises Conflict when another job sealed the same batch: the transaction must end, and
-    nothing is lost.
+    Needs an open transaction. Raises Conflict when another job sealed the same batch; the caller then ends the
+    transaction, and nothing is lost.
     """
     if not c.in_transaction:
         raise RuntimeError("a batch is sealed inside a transaction, so that it is chained whole or not at all")
@@ -249,7 +251,7 @@ def seal(c: Connection, vault: Vault, *, now: datetime) -> int:
 
 
 def verify(c: Connection, vault: Vault) -> VerificationResult:
-    """Every chained record read again, in order; stops at the first that does not stand."""
+    """Read every chained record again, in order, and stop at the first invalid one."""
     records, signature = 0, b""
     batches = c.rows(_BATCHES)
     for expected, batch in enumerate(batches, start=1):
@@ -263,9 +265,9 @@ def verify(c: Connection, vault: Vault) -> VerificationResult:
 
 
 def broken_batch(events: list[Any], batch: Any, before: bytes, vault: Vault) -> BrokenRecord | None:
-    """The first record of the batch that does not stand, None when all do. `before` is the seal of the batch before.
+    """The first invalid record of the batch, or None. `before` is the seal of the previous batch.
 
-    Where the key that signed the records is gone, the countersignature answers for the batch as a whole.
+    If the key that signed the records is gone, the countersignature is checked over the batch as a whole.
     """
     signed, countersigned = vault.knows(batch.seal), vault.knows(batch.countersigned or b"")
     if not signed and not countersigned:
@@ -279,7 +281,7 @@ def broken_batch(events: list[Any], batch: Any, before: bytes, vault: Vault) -> 
 
 
 def as_a_whole(events: list[Any], batch: Any, before: bytes) -> bytes:
-    """What a countersignature covers: the signature before the batch, its place, every record, every signature."""
+    """What a countersignature covers: the previous signature, the batch's place, every record, every signature."""
     parts = [before, orjson.dumps([batch.number, batch.records]), batch.seal]
     parts += [_record(event.seal or b"", batch.number, event.position, event) for event in events]
     return b"".join(hashlib.sha256(part).digest() for part in parts)
@@ -301,6 +303,6 @@ def _broken_record(events: list[Any], batch: Any, signature: bytes, vault: Vault
 
 
 def _record(before: bytes, batch: int, position: int, event: Any) -> bytes:
-    """What a signature covers: the signature before, the place in the chain, and every fact of the row."""
+    """What a signature covers: the previous signature, the place in the chain, and every column of the row."""
     facts = [getattr(event, name) for name in _FACTS]
     return before + orjson.dumps([batch, position, *facts], option=orjson.OPT_SORT_KEYS)

@@ -1,7 +1,7 @@
-"""Every event the audit knows: `subject:object:action`, with the words the account page shows a person.
+"""Every event of the audit: `subject:object:action`, with the words that the account page shows a person.
 
-The Chinese text is the message id of the catalogues; the English one is what the `en` catalogue must say.
-An event that is not here cannot be appended, so this file is the whole vocabulary of the record.
+The Chinese text is the message id of the catalogues, the English text is what the `en` catalogue must say. An event
+that is not listed here cannot be appended.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Moving the audit's chain to a new vault key: each batch that stands is signed once more, as a whole, under it.
+"""Rotation of the audit's key: each valid batch is signed once more, as a whole, under the new vault key.
 
-The records keep the signatures they have, for the next one covers each; so nothing of the record is written over, every
-batch is an update of its own, and broken off it goes on where it stood.
+The records keep their signatures, because each signature covers the one before it. No record is rewritten. Every batch
+is an update of its own, so an interrupted rotation continues where it stopped.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _COUNTERSIGN = Statement(
 
 
 class ChainBroken(AccountsError):
-    """A batch does not stand: signing it anew would make it look as if it did."""
+    """A batch is not valid. Signing it again would make it look valid."""
 
     code = "audit_broken"
     cure = "Keep the database and every key as they are; see `yitong audit verify`, and compare with a backup."
@@ -40,7 +40,7 @@ class ChainBroken(AccountsError):
 
 @dataclass(frozen=True, slots=True)
 class RotationProgress:
-    """One call's outcome. `after` is where the next one starts; None when every batch has been read."""
+    """The outcome of one call. `after` is where the next call starts; None when every batch has been read."""
 
     read: int
     written: int
@@ -48,9 +48,9 @@ class RotationProgress:
 
 
 def countersign(c: Connection, vault: Vault, most: int, *, after: int = 0) -> RotationProgress:
-    """The next `most` batches after that number need no other key than the current one to be verified.
+    """The next `most` batches after that number can be verified with the current key alone.
 
-    Raises ChainBroken, with the batches before it done.
+    Raises ChainBroken for an invalid batch; the batches before it are done.
     """
     batches = c.rows(_AFTER, number=after, most=most)
     older = [batch for batch in batches if not _is_current(vault, batch.seal)]

@@ -51,14 +51,14 @@ __all__ = [
 
 
 class Counter(Protocol):
-    """What a test hands in to learn how many statements a request costs."""
+    """A test passes one in to count the statements of a request."""
 
     def __call__(self) -> None:
         """Called before each statement."""
 
 
 class Database:
-    """One database for one process; each thread that asks gets its own connection."""
+    """One database of one process. Each thread gets its own connection."""
 
     def __init__(self, url: str, *, statement_timeout: timedelta = timedelta(seconds=5)) -> None:
         self.url = make_url(url)
@@ -83,9 +83,9 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A transaction on this thread's connection: commits at the end, rolls back when an exception escapes.
+        """A transaction on this thread's connection. It commits at the end and rolls back when an exception escapes.
 
-        Inside an open transaction it joins that one: the outermost decides.
+        Inside an open transaction it joins that one, and the outer one decides.
         """
         connection = self.connection()
         with self.transaction_of(connection):
@@ -93,7 +93,7 @@ class Database:
 
     @contextmanager
     def transaction_of(self, connection: Connection) -> Iterator[None]:
-        """The same, for a connection already in hand."""
+        """The same on a connection that the caller has already."""
         if connection.in_transaction:
             yield
             return

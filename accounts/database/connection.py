@@ -1,4 +1,4 @@
-"""What every driver's connection offers: statements in, named rows or a row count out."""
+"""The interface of every driver's connection: it runs statements and returns named rows or a row count."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ConnectionOwner(Protocol):
 
 
 class Connection(ABC):
-    """One thread's way to the database. In autocommit each call is its own transaction."""
+    """One thread's connection to the database. In autocommit each call is its own transaction."""
 
     dialect: ClassVar[sa.Dialect]
 
@@ -41,7 +41,7 @@ class Connection(ABC):
         self.in_transaction = False
 
     def __del__(self) -> None:
-        """A thread that ends gives its connection back; a fork's copy is left to the parent, who still uses it."""
+        """A thread that ends closes its connection. A forked copy is left alone: the parent still uses it."""
         if self._process == os.getpid() and hasattr(self, "_driver"):
             self.close()
 
@@ -56,12 +56,12 @@ class Connection(ABC):
         return found[0] if found else None
 
     def execute(self, statement: Statement, /, **params: Any) -> int:
-        """How many rows the statement wrote. Raises Conflict where a constraint refuses it."""
+        """Run the statement and return how many rows it wrote. Raises Conflict where a constraint refuses it."""
         compiled = statement.compiled(self.dialect)
         return self._write(compiled, compiled.arguments(params))
 
     def execute_many(self, statement: Statement, many: Iterable[Mapping[str, Any]]) -> int:
-        """The statement once for each mapping, in one transaction, as fast as the driver can."""
+        """Run the statement once for each mapping, in one transaction, with the driver's bulk call."""
         compiled = statement.compiled(self.dialect)
         arguments = [compiled.arguments(params) for params in many]
         with self._database.transaction_of(self):
@@ -69,9 +69,9 @@ class Connection(ABC):
 
     @abstractmethod
     def redeem(self, redemption: Redemption, spend: Mapping[str, Any], *buys: Mapping[str, Any]) -> bool:
-        """Whether this call was the one that spent it; what it buys is then written, otherwise nothing is.
+        """Spend something once. True for the one call that spent it: then everything it buys is written, else nothing.
 
-        `spend` fills the UPDATE's parameters; each of `buys` is a whole row, in the order of the redemption's tables.
+        `spend` has the UPDATE's parameters. Each of `buys` is a whole row, in the order of the redemption's tables.
         """
 
     @abstractmethod

@@ -1,8 +1,8 @@
 """PostgreSQL through psycopg's `pq` module: libpq itself, which waits for the server without the interpreter's lock.
 
-psycopg's cursor costs as much again as the round trip it makes (docs/decisions/0002-core-and-driver.md), so a statement
-is prepared once a connection, under the types its columns declare, and then only executed. psycopg still connects,
-adapts what comes back, names errors and moves what is written in bulk.
+psycopg's cursor costs as much as the round trip that it makes (docs/decisions/0002-core-and-driver.md). Here a
+statement is prepared once for a connection, with the types of its columns, and is then only executed. psycopg still
+connects, converts results, names errors and writes in bulk.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class PostgresConnection(Connection):
         self._prepared: dict[Compiled, _Prepared] = {}
 
     def redeem(self, redemption: Redemption, spend: Mapping[str, Any], *buys: Mapping[str, Any]) -> bool:
-        """One statement: PostgreSQL writes what is bought from the row that was spent, or nothing."""
+        """One statement: PostgreSQL writes the bought rows from the row that was spent, or writes nothing."""
         compiled = redemption.together.compiled(self.dialect)
         return self._run(compiled, redemption.arguments(self.dialect, spend, buys)).ntuples == 1
 
@@ -141,7 +141,7 @@ class PostgresConnection(Connection):
         return prepared
 
     def _domain_error(self, error: psycopg.Error) -> Exception:
-        """The same in the domain's words; a connection that failed is not used again."""
+        """The driver's error as the domain's. A connection that failed is not used again."""
         if isinstance(error, psycopg.IntegrityError):
             return Conflict(detail=str(error.diag.constraint_name))
         if isinstance(error, psycopg.OperationalError):

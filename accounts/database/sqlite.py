@@ -14,7 +14,7 @@ from accounts.errors import Conflict, DatabaseUnavailable
 
 
 class SqliteConnection(Connection):
-    """SQLite in WAL mode: many readers, one writer at a time, who says so at once (BEGIN IMMEDIATE)."""
+    """SQLite in WAL mode: many readers, and one writer at a time, which takes its lock first (BEGIN IMMEDIATE)."""
 
     dialect = SQLiteDialect_pysqlite(paramstyle="qmark")
 
@@ -34,7 +34,7 @@ class SqliteConnection(Connection):
             raise DatabaseUnavailable(detail=str(error)) from error
 
     def redeem(self, redemption: Redemption, spend: Mapping[str, Any], *buys: Mapping[str, Any]) -> bool:
-        """One BEGIN IMMEDIATE: spend, and only if that took one row, buy."""
+        """One BEGIN IMMEDIATE: spend, and write what is bought only if exactly one row was spent."""
         with self._database.transaction_of(self):
             if self.execute(redemption.spend, **spend) != 1:
                 return False
@@ -43,7 +43,7 @@ class SqliteConnection(Connection):
             return True
 
     def begin(self) -> None:
-        """Take the write lock now, so that no reader of this transaction has to be thrown out later."""
+        """Take the write lock now, so that this transaction is never refused in the middle."""
         _domain_error(self._driver.execute, "BEGIN IMMEDIATE")
 
     def end(self, verb: str) -> None:

@@ -1,7 +1,7 @@
-"""Tables' vocabulary and statements built once: SQLAlchemy Core describes, each statement is compiled once a dialect.
+"""Column types, and statements that are built once: SQLAlchemy Core describes, each is compiled once for a dialect.
 
-`accounts.database` runs them and re-exports every name of this module: import from there.
-Times are stored as whole microseconds since 1970 in UTC and leave as aware datetimes.
+`accounts.database` runs them and re-exports every name of this module: import from there. Times are stored as whole
+microseconds since 1970 in UTC and are read as aware datetimes.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _DAY = 24 * 3600
 
 
 def new_id() -> str:
-    """A random 128-bit key, 32 hexadecimal characters: it tells nothing about what it names."""
+    """A random 128-bit key of 32 hexadecimal characters. It reveals nothing about what it names."""
     return secrets.token_hex(16)
 
 
 def microseconds(moment: datetime | None) -> int | None:
-    """Whole microseconds since 1970; a naive datetime raises TypeError, for it names no moment."""
+    """Whole microseconds since 1970. Raises TypeError for a naive datetime, which names no moment."""
     if moment is None:
         return None
     since = moment - _EPOCH
@@ -97,7 +97,7 @@ _FROM_DRIVER: dict[type, Callable[[Any], Any]] = {UtcDateTime: moment, Json: jso
 
 
 def insert_unless_present(table: sa.Table) -> sa.Insert:
-    """An INSERT that leaves an existing row alone: the row count tells whether it was written."""
+    """An INSERT that leaves an existing row alone. The row count says whether it was written."""
     return _insert_with_conflict(table).on_conflict_do_nothing()
 
 
@@ -139,19 +139,19 @@ class Compiled:
 
 
 def _to_driver(kind: sa.types.TypeEngine[Any]) -> _Processor | None:
-    """What makes the driver's value of ours; None where it is one already."""
+    """The function that converts our value to the driver's; None where no conversion is needed."""
     return _TO_DRIVER.get(type(kind))
 
 
 def _from_driver(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> _Processor | None:
-    """The way back. A boolean is one already in PostgreSQL, and a number in SQLite."""
+    """The reverse conversion. PostgreSQL returns a boolean, SQLite a number."""
     if isinstance(kind, sa.Boolean):
         return kind.dialect_impl(dialect).result_processor(dialect, None)
     return _FROM_DRIVER.get(type(kind))
 
 
 def _row_type(names: list[str]) -> Any:
-    """A named tuple of these columns: they are known only when the statement is compiled."""
+    """A named tuple of these columns. They are known only when the statement is compiled."""
     return namedtuple("Row", names, rename=True)  # noqa: PYI024 - NamedTuple needs them earlier
 
 
@@ -179,7 +179,7 @@ class Statement:
 
 
 def _insert_columns(clause: sa.ClauseElement) -> list[str] | None:
-    """Every column, for a plain INSERT: leaving one out is a decision, so it is spelled as None."""
+    """Every column, for a plain INSERT. A caller that leaves one out has to write None for it."""
     if isinstance(clause, sa.Insert) and not clause._values and clause.select is None:  # noqa: SLF001 - no public way
         return [c.key for c in clause.table.columns if c.autoincrement is not True]
     return None

@@ -1,4 +1,4 @@
-"""What the database knows of its own tables, refreshed while a merge fills them."""
+"""The database's statistics of its own tables, refreshed while a merge fills them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _ANALYZE = tuple(
 def gather(c: Connection) -> None:
     """The database plans its next statements for the tables as large as they are now.
 
-    A first merge fills tables that were empty when their statements were planned; PostgreSQL would go on reading them
-    whole, slower with every batch.
+    A first merge fills tables that were empty when their statements were planned. PostgreSQL would go on reading them
+    whole, and each batch would be slower than the one before.
     """
     for statement in _ANALYZE:
         c.execute(statement)

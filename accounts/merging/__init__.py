@@ -1,8 +1,8 @@
-"""Merges of older systems' accounts: the run and its primitive, `absorb`. Its inverse is accounts.merging.undo.
+"""Merges of older systems' accounts: the run and its one operation, `absorb`. accounts.merging.undo is the inverse.
 
-A run adds persons and links and nothing else: nobody's row is changed and nothing is copied between accounts, so the
-inverse is a deletion. Every batch is one transaction of data, journal and position: broken off at any point, the same
-run continues where it stood, and a finished one changes nothing. Ids are drawn in the plan, never here.
+A run adds persons and links and nothing else. It changes no existing person and copies nothing between accounts, so the
+inverse is a deletion. Every batch is one transaction of data, journal and position. An interrupted run continues where
+it stopped, and applying a finished run again changes nothing. The plan draws the ids, never this module.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from accounts.vault import Vault
 
 
 class RunTaken(AccountsError):
-    """Another process works on the same run; nothing of this batch was written."""
+    """Another process works on the same run. Nothing of this batch was written."""
 
     code = "merge_run_taken"
     cure = "Wait for the other process; if it is gone, run the same command again."
 
 
 class RunRefused(AccountsError):
-    """The run is not in a state that allows this."""
+    """The state of the run does not allow this."""
 
     code = "merge_run_refused"
 
@@ -47,7 +47,7 @@ class RunRefused(AccountsError):
 
 @dataclass(frozen=True, slots=True)
 class MergeRun:
-    """One merge run as its row has it."""
+    """One merge run, as its row has it."""
 
     id: str
     plan_digest: str
@@ -66,7 +66,7 @@ class MergeRun:
 
 @dataclass(frozen=True, slots=True)
 class NewIdentity:
-    """Who an account's row says its owner is, where nobody of that number is known yet. Unverified by nature."""
+    """Who owns an account according to its row, where no known person has that number. It is unverified."""
 
     number: CitizenId
     name: str = field(repr=False)
@@ -74,7 +74,7 @@ class NewIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One older system's account, ready to be linked."""
+    """One account of an older system, ready to be linked."""
 
     system: str
     uid: str
@@ -87,7 +87,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class MergeStep:
-    """Link this account to this person; `identity` is given where the plan found nobody and reserved the id."""
+    """Link this account to this person. `identity` is set where the plan found nobody and reserved the person's id."""
 
     person_id: str
     account: Account
@@ -96,7 +96,7 @@ class MergeStep:
 
 @dataclass(frozen=True, slots=True)
 class NumberConflict:
-    """Note that this export gives this number to several names."""
+    """Record that this export gives this number to several names."""
 
     number: CitizenId
 
@@ -161,7 +161,7 @@ def runs(c: Connection) -> tuple[MergeRun, ...]:
 
 
 def open_run(c: Connection, run_id: str, *, plan_digest: str, system: str, rows_read: int, now: datetime) -> MergeRun:
-    """The run of this plan: opened now, or as it stands. Raises RunRefused once it is being or has been undone."""
+    """The run of this plan: a new one, or the existing one. Raises RunRefused if it is being or has been undone."""
     fresh = MergeRun(run_id, plan_digest, system, "applying", rows_read, 0, 0, 0, 0, 0, now, None, None)
     c.execute(_INSERT_RUN, **{name: getattr(fresh, name) for name in merge_runs.columns.keys()})  # noqa: SIM118
     run = run_of_plan(c, plan_digest)
@@ -174,11 +174,11 @@ def open_run(c: Connection, run_id: str, *, plan_digest: str, system: str, rows_
 def absorb(
     c: Connection, vault: Vault, run: MergeRun, steps: Sequence[MergeStep | NumberConflict], *, now: datetime
 ) -> MergeRun:
-    """These steps are done, journalled and counted; returns the run as it stands after them.
+    """These steps are applied, journalled and counted. Returns the run as it stands after them.
 
-    Needs an open transaction. A step whose account is linked, whose number went to somebody else or was contested, or
-    whose person is no longer active since planning is skipped, and the journal says so. Raises RunTaken when another
-    process moved on.
+    Needs an open transaction. A step is skipped, and the journal says so, when since planning its account was linked,
+    its number was given to another person or contested, or its person became inactive. Raises RunTaken when another
+    process moved the run on.
     """
     if run.state == "applied":
         return run
@@ -194,7 +194,7 @@ def absorb(
         links=run.links + len(batch.links),
         skipped=run.skipped + len(wanted) - len(batch.links),
     )
-    advance(c, run, done)  # first: a second process waits here, and is told before it writes the same rows
+    advance(c, run, done)  # first: a second process waits here, and is refused before it writes the same rows
     batch.write()
     number_conflicts.remember(
         c, vault, run.id, [step.number for step in steps if isinstance(step, NumberConflict)], now=now
@@ -203,7 +203,7 @@ def absorb(
 
 
 def finish(c: Connection, run: MergeRun, *, now: datetime) -> MergeRun:
-    """The run is applied; finishing it again changes nothing."""
+    """The run is applied. Finishing it again changes nothing."""
     if run.state == "applied":
         return run
     done = replace(run, state="applied", finished_at=now)
@@ -223,7 +223,7 @@ class _Batch:
         self.journal: list[dict[str, Any]] = []
 
     def possible(self, steps: Sequence[MergeStep]) -> Iterator[MergeStep]:
-        """The steps that the database still allows; the others are journalled as skipped."""
+        """The steps that the database still allows. The others are journalled as skipped."""
         taken = linked(self._c, self._run.system, [s.account.uid for s in steps])
         claimed = [s.identity.number for s in steps if s.identity]
         held = holders(self._c, self._vault, claimed)
@@ -309,7 +309,7 @@ def _obstacle(
     contested: frozenset[CitizenId],
     active: frozenset[str] | set[str],
 ) -> str | None:
-    """Why the step cannot be done any more."""
+    """Why the step cannot be applied any more, or None."""
     if step.account.uid in taken:
         return "already_linked"
     if step.identity is None:
@@ -345,7 +345,7 @@ def entry(
 
 
 def advance(c: Connection, was: MergeRun, becomes: MergeRun) -> None:
-    """The run's row moves on, if nobody else moved it: this one statement is the lock between processes."""
+    """Move the run's row on if nobody else did. This one statement is the lock between processes."""
     moved = c.execute(
         _ADVANCE,
         run=was.id,

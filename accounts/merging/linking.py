@@ -1,11 +1,12 @@
-"""Which account of an older system is whose. A star: account → person, never account → account, so nothing chains.
+"""Links from accounts of older systems to persons. They form a star, account → person, so links never chain.
 
-A link has a level that says what it opens: 0 proposed (nothing), 1 linked by a rule, 2 confirmed by the person,
-3 confirmed and proven with the old password or at a counter. Level 1 tells its own system the old user id only where
-the old password was used here, or where a real-name check of ours stands behind the person: otherwise anybody who had
-opened an account under a neighbour's number in one lax system would learn what the neighbour has in all others.
+The level of a link says what it opens: 0 proposed (nothing), 1 linked by a rule, 2 confirmed by the person, 3 confirmed
+and proven with the old password or at a counter. Level 1 gives the old user id to its own system only where the old
+password was used here, or where a real-name check of ours exists for the person. Otherwise anybody who had opened an
+account under a neighbour's number in one lax system would learn what the neighbour has in all others.
+
 The old secret is sealed at import, screened for guessable values, and erased when the person's first login turns it
-into a password of ours; its login name stays sealed, so that keys can rotate.
+into a password of ours. Its login name stays sealed, so that keys can rotate.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from accounts.vault.blind_index import matches, terms
 LOGIN_NAME = "legacy_login"
 SECRET = "linked_accounts.secret"  # noqa: S105 - the sealed column's place
 _MOST_LOGINS = 5
-_MOST_COSTLY = 2  # one guess at a shared login name must not buy five bcrypts
+_MOST_COSTLY = 2  # one guess at a shared login name must not cost five bcrypt checks
 
 linked_accounts = sa.Table(
     "linked_accounts",
@@ -92,7 +93,7 @@ OF_PERSON = Statement(
 
 @dataclass(frozen=True, slots=True)
 class LinkedLogin:
-    """One older system's account a login name may stand for."""
+    """One account of an older system that a login name may belong to."""
 
     system: str
     uid: str
@@ -103,15 +104,15 @@ class LinkedLogin:
 
 
 class Linking:
-    """The older systems' logins (accounts.ports.LegacyLogins). Immutable: one for the process."""
+    """The logins of older systems (accounts.ports.LegacyLogins). Immutable: one instance for a process."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
     def find(self, c: Connection, login_name: str) -> Sequence[LinkedLogin]:
-        """The live accounts of this login name over all systems, most recently used first, in one statement.
+        """The live accounts of this login name in all systems, most recently used first, in one statement.
 
-        The first two whose recipe is costly can be verified; of a third and later one the secret stays shut.
+        At most two accounts with a costly recipe can be verified; the secrets of further ones stay sealed.
         """
         rows = c.rows(_BY_LOGIN, **terms(self._vault, _folded(login_name), kind=LOGIN_NAME))
         found, costly = [], 0
@@ -122,7 +123,7 @@ class Linking:
         return found
 
     def verify(self, login: Any, password: str) -> bool:
-        """Whether the older system would have let this password in. False once it was adopted."""
+        """Whether the older system would accept this password. False once the password was adopted."""
         if login.sealed is None or login.recipe is None:
             return False
         secret = LegacySecret.from_text(self._vault.open(login.sealed, place=SECRET))
@@ -134,7 +135,7 @@ class Linking:
         c.execute(_ADOPT, of_system=login.system, of_uid=login.uid, erased=erased, now=now)
 
     def login_index(self, login_name: str) -> bytes:
-        """What a link's row is found by."""
+        """The blind index of a login name."""
         return self._vault.index(_folded(login_name), kind=LOGIN_NAME)
 
     def sealed(self, secret: LegacySecret, login_name: str) -> bytes:
@@ -144,15 +145,15 @@ class Linking:
 
 
 def confirm(c: Connection, person_id: str) -> int:
-    """The person, present with a real-name check, says that the linked accounts are theirs; returns how many.
+    """The person has confirmed, with a real-name check, that the linked accounts are theirs. Returns how many.
 
-    Level 2, or 3 where the old password was proven as well. The caller has made sure of the check.
+    The links get level 2, or level 3 where the old password was proven as well. The caller has made the check.
     """
     return c.execute(_CONFIRM, of_person=person_id)
 
 
 def legacy_sub(c: Connection, person_id: str, system: str) -> str | None:
-    """The person's own old user id in that system, the one used last; None when they have none that we may tell."""
+    """The person's old user id in that system, the one used last. None when there is none that may be released."""
     subs = legacy_subs(c, person_id, system)
     return subs[0] if subs else None
 
@@ -193,9 +194,9 @@ def link_row(
 
 
 def indexed_login(secret: str) -> str:
-    """What a link is found by, from its opened secret: when keys rotate, the index is made again from it.
+    """The indexed text of a link, read from its opened secret. Key rotation makes the index from it again.
 
-    The seal keeps the login name even after the secret was erased, so that there is always something to index.
+    The seal keeps the login name even after the secret was erased, so there is always a text to index.
     """
     held = LegacySecret.from_text(secret)
     return _folded(held.found_by or held.login_name or "")

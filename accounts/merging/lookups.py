@@ -1,4 +1,4 @@
-"""What the database knows of an export's rows: who holds a number, which accounts are linked, which never will be."""
+"""What the database knows about an export's rows: who holds a number, what is linked, what must never be linked."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _HOLDERS = BulkSelect(
 
 @dataclass(frozen=True, slots=True)
 class NumberHolder:
-    """The person who holds a number now, as a plan needs to see them."""
+    """The person who holds a number now, as a plan needs it."""
 
     person_id: str
     status: str
@@ -45,7 +45,7 @@ class NumberHolder:
 
 
 def holders(c: Connection, vault: Vault, numbers: Sequence[CitizenId]) -> dict[CitizenId, NumberHolder]:
-    """Who holds each of these numbers now; numbers of nobody are missing."""
+    """The holder of each of these numbers. Numbers without a holder are missing."""
     of_index = {index: n for n in numbers for index in vault.indexes(n.canonical, kind=n.kind.value)}
     return {
         of_index[bytes(row.blind_index)]: NumberHolder(row.id, row.status, row.attributes)
@@ -59,5 +59,5 @@ def linked(c: Connection, system: str, uids: Iterable[str]) -> dict[str, str]:
 
 
 def separated(c: Connection, system: str, uids: Iterable[str]) -> frozenset[tuple[str, str]]:
-    """(uid, person id) of the pairs somebody has said are not the same."""
+    """(uid, person id) of the pairs that somebody has declared to be different."""
     return frozenset((row.uid, row.person_id) for row in _SEPARATED.rows(c, uids, of_system=system))

@@ -1,8 +1,8 @@
-"""Numbers that one export gave to several names: remembered, so that the next export cannot capture them.
+"""Numbers that one export gave to several names. They are kept, so that the next export cannot capture them.
 
-Which of the names is right nobody knows. An export that has only one of them would otherwise make that one the number's
-owner, and the others could never come in. A contest ends when somebody holds the number here (a counter or a registry
-has looked), when its own system exports it with one name, or when the run that noted it is undone.
+Nobody knows which of the names is right. An export that has only one of them would otherwise make that name the owner
+of the number, and the others could never be linked. A conflict ends when a person here holds the number (after a check
+at a counter or a registry), when its own system exports it with one name, or when the run that recorded it is undone.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ def remember(c: Connection, vault: Vault, run_id: str, numbers: Sequence[Citizen
 
 
 def contested(c: Connection, vault: Vault, system: str, numbers: Sequence[CitizenId]) -> frozenset[CitizenId]:
-    """Which of these numbers a run of another system has found under several names; of any, without a system."""
+    """Which of these numbers a run of another system found under several names. Without a system: any run."""
     of_index = {index: n for n in numbers for index in vault.indexes(n.canonical, kind=n.kind.value)}
     return frozenset(of_index[bytes(row.blind_index)] for row in _OTHERS.rows(c, of_index, of_system=system))
 
 
 def forget(c: Connection, run_id: str) -> None:
-    """What the run has found counts no more."""
+    """The conflicts that the run recorded are deleted."""
     c.execute(_FORGET, run=run_id)

@@ -1,4 +1,4 @@
-"""The tables of merges: runs, their journal, pairs that are not the same person, numbers that two names claimed."""
+"""The tables of merges: runs, their journal, pairs declared different, numbers in conflict."""
 
 from __future__ import annotations
 

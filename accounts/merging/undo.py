@@ -1,8 +1,9 @@
-"""Undoing merges: `withdraw` takes a whole run back, newest entry first, `withdraw_link` one account's link.
+"""Undo of merges: `undo_run_entries` takes a whole run back, newest entry first, `undo_link` the link of one account.
 
-Both can be repeated: what is undone already is success. Links go, and with them the passwords adopted through them or
-chosen in their place, unless a real-name check of ours came before the choice. A person the run created goes as well,
-unless something else has come to depend on them since: a phone, a check of ours, a service's subject, a grant.
+Both can be repeated: undoing what is already undone succeeds. Links are deleted, and with them the passwords that were
+adopted through them or chosen in their place, unless a real-name check of ours came before the choice. A person whom
+the run created is deleted, too, unless something else depends on them since: a phone, a check of ours, a service's
+subject, a grant.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ _IDENTIFIERS = BulkSelect(sa.select(person_identifiers), person_identifiers.c.pe
 
 
 def start_undo(c: Connection, run: MergeRun) -> MergeRun:
-    """The run is being undone, from its last journal entry backwards; as it stands, when it already was."""
+    """The run is in the state of being undone, from its last journal entry backwards. Returns it."""
     if run.state in {"undoing", "undone"}:
         return run
     becomes = replace(run, state="undoing", position=run.journal_length)
@@ -91,10 +92,11 @@ def start_undo(c: Connection, run: MergeRun) -> MergeRun:
 def undo_run_entries(
     c: Connection, run: MergeRun, *, most: int, on_persons_changed: OnPersonsChanged, now: datetime
 ) -> MergeRun:
-    """The next `most` journal entries are undone; returns the run, `undone` when none is left.
+    """The next `most` journal entries are undone. Returns the run, `undone` when none is left.
 
-    Links of the run go; adopted passwords go with the link they came through; a person the run created goes if nothing
-    else has come to depend on them. `on_persons_changed` ends sessions and tokens, in the same transaction and first.
+    Links of the run are deleted, and adopted passwords with the link through which they came. A person whom the run
+    created is deleted if nothing else depends on them. `on_persons_changed` ends sessions and tokens first, in the same
+    transaction.
     """
     entries = c.rows(_BACKWARDS, run=run.id, upto=run.position, most=most)
     links = [e for e in entries if e.operation == "insert" and e.table_name == "linked_accounts"]
@@ -116,10 +118,10 @@ def undo_run_entries(
 def undo_link(
     c: Connection, system: str, uid: str, *, on_persons_changed: OnPersonsChanged, now: datetime
 ) -> str | None:
-    """The account is linked to nobody, and this pair is never linked again; returns whose it was, or None.
+    """The account is linked to nobody, and this pair is never linked again. Returns the person's id, or None.
 
-    None means it was undone before: that is success too. The person stays, even one the run created: their number and
-    name are remembered beside "not the same", so that the next run does not repeat the mistake.
+    None means that it was undone before, which is success too. The person stays, even one whom the run created: the
+    number and name are kept beside "not the same", so that the next run does not repeat the mistake.
     """
     row = c.one(_LINK, of_system=system, of_uid=uid)
     if row is None:
@@ -137,7 +139,7 @@ def undo_link(
 
 
 def _remove_links(c: Connection, run_id: str, system: str, uids: Sequence[str]) -> None:
-    """The system's links of these keys are gone, and passwords that only they had brought."""
+    """The system's links of these keys are deleted, and the passwords that came through them alone."""
     if not uids:
         return
     adopted = [{"person": row.person_id, "adopted": row.adopted_at} for row in _ADOPTED.rows(c, uids, of_system=system)]
@@ -154,7 +156,7 @@ def _remove_persons(c: Connection, person_ids: Sequence[str]) -> None:
 
 
 def untouched(c: Connection, person_ids: Sequence[str]) -> list[str]:
-    """Which of these persons are still as their run created them: one number, no change, and nothing depends on them."""
+    """The persons that are still as their run created them: one number, no change, and nothing depends on them."""
     if not person_ids:
         return []
     changed = {p.id for p in _PERSONS.rows(c, person_ids) if p.status != "active" or p.updated_at != p.created_at}
@@ -170,10 +172,10 @@ _RECORDS = frozenset({"audit_events", "separations", "person_identifiers"})  # t
 
 
 def _hanging() -> tuple[BulkSelect, ...]:
-    """A search of every table of this process that names a person: those above the domain declare theirs too.
+    """A query over every table of this process that names a person, those of higher layers included.
 
-    Tables without an index on the person are left out: their rows (tokens, requests) depend on a grant, a subject or a
-    session, which have one, and reading them whole for every batch would make undoing a city take days.
+    Tables without an index on the person are left out. Their rows (tokens, requests) depend on a grant, a subject or a
+    session, which have one. Reading them whole for every batch would make the undo of a city take days.
     """
     found = _HANGING.get(len(metadata.tables))
     if found is None:

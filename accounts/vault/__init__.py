@@ -1,9 +1,11 @@
-"""Seals: numbers, names and phones are encrypted at rest and found by keyed blind indexes; keys rotate online.
+"""The vault: numbers, names and phones are encrypted at rest and found by keyed blind indexes. Keys rotate online.
 
-Two profiles stand behind one class: `international` (AES-256-GCM, HMAC-SHA-256) and `gm` (SM4-GCM, HMAC-SM3).
-What is written uses the chosen profile and the first key; whatever either profile wrote under a live key still opens.
-A sealed value is: version, profile, length of the key id, key id, nonce (12), ciphertext, tag (16). The header and the
-place are associated data, so a value copied to another column, or given another header, does not open.
+Two profiles stand behind one class: `international` (AES-256-GCM, HMAC-SHA-256) and `gm` (SM4-GCM, HMAC-SM3). New
+values use the chosen profile and the first key. Values that either profile wrote under a live key still open.
+
+A sealed value is: version, profile, length of the key id, key id, nonce (12 bytes), ciphertext, tag (16 bytes). The
+header and the place are associated data, so a value that was copied to another column, or got another header, does not
+open.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ class _Profile(Protocol):
         ...
 
     def aead(self, key: bytes) -> _Aead:
-        """The cipher under one key: expanded once, used by every thread."""
+        """The cipher under one key. It is expanded once and used by every thread."""
         ...
 
 
@@ -99,7 +101,7 @@ PROFILES: tuple[_Profile, ...] = (_International(), _Gm())
 
 
 class _KeyInProfile:
-    """One root key as one profile uses it: a key of its own for each purpose, none of which reveals another."""
+    """One root key in one profile: it has a separate key for each purpose, and none reveals another."""
 
     def __init__(self, key_id: str, root: bytes, profile: _Profile) -> None:
         name = key_id.encode()
@@ -128,7 +130,7 @@ class _KeyInProfile:
 
 
 class Vault:
-    """Seals and indexes under the first key; opens and searches under every live one. Safe to share by threads."""
+    """Seals and indexes under the first key; opens and searches under every live one. Threads may share it."""
 
     def __init__(self, current: _KeyInProfile, live: Sequence[_KeyInProfile]) -> None:
         self._current = current
@@ -137,9 +139,9 @@ class Vault:
 
     @classmethod
     def from_keys(cls, keys: Sequence[tuple[str, bytes]], *, profile: str = "international") -> Vault:
-        """A vault on these root keys, the first of them current: (key id of 1-32 ASCII characters, 32 random bytes).
+        """A vault with these root keys, the current one first: (key id of 1-32 ASCII characters, 32 random bytes).
 
-        Raises ValueError for no key, a fifth key, a repeated id, a short key or an unknown profile.
+        Raises ValueError for no key, more than four keys, a repeated id, a short key or an unknown profile.
         """
         _check(keys)
         chosen = next((p for p in PROFILES if p.name == profile), None)
@@ -175,11 +177,11 @@ class Vault:
         return opened.decode()
 
     def is_stale(self, sealed: bytes) -> bool:
-        """Whether sealing the same text again would use another key or profile. SealBroken for no seal at all."""
+        """Whether sealing the text again would use another key or profile. Raises SealBroken if it is no seal."""
         return self._read(sealed)[0] is not self._current
 
     def knows(self, sealed: bytes) -> bool:
-        """Whether a live key made this seal or signature, going by its header: it may still be broken."""
+        """Whether a live key made this seal or signature, according to its header. It may still be broken."""
         try:
             self._read(sealed)
         except SealBroken:
@@ -191,20 +193,20 @@ class Vault:
         return self._current.digest(value.encode(), f"index/{kind}")
 
     def indexes(self, value: str, *, kind: str) -> tuple[bytes, ...]:
-        """The blind indexes a row may carry, under every live key and profile, the current one first."""
+        """The blind indexes that a row may have, under every live key and profile, the current one first."""
         data = value.encode()
         return tuple(key.digest(data, f"index/{kind}") for key in self._live)
 
     def pepper(self, data: bytes, *, purpose: str) -> bytes:
-        """A digest only the current key can make: 32 bytes."""
+        """A digest of 32 bytes that only the current key can make."""
         return self._current.digest(data, f"pepper/{purpose}")
 
     def sign(self, data: bytes, *, purpose: str) -> bytes:
-        """A keyed signature that names its key, so `signed` still knows it after a rotation."""
+        """A keyed signature that names its key, so that `signed` verifies it after a rotation."""
         return self._current.header + self._current.digest(data, f"sign/{purpose}")
 
     def signed(self, data: bytes, signature: bytes, *, purpose: str) -> bool:
-        """Whether `signature` is what `sign` made for these bytes and this purpose. False for anything else."""
+        """Whether `signature` is what `sign` returned for these bytes and this purpose."""
         try:
             key, body = self._read(signature)
         except SealBroken:

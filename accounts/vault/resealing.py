@@ -1,8 +1,9 @@
-"""Rotation of the vault's keys, online: what an older key sealed or indexed is sealed and indexed again, in batches.
+"""Online rotation of the vault's keys: values under an older key are sealed and indexed again, in batches.
 
-Searches find old and new rows alike (accounts.vault.blind_index), so people log in all the while. Each UPDATE names the
-value it replaces: a row that somebody changes meanwhile is left alone, for they sealed it under the current key.
-The layers above declare sealed columns of their own; idp.jobs.resealing has the tuple of the whole house.
+Searches find old and new rows alike (accounts.vault.blind_index), so people can log in during the rotation. Each UPDATE
+names the value that it replaces. If another transaction changes a row meanwhile, the row is left alone, because that
+transaction sealed it under the current key. Higher layers declare sealed columns of their own; idp.jobs.resealing has
+the tuple of all of them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from accounts.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where the next batch starts: which column of the tuple, and the key of the last row that was read of it."""
+    """Where the next batch starts: which column of the tuple, and the key of its last row that was read."""
 
     column: int = 0
     after: tuple[str, ...] = ()
@@ -36,7 +37,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Resealed:
-    """One batch's outcome. `after` is where the next batch starts; None when every column has been read."""
+    """The outcome of one batch. `after` is where the next batch starts; None when every column has been read."""
 
     read: int
     rewritten: int
@@ -45,7 +46,7 @@ class Resealed:
 
 @dataclass(frozen=True, slots=True)
 class BlindIndex:
-    """The index beside a sealed column: `kind` is its kind, or the column that says it; `value` what is indexed."""
+    """The index beside a sealed column. `kind` is its kind, or the column that holds it; `value` is indexed."""
 
     column: sa.Column[Any]
     kind: sa.Column[Any] | str
@@ -53,12 +54,12 @@ class BlindIndex:
 
 
 class SealedColumn:
-    """One sealed column, and perhaps a blind index beside it; its rows are read in the order of `key`."""
+    """One sealed column, perhaps with a blind index beside it. Its rows are read in the order of `key`."""
 
     def __init__(
         self, *key: sa.Column[Any], sealed: sa.Column[Any], place: str, index: BlindIndex | None = None
     ) -> None:
-        """`key` are texts, and the row's primary key or the beginning of it. A row whose seal is NULL is passed by."""
+        """`key` are text columns: the primary key of the row or its first columns. Rows without a seal are skipped."""
         self.sealed, self.place, self.index = sealed, place, index
         self.width = len(key)
         self._read = Statement(_page(key, sealed, index))
@@ -70,12 +71,12 @@ class SealedColumn:
         return f"{self.sealed.table.name}.{self.sealed.name}"
 
     def page(self, c: Connection, after: tuple[str, ...], most: int) -> list[Any]:
-        """At most so many rows after that key."""
+        """At most that many rows after that key."""
         start = after or ("",) * self.width
         return c.rows(self._read, most=most, **{f"after_{i}": part for i, part in enumerate(start)})
 
     def rewrite(self, c: Connection, vault: Vault, rows: Sequence[Any]) -> int:
-        """How many of these rows were not under the current key; all of them are now, or somebody changed them."""
+        """How many of these rows had an older key. Now all have the current one, or somebody changed them."""
         stale = list(self._stale(vault, rows))
         if stale:
             c.execute_many(self._write, stale)
@@ -97,7 +98,7 @@ class SealedColumn:
             yield new
 
     def _moved(self, vault: Vault, value: str, row: Any) -> bytes:
-        """The index under the current key. An index of something else than the seal holds is never written over."""
+        """The index under the current key. An index that does not match the sealed value is never overwritten."""
         if bytes(row.indexed) not in vault.indexes(value, kind=row.kind):
             raise SealBroken(detail=f"{self.place}: the index is not of what is sealed")
         return vault.index(value, kind=row.kind)
@@ -172,10 +173,10 @@ def reseal(
     after: Position = Position(),
     columns: Sequence[SealedColumn] = SEALED,
 ) -> Resealed:
-    """The next `limit` rows after this position are under the current key; call again with `after` until it is None.
+    """The next `limit` rows after this position are under the current key. Call again with `after` until it is None.
 
-    `limit` must exceed the phones one person may have (20 does). Raises SealBroken, and writes nothing of the batch,
-    when a row opens under no live key or its index is not of what it seals.
+    `limit` must exceed the number of phones that one person may have (20 is enough). Raises SealBroken, and writes
+    nothing of the batch, when a row opens under no live key or its index does not match what it seals.
     """
     if after.column >= len(columns):
         return Resealed(0, 0, None)
@@ -190,6 +191,6 @@ def reseal(
 
 
 def _last_whole_key(keys: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The last key all of whose rows were read: a person's phones share one key and may straddle two batches."""
+    """The last key whose rows were all read: the phones of a person share one key and may span two batches."""
     last = keys[-1]
     return next((key for key in reversed(keys) if key != last), last)

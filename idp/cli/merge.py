@@ -1,4 +1,4 @@
-"""`yitong merge`: the merge tools as they are, told which house they work in."""
+"""`yitong merge`: the merge tools, with the database and the vault of this process."""
 
 from __future__ import annotations
 

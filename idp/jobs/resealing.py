@@ -1,4 +1,4 @@
-"""Every sealed column of the house, for moving all of it to a new vault key: the domain's own and those above it.
+"""Every sealed column, for moving all of it to a new vault key: the domain's own and those above it.
 
 A test lists the columns that hold bytes; one that is neither here nor known to be a digest fails it, for a key that was
 retired while something is still sealed under it is data lost.

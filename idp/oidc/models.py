@@ -117,8 +117,8 @@ sa.Index(
     postgresql_where=grants.c.withdrawn_at.is_(None),
 )
 
-# A token is found by its digest and nothing else. Whoever reads it reads in the same statement what it depends on (grant,
-# request, session), so their ends need no index here and no sweep (docs/decisions/0038-what-a-token-depends-on.md).
+# A token is found by its digest and nothing else. A reader reads grant, request and session in the same statement, so
+# their ends need no index here and no sweep (docs/decisions/0038-what-a-token-depends-on.md).
 access_tokens = sa.Table(
     "access_tokens",
     metadata,

@@ -16,7 +16,7 @@ _MOST_URI_CHARACTERS = 2000
 def accepts(registered: str, given: str) -> bool:
     """Whether a URL we were given is one that was registered: byte-equal, or loopback differing in the port only.
 
-    The only comparer of URLs in the house (RFC 9700 §4.1.3; RFC 8252 §7.3 for the loopback port).
+    The only comparer of URLs in the project (RFC 9700 §4.1.3; RFC 8252 §7.3 for the loopback port).
     """
     if registered == given:
         return True

@@ -1,4 +1,4 @@
-"""Every page in a real browser: axe's rules and the house's own, in both languages and all three views."""
+"""Every page in a real browser: axe's rules and our own, in both languages and all three views."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every sealed column of the house moves to a new key, and none is forgotten."""
+"""Every sealed column moves to a new key, and none is forgotten."""
 
 import ast
 import secrets

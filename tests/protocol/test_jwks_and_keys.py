@@ -1,4 +1,4 @@
-"""Signing keys: published before use, kept after it, never out of the house, and understood by every library."""
+"""Signing keys: published before use, kept after it, never shown, and understood by every library."""
 
 import base64
 import json

@@ -1,7 +1,7 @@
 """CLAIMS: every fact about a person that a client can be given, with its scope, sensitivity and purpose.
 
-The consent page, discovery, UserInfo and the ID token all read this one catalogue; a fact that has no row here leaves
-the house by no way. Adding a claim is adding a row (and its source in accounts, if the fact is new).
+The consent page, discovery, UserInfo and the ID token all read this one catalogue; a fact that has no row
+here is never released. Adding a claim is adding a row (and its source in accounts, if the fact is new).
 """
 
 from __future__ import annotations
