@@ -1,1 +1,1 @@
-"""`yitong merge`: older systems' accounts become one account a person, by a plan to read, apply and undo."""
+"""`yitong merge`: the accounts of older systems become one account for each person, by a plan."""

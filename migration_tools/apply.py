@@ -1,4 +1,4 @@
-"""Applying a plan: batches, each one transaction of data, journal and position. Killed anywhere, it continues there."""
+"""Applying a plan in batches. A batch is one transaction of data, journal and position; a killed run continues."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def apply_plan(
     batch: int = BATCH,
     actor: str = "merge",
 ) -> MergeRun:
-    """The plan's links are in the database; returns the run, still `applying` only if `stop` said so between batches.
+    """The plan's links are in the database. Returns the run; it is still `applying` if `stop` asked to end.
 
-    Raises PlanRefused for a source or plan that changed, RowsRefused for refused rows that nobody leaves behind,
+    Raises PlanRefused for a source or plan that changed, RowsRefused for refused rows that nobody agreed to leave out,
     RunRefused for a plan that was undone, RunTaken for a second process. A finished plan changes nothing.
     """
     done = merging.run_of_plan(database.connection(), plan.digest)
@@ -85,12 +85,12 @@ def _finished(database: Database, plan: Plan, run: MergeRun, now: datetime, acto
 
 
 def _left_out(plan: Plan) -> dict[str, Any]:
-    """What the record says of rows that stayed behind, and by whose word."""
+    """The audit's detail about rows that were left out, and who agreed to it."""
     return {"refused": plan.refused, "left_out_by": plan.leave_out.by} if plan.refused and plan.leave_out else {}
 
 
 def _steps(plan: Plan, source: Path, done: int) -> Iterator[MergeStep | NumberConflict]:
-    """The steps not done yet: plan and source read side by side."""
+    """The steps that are not done yet. Plan and source are read side by side."""
     mapping = plan.mapping()
     position = 0
     accounts = (row for row in readers.read(source, mapping) if isinstance(row, LegacyAccount))

@@ -1,8 +1,8 @@
-"""`yitong merge …`: plan, apply, undo, status, hashes. Each tells a person or, with --json, a program what happened.
+"""`yitong merge …`: plan, apply, undo, status, hashes. Each prints its result for a person or, with --json, as JSON.
 
-Exit codes: 0 done; 1 error, nothing lost, run again; 2 usage or mapping; 3 refused by an invariant, or rows are refused
-that nobody leaves behind; 4 needs approval; 5 done, and accounts wait for their owners or stayed behind; 6 another
-process works on the run; 75 interrupted, the same command continues.
+Exit codes: 0 done; 1 error, nothing lost, run again; 2 usage or mapping; 3 refused by an invariant, or rows were
+refused that nobody agreed to leave out; 4 needs approval; 5 done, and accounts wait for their owners or were left out;
+6 another process works on the run; 75 interrupted, the same command continues.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from migration_tools.undo import find_run, undo_link, undo_run
 
 
 class MergeContext(Protocol):
-    """What the program that mounts this group hands in as click's `obj`."""
+    """What the program that mounts this group passes in as click's `obj`."""
 
     @property
     def database(self) -> Database:
@@ -69,7 +69,7 @@ _AGAIN = "Run the same command again; if it ends so twice, look at the database 
 
 
 class MergeCommandError(click.ClickException):
-    """Code, cause and cure on standard error, and the exit code that goes with them."""
+    """Code, cause and cure on standard error, and the exit code that belongs to them."""
 
     def __init__(self, error: AccountsError) -> None:
         cause = getattr(error, "cause", "") or error.detail or error.code
@@ -93,15 +93,15 @@ def _exit_code(error: AccountsError) -> int:
 
 
 class _Group(click.Group):
-    """Commands that never end in a traceback for what an operator can cure."""
+    """Commands that never end in a traceback for what an operator can correct."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """The command ran, or Told says why not."""
+        """Run the command. A domain error becomes a MergeCommandError."""
         try:
             return super().invoke(ctx)
         except AccountsError as error:
             raise MergeCommandError(error) from error
-        except BrokenPipeError:  # whoever read our output has had enough: click ends quietly
+        except BrokenPipeError:  # the reader of our output closed the pipe: click ends quietly
             raise
         except OSError as error:
             raise MergeCommandError(errors.FileTrouble(error)) from error
@@ -269,7 +269,7 @@ def _source(given: Path | None, mapping: Path, named: str | None) -> Path:
 def _conclude(
     ctx: click.Context, run: MergeRun, wanted: str, *, as_json: bool, stayed: dict[str, int] | None = None
 ) -> None:
-    """What became of the run is told; the command ends with 75 when it was interrupted."""
+    """Print the result of the run. The command exits with 75 when it was interrupted."""
     if as_json:
         _print_result(report.run_as_json(run) | (stayed or {}))
     else:
@@ -293,7 +293,7 @@ def _print_preview(c: Connection, run_id: str | None, account: tuple[str, str] |
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM end the run after the batch; what is yielded says whether one came."""
+    """Ctrl-C and SIGTERM end the run after the batch. The yielded function says whether one came."""
     asked = False
 
     def ask(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature is the system's

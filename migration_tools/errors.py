@@ -1,4 +1,4 @@
-"""Refusals of the merge tools. Each has a code, a cause and a cure, and the exit code of the command it ends."""
+"""Refusals of the merge tools. Each has a code, a cause, a cure, and the exit code of its command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ERROR, USAGE, REFUSED, NEEDS_APPROVAL, REVIEW, LOCKED, INTERRUPTED = 1, 2, 3, 4,
 
 
 class MergeRefused(AccountsError):
-    """Nothing was written. `cure` says what to do; neither text holds a value of a row."""
+    """Nothing was written. `cure` says what to do. Neither text holds a value of a row."""
 
     exit_code = REFUSED
 
@@ -23,7 +23,7 @@ class MergeRefused(AccountsError):
 
 
 class SourceRefused(MergeRefused):
-    """An export cannot be read as it says it is; named by file and line, so that its author can look."""
+    """An export cannot be read as its mapping says. File and line are named, so that its author can look."""
 
     def __init__(self, path: Path, line: int | None, cause: str, cure: str) -> None:
         at = f"{path.name}, line {line}" if line else path.name
@@ -31,7 +31,7 @@ class SourceRefused(MergeRefused):
 
 
 class FileTrouble(MergeRefused):
-    """A file or directory of ours cannot be read or written: the disk is full, or closed to this account."""
+    """A file or directory of ours cannot be read or written: no space, or no permission."""
 
     exit_code = ERROR
 
@@ -44,7 +44,7 @@ class FileTrouble(MergeRefused):
 
 
 class MappingRefused(MergeRefused):
-    """A mapping file does not say what a merge needs to know."""
+    """A mapping file lacks what a merge needs to know."""
 
     exit_code = USAGE
 
@@ -53,7 +53,7 @@ class MappingRefused(MergeRefused):
 
 
 class RowsRefused(MergeRefused):
-    """A plan is whole, but some rows of its source are refused and nobody has said that so many may stay behind."""
+    """The plan is complete, but rows of its source were refused and nobody agreed to leave so many out."""
 
     def __init__(self, refused: int, rows: int, most: int | None) -> None:
         allowed = "" if most is None else f", and {most:,} may stay behind"
@@ -66,7 +66,7 @@ class RowsRefused(MergeRefused):
 
 
 class PlanRefused(MergeRefused):
-    """The plan is not what it was, or not for this source."""
+    """The plan has changed, or belongs to another source."""
 
     def __init__(self, cause: str, cure: str) -> None:
         super().__init__("plan_refused", cause, cure)

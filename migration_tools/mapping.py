@@ -1,7 +1,8 @@
 """The mapping of one source: a TOML file that says what its columns mean (docs/reference/merge-mapping.md).
 
-TOML, because YAML reads `0123` as octal and `no` as false. A recipe without known password/hash pairs, or whose pairs
-do not verify, is refused before a single row is read: a wrong recipe would lock every citizen out.
+It is TOML, because YAML reads `0123` as octal and `no` as false. A recipe needs pairs of a known password and its hash.
+Without pairs, or if they do not verify, it is refused before a row is read: a wrong recipe would lock every citizen
+out.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class _Section(BaseModel):
 
 
 class System(_Section):
-    """Which system it is. `id` stands in links, claims and reports, and never changes."""
+    """The older system. `id` stands in links, claims and reports, and never changes."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_-]{1,31}$")
     name: str = ""
@@ -61,7 +62,7 @@ class Source(_Section):
 
 
 class Fields(_Section):
-    """Which column holds what."""
+    """Which column holds which field."""
 
     id_no: str
     name: str
@@ -83,7 +84,7 @@ class KnownPassword(_Section):
 
 
 class Password(_Section):
-    """Where the hash is and how it was made."""
+    """Where the hash is, and how it was made."""
 
     column: str
     recipe: str
@@ -164,7 +165,7 @@ def _refused(path: Path, error: ValidationError) -> MappingRefused:
 
 
 def _prove(mapping: Mapping) -> None:
-    """The recipe lets the known passwords in, and no other."""
+    """The recipe accepts the known passwords, and no other."""
     password = mapping.password
     if password is None:
         return

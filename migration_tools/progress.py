@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, a line now and then elsewhere; always on standard error."""
+"""The progress of a run: a bar on a terminal, a line now and then elsewhere, always on standard error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EVERY = 100_000
 
 @contextmanager
 def shown(console: Console, title: str, total: int | None) -> Iterator[Advance]:
-    """What is yielded is told how much was done since the last time."""
+    """Yields a function. Its argument is how much was done since the last call."""
     if not console.is_terminal:
         yield _plain(console, title, total)
         return

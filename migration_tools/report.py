@@ -1,4 +1,4 @@
-"""What a plan or a run says to people and to programs: counts and reasons, no personal data."""
+"""What a plan or a run prints for people and programs: counts and reasons, no personal data."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def show_plan(out: Console, plan: Plan) -> None:
 
 
 def _show_refused(out: Console, plan: Plan) -> None:
-    """The first refused rows, where all of them are, and by whose word they stay behind."""
+    """The first refused rows, the path of the file with all of them, and who agreed to leave them out."""
     tell = partial(out.print, highlight=False, markup=False, soft_wrap=True)
     tell(f"Refused rows: {plan.refused:,}, by their line in {plan.manifest['source']['name']}")
     for row in islice(plan.refusals(), _SHOWN):
@@ -78,7 +78,7 @@ def _show_refused(out: Console, plan: Plan) -> None:
 
 def _waterfall(counts: Mapping[str, int], reasons: Mapping[str, int], rows: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("class", no_wrap=True)  # whole, whatever the terminal's width: it is looked up
+    table.add_column("class", no_wrap=True)  # never cut to the terminal's width: people look it up
     for heading, justify in (("rows", "right"), ("share", "right"), ("what it means", "left")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for kind, count in counts.items():
@@ -92,7 +92,7 @@ def _waterfall(counts: Mapping[str, int], reasons: Mapping[str, int], rows: int)
 
 
 def _of_kind(kind: str, reasons: Mapping[str, int]) -> list[tuple[str, int]]:
-    """The reasons of one class, the most frequent first; beyond so many, the rest as one."""
+    """The reasons of one class, the most frequent first. Beyond the limit the rest is one line."""
     found = [(reason.partition(":")[2], count) for reason, count in reasons.items() if reason.startswith(f"{kind}:")]
     found.sort(key=lambda each: -each[1])
     rest = found[_SHOWN:]

@@ -1,4 +1,4 @@
-"""Undoing: a run, or one account's link. Already undone is success; broken off, the same command continues."""
+"""Undo of a run, or of one account's link. It succeeds when already undone, and continues after an interruption."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def undo_run(
     batch: int = BATCH,
     actor: str = "merge",
 ) -> Undone:
-    """The run's links and untouched persons are gone. Raises MergeRefused for an unknown run."""
+    """The run's links and untouched persons are deleted. Raises MergeRefused for an unknown run."""
     run = find_run(database.connection(), run_id)
     if run.state == "undone":
         return Undone(run, changed=False)
@@ -69,7 +69,7 @@ def undo_link(
     now: datetime,
     actor: str = "merge",
 ) -> str | None:
-    """The account is linked to nobody and the pair is remembered as not the same; whose it was, or None if nobody's."""
+    """The account is linked to nobody, and the pair is remembered as different. Returns the person's id, or None."""
     with database.transaction() as c:
         person_id = undo.undo_link(c, system, uid, on_persons_changed=on_persons_changed, now=now)
         if person_id is not None:

@@ -1,1 +1,1 @@
-"""credentials."""
+"""Credentials: passwords, hashes of older systems, the password policy, and throttling."""

@@ -1,4 +1,4 @@
-"""The list of common passwords: a sorted file, searched by halves through a memory map. No network is ever asked."""
+"""The list of common passwords: a sorted file, searched in halves through a memory map. No network is used."""
 
 from __future__ import annotations
 

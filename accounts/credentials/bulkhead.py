@@ -1,8 +1,8 @@
-"""The bulkhead of costly checks: threads that do nothing else, one for each check that may run at a time.
+"""The bulkhead of costly checks: one thread for each check that may run at a time, and nothing else runs on it.
 
-Why threads of their own (docs/decisions/0031-password-checks-have-their-own-threads.md): a thread that always does the
-same work finds the memory of its last check again instead of asking the system for 19 MiB in new pages, and can stand
-back behind the threads that answer other requests.
+docs/decisions/0031-password-checks-have-their-own-threads.md has the reason. A thread that always does the same work
+reuses the memory of its last check instead of asking the system for 19 MiB of new pages, and it can have a lower
+priority than the threads that answer other requests.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import TypeVar, cast
 from accounts.errors import Busy
 
 _Result = TypeVar("_Result")
-_NICENESS = 10  # about a tenth of a core that somebody else wants, all of one that nobody does
+_NICENESS = 10  # about a tenth of a busy core, all of an idle one
 _LOWEST_PRIORITY = 19
 
 
 class Bulkhead:
-    """Runs work `concurrent` at a time; safe to share by threads, and usable in a process forked from this one."""
+    """Runs `concurrent` checks at a time. Threads may share it, and it works in a process forked from this one."""
 
     def __init__(self, concurrent: int, wait: timedelta, *, named: str) -> None:
         """A call waits up to `wait` for its turn, then raises Busy. `named` says what it is for, in errors."""
@@ -95,7 +95,7 @@ def _outcome(work: Callable[[], object]) -> object:
 
 
 def _lower_priority() -> None:
-    """This thread runs when no other of the machine's wants the core. Only Linux knows the priority of a thread."""
+    """This thread runs when no other thread wants the core. Only Linux has a priority for each thread."""
     if sys.platform == "linux":
         with suppress(OSError):
             ours = os.getpriority(os.PRIO_PROCESS, 0)

@@ -1,9 +1,8 @@
 """Passwords of older systems: verified once by their own recipe, then replaced by ours.
 
-A recipe is data, written in the mapping of the source it came with: either an expression of
-accounts.credentials.recipe_language, or the name of a family of formats that libpass reads (`ldap`, `crypt` …).
-Digests are compared in constant time. What a row says about its own cost is bounded: a hostile hash that asks for a
-billion rounds verifies nothing.
+A recipe is data in the mapping of its source: either an expression of accounts.credentials.recipe_language, or the name
+of a family of formats that libpass reads (`ldap`, `crypt` …). Digests are compared in constant time. The cost that a
+row itself names is bounded: a hostile hash that asks for a billion rounds verifies nothing.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ _COSTLY = frozenset({"crypt", "bcrypt", "phpass", "django"})
 class LegacySecret:
     """What an older system stored about one password. `login_name` is the one that the recipe mixes in.
 
-    `found_by` is the login name that people type, where it is another one.
+    `found_by` is the login name that people type, where the two differ.
     """
 
     digest: str = field(repr=False)
@@ -72,7 +71,7 @@ class LegacySecret:
 
 
 class _LdapSha2:
-    """The schemes of OpenLDAP's pw-sha2 module that libpass leaves out. A handler as libpass has them."""
+    """The schemes of OpenLDAP's pw-sha2 module that libpass lacks, as a libpass handler."""
 
     name = "ldap_sha2"
     _SCHEME = re.compile(r"\{S?SHA(256|384|512)\}([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
@@ -84,7 +83,7 @@ class _LdapSha2:
 
     @classmethod
     def verify(cls, password: str, digest: str) -> bool:
-        """Whether the digest is of password and salt; the salt follows it, and plain schemes have none."""
+        """Whether the digest matches password and salt. The salt follows the digest; plain schemes have none."""
         found = cls._SCHEME.fullmatch(digest)
         assert found is not None  # noqa: S101 - only what was identified is verified
         held, size = base64.b64decode(found[2], validate=True), int(found[1]) // 8
@@ -98,7 +97,7 @@ class _Check(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one older system turned a password into what it stored."""
+    """How one older system turned a password into the value that it stored."""
 
     text: str
     names: frozenset[str]
@@ -112,13 +111,13 @@ class Recipe:
         return _parsed(text.strip())
 
     def reads(self, secret: LegacySecret) -> bool:
-        """Whether any password could verify: False for a scheme we do not know, or one too costly for a login."""
+        """Whether any password could verify. False for an unknown scheme and for one too costly for a login."""
         return self._reads(secret.digest)
 
     def verify(self, secret: LegacySecret, password: str, login_name: str = "") -> bool:
-        """Whether the older system would have let this password in. Odd rows verify nothing and raise nothing.
+        """Whether the older system would accept this password. A malformed row verifies nothing and raises nothing.
 
-        `login_name` is what was typed; the spelling kept with the secret goes before it.
+        `login_name` is what was typed. The spelling that is stored with the secret takes precedence.
         """
         if not secret.digest or not password:
             return False
@@ -172,7 +171,7 @@ def _is_of(handler: Any, digest: str) -> bool:
 
 
 def _affordable(handler: Any, digest: str) -> bool:
-    """Whether the rounds that the hash itself names can be paid for at a login."""
+    """Whether the rounds that the hash names are cheap enough for a login."""
     inner = getattr(handler, "wrapped", handler)
     plain = digest if inner is handler else handler.orig_prefix + digest[len(handler.prefix) :]
     try:
@@ -204,7 +203,7 @@ def derivable_values(
 ) -> Iterator[str]:
     """Passwords that somebody who knows the person, or the system's habits, would try first.
 
-    An account that opens with one of them proves nothing (reference: merge.md §2.2): it is linked but cannot log in.
+    An account that opens with one of them proves nothing: it is linked but cannot log in.
     """
     yield from _USUAL
     if number:

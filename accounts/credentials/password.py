@@ -1,7 +1,7 @@
-"""Passwords: one hasher with a bound on how many run at once, and the sealed row a person's hash lives in.
+"""Passwords: one hasher that bounds how many checks run at once, and the sealed row that holds a person's hash.
 
-Argon2id (RFC 9106) over the NFKC form. The encoded hash is sealed by the vault, so a stolen database cannot be guessed
-at without a key that is not in it (NIST SP 800-63B-4 asks for such a keyed step), and the key rotates with all others.
+Argon2id (RFC 9106) over the NFKC form. The vault seals the encoded hash, so nobody can guess at a stolen database
+without a key that is not in it (NIST SP 800-63B-4 asks for such a keyed step). The key rotates with all others.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _FORGET = Statement(sa.delete(password_credentials).where(_columns.person_id == 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What one Argon2id hash costs, and how long it took where it was measured."""
+    """The parameters of one Argon2id hash, and how long it took where it was measured."""
 
     memory_kib: int
     passes: int
@@ -72,9 +72,9 @@ class Parameters:
 
 
 class PasswordHasher:
-    """Hashes and verifies, `concurrent` at a time; safe to share by threads.
+    """Hashes and verifies, `concurrent` at a time. Threads may share it.
 
-    Without the bound Argon2 releases the GIL and takes every core: other requests then wait ten times longer.
+    Without the bound Argon2 releases the GIL and takes every core; other requests then wait ten times longer.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class PasswordHasher:
         return self.verify(self._nothing, password) and False
 
     def in_turn(self, work: Callable[[], _Result]) -> _Result:
-        """What `work` returned, done in one of our turns: an older system's hash takes a core too. Raises Busy."""
+        """The result of `work`, run in one of our turns: the hash of an older system takes a core, too. Raises Busy."""
         return self._bulkhead.run(work)
 
     def needs_rehash(self, encoded: str) -> bool:
@@ -119,20 +119,20 @@ class PasswordHasher:
 
 
 def _encoded_nothing(memory_kib: int, passes: int, lanes: int) -> str:
-    """A hash that costs what ours cost and is of no password: its digest is drawn, not computed."""
+    """A hash that costs what ours cost and matches no password: its digest is random, not computed."""
     salt, digest = (b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
     return f"$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${digest}"
 
 
 def _normal(password: str) -> bytes:
-    """NFKC, so that full-width and composed forms of one keyboard's word are one password; never more than LONGEST."""
+    """NFKC, so that full-width and composed forms of one word are the same password. At most LONGEST characters."""
     return unicodedata.normalize("NFKC", password[: LONGEST + 1]).encode("utf-8", "surrogatepass")
 
 
 def calibrate(target: timedelta = timedelta(milliseconds=100), *, memory_kib: int = 19456) -> Parameters:
-    """The costliest parameters whose hash takes at most `target` on this machine now, never below OWASP's minimum.
+    """The costliest parameters whose hash takes at most `target` on this machine, never below OWASP's minimum.
 
-    Passes are doubled before memory: memory is paid for by every check that runs at the same time.
+    It raises the passes before the memory, because every check that runs at the same time needs the memory.
     """
     best = measured(memory_kib, 2)
     for memory, passes in ((memory_kib, 3), (memory_kib, 4), (2 * memory_kib, 2), (2 * memory_kib, 4)):
@@ -154,7 +154,7 @@ def measured(memory_kib: int, passes: int) -> Parameters:
 
 
 def is_native() -> bool:
-    """Whether Argon2 was built for this machine's processor (scripts/native-argon2), not for any of its kind."""
+    """Whether Argon2 was built for this machine's processor (scripts/native-argon2)."""
     told = importlib.metadata.distribution("argon2-cffi-bindings").read_text("WHEEL") or ""
     return _NATIVE in told.splitlines()
 
@@ -166,17 +166,17 @@ def read(c: Connection, vault: Vault, person_id: str) -> str | None:
 
 
 def store(c: Connection, vault: Vault, person_id: str, encoded: str, *, now: datetime) -> None:
-    """This is the person's password from now on, whatever it was before. Conflict for a person that does not exist."""
+    """This is the person's password from now on. Raises Conflict for a person who does not exist."""
     c.execute(_STORE, **_row(vault, person_id, encoded, "chosen", now))
 
 
 def adopt(c: Connection, vault: Vault, person_id: str, encoded: str, *, now: datetime) -> bool:
-    """An older system's password is the person's; False if they have one already, which then stays."""
+    """The older system's password becomes the person's. False if the person has one already, which stays."""
     return c.execute(_ADOPT, **_row(vault, person_id, encoded, "adopted", now)) == 1
 
 
 def replace_hash(c: Connection, vault: Vault, person_id: str, was: bytes, encoded: str) -> bool:
-    """The same password under new parameters or keys; False if it was changed since `was` was read: that one stays."""
+    """The same password under new parameters or keys. False if it changed since `was` was read."""
     return c.execute(_REPLACE_HASH, person=person_id, was=was, new_sealed=vault.seal(encoded, place=CREDENTIAL)) == 1
 
 

@@ -1,7 +1,7 @@
-"""Which new passwords are good enough: long, unknown to guessers, and not made of what strangers know of the person.
+"""Which new passwords are good enough: long, not on a list, and not made of what strangers know about the person.
 
-NIST SP 800-63B-4 asks for length and a list and against composition rules; the Chinese weight of the list and of the
-person's own words is ours. Each refusal has a stable code, which the message catalogue explains.
+NIST SP 800-63B-4 asks for length and a list, and against composition rules. The Chinese entries of the list and the
+check of the person's own words are ours. Each refusal has a stable code, which the message catalogue explains.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _FILLER = re.compile(r"[\d\W_]+|abc|qwe|asd|zxc|qaz")
 
 @dataclass(frozen=True, slots=True)
 class PersonContext:
-    """What strangers may know of the person. `words` are e.g. an older system's login names."""
+    """What strangers may know about the person. `words` are, for example, login names of older systems."""
 
     name: str = field(default="", repr=False)
     numbers: tuple[str, ...] = field(default=(), repr=False)
@@ -87,7 +87,7 @@ class PasswordPolicy:
         self._check_words(plain, context)
 
     def _check_words(self, plain: str, context: PersonContext) -> None:
-        """What is left when a known word is taken away must still be a password of its own: 8 characters not filler."""
+        """What remains without the known words must be a password by itself: 8 characters that are no filler."""
         if _carried_by(plain, _own_words(context)):
             raise CredentialRefused("password_personal")
         if _walks(plain):
@@ -97,12 +97,12 @@ class PasswordPolicy:
 
 
 def _repeats(plain: str) -> bool:
-    """Whether it is one short piece over and over, or has fewer than four different characters."""
+    """Whether the password repeats one short piece, or has fewer than four different characters."""
     return len(set(plain)) < 4 or plain in (plain + plain)[1:-1]  # noqa: PLR2004 - aaa, abab, 112112
 
 
 def _walks(plain: str) -> bool:
-    """Whether walks over the keyboard, digits and usual endings are all there is to it."""
+    """Whether the password consists only of walks over the keyboard, digits and usual endings."""
     rest = plain
     for ending in ENDINGS:
         rest = rest.replace(ending, " ")

@@ -1,8 +1,8 @@
-"""The language of password recipes: `hex(md5(u+p+s))`, written by an administrator, never executed as Python.
+"""The language of password recipes: `hex(md5(u+p+s))`. An administrator writes it; it is never executed as Python.
 
-Names: `u` login name, `p` password typed, `s` salt, `h` the stored hash (for salts kept inside it, in `cut` only).
-`+` joins. Everything else is a function of the table below; whatever is not in it is refused when the recipe is read.
-A recipe's cost is bounded then too: at most MOST_ITERATIONS digests in Python, MOST_STRETCHING inside PBKDF2.
+Names: `u` login name, `p` typed password, `s` salt, `h` the stored hash (only in `cut`, for salts kept inside it). `+`
+joins. Everything else is a function of the table below. Reading a recipe refuses all other names, and bounds its cost:
+at most MOST_ITERATIONS digests in Python, MOST_STRETCHING inside PBKDF2.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NAMES = frozenset("upsh")
 
 
 class RecipeRefused(AccountsError):
-    """A recipe is not one of ours. `cure` tells its author what to write instead."""
+    """The text is not a recipe. `cure` tells its author what to write instead."""
 
     code = "recipe_refused"
 
@@ -41,7 +41,7 @@ class RecipeRefused(AccountsError):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A recipe that was read: what it computes, how its text is compared, what it uses and what it costs."""
+    """A recipe that was read: what it computes, how the result is compared, what it uses and what it costs."""
 
     run: _Step
     form: str  # hex | base64 | exact
@@ -51,7 +51,7 @@ class Expression:
 
 @dataclass(slots=True)
 class _Reading:
-    """What was seen while reading one recipe."""
+    """What was found while reading one recipe."""
 
     names: set[str]
     cost: int = 0
@@ -221,7 +221,7 @@ _SPECIAL: dict[str, Callable[[list[ast.expr], _Reading], _Step]] = {
 
 
 def _form(node: ast.expr) -> str:
-    """How the outcome is written, so that case and padding never decide: the outermost hex or base64 says it."""
+    """How the result is written, so that case and padding never decide. The outermost hex or base64 says it."""
     if isinstance(node, ast.BinOp):
         forms = {_form(node.left), _form(node.right)}
         return "hex" if forms == {"hex"} else "exact"

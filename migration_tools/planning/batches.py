@@ -1,4 +1,4 @@
-"""A stream in pieces of one size."""
+"""A stream in batches of one size."""
 
 from __future__ import annotations
 

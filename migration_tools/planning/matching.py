@@ -1,7 +1,7 @@
-"""Whose account a row is: rules, no scores. Each decision has a class, a rule with its version, and its evidence.
+"""Which person owns a row's account, by rules and never by scores. A decision has a class, a rule and its evidence.
 
-A row is linked only if number and name agree and nothing contradicts (reference: merge.md §4.1, invariant 4).
-Whatever else is parked under the name of what is wrong, and waits for its owner: absence is not agreement.
+A row is linked only if number and name agree and nothing contradicts. A missing value is not agreement. All other rows
+wait for their owners, in the class that names what is wrong.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BY_OLD_NUMBER_CONFIRMED = f"old_number_confirmed/{RULES_VERSION}"
 
 @dataclass(frozen=True, slots=True)
 class MatchEvidence:
-    """What reading, the register and the rest of the export say about one row. No personal value among them."""
+    """What the row, the register and the rest of the export say about one account, without a personal value."""
 
     key_is_personal: bool
     key_occurs: int
@@ -56,7 +56,7 @@ class MatchEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One row's class; `rule` only where it is linked, `reason` where the class alone does not say it."""
+    """The class of one row. `rule` is set only where it is linked, `reason` where the class does not say enough."""
 
     kind: str
     rule: str | None = None
@@ -65,7 +65,7 @@ class Decision:
 
 
 def decide(facts: MatchEvidence) -> Decision:
-    """The one class of this row: the first that applies, in an order in which doubt comes before agreement."""
+    """The one class of this row: the first that applies. Reasons for doubt come before agreement."""
     return _of_the_key(facts) or _of_the_row(facts) or _of_the_number(facts)
 
 

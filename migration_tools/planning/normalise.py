@@ -1,6 +1,6 @@
-"""What a legacy row means: numbers read, names in one spelling, dates and sexes from their many notations.
+"""The meaning of a legacy row: numbers, names in one spelling, dates and sexes from their many notations.
 
-Never guesses: what cannot be read is None, and matching says what follows. All functions are pure.
+Nothing is guessed: a value that cannot be read is None, and matching decides what follows. All functions are pure.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SHORTEST_NUMBER = 9  # a travel permit of Hong Kong or Macao
 
 @dataclass(frozen=True, slots=True)
 class ReadNumber:
-    """A number as a row has it: read, or why not. `was_old` marks a 15-digit one, which carries no check character."""
+    """A number of a row, or why it cannot be read. `was_old` marks one of 15 digits, without a check character."""
 
     number: CitizenId | None
     problem: str | None = None
@@ -120,5 +120,5 @@ def read_phone(text: str) -> str | None:
 
 
 def is_personal(uid: str) -> bool:
-    """Whether a system's key is itself a number of a person, which must not stand in a link, a claim or a report."""
+    """Whether a system's key is itself a person's number, which must not stand in a link, claim or report."""
     return len(uid) >= _SHORTEST_NUMBER and guess_person_identifier(uid) is not None

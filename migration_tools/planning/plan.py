@@ -1,9 +1,9 @@
-"""A merge plan: a directory that cannot change, says what would happen to every row, and writes nothing else.
+"""A merge plan: a directory that never changes. It says what would happen to every row, and writes nothing else.
 
-`manifest.json` counts and holds the digests of source, mapping, rules and the rest; `lines.jsonl` has one line an
-account: the key in its own system, the class, and for a link the ids that `apply` will use; `refused.csv` has one line
-for each row that is no account. No name, number, phone or hash is in any: apply reads the source again, and refuses one
-that has changed by a byte.
+`manifest.json` has the counts and the digests of source, mapping, rules and the other files. `lines.jsonl` has one line
+for each account: its key in its own system, its class and, for a link, the ids that `apply` will use. `refused.csv` has
+one line for each row that is no account. No name, number, phone or hash is in any of them: apply reads the source
+again, and refuses one that has changed by a byte.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class LeaveOut:
-    """Somebody's word that refused rows may stay behind, how many at most, and whose word it is."""
+    """Somebody's agreement that refused rows may be left out: how many at most, and whose it is."""
 
     most: int
     by: str
@@ -40,7 +40,7 @@ class LeaveOut:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One account's outcome. `person`, `rule` and `password` stand only where it is linked."""
+    """The outcome of one account. `person`, `rule` and `password` are set only where it is linked."""
 
     row: int
     uid: str
@@ -60,19 +60,19 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A plan as its directory has it, every digest checked."""
+    """A plan as its directory has it, with every digest checked."""
 
     path: Path
     manifest: Mapping[str, Any]
 
     @property
     def digest(self) -> str:
-        """What is approved and applied."""
+        """The digest that is approved and applied."""
         return str(self.manifest["digest"])
 
     @property
     def run_id(self) -> str:
-        """The id that the run of this plan has: reserved, so that applying twice is applying once."""
+        """The id of this plan's run. It is reserved, so that applying twice has the effect of applying once."""
         return str(self.manifest["run_id"])
 
     @property
@@ -92,7 +92,7 @@ class Plan:
 
     @property
     def leave_out(self) -> LeaveOut | None:
-        """Who has said how many refused rows may stay behind."""
+        """Who agreed to leave out how many refused rows."""
         said = self.manifest["refused"]["leave_out"]
         return LeaveOut(**said) if said else None
 
@@ -123,7 +123,7 @@ class Plan:
         return refusals.read(self.path)
 
     def check_refused(self) -> None:
-        """Every row is an account, or somebody has said that it may stay behind. Raises RowsRefused."""
+        """Every row is an account, or somebody agreed to leave it out. Raises RowsRefused."""
         most = self.leave_out.most if self.leave_out else None
         if self.refused > (most or 0):
             raise RowsRefused(self.refused, self.rows, most)
@@ -165,7 +165,7 @@ def describe(plan_id: str, system: str, now: datetime) -> dict[str, Any]:
 
 
 def load(path: Path) -> Plan:
-    """The plan in that directory. Raises PlanRefused if anything in it is not as it was made."""
+    """The plan in that directory. Raises PlanRefused if anything in it has changed."""
     try:
         manifest = orjson.loads((path / MANIFEST).read_bytes())
         if not isinstance(manifest, dict) or manifest.get("digest") != _digest(manifest):

@@ -1,6 +1,6 @@
-"""Making a plan: the export is checked, then its accounts are compared with the register, then with one another.
+"""Making a plan: the export is checked, then its accounts are compared with the register and with one another.
 
-The database is only read. The directory appears under its name when the plan is whole, never before.
+The database is only read. The directory gets its name when the plan is complete, never before.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _ABANDONED = timedelta(days=1)
 
 @dataclass(slots=True)
 class _Tally:
-    """What the plan counts, for the waterfall and the conservation check.
+    """The counts of a plan, for the waterfall and the conservation check.
 
-    A person is counted at the first link of their number, told by a mark on the first row that has the number: one byte
-    a row, where a set of ids would take a hundred.
+    A person is counted at the first link of their number. A mark on the first row of that number needs one byte for a
+    row, where a set of ids would need a hundred.
     """
 
     seen: bytearray
@@ -84,7 +84,7 @@ def make_plan(
     shown: Shown,
     leave_out: LeaveOut | None = None,
 ) -> Plan:
-    """The plan for this source lies in a new directory under `out`. Nothing is written to the database.
+    """The plan for this source is in a new directory under `out`. Nothing is written to the database.
 
     Rows that are no accounts are refused one by one and named in the plan; with `leave_out` it can be applied without
     them. Raises SourceRefused for a file in which rows might be lost, MergeRefused for an empty or shrunken source.
@@ -98,7 +98,9 @@ def make_plan(
         with shown(f"checking {mapping.system.id}", None) as advance, Refusals(work / refusals.NAME) as refused:
             rows = _check(source, mapping, refused, advance)
         _guard(database.connection(), mapping, rows)
-        beside = f", refused rows: {refused.rows:,}" if refused.rows else ""  # told now: somebody may rather stop here
+        beside = (
+            f", refused rows: {refused.rows:,}" if refused.rows else ""
+        )  # printed now, so that the operator can stop here
         with shown(f"reading {mapping.system.id}{beside}", rows - refused.rows) as advance:
             reading = _Reading(database.connection(), vault, mapping, is_whole=leave_out is None)
             reading.stage(source, staging, advance)
@@ -120,7 +122,7 @@ def make_plan(
 
 
 def _remove_abandoned(out: Path, now: datetime) -> None:
-    """What killed planners have left is gone after a day: a working table holds the keys of everybody's account."""
+    """Directories of killed planners are deleted after a day: a working table holds the keys of all accounts."""
     for left in out.glob(".partial-*"):
         if now.timestamp() - left.stat().st_mtime > _ABANDONED.total_seconds():
             shutil.rmtree(left, ignore_errors=True)
@@ -146,7 +148,7 @@ def _refused(work: Path, leave_out: LeaveOut | None) -> dict[str, Any]:
 
 
 def _guard(c: Connection, mapping: Mapping, rows: int) -> None:
-    """An empty or shrunken source stops here: half an export must not look like half a city gone."""
+    """Refuse an empty or shrunken source: half an export must not look like half a city gone."""
     if rows == 0:
         cure = "Export again; for a directory, check source.object_class in the mapping."
         raise MergeRefused("source_empty", "the source has no rows", cure)
@@ -163,9 +165,9 @@ def _guard(c: Connection, mapping: Mapping, rows: int) -> None:
 
 
 def _check(source: Path, mapping: Mapping, refused: Refusals, advance: Advance) -> int:
-    """Every row can be read or is refused; returns how many there are. Raises SourceRefused.
+    """Every row can be read or is refused. Returns how many rows there are. Raises SourceRefused.
 
-    This takes a small part of a plan's time: who merges a city shall not learn after an hour that a quote is open.
+    This is a small part of a plan's time. A person who merges a city learns of an open quote now, not after an hour.
     """
     count = 0
     for rows in in_batches(readers.read(source, mapping), _CHUNK):
@@ -176,10 +178,10 @@ def _check(source: Path, mapping: Mapping, refused: Refusals, advance: Advance) 
 
 
 class _Reading:
-    """Each account read, understood, and compared with the register.
+    """Each account is read and compared with the register.
 
-    A system's whole export settles what its earlier ones contested. One that may leave rows behind settles nothing: the
-    other name may stand in a row that cannot be read.
+    A system's complete export settles what its earlier exports contested. An export that may leave rows out settles
+    nothing, because the other name may be in a row that cannot be read.
     """
 
     def __init__(self, c: Connection, vault: Vault, mapping: Mapping, *, is_whole: bool) -> None:
@@ -258,14 +260,14 @@ def _person(account: LegacyAccount) -> normalise.Person:
 
 
 def _agreement(said: date | str | None, of_number: date | str | None) -> str:
-    """Absence is not agreement, and agreement is more than absence."""
+    """Whether two values agree. A missing value is not agreement."""
     if said is None or of_number is None:
         return "absent"
     return "agrees" if said == of_number else "contradicts"
 
 
 def _write_lines(staging: Staging, work: Path, rows: int, refused: Counter[str], advance: Advance) -> dict[str, Any]:
-    """Every account's class is written; returns the manifest's counts. Raises if any row is lost."""
+    """Every account's class is written. Returns the manifest's counts. Raises if any row is lost."""
     seed, tally, digest = secrets.token_bytes(32), _Tally(bytearray(rows + 1)), hashlib.sha256()
     with (work / plan.LINES).open("wb") as file:
         for count, row in enumerate(staging.rows(), 1):

@@ -1,7 +1,6 @@
-"""The refused rows of a plan: a table of line, cause and cure, without a value, for whoever repairs the export.
+"""The refused rows of a plan: a table of line, cause and cure, without a value, for the author of the export.
 
-It is written while the source is read, so that a file in which every row is broken takes no memory, and none of its
-rows goes unnamed.
+It is written while the source is read, so a file in which every row is broken needs no memory, and every row is named.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _HEADER = ("line", "cause", "cure")
 
 
 class Refusals:
-    """The table of one plan, open for writing; how many rows are in it, and for how many reasons."""
+    """The table of one plan, open for writing. It counts its rows and their causes."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding=_ENCODING, newline="")

@@ -1,4 +1,4 @@
-"""Screening of legacy passwords at planning: what anybody could derive proves nothing, so it never logs anybody in."""
+"""Screening of legacy passwords: a password that anybody could derive proves nothing and opens no account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def secret_of(account: LegacyAccount) -> LegacySecret:
 
 
 def screened(account: LegacyAccount, person: Person, recipe: Recipe | None) -> str:
-    """`derivable` if a value that others know opens the account, `unscreened` where trying would cost too much."""
+    """`derivable` if a value that others know opens the account, `unscreened` where trying costs too much."""
     if recipe is None or not account.password:
         return NONE
     secret = secret_of(account)

@@ -1,7 +1,7 @@
-"""The working table of one plan: what each row says, as keyed digests, so that whole-export questions are SQL.
+"""The working table of one plan: each row as keyed digests, so that questions about the whole export are SQL.
 
-It lives in the plan's own directory while the plan is made, holds no name and no number, and is deleted at the end.
-Rows stream in and out: memory does not grow with the export.
+It is in the plan's directory while the plan is made, holds no name and no number, and is deleted at the end. Rows are
+streamed, so memory does not grow with the export.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Staging:
         self._database.connection().execute_many(_INSERT, [asdict(row) for row in rows])
 
     def compare(self) -> None:
-        """What only the whole export can say is known: names on a number, repeated keys, default passwords."""
+        """Find what only the whole export can show: names on a number, repeated keys, default passwords."""
         with self._database.transaction() as c:
             for statement in (_NUMBERS, _REPEATED, _FREQUENT):
                 c.execute(statement)

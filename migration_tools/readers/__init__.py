@@ -1,4 +1,4 @@
-"""Readers: one module for each kind of export, each an iterator of rows. READERS is the whole list."""
+"""Readers: one module for each format of an export, each an iterator of rows. READERS lists them all."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from migration_tools.readers.rows import SourceRow
 
 
 class Reader(Protocol):
-    """A module that reads one format. It hands on every row or refuses the file; it never repairs or skips.
+    """A module that reads one format. It returns every row or refuses the file; it never repairs or skips.
 
-    What can only be this row's fault, because its borders are certain, is a RefusedRow. Whatever makes the border to
-    the next row doubtful refuses the file: from there on a row might be lost, or two read as one.
+    A fault inside a row whose borders are certain makes a RefusedRow. A fault that makes the border to the next row
+    doubtful refuses the file, because a row might be lost after it, or two rows read as one.
     """
 
     FORMAT: str
@@ -31,7 +31,7 @@ READERS: tuple[Reader, ...] = (csv_export, ldif)
 
 
 def read(path: Path, mapping: Mapping) -> Iterator[LegacyAccount | RefusedRow]:
-    """Every row of the source, by the reader that the mapping names: an account, or why it is none."""
+    """Every row of the source, by the reader that the mapping names: an account, or a RefusedRow with the reason."""
     reader = next(r for r in READERS if mapping.source.format == r.FORMAT)
     for row, found in enumerate(reader.read(path, mapping), 1):
         yield found if isinstance(found, RefusedRow) else rows.account(mapping.system.id, row, found, reader.KEYLESS)

@@ -36,7 +36,7 @@ def read(path: Path, mapping: Mapping) -> Iterator[SourceRow | RefusedRow]:
 
 
 def _with_neighbours(rows: Iterator[_Row]) -> Iterator[tuple[int, _Row, int]]:
-    """Each row between the numbers of fields that the rows before and after it have; 0 where there is none."""
+    """Each row between the field counts of the rows before and after it; 0 where there is none."""
     before, row = 0, next(rows, None)
     while row is not None:
         following = next(rows, None)
@@ -59,7 +59,7 @@ def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[_Row]:
 def _places(path: Path, line: int, header: Sequence[str], mapping: Mapping) -> tuple[tuple[str, int], ...]:
     names = [name.strip() for name in header]
     wanted = {column for _, column in mapping.columns()}
-    if not wanted & set(names):  # perhaps somebody's row: nothing of it may be repeated
+    if not wanted & set(names):  # it may be a person's row: repeat nothing of it
         cure = "Export again with a header line, or correct the mapping and its delimiter."
         raise SourceRefused(path, line, "the first line has none of the mapped columns", cure)
     if missing := sorted(wanted - set(names)):
@@ -71,10 +71,10 @@ def _places(path: Path, line: int, header: Sequence[str], mapping: Mapping) -> t
 
 
 def _check_borders(path: Path, line: int, values: Sequence[str], header: Sequence[str], delimiter: str) -> None:
-    """The row is one row: not the header again, and no other row is part of it.
+    """The row is one row: it is not the header again, and it contains no other row.
 
-    A quote that is never closed swallows the rows up to the next quote. If the count of fields then comes out right by
-    chance, one of them holds at least a row's delimiters; if not, the row is of several lines and has a wrong count.
+    A quote that is never closed swallows the rows up to the next quote. If the count of fields is then right by chance,
+    one of them contains at least a row's delimiters. If not, the row spans several lines and has a wrong count.
     """
     if list(values) == list(header):
         raise SourceRefused(path, line, "the header again", "Two exports were joined here: merge each by itself.")
@@ -95,10 +95,11 @@ def _counted(values: Sequence[str], width: int) -> str:
 
 
 def _cut(width: int, before: int, values: Sequence[str], after: int, mapped: set[int]) -> tuple[str, str] | None:
-    """Cause and cure of a row that is not whole.
+    """Cause and cure of an incomplete row.
 
-    A line without a delimiter may be what a line break has cut off the last field of the row before it, or the
-    beginning of the first field of the row after it: where those are mapped, half a value must not pass for a whole.
+    A line without a delimiter may be the end of the last field of the row before it, cut off by a line break, or the
+    beginning of the first field of the row after it. Where these fields are mapped, half a value must not pass for a
+    whole one.
     """
     if len(values) != width:
         return _counted(values, width), "Look for an unquoted delimiter, or for a text that a line break has split."

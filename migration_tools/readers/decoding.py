@@ -1,7 +1,7 @@
-"""Which encoding an export has: said by the mapping, or UTF-8 where every byte fits, or GB18030.
+"""The encoding of an export: named by the mapping, or UTF-8 where every byte fits, or GB18030.
 
-UTF-8 bytes are often GB18030 bytes as well, of other characters: a file that changes its encoding half-way would be
-read without a complaint and with garbled names. So a file that nobody vouches for must be one of the two throughout.
+UTF-8 bytes are often valid GB18030 bytes of other characters. A file that changes its encoding half-way would be read
+without an error and with garbled names. So a file without a named encoding must be one of the two throughout.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _AGAIN = "Export again as UTF-8, or name the encoding under [source]."
 
 
 def opened(path: Path, declared: str | None, *, newline: str | None) -> TextIO:
-    """The file as text, behind its byte order mark. Raises SourceRefused at the first line that is not what it says."""
+    """The file as text, after its byte order mark. Raises SourceRefused at the first line in another encoding."""
     file = path.open(encoding=encoding_of(path, declared), newline=newline)
     if file.read(1) != "\ufeff":
         file.seek(0)
@@ -30,7 +30,7 @@ def opened(path: Path, declared: str | None, *, newline: str | None) -> TextIO:
 
 
 def encoding_of(path: Path, declared: str | None) -> str:
-    """The encoding, proven over the whole file. Raises SourceRefused at the first line that does not fit."""
+    """The encoding, verified over the whole file. Raises SourceRefused at the first line that does not fit."""
     if declared is None:
         return _guessed(path)
     for number, line in _lines(path):
@@ -64,7 +64,7 @@ def _decoded(line: bytes, encoding: str) -> str | None:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Every line with its number, whatever ends lines here; in both encodings a line's end is nothing else's part."""
+    """Every line with its number. In both encodings the byte of a line end is part of no other character."""
     number = 0
     for number, line in enumerate(_split(path), 1):
         if b"\0" in line:

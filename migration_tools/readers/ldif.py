@@ -52,7 +52,7 @@ def _found(line: int, attributes: _Values, columns: Sequence[tuple[str, str]]) -
 
 
 def _values(attributes: _Values, column: str) -> list[str | None]:
-    """What stands under exactly this description; failing that, under it with any options, such as ;lang-zh."""
+    """The values of exactly this description; without any, those with options such as ;lang-zh."""
     if column in attributes:
         return attributes[column]
     return [v for name, values in attributes.items() if name.partition(";")[0] == column for v in values]
@@ -61,8 +61,8 @@ def _values(attributes: _Values, column: str) -> list[str | None]:
 def _attributes(path: Path, record: _Record) -> tuple[_Values, RefusedRow | None]:
     """A record's values by lower-case description, and the first of its lines that cannot be read.
 
-    The record lies between blank lines and its dn stands first, so what is damaged in it is damaged in this entry only.
-    A dn further down is another entry's, and a changed entry is none.
+    The record lies between blank lines and starts with its dn, so damage inside it belongs to this entry only. A second
+    dn belongs to another entry. A change record is refused.
     """
     attributes: dict[str, list[str | None]] = {}
     damage = None
@@ -79,7 +79,7 @@ def _attributes(path: Path, record: _Record) -> tuple[_Values, RefusedRow | None
 
 
 def _check_no_entry(path: Path, line: int, attributes: _Values, damage: RefusedRow | None) -> None:
-    """A record without dn is what ldapsearch says beside entries: a referral, or that its search ended well."""
+    """A record without dn is what ldapsearch writes beside entries: a referral, or the result of its search."""
     result = attributes.get("result", ["0"])[0]
     if result is None or not result.startswith("0"):
         code = re.match(r"\d{0,3}", result or "")
@@ -90,7 +90,7 @@ def _check_no_entry(path: Path, line: int, attributes: _Values, damage: RefusedR
 
 
 def _records(path: Path, encoding: str | None) -> Iterator[_Record]:
-    """Each record; a version line before the first entry is no part of it."""
+    """Each record. A version line before the first entry belongs to none."""
     record: _Record = []
     for line, text in _unfolded(path, encoding):
         if text:
@@ -104,7 +104,7 @@ def _records(path: Path, encoding: str | None) -> Iterator[_Record]:
 
 
 def _unfolded(path: Path, encoding: str | None) -> Iterator[tuple[int, str]]:
-    """Logical lines with the number of their first one; comments are left out (RFC 2849 notes 2 and 3)."""
+    """Logical lines with the number of their first line, without comments (RFC 2849 notes 2 and 3)."""
     held: list[str] = []
     first = 0
     with opened(path, encoding, newline=None) as file:
@@ -123,7 +123,7 @@ def _unfolded(path: Path, encoding: str | None) -> Iterator[tuple[int, str]]:
 
 
 def _value(line: int, text: str) -> tuple[str, str | RefusedRow | None]:
-    """A logical line's description and its value: None where it is no text, refused where it cannot be read."""
+    """The description and value of a logical line. The value is None where it is no text."""
     name, colon, value = text.partition(":")
     if not colon or not _DESCRIPTION.fullmatch(name):  # the text is not repeated: it may be half of somebody's value
         return "", RefusedRow(line, "neither an attribute nor a comment", "Look for a line that was cut.")

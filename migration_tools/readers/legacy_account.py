@@ -1,4 +1,4 @@
-"""The two forms in which every reader hands on a row: a LegacyAccount, untouched, or a RefusedRow that says why not."""
+"""The two results of every reader: a LegacyAccount, unchanged, or a RefusedRow with the reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class LegacyAccount:
-    """One row of one older system, as text. Empty means that the source says nothing; repair is normalise's work."""
+    """One row of one older system, as text. Empty means that the source has no value. Nothing is repaired here."""
 
     system: str
     row: int  # counted from 1 over every row, refused ones too; the same file gives the same rows
@@ -27,8 +27,8 @@ class LegacyAccount:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """One row whose borders are certain and which is no account. It is counted and named, never repaired or guessed."""
+    """One row whose borders are certain and which is no account. It is counted and named, never repaired."""
 
     line: int  # of the file, where the fault or its row begins
-    cause: str  # this and the cure repeat nothing that stands in the row
+    cause: str  # this and the cure repeat no value of the row
     cure: str

@@ -1,4 +1,4 @@
-"""What is asked of every row, whatever its format, before it is handed on as an account."""
+"""The checks of every row, in every format, before it becomes an account."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _NO_KEY = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """One row as its reader found it: where it begins, and the text of every mapped field."""
+    """One row as its reader found it: the line where it begins, and the text of every mapped field."""
 
     line: int
     fields: dict[str, str] = field(repr=False)
 
 
 def account(system: str, row: int, found: SourceRow, keyless: str) -> LegacyAccount | RefusedRow:
-    """The account of these fields, each without the spaces around it. `keyless` is the cure for a row without a key.
+    """The account with these fields, each without outer spaces. `keyless` is the cure for a row without a key.
 
-    Refused for a key that is missing or cannot be one, and for a line break in what is mapped: half a value is nobody's
-    name or number.
+    Refused are a missing or unusable key, and a line break in a mapped field, because half a value is nobody's name or
+    number.
     """
     read = {name: value.strip() for name, value in found.fields.items()}
     if not read["uid"]:
