@@ -156,18 +156,20 @@ def _row_type(names: list[str]) -> Any:
 
 
 def _result_columns(clause: sa.ClauseElement) -> list[Any]:
-    if isinstance(clause, sa.Select | sa.CompoundSelect):
-        return list(clause.selected_columns)
-    returning = getattr(clause, "_returning", ())
-    return list(returning)
+    """What the statement answers with: a SELECT's columns, or those after RETURNING."""
+    return list(clause.exported_columns) if isinstance(clause, sa.SelectBase | sa.UpdateBase) else []
 
 
 class Statement:
-    """A statement built once at import and compiled once a dialect. `columns` names what an INSERT fills."""
+    """A statement built once at import and compiled once a dialect. `columns` names what an INSERT fills.
+
+    An INSERT that names neither values nor columns fills every column: leaving one out is a decision, so it is
+    spelled as None. SQLAlchemy compiles it so by itself where it is told no column keys.
+    """
 
     def __init__(self, clause: sa.ClauseElement, columns: Iterable[str] | None = None) -> None:
         self.clause = clause
-        self._columns = list(columns) if columns is not None else _insert_columns(clause)
+        self._columns = list(columns) if columns is not None else None
         self._compiled: dict[str, Compiled] = {}
 
     def compiled(self, dialect: sa.Dialect) -> Compiled:
@@ -178,15 +180,8 @@ class Statement:
             return self._compiled.setdefault(dialect.name, Compiled(self.clause, dialect, self._columns))
 
 
-def _insert_columns(clause: sa.ClauseElement) -> list[str] | None:
-    """Every column, for a plain INSERT. A caller that leaves one out has to write None for it."""
-    if isinstance(clause, sa.Insert) and not clause._values and clause.select is None:  # noqa: SLF001 - no public way
-        return [c.key for c in clause.table.columns if c.autoincrement is not True]
-    return None
-
-
 class Redemption:
-    """What is spent once, and what it buys: DESIGN §4 rule 1 as a type.
+    """What is spent once, and what it buys: the rule of docs/decisions/0003-redemption.md as a type.
 
     `spend` is an UPDATE whose WHERE holds every condition of being spendable; `buys` are tables that each get one
     row, only when exactly one row was spent. PostgreSQL gets one statement (a CTE), SQLite one short transaction.

@@ -53,7 +53,7 @@ def view(*, audience: Audience, csrf: Csrf, role: str = "none") -> Callable[[_Vi
         @view(audience=Audience.PERSON, csrf=Csrf.FORM)
         def submit(request_id: str) -> ResponseReturnValue: ...
 
-    A view without it does not register: `create_app` raises UndeclaredView (DESIGN §4 rule 11).
+    A view without it does not register: `create_app` raises UndeclaredView (docs/explanation/security-model.md).
     """
 
     def declare(function: _View) -> _View:
