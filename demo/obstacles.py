@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from accounts import private_files
 from demo.services import Ports
 
 PATIENCE = 8.0  # for what a killed run leaves: its processes end within five seconds
@@ -63,7 +64,7 @@ def the_only_run(directory: Path) -> Iterator[int]:
     for what the killed one left, and RESET=1 never deletes the files of a running city.
     """
     with unwritable_explained(directory):
-        directory.mkdir(parents=True, exist_ok=True)
+        private_files.make_directory(directory)
         lock = os.open(directory / "demo-run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         with unwritable_explained(directory):

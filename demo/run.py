@@ -32,6 +32,7 @@ import sqlalchemy as sa
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from accounts import private_files  # noqa: E402 - the repository is not installed
 from accounts.errors import DatabaseUnavailable, SealBroken  # noqa: E402 - the repository is not installed
 from demo import obstacles, welcome  # noqa: E402
 from demo.obstacles import CannotStart  # noqa: E402
@@ -63,6 +64,11 @@ class Home:
         return self.directory / "demo.db"
 
     @property
+    def log(self) -> Path:
+        """What each process says, a file each."""
+        return self.directory / "log"
+
+    @property
     def personas(self) -> Path:
         """Who can log in, for scripts: beside the code for the usual directory, else inside the other one."""
         usual = self.directory == ROOT / "var"
@@ -86,7 +92,7 @@ def main() -> int:
     try:
         ports = obstacles.read_ports(os.environ.get("YITONG_DEMO_PORTS"))
         home = Home(Path(os.environ.get("YITONG_DEMO_DIR") or ROOT / "var").resolve(), ports)
-        with obstacles.the_only_run(home.directory) as lock:
+        with private_files.privately(), obstacles.the_only_run(home.directory) as lock:
             return run(home, lock)
     except CannotStart as reason:
         print(f"\n✗ {reason}\n", file=sys.stderr)
@@ -111,10 +117,11 @@ def prepare(home: Home) -> None:
     for port in fields(Ports):
         obstacles.require_free(getattr(home.ports, port.name))
     if os.environ.get("RESET") == "1":
-        shutil.rmtree(home.directory / "log", ignore_errors=True)
+        shutil.rmtree(home.log, ignore_errors=True)
         for old in (*home.directory.glob("demo.*"), home.personas):
             old.unlink(missing_ok=True)
-    (home.directory / "log").mkdir(exist_ok=True)
+    private_files.make_directory(home.log)
+    private_files.tighten(home.log)  # an earlier release made it for everybody to read
     if home.database.exists() and not os.access(home.database, os.W_OK):
         raise obstacles.unwritable(home.database, os.strerror(errno.EACCES))
     if not home.env_file.exists():
@@ -224,7 +231,7 @@ def _start(home: Home, name: str, command: list[str], extra: dict[str, str], loc
 
     The tether, its command and what that starts are one process group, by which `_sweep` finds them.
     """
-    with (home.directory / "log" / f"{name}.log").open("wb") as log:
+    with private_files.opened(home.log / f"{name}.log", "wb") as log:
         return subprocess.Popen(
             [sys.executable, str(ROOT / "demo" / "tether.py"), *command],
             cwd=ROOT,
@@ -257,7 +264,7 @@ def _answers(url: str) -> bool:
 
 
 def _stopped(home: Home, name: str) -> CannotStart:
-    log = home.directory / "log" / f"{name}.log"
+    log = home.log / f"{name}.log"
     tail = "\n".join("    " + line for line in log.read_text(errors="replace").splitlines()[-8:])
     return CannotStart(
         f"{name} 没有启动或已停止，原因见日志 {log}。可以再运行一次；还不行，用 make demo RESET=1。",
@@ -282,7 +289,7 @@ def _settings(home: Home) -> str:
 def _write_whole(path: Path, text: str) -> None:
     """The file holds the whole text, or what it held before: also when we are killed now. It may hold secrets."""
     fresh = path.with_name(path.name + ".new")
-    with open(fresh, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    with private_files.opened(fresh, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 
 from accounts.database.connection import Connection
 from accounts.database.postgres import PostgresConnection
-from accounts.database.sqlite import SqliteConnection
+from accounts.database.sqlite import SqliteConnection, make_private
 from accounts.database.statements import (
     Json,
     Redemption,
@@ -124,6 +124,8 @@ class Database:
 
     def engine(self) -> sa.Engine:
         """A SQLAlchemy engine on the same database, for migrations and tests; never on a request path."""
+        if self.dialect == "sqlite":
+            make_private(self.url)
         backend = "postgresql+psycopg" if self.dialect == "postgresql" else "sqlite"
         return sa.create_engine(self.url.set(drivername=backend), poolclass=sa.pool.NullPool)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
+from accounts import private_files
 from accounts.database.connection import Connection, ConnectionOwner
 from accounts.database.statements import Compiled, Redemption
 from accounts.errors import Conflict, DatabaseUnavailable
@@ -20,6 +23,7 @@ class SqliteConnection(Connection):
 
     def __init__(self, database: ConnectionOwner) -> None:
         super().__init__(database)
+        make_private(database.url)
         try:
             self._driver = sqlite3.connect(
                 database.url.database or ":memory:",
@@ -66,6 +70,19 @@ class SqliteConnection(Connection):
     def _write_many(self, compiled: Compiled, arguments: list[list[Any]]) -> int:
         self._database.count()
         return int(_domain_error(self._driver.executemany, compiled.text, arguments).rowcount)
+
+
+def make_private(url: sa.URL) -> None:
+    """The database's file is there and private; SQLite itself would make it readable for everybody.
+
+    Raises DatabaseUnavailable where no file can be made.
+    """
+    if not url.database or url.database == ":memory:":
+        return
+    try:
+        private_files.prepare(Path(url.database))
+    except OSError as error:
+        raise DatabaseUnavailable(detail=f"unable to open database file: {error.strerror}") from error
 
 
 def _domain_error(act: Callable[..., Any], *given: Any) -> Any:

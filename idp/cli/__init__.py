@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from accounts import private_files
 from idp.cli.terminal import Commands
 
 # Each is imported when it is called: a server starts without what only merges need, and the other way round.
@@ -61,5 +62,6 @@ class Root(Commands):
 )
 def main(env_file: str | None) -> None:
     """Yitong 一通: one login for every service of a city."""
+    click.get_current_context().with_resource(private_files.privately())  # what a command makes, and its server
     if env_file:
         os.environ["YITONG_ENV_FILE"] = env_file

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from accounts import private_files
 from accounts.credentials import password as passwords
 from accounts.database import Statement
 from accounts.errors import AccountsError
@@ -88,9 +92,32 @@ def _check_clock(context: CommandContext) -> None:
         )
 
 
+def _check_files(context: CommandContext) -> None:
+    """What a command could not close itself, because it is another account's: the first such path is named."""
+    for path, bits, cure in _places(context):
+        if private_files.grants(path, bits):
+            raise CommandError("files_open", f"{path} is open to other accounts.", cure)
+
+
+def _places(context: CommandContext) -> Iterator[tuple[Path, int, str]]:
+    """Each path that must not be open, the bits it must not have, and the cure."""
+    env_file, url = os.environ.get("YITONG_ENV_FILE"), context.services.database.url
+    if env_file:
+        at = Path(env_file)
+        yield at, private_files.EVERYBODY_READS, f"It holds the keys: run `chmod o= {at}`."
+    if context.services.database.dialect == "sqlite" and url.database:
+        database = Path(url.database).resolve()
+        for at in (database, *private_files.beside(database)):
+            yield at, private_files.OTHERS, f"As the account that serves, run `chmod go= {at}`."
+        at = database.parent
+        if not private_files.grants(at, stat.S_ISVTX):  # as /tmp: nobody removes another account's file there
+            yield at, private_files.OTHERS_WRITE, f"Another account can put its own file there: run `chmod go-w {at}`."
+
+
 CHECKS: tuple[tuple[str, Callable[[CommandContext], None]], ...] = (
     ("settings", _check_settings),
     ("database", _check_database),
+    ("files", _check_files),
     ("schema", _check_schema),
     ("signing keys", _check_keys),
     ("clock", _check_clock),

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from accounts import merging
+from accounts import merging, private_files
 from accounts.database import Connection, Database, new_id
 from accounts.identifiers import CitizenId
 from accounts.merging import lookups, number_conflicts
@@ -92,7 +92,7 @@ def make_plan(
     digest = plan.file_digest(source) if source.is_file() else ""
     _remove_abandoned(out, now)
     work = out / f".partial-{mapping.system.id}-{secrets.token_hex(4)}"
-    work.mkdir(parents=True, mode=0o700)
+    private_files.make_directory(work)
     staging = Staging(work / "work.db")
     try:
         with shown(f"checking {mapping.system.id}", None) as advance, Refusals(work / refusals.NAME) as refused:
@@ -110,15 +110,20 @@ def make_plan(
         with shown(f"comparing {mapping.system.id}", rows - refused.rows) as advance:
             staging.compare()
             manifest |= _source(source, digest, rows) | _write_lines(staging, work, rows, refused.causes, advance)
-        shutil.copyfile(mapping.path, work / plan.MAPPING)
+        _write(work / plan.MAPPING, mapping.path.read_bytes())
         made = plan.sealed_manifest(manifest)
-        (work / plan.MANIFEST).write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2))
+        _write(work / plan.MANIFEST, orjson.dumps(made, option=orjson.OPT_INDENT_2))
         staging.close()
         return plan.load(work.rename(out / f"{mapping.system.id}-{made['digest'][:12]}"))
     except BaseException:
         staging.close()
         shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+def _write(path: Path, content: bytes) -> None:
+    with private_files.opened(path, "wb") as file:
+        file.write(content)
 
 
 def _remove_abandoned(out: Path, now: datetime) -> None:
@@ -269,7 +274,7 @@ def _agreement(said: date | str | None, of_number: date | str | None) -> str:
 def _write_lines(staging: Staging, work: Path, rows: int, refused: Counter[str], advance: Advance) -> dict[str, Any]:
     """Every account's class is written. Returns the manifest's counts. Raises if any row is lost."""
     seed, tally, digest = secrets.token_bytes(32), _Tally(bytearray(rows + 1)), hashlib.sha256()
-    with (work / plan.LINES).open("wb") as file:
+    with private_files.opened(work / plan.LINES, "wb") as file:
         for count, row in enumerate(staging.rows(), 1):
             line = _line(row, decide(_facts(row)), seed)
             tally.add(line, row.first_row)

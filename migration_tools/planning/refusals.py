@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from accounts import private_files
 from migration_tools.readers.legacy_account import RefusedRow
 
 NAME = "refused.csv"
@@ -23,7 +24,7 @@ class Refusals:
     """The table of one plan, open for writing. It counts its rows and their causes."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding=_ENCODING, newline="")
+        self._file = private_files.opened(path, "w", encoding=_ENCODING, newline="")
         self._table = csv.writer(self._file)
         self._table.writerow(_HEADER)
         self.causes: Counter[str] = Counter()
