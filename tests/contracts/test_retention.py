@@ -34,7 +34,7 @@ from idp.oidc.models import (
     spent_assertions,
 )
 from tests.contracts.conftest import SMALL
-from tests.protocol.desk import Desk
+from tests.fixtures.city import City
 
 load_tables()
 BY_NAME = {each.name: each for each in RETENTION_RULES}
@@ -45,8 +45,8 @@ GO_ON = threading.Event()
 
 
 @pytest.fixture
-def desk(database, vault, clock) -> Desk:
-    return Desk(database, vault, clock)
+def city(database, vault, clock) -> City:
+    return City(database, vault, clock)
 
 
 def tidied(database, name, now):
@@ -62,91 +62,91 @@ def _without_pauses(monkeypatch):
     monkeypatch.setattr(retention, "PAUSE", 0)
 
 
-def test_an_access_token_goes_an_hour_after_its_end(desk):
+def test_an_access_token_goes_an_hour_after_its_end(city):
     """A living token stays, also a revoked one: somebody may ask about it. An hour after its end nobody does."""
-    client = desk.registers()
-    old = desk.tokens(client, ("openid",))["access_token"]
-    desk.clock.advance(hours=1, minutes=9)
-    new = desk.tokens(client, ("openid",))["access_token"]
-    desk.asks(client, "/revoke", token=new)
-    assert tidied(desk.database, "access_tokens", desk.clock()) == 0
-    desk.clock.advance(minutes=2)
-    assert tidied(desk.database, "access_tokens", desk.clock()) == 1
-    assert desk.introspects(client, old).json == {"active": False}
-    assert count(desk.database, access_tokens) == 1
+    client = city.register_client()
+    old = city.issue_tokens(client, ("openid",))["access_token"]
+    city.clock.advance(hours=1, minutes=9)
+    new = city.issue_tokens(client, ("openid",))["access_token"]
+    city.post_as(client, "/revoke", token=new)
+    assert tidied(city.database, "access_tokens", city.clock()) == 0
+    city.clock.advance(minutes=2)
+    assert tidied(city.database, "access_tokens", city.clock()) == 1
+    assert city.introspect(client, old).json == {"active": False}
+    assert count(city.database, access_tokens) == 1
 
 
-def test_a_redeemed_code_is_known_while_what_it_bought_lives(desk):
+def test_a_redeemed_code_is_known_while_what_it_bought_lives(city):
     """Half a year after the login a stolen code still takes its refresh token along."""
-    client = desk.registers()
-    code = desk.code(client, OFFLINE)
-    token = desk.exchanges(client, code).json["refresh_token"]
+    client = city.register_client()
+    code = city.issue_code(client, OFFLINE)
+    token = city.exchange(client, code).json["refresh_token"]
     for _ in range(6):
-        desk.clock.advance(days=29)
-        assert desk.refreshes(client, token).status == 200
-        assert tidied(desk.database, "authorization_requests", desk.clock()) == 0
-    assert desk.exchanges(client, code).error == "invalid_grant"
-    assert desk.refreshes(client, token).error == "invalid_grant"
-    assert "client:token:replay" in desk.events()
-    assert tidied(desk.database, "authorization_requests", desk.clock()) == 1
+        city.clock.advance(days=29)
+        assert city.refresh(client, token).status == 200
+        assert tidied(city.database, "authorization_requests", city.clock()) == 0
+    assert city.exchange(client, code).error == "invalid_grant"
+    assert city.refresh(client, token).error == "invalid_grant"
+    assert "client:token:replay" in city.audit_events()
+    assert tidied(city.database, "authorization_requests", city.clock()) == 1
 
 
-def test_a_request_nobody_can_use_goes_after_a_day(desk):
+def test_a_request_nobody_can_use_goes_after_a_day(city):
     """Unanswered, refused, uncollected, or collected for tokens that have ended: after a day it is gone."""
-    client = desk.registers()
-    desk.code(client)
-    desk.tokens(client, ("openid",))
-    assert tidied(desk.database, "authorization_requests", desk.clock.advance(hours=24)) == 0
-    assert tidied(desk.database, "authorization_requests", desk.clock.advance(minutes=2)) == 2
+    client = city.register_client()
+    city.issue_code(client)
+    city.issue_tokens(client, ("openid",))
+    assert tidied(city.database, "authorization_requests", city.clock.advance(hours=24)) == 0
+    assert tidied(city.database, "authorization_requests", city.clock.advance(minutes=2)) == 2
 
 
-def test_an_idle_refresh_token_lets_its_request_go(desk):
+def test_an_idle_refresh_token_lets_its_request_go(city):
     """A refresh token nobody used for thirty days is dead, and so is what was kept for it."""
-    desk.tokens(desk.registers(), OFFLINE)
-    desk.clock.advance(days=32)
-    assert tidied(desk.database, "refresh_tokens", desk.clock()) == 1
-    assert tidied(desk.database, "authorization_requests", desk.clock()) == 1
+    city.issue_tokens(city.register_client(), OFFLINE)
+    city.clock.advance(days=32)
+    assert tidied(city.database, "refresh_tokens", city.clock()) == 1
+    assert tidied(city.database, "authorization_requests", city.clock()) == 1
 
 
-def test_a_spent_refresh_token_is_known_until_its_family_ends(desk):
+def test_a_spent_refresh_token_is_known_until_its_family_ends(city):
     """A thief who comes back late still ends the family; nothing of it stays when it has ended by itself."""
-    client = desk.registers(method="none")
-    first = token = desk.tokens(client, OFFLINE)["refresh_token"]
+    client = city.register_client(method="none")
+    first = token = city.issue_tokens(client, OFFLINE)["refresh_token"]
     for _ in range(3):
-        desk.clock.advance(days=9)
-        token = desk.refreshes(client, token).json["refresh_token"]
-        assert tidied(desk.database, "refresh_tokens", desk.clock()) == 0
-    desk.refreshes(client, first)
-    assert desk.refreshes(client, token).error == "invalid_grant"
-    desk.clock.advance(days=1, minutes=1)
-    assert tidied(desk.database, "refresh_tokens", desk.clock()) == 4
+        city.clock.advance(days=9)
+        token = city.refresh(client, token).json["refresh_token"]
+        assert tidied(city.database, "refresh_tokens", city.clock()) == 0
+    city.refresh(client, first)
+    assert city.refresh(client, token).error == "invalid_grant"
+    city.clock.advance(days=1, minutes=1)
+    assert tidied(city.database, "refresh_tokens", city.clock()) == 4
 
 
-def test_a_family_that_ran_its_time_goes(desk):
+def test_a_family_that_ran_its_time_goes(city):
     """After its end, spent and unspent tokens of a family go alike."""
-    client = desk.registers(method="none")
-    desk.refreshes(client, desk.tokens(client, OFFLINE)["refresh_token"])
-    assert tidied(desk.database, "refresh_tokens", desk.clock.advance(days=180, hours=23)) == 1
-    assert tidied(desk.database, "refresh_tokens", desk.clock.advance(hours=2)) == 1
-    assert count(desk.database, refresh_tokens) == 0
+    client = city.register_client(method="none")
+    city.refresh(client, city.issue_tokens(client, OFFLINE)["refresh_token"])
+    assert tidied(city.database, "refresh_tokens", city.clock.advance(days=180, hours=23)) == 1
+    assert tidied(city.database, "refresh_tokens", city.clock.advance(hours=2)) == 1
+    assert count(city.database, refresh_tokens) == 0
 
 
-def test_sessions_go_with_their_clients_a_day_after_their_end(desk):
+def test_sessions_go_with_their_clients_a_day_after_their_end(city):
     """Where somebody signed in from is not kept longer than it serves; a session that lasts is not touched."""
-    desk.registers()
-    now = desk.clock()
+    city.register_client()
+    now = city.clock()
     for hours in (1, 1000):
         lifetimes = SessionLifetimes(timedelta(hours=1), timedelta(hours=hours))
         proven = Authentication(("pwd",), now, 2, 1)
         prepared = sessions.prepare(
-            desk.person.id, proven, lifetimes, channel="web", user_agent="x", source=HOME, now=now
+            city.person.id, proven, lifetimes, channel="web", user_agent="x", source=HOME, now=now
         )
-        with desk.database.transaction() as c:
+        with city.database.transaction() as c:
             made = sessions.open_session(c, prepared)
             sessions.join_client(c, made.session.id, "fund", f"sub-{hours}", now)
-    assert tidied(desk.database, "sessions", desk.clock.advance(hours=25)) == 0
-    assert tidied(desk.database, "sessions", desk.clock.advance(minutes=1)) == 1
-    (left,) = desk.database.connection().rows(Statement(sa.select(sessions.session_clients)))
+    assert tidied(city.database, "sessions", city.clock.advance(hours=25)) == 0
+    assert tidied(city.database, "sessions", city.clock.advance(minutes=1)) == 1
+    (left,) = city.database.connection().rows(Statement(sa.select(sessions.session_clients)))
     assert left.sub == "sub-1000"
 
 
@@ -160,17 +160,17 @@ def test_counters_go_but_not_where_a_person_is_known(database, clock):
     assert tidied(database, "throttle_counters", clock.advance(days=180)) == 1
 
 
-def test_an_assertion_is_known_until_it_could_not_be_used(desk):
+def test_an_assertion_is_known_until_it_could_not_be_used(city):
     """A client assertion that could still be sent again is never forgotten."""
-    client = desk.registers(method="private_key_jwt")
-    assertion = desk.assertion(client)
-    form = desk.proof(client).form | {"client_assertion": assertion, "grant_type": "client_credentials"}
-    assert desk.posts("/token", form).status == 200
-    desk.clock.advance(seconds=59)
-    tidied(desk.database, "spent_assertions", desk.clock())
-    assert desk.posts("/token", form).error == "invalid_client"
-    tidied(desk.database, "spent_assertions", desk.clock.advance(hours=2))
-    assert count(desk.database, spent_assertions) == 0
+    client = city.register_client(method="private_key_jwt")
+    assertion = city.client_assertion(client)
+    form = city.client_proof(client).form | {"client_assertion": assertion, "grant_type": "client_credentials"}
+    assert city.post("/token", form).status == 200
+    city.clock.advance(seconds=59)
+    tidied(city.database, "spent_assertions", city.clock())
+    assert city.post("/token", form).error == "invalid_client"
+    tidied(city.database, "spent_assertions", city.clock.advance(hours=2))
+    assert count(city.database, spent_assertions) == 0
 
 
 def test_deliveries_go_a_month_after_their_end_and_never_before_it(database, vault, clock):
@@ -186,39 +186,41 @@ def test_deliveries_go_a_month_after_their_end_and_never_before_it(database, vau
     assert [row.id for row in outbox.undelivered(database.connection())] == [ids[2]]
 
 
-def test_invitations_old_keys_and_demonstration_messages_go(desk):
+def test_invitations_old_keys_and_demonstration_messages_go(city):
     """An invitation a month after its end, a signing key a month after it was published last, a message in a week."""
-    with desk.database.transaction() as c:
-        invite(c, {}, uses=1, until=desk.clock() + timedelta(days=7), now=desk.clock())
-        desk.provider.keys.rotate(c, desk.clock())
-    SandboxSms(desk.database, desk.vault, desk.clock, environment="test").send(PHONE, "您好")
-    desk.clock.advance(days=31)
-    assert tidied(desk.database, "sandbox_messages", desk.clock()) == 1
-    assert tidied(desk.database, "signing_keys", desk.clock()) == 0
-    desk.clock.advance(days=7)
-    assert tidied(desk.database, "initial_access_tokens", desk.clock()) == 1
-    assert tidied(desk.database, "signing_keys", desk.clock()) == 2
-    desk.a_second_passes()
-    assert desk.exchanges(desk.registers(), desk.code(desk.registers("other"))).error == "invalid_grant"
-    assert desk.tokens(desk.registers("third"))
+    with city.database.transaction() as c:
+        invite(c, {}, uses=1, until=city.clock() + timedelta(days=7), now=city.clock())
+        city.provider.keys.rotate(c, city.clock())
+    SandboxSms(city.database, city.vault, city.clock, environment="test").send(PHONE, "您好")
+    city.clock.advance(days=31)
+    assert tidied(city.database, "sandbox_messages", city.clock()) == 1
+    assert tidied(city.database, "signing_keys", city.clock()) == 0
+    city.clock.advance(days=7)
+    assert tidied(city.database, "initial_access_tokens", city.clock()) == 1
+    assert tidied(city.database, "signing_keys", city.clock()) == 2
+    city.expire_caches()
+    assert (
+        city.exchange(city.register_client(), city.issue_code(city.register_client("other"))).error == "invalid_grant"
+    )
+    assert city.issue_tokens(city.register_client("third"))
     for table in (initial_access_tokens, sandbox_messages):
-        assert count(desk.database, table) == 0
-    assert count(desk.database, signing_keys) == 2
+        assert count(city.database, table) == 0
+    assert count(city.database, signing_keys) == 2
 
 
-def test_records_ledgers_grants_and_subjects_stay(desk):
+def test_records_ledgers_grants_and_subjects_stay(city):
     """Ten years of purges take nothing of what must be answered for."""
-    desk.tokens(desk.registers(), OFFLINE)
-    with desk.database.transaction() as c:
-        audit.append(c, "person:session:open", now=desk.clock(), person=desk.person.id)
+    city.issue_tokens(city.register_client(), OFFLINE)
+    with city.database.transaction() as c:
+        audit.append(c, "person:session:open", now=city.clock(), person=city.person.id)
     kept = ("audit_events", "releases", "grants", "subjects", "clients", "natural_persons", "person_identifiers")
-    before = [count(desk.database, metadata.tables[name]) for name in kept]
+    before = [count(city.database, metadata.tables[name]) for name in kept]
     assert min(before) > 0
-    desk.clock.advance(days=3653)
+    city.clock.advance(days=3653)
     for each in RETENTION_RULES:
-        retention.purge(desk.database, each, desk.clock(), GO_ON)
-    assert [count(desk.database, metadata.tables[name]) for name in kept] == before
-    assert count(desk.database, refresh_tokens) == count(desk.database, authorization_requests) == 0
+        retention.purge(city.database, each, city.clock(), GO_ON)
+    assert [count(city.database, metadata.tables[name]) for name in kept] == before
+    assert count(city.database, refresh_tokens) == count(city.database, authorization_requests) == 0
 
 
 def assertions(database, number, clock):
@@ -324,12 +326,12 @@ def test_no_statement_reads_a_whole_table(database, clock, name):
         assert "Seq Scan" not in said, said
 
 
-def test_what_the_store_reads_again_is_not_missed_by_it(desk):
+def test_what_the_store_reads_again_is_not_missed_by_it(city):
     """After a round a new login works as before."""
     for each in RETENTION_RULES:
-        retention.purge(desk.database, each, desk.clock(), GO_ON)
-    client = desk.registers()
-    bought = desk.tokens(client, OFFLINE)
+        retention.purge(city.database, each, city.clock(), GO_ON)
+    client = city.register_client()
+    bought = city.issue_tokens(client, OFFLINE)
     for each in RETENTION_RULES:
-        retention.purge(desk.database, each, desk.clock(), GO_ON)
-    assert desk.refreshes(client, bought["refresh_token"]).status == 200
+        retention.purge(city.database, each, city.clock(), GO_ON)
+    assert city.refresh(client, bought["refresh_token"]).status == 200

@@ -10,15 +10,24 @@ from idp.oidc.messages import Request
 from idp.oidc.requests import request_store
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.secret import digest
-from tests.protocol.city import answer_of, eight_at_once
+from idp.oidc.vocabulary import AUTHORIZATION_CODE, REFRESH_TOKEN
+from tests.fixtures.city import PLAIN_SCOPES, City, eight_at_once
+from tests.fixtures.messages import redirect_parameters
+
+
+@pytest.fixture
+def city(city) -> City:
+    """With one relying system, `fund`."""
+    city.register_client(scopes=PLAIN_SCOPES, grant_types=(AUTHORIZATION_CODE, REFRESH_TOKEN))
+    return city
 
 
 def test_yes_and_no_exclude_each_other(city):
     """After a no there is no yes, and after the collecting no no: whoever is too late is refused with a page."""
-    citizen, collected, denied = city.citizen(), city.asks(), city.asks()
-    assert city.token(answer_of(citizen.approves(collected))["code"])[0] == 200
+    citizen, collected, denied = city.person, city.read_request(), city.read_request()
+    assert city.redeem(redirect_parameters(citizen.approve(collected))["code"]).status == 200
     with city.database.transaction() as c:
-        authorization.open_request(c, denied, city.now())
+        authorization.open_request(c, denied, city.clock())
     denies(city, denied)
     with pytest.raises(RefusedToPerson):
         denies(city, collected)
@@ -28,68 +37,68 @@ def test_yes_and_no_exclude_each_other(city):
 
 def test_a_no_takes_an_uncollected_yes_back(city):
     """Until the client has come for the answer the person may still refuse: the code is none any more."""
-    citizen, asked = city.citizen(), city.asks()
-    code = answer_of(citizen.approves(asked))["code"]
+    citizen, asked = city.person, city.read_request()
+    code = redirect_parameters(citizen.approve(asked))["code"]
     denies(city, asked)
-    assert city.token(code)[0] == 400
+    assert city.redeem(code).status == 400
 
 
 def denies(city, asked):
     with city.database.transaction() as c:
-        authorization.deny(c, city.provider, asked, AccessDenied("no"), city.now())
+        authorization.deny(c, city.provider, asked, AccessDenied("no"), city.clock())
 
 
 def approves_again(city, asked, approval):
     with city.database.transaction() as c:
-        return answer_of(authorization.approve(c, city.provider, asked, approval, city.now()))["code"]
+        return redirect_parameters(authorization.approve(c, city.provider, asked, approval, city.clock()))["code"]
 
 
 def test_approved_again_only_the_last_code_is_good(city):
     """Whoever presses twice gets a code twice; the first is none any more, and its coming in late ends nothing."""
-    citizen, asked = city.citizen(), city.asks()
-    first = answer_of(citizen.approves(asked))["code"]
+    citizen, asked = city.person, city.read_request()
+    first = redirect_parameters(citizen.approve(asked))["code"]
     second = approves_again(city, asked, citizen.approval(asked))
-    assert city.token(first)[0] == 400
-    status, bought = city.token(second)
+    assert city.redeem(first).status == 400
+    status, bought = city.redeem(second).pair
     assert status == 200
-    assert city.token(first)[0] == 400
+    assert city.redeem(first).status == 400
     userinfo = Request("GET", "/userinfo", headers={"authorization": f"Bearer {bought['access_token']}"})
-    assert city.answer(userinfo)[0] == 200
+    assert city.handle(userinfo).status == 200
 
 
 def test_a_stranger_with_a_replaced_code_spoils_no_other(city):
     """Spoiling is of one code: the one that takes its place at that very moment stays good."""
-    citizen, asked = city.citizen(), city.asks()
-    first = answer_of(citizen.approves(asked))["code"]
+    citizen, asked = city.person, city.read_request()
+    first = redirect_parameters(citizen.approve(asked))["code"]
     second = approves_again(city, asked, citizen.approval(asked))
     spoilt = city.database.connection().execute(token_store.SPOIL_CODE, of_request=asked.id, of_code=digest(first))
     assert spoilt == 0
-    assert city.token(second)[0] == 200
+    assert city.redeem(second).status == 200
 
 
 def test_what_was_collected_is_not_approved_again(city):
     """Once the client has come for the answer there is no other, and the real code's return is a replay as ever."""
-    citizen, asked = city.citizen(), city.asks()
-    code = answer_of(citizen.approves(asked))["code"]
-    _, bought = city.token(code)
+    citizen, asked = city.person, city.read_request()
+    code = redirect_parameters(citizen.approve(asked))["code"]
+    bought = city.redeem(code).json
     with pytest.raises(RefusedToPerson):
         approves_again(city, asked, citizen.approval(asked))
-    assert city.token(code)[0] == 400
+    assert city.redeem(code).status == 400
     userinfo = Request("GET", "/userinfo", headers={"authorization": f"Bearer {bought['access_token']}"})
-    assert city.answer(userinfo)[0] == 401
+    assert city.handle(userinfo).status == 401
 
 
 def test_racing_answers_leave_one_code(city):
     """Eight simultaneous approvals and eight who redeem what they got: tokens are bought once."""
-    citizen, asked = city.citizen(), city.asks()
+    citizen, asked = city.person, city.read_request()
     approval = citizen.approval(asked)
     with city.database.transaction() as c:
-        authorization.open_request(c, asked, city.now())
+        authorization.open_request(c, asked, city.clock())
     bought: list[int] = []
 
     def answer() -> None:
         try:
-            bought.append(city.token(approves_again(city, asked, approval))[0])
+            bought.append(city.redeem(approves_again(city, asked, approval)).status)
         except RefusedToPerson:
             bought.append(410)
 
@@ -99,31 +108,31 @@ def test_racing_answers_leave_one_code(city):
 
 def test_old_request_is_refused(city):
     """A request nobody answered within its time cannot be approved any more."""
-    citizen, asked = city.citizen(), city.asks()
+    citizen, asked = city.person, city.read_request()
     with city.database.transaction() as c:
-        authorization.open_request(c, asked, city.now())
-    city.now.advance(minutes=31)
-    assert asked.is_expired(city.now())
+        authorization.open_request(c, asked, city.clock())
+    city.clock.advance(minutes=31)
+    assert asked.is_expired(city.clock())
     with city.database.transaction() as c, pytest.raises(RefusedToPerson):
-        authorization.approve(c, city.provider, asked, citizen.approval(asked), city.now())
+        authorization.approve(c, city.provider, asked, citizen.approval(asked), city.clock())
 
 
 def test_denial_is_told(city):
     """A refusal reaches the client as access_denied."""
-    asked = city.asks()
+    asked = city.read_request()
     with city.database.transaction() as c:
-        authorization.open_request(c, asked, city.now())
-        reply = authorization.deny(c, city.provider, asked, AccessDenied("the person declined"), city.now())
-    assert answer_of(reply)["error"] == "access_denied"
+        authorization.open_request(c, asked, city.clock())
+        reply = authorization.deny(c, city.provider, asked, AccessDenied("the person declined"), city.clock())
+    assert redirect_parameters(reply)["error"] == "access_denied"
 
 
 def test_silent_row_is_an_approval(city):
     """The row for the silent path is the row an open request has after its approval."""
-    citizen, asked = city.citizen(), city.asks()
-    code, row = authorization.issue_code(city.provider, asked, citizen.approval(asked), city.now())
+    citizen, asked = city.person, city.read_request()
+    code, row = authorization.issue_code(city.provider, asked, citizen.approval(asked), city.clock())
     with city.database.transaction() as c:
         request_store.insert(c, row)
-    status, tokens = city.token(code)
+    status, tokens = city.redeem(code).pair
     assert status == 200, tokens
-    assert answer_of(authorization.success_reply(city.provider, asked, code))["code"] == code
-    assert row["expires_at"] == city.now() + timedelta(seconds=60)
+    assert redirect_parameters(authorization.success_reply(city.provider, asked, code))["code"] == code
+    assert row["expires_at"] == city.clock() + timedelta(seconds=60)

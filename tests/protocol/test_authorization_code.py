@@ -9,34 +9,21 @@ from joserfc.jwk import KeySet
 
 from accounts.errors import Conflict
 from idp.oidc.clients import registry
-from tests.protocol.desk import (
-    ADDRESS,
-    BORN,
-    CALLBACK,
-    EMAIL,
-    ID_NUMBER,
-    ISSUER,
-    METHODS,
-    NAME,
-    PHONE,
-    SCOPES,
-    VERIFIER,
-    payload,
-    seconds,
-)
+from tests.fixtures.city import ADDRESS, BORN, EMAIL, ID_NUMBER, METHODS, NAME, PHONE, SCOPES
+from tests.fixtures.messages import CALLBACK, ISSUER, VERIFIER, payload, seconds
 
 
-def verified(desk, token, alg):
+def verified(city, token, alg):
     """The token as a relying system with a library reads it."""
-    keys = KeySet.import_key_set(desk.sends("GET", "/jwks").json)
+    keys = KeySet.import_key_set(city.send("GET", "/jwks").json)
     return jwt.decode(token, keys, algorithms=[alg])
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_code_buys_its_tokens(desk, method):
+def test_a_code_buys_its_tokens(city, method):
     """However it authenticates, a client gets access token, ID token and, with offline_access, refresh token."""
-    registered = desk.registers(method=method)
-    answer = desk.exchanges(registered, desk.code(registered, ("openid", "offline_access")))
+    registered = city.register_client(method=method)
+    answer = city.exchange(registered, city.issue_code(registered, ("openid", "offline_access")))
     assert answer.status == 200
     assert set(answer.json) == {"access_token", "token_type", "expires_in", "scope", "refresh_token", "id_token"}
     assert answer.json["token_type"] == "Bearer"
@@ -47,16 +34,16 @@ def test_a_code_buys_its_tokens(desk, method):
     assert answer.headers["pragma"] == "no-cache"
 
 
-def test_what_was_not_asked_is_not_given(desk):
+def test_what_was_not_asked_is_not_given(city):
     """Without openid there is no ID token, without offline_access no refresh token."""
-    registered = desk.registers()
-    assert set(desk.tokens(registered, ("profile",))) == {"access_token", "token_type", "expires_in", "scope"}
+    registered = city.register_client()
+    assert set(city.issue_tokens(registered, ("profile",))) == {"access_token", "token_type", "expires_in", "scope"}
 
 
-def test_a_client_that_may_not_refresh_gets_no_refresh_token(desk):
+def test_a_client_that_may_not_refresh_gets_no_refresh_token(city):
     """offline_access means nothing to a client registered without the refresh_token grant."""
-    registered = desk.registers(grant_types=("authorization_code",))
-    assert "refresh_token" not in desk.tokens(registered, ("openid", "offline_access"))
+    registered = city.register_client(grant_types=("authorization_code",))
+    assert "refresh_token" not in city.issue_tokens(registered, ("openid", "offline_access"))
 
 
 @pytest.mark.parametrize(
@@ -76,135 +63,135 @@ def test_a_client_that_may_not_refresh_gets_no_refresh_token(desk):
         ({"code": None}, "invalid_request"),
     ],
 )
-def test_what_does_not_fit_buys_nothing(desk, change, error):
+def test_what_does_not_fit_buys_nothing(city, change, error):
     """A wrong or missing verifier, redirect_uri or code is refused, nothing is written, the right ones still work."""
-    registered = desk.registers()
-    code = desk.code(registered)
-    refused = desk.exchanges(registered, **{"code": code} | change)
+    registered = city.register_client()
+    code = city.issue_code(registered)
+    refused = city.exchange(registered, **{"code": code} | change)
     assert (refused.status, refused.error) == (400, error)
-    assert desk.alive() == (0, 0)
-    assert desk.rows("releases") == []
-    assert desk.exchanges(registered, code).status == 200
+    assert city.count_active_tokens() == (0, 0)
+    assert city.rows("releases") == []
+    assert city.exchange(registered, code).status == 200
 
 
-def test_a_verifier_without_a_challenge_is_refused(desk):
+def test_a_verifier_without_a_challenge_is_refused(city):
     """An attacker who strips code_challenge from the request is found out by the verifier that is left over."""
-    registered = desk.registers(require_pkce=False)
-    assert desk.exchanges(registered, desk.code(registered, code_challenge=None)).error == "invalid_grant"
+    registered = city.register_client(require_pkce=False)
+    assert city.exchange(registered, city.issue_code(registered, code_challenge=None)).error == "invalid_grant"
 
 
-def test_a_client_excused_from_pkce_works_without(desk):
+def test_a_client_excused_from_pkce_works_without(city):
     """A confidential client registered without PKCE exchanges a code that has no challenge."""
-    registered = desk.registers(require_pkce=False)
-    code = desk.code(registered, code_challenge=None)
-    assert desk.exchanges(registered, code, code_verifier=None).status == 200
+    registered = city.register_client(require_pkce=False)
+    code = city.issue_code(registered, code_challenge=None)
+    assert city.exchange(registered, code, code_verifier=None).status == 200
 
 
-def test_a_code_without_challenge_is_nothing_to_a_client_that_needs_pkce(desk):
+def test_a_code_without_challenge_is_nothing_to_a_client_that_needs_pkce(city):
     """The rule is checked at redemption too, not only where the request came in."""
-    registered = desk.registers()
-    code = desk.code(registered, code_challenge=None)
-    assert desk.exchanges(registered, code, code_verifier=None).error == "invalid_grant"
+    registered = city.register_client()
+    code = city.issue_code(registered, code_challenge=None)
+    assert city.exchange(registered, code, code_verifier=None).error == "invalid_grant"
 
 
 @pytest.mark.parametrize(("age", "status"), [(0, 200), (59.9, 200), (60, 400), (61, 400), (86400, 400)])
-def test_a_code_lives_a_minute(desk, clock, age, status):
+def test_a_code_lives_a_minute(city, clock, age, status):
     """At sixty seconds a code is over, and being late is not taken for a theft."""
-    registered = desk.registers()
-    code = desk.code(registered)
+    registered = city.register_client()
+    code = city.issue_code(registered)
     clock.advance(seconds=age)
-    assert desk.exchanges(registered, code).status == status
-    assert "client:token:replay" not in desk.events()
+    assert city.exchange(registered, code).status == status
+    assert "client:token:replay" not in city.audit_events()
 
 
-def test_a_code_in_foreign_hands_is_spoilt(desk):
+def test_a_code_in_foreign_hands_is_spoilt(city):
     """Another client's attempt gets nothing, and makes the stolen code worthless for its owner as well."""
-    owner, thief = desk.registers("fund"), desk.registers("thief")
-    code = desk.code(owner)
-    assert desk.exchanges(thief, code).error == "invalid_grant"
-    assert desk.exchanges(owner, code).error == "invalid_grant"
-    assert desk.alive() == (0, 0)
+    owner, thief = city.register_client("fund"), city.register_client("thief")
+    code = city.issue_code(owner)
+    assert city.exchange(thief, code).error == "invalid_grant"
+    assert city.exchange(owner, code).error == "invalid_grant"
+    assert city.count_active_tokens() == (0, 0)
 
 
-def test_a_replayed_code_takes_back_what_it_bought(desk):
+def test_a_replayed_code_takes_back_what_it_bought(city):
     """The second use of a code is refused, revokes both tokens, and is on record as refused."""
-    registered = desk.registers()
-    code = desk.code(registered, ("openid", "offline_access"))
-    bought = desk.exchanges(registered, code).json
-    assert desk.alive() == (1, 1)
-    assert desk.exchanges(registered, code).error == "invalid_grant"
-    assert desk.alive() == (0, 0)
-    assert desk.userinfo(bought["access_token"]).status == 401
-    assert desk.refreshes(registered, bought["refresh_token"]).error == "invalid_grant"
-    assert [row.outcome for row in desk.rows("audit_events") if row.event == "client:token:replay"] == ["refused"]
+    registered = city.register_client()
+    code = city.issue_code(registered, ("openid", "offline_access"))
+    bought = city.exchange(registered, code).json
+    assert city.count_active_tokens() == (1, 1)
+    assert city.exchange(registered, code).error == "invalid_grant"
+    assert city.count_active_tokens() == (0, 0)
+    assert city.userinfo(bought["access_token"]).status == 401
+    assert city.refresh(registered, bought["refresh_token"]).error == "invalid_grant"
+    assert [row.outcome for row in city.rows("audit_events") if row.event == "client:token:replay"] == ["refused"]
 
 
-def test_a_replay_reaches_what_was_refreshed_since(desk, clock):
+def test_a_replay_reaches_what_was_refreshed_since(city, clock):
     """Tokens that a public client's rotated refresh token bought die with the code's replay."""
-    registered = desk.registers(method="none")
-    code = desk.code(registered, ("openid", "offline_access"))
-    first = desk.exchanges(registered, code).json
-    second = desk.refreshes(registered, first["refresh_token"]).json
+    registered = city.register_client(method="none")
+    code = city.issue_code(registered, ("openid", "offline_access"))
+    first = city.exchange(registered, code).json
+    second = city.refresh(registered, first["refresh_token"]).json
     clock.advance(seconds=5)
-    desk.exchanges(registered, code)
-    assert desk.alive() == (0, 0)
-    assert desk.userinfo(second["access_token"]).status == 401
-    assert desk.refreshes(registered, second["refresh_token"]).error == "invalid_grant"
+    city.exchange(registered, code)
+    assert city.count_active_tokens() == (0, 0)
+    assert city.userinfo(second["access_token"]).status == 401
+    assert city.refresh(registered, second["refresh_token"]).error == "invalid_grant"
 
 
-def test_a_replay_is_one_while_the_client_has_no_scope(desk):
+def test_a_replay_is_one_while_the_client_has_no_scope(city):
     """The client lost every scope and has them again: what the replayed code bought is not back with them."""
-    registered = desk.registers()
-    code = desk.code(registered, ("openid", "offline_access"))
-    bought = desk.exchanges(registered, code).json
-    desk.changes(registered, scopes=("email",))
-    assert desk.exchanges(registered, code).error == "invalid_scope"
-    desk.changes(registered, scopes=registered.client.scopes)
-    assert desk.userinfo(bought["access_token"]).status == 401
+    registered = city.register_client()
+    code = city.issue_code(registered, ("openid", "offline_access"))
+    bought = city.exchange(registered, code).json
+    city.change_client(registered, scopes=("email",))
+    assert city.exchange(registered, code).error == "invalid_scope"
+    city.change_client(registered, scopes=registered.client.scopes)
+    assert city.userinfo(bought["access_token"]).status == 401
 
 
-def test_a_replay_by_another_client_takes_back_too(desk):
+def test_a_replay_by_another_client_takes_back_too(city):
     """Whoever replays a redeemed code proves that it leaked."""
-    owner, thief = desk.registers("fund"), desk.registers("thief")
-    code = desk.code(owner)
-    desk.exchanges(owner, code)
-    assert desk.exchanges(thief, code).error == "invalid_grant"
-    assert desk.alive() == (0, 0)
+    owner, thief = city.register_client("fund"), city.register_client("thief")
+    code = city.issue_code(owner)
+    city.exchange(owner, code)
+    assert city.exchange(thief, code).error == "invalid_grant"
+    assert city.count_active_tokens() == (0, 0)
 
 
 @pytest.mark.parametrize("status", ["disabled", "deceased", "merged", "closed"])
-def test_the_gate_is_asked_of_the_person(desk, status):
+def test_the_gate_is_asked_of_the_person(city, status):
     """A code of somebody who is no longer active buys nothing."""
-    registered = desk.registers()
-    code = desk.code(registered)
-    desk.person_is(status)
-    assert desk.exchanges(registered, code).error == "invalid_grant"
-    assert desk.alive() == (0, 0)
+    registered = city.register_client()
+    code = city.issue_code(registered)
+    city.set_person_status(status)
+    assert city.exchange(registered, code).error == "invalid_grant"
+    assert city.count_active_tokens() == (0, 0)
 
 
-def test_the_gate_is_asked_of_the_grant(desk):
+def test_the_gate_is_asked_of_the_grant(city):
     """A grant withdrawn between approval and redemption stops the redemption."""
-    registered = desk.registers()
-    code = desk.code(registered)
-    desk.withdraws()
-    assert desk.exchanges(registered, code).error == "invalid_grant"
+    registered = city.register_client()
+    code = city.issue_code(registered)
+    city.withdraw_grants()
+    assert city.exchange(registered, code).error == "invalid_grant"
 
 
-def test_a_disabled_client_gets_nothing(desk):
+def test_a_disabled_client_gets_nothing(city):
     """A client disabled while its code is on the way cannot authenticate any more."""
-    registered = desk.registers()
-    code = desk.code(registered)
-    desk.disables(registered)
-    answer = desk.exchanges(registered, code)
+    registered = city.register_client()
+    code = city.issue_code(registered)
+    city.disable_client(registered)
+    answer = city.exchange(registered, code)
     assert (answer.status, answer.error) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256"])
-def test_an_id_token_is_what_the_specification_says(desk, clock, alg):
+def test_an_id_token_is_what_the_specification_says(city, clock, alg):
     """Authlib and joserfc, which share no line with us, accept signature, claims, nonce and at_hash."""
-    registered = desk.registers(id_token_signed_response_alg=alg)
-    bought = desk.tokens(registered, ("openid", "profile"))
-    read = verified(desk, bought["id_token"], alg)
+    registered = city.register_client(id_token_signed_response_alg=alg)
+    bought = city.issue_tokens(registered, ("openid", "profile"))
+    read = verified(city, bought["id_token"], alg)
     params = {"nonce": "n-1", "client_id": "fund", "access_token": bought["access_token"], "max_age": 60}
     options = {"iss": {"essential": True, "value": ISSUER}, "aud": {"essential": True, "value": "fund"}}
     CodeIDToken(read.claims, read.header, options, params).validate(now=seconds(clock()))
@@ -218,10 +205,10 @@ def test_an_id_token_is_what_the_specification_says(desk, clock, alg):
     assert read.claims["amr"] == ["pwd"]
 
 
-def test_an_access_token_is_an_rfc_9068_token(desk):
+def test_an_access_token_is_an_rfc_9068_token(city):
     """`at+jwt`, ES256, our issuer as audience, a jti of its own, ten minutes."""
-    registered = desk.registers()
-    one, two = (verified(desk, desk.tokens(registered)["access_token"], "ES256") for _ in range(2))
+    registered = city.register_client()
+    one, two = (verified(city, city.issue_tokens(registered)["access_token"], "ES256") for _ in range(2))
     assert one.header["typ"] == "at+jwt"
     assert one.claims["iss"] == one.claims["aud"] == ISSUER
     assert one.claims["client_id"] == "fund"
@@ -230,101 +217,101 @@ def test_an_access_token_is_an_rfc_9068_token(desk):
     assert one.claims["sub"] == two.claims["sub"]
 
 
-def test_the_subject_is_the_same_in_both_tokens_and_none_of_the_persons_numbers(desk):
+def test_the_subject_is_the_same_in_both_tokens_and_none_of_the_persons_numbers(city):
     """`sub` is one random name a sector, the same in both tokens and another for another sector."""
-    fund, clinic = desk.registers("fund"), desk.registers("clinic")
-    here, there = desk.tokens(fund), desk.tokens(clinic)
+    fund, clinic = city.register_client("fund"), city.register_client("clinic")
+    here, there = city.issue_tokens(fund), city.issue_tokens(clinic)
     subs = [payload(tokens[kind])["sub"] for tokens in (here, there) for kind in ("access_token", "id_token")]
     assert subs[0] == subs[1] != subs[2] == subs[3]
-    assert desk.person.id not in subs
+    assert city.person.id not in subs
 
 
-def test_no_token_tells_who_the_person_is(desk):
+def test_no_token_tells_who_the_person_is(city):
     """With every scope granted, neither token holds name, number, phone, e-mail, address, birth date or our own key."""
-    registered = desk.registers()
-    bought = desk.tokens(registered, tuple(s for s in SCOPES if s != "reports.read"))
+    registered = city.register_client()
+    bought = city.issue_tokens(registered, tuple(s for s in SCOPES if s != "reports.read"))
     for kind in ("access_token", "id_token"):
         text = json.dumps(payload(bought[kind]), ensure_ascii=False)
-        for fact in (NAME, ID_NUMBER, PHONE, PHONE[3:], EMAIL, ADDRESS, BORN.isoformat(), desk.person.id):
+        for fact in (NAME, ID_NUMBER, PHONE, PHONE[3:], EMAIL, ADDRESS, BORN.isoformat(), city.person.id):
             assert fact not in text
 
 
-def test_a_claim_asked_by_name_is_in_the_id_token_and_only_that(desk):
+def test_a_claim_asked_by_name_is_in_the_id_token_and_only_that(city):
     """`claims.id_token` puts what it names, and what the client may have, into the ID token."""
-    registered = desk.registers()
+    registered = city.register_client()
     asked = {"id_token": {"gender": None, "identity_number": None}}
-    read = payload(desk.tokens(registered, ("openid", "profile", "identity_number"), claims=asked)["id_token"])
+    read = payload(city.issue_tokens(registered, ("openid", "profile", "identity_number"), claims=asked)["id_token"])
     assert read["gender"] == "female"
     assert not {"identity_number", "name", "birthdate"} & set(read)
 
 
-def test_the_ledger_knows_what_was_released(desk, clock):
+def test_the_ledger_knows_what_was_released(city, clock):
     """One row a redemption: to whom, of whom, which claims, for what purpose and on what basis, and no value of any."""
-    registered = desk.registers()
-    code = desk.code(registered, ("openid", "age", "phone"))
-    desk.exchanges(registered, code)
-    (row,) = desk.rows("releases")
-    (request,) = desk.rows("authorization_requests")
-    assert (row.at, row.person_id, row.client_id) == (clock(), desk.person.id, "fund")
+    registered = city.register_client()
+    code = city.issue_code(registered, ("openid", "age", "phone"))
+    city.exchange(registered, code)
+    (row,) = city.rows("releases")
+    (request,) = city.rows("authorization_requests")
+    assert (row.at, row.person_id, row.client_id) == (clock(), city.person.id, "fund")
     assert (row.request_id, row.grant_id) == (request.id, request.grant_id)
     assert row.claims == ["age_over_18", "phone_number", "phone_number_verified"]
     assert (row.purpose, row.legal_basis) == (registered.client.purpose, "consent")
 
 
-def test_a_ceiling_lowered_since_the_yes_holds_for_the_code(desk):
+def test_a_ceiling_lowered_since_the_yes_holds_for_the_code(city):
     """Token, ID token and ledger have what the client may have now; with nothing left the code buys nothing."""
-    registered = desk.registers()
+    registered = city.register_client()
     wish = {"id_token": {"name": None, "email": None}}
-    codes = [desk.code(registered, ("openid", "profile", "email"), claims=wish) for _ in range(2)]
-    desk.changes(registered, scopes=("openid", "profile"), claims_ceiling=("name", "email"))
-    bought = desk.exchanges(registered, codes[0]).json
+    codes = [city.issue_code(registered, ("openid", "profile", "email"), claims=wish) for _ in range(2)]
+    city.change_client(registered, scopes=("openid", "profile"), claims_ceiling=("name", "email"))
+    bought = city.exchange(registered, codes[0]).json
     assert bought["scope"] == payload(bought["access_token"])["scope"] == "openid profile"
     told = payload(bought["id_token"])
     assert ("name" in told, "email" in told) == (True, False)
-    assert [row.claims for row in desk.rows("releases")] == [["name"]]
-    assert set(desk.userinfo(bought["access_token"]).json) == {"sub", "name"}
-    desk.changes(registered, scopes=("reports.read",))
-    assert desk.exchanges(registered, codes[1]).error == "invalid_scope"
+    assert [row.claims for row in city.rows("releases")] == [["name"]]
+    assert set(city.userinfo(bought["access_token"]).json) == {"sub", "name"}
+    city.change_client(registered, scopes=("reports.read",))
+    assert city.exchange(registered, codes[1]).error == "invalid_scope"
 
 
-def test_tokens_stand_in_the_database_as_digests(desk):
+def test_tokens_stand_in_the_database_as_digests(city):
     """No column of any token table holds the code, the access token or the refresh token itself."""
-    registered = desk.registers()
-    code = desk.code(registered, ("openid", "offline_access"))
-    bought = desk.exchanges(registered, code).json
-    everything = str([desk.rows(table) for table in ("access_tokens", "refresh_tokens", "authorization_requests")])
+    registered = city.register_client()
+    code = city.issue_code(registered, ("openid", "offline_access"))
+    bought = city.exchange(registered, code).json
+    everything = str([city.rows(table) for table in ("access_tokens", "refresh_tokens", "authorization_requests")])
     for secret in (code, bought["access_token"], bought["refresh_token"], registered.secret):
         assert secret not in everything
 
 
-def test_a_client_whose_secret_was_changed_still_redeems(desk):
+def test_a_client_whose_secret_was_changed_still_redeems(city):
     """Two secrets live while a relying system changes over; the rotation after next ends the first."""
-    registered = desk.registers()
-    with desk.database.transaction() as c:
-        fresh = registry.rotate_secret(c, registered.client, now=desk.clock())
-    desk.a_second_passes()
+    registered = city.register_client()
+    with city.database.transaction() as c:
+        fresh = registry.rotate_secret(c, registered.client, now=city.clock())
+    city.expire_caches()
     renewed = type(registered)(registered.client, fresh)
-    assert desk.exchanges(registered, desk.code(registered)).status == 200
-    assert desk.exchanges(renewed, desk.code(registered)).status == 200
+    assert city.exchange(registered, city.issue_code(registered)).status == 200
+    assert city.exchange(renewed, city.issue_code(registered)).status == 200
 
 
-def test_of_two_who_change_a_secret_at_once_the_second_is_told(desk):
+def test_of_two_who_change_a_secret_at_once_the_second_is_told(city):
     """Both read the client, both make a secret: the one that would be dead before anybody used it is not handed out."""
-    registered = desk.registers()
-    with desk.database.transaction() as c:
-        fresh = registry.rotate_secret(c, registered.client, now=desk.clock())
-    with pytest.raises(Conflict), desk.database.transaction() as c:
-        registry.rotate_secret(c, registered.client, now=desk.clock())
-    desk.a_second_passes()
-    assert desk.exchanges(type(registered)(registered.client, fresh), desk.code(registered)).status == 200
+    registered = city.register_client()
+    with city.database.transaction() as c:
+        fresh = registry.rotate_secret(c, registered.client, now=city.clock())
+    with pytest.raises(Conflict), city.database.transaction() as c:
+        registry.rotate_secret(c, registered.client, now=city.clock())
+    city.expire_caches()
+    assert city.exchange(type(registered)(registered.client, fresh), city.issue_code(registered)).status == 200
 
 
-def test_an_old_secret_ends_when_it_is_told_to(desk):
+def test_an_old_secret_ends_when_it_is_told_to(city):
     """After the change-over the old secret opens nothing."""
-    registered = desk.registers()
-    with desk.database.transaction() as c:
-        fresh = registry.rotate_secret(c, registered.client, now=desk.clock())
-        registry.end_old_secret(c, registered.client, now=desk.clock())
-    desk.a_second_passes()
-    assert desk.exchanges(registered, desk.code(registered)).error == "invalid_client"
-    assert desk.exchanges(type(registered)(registered.client, fresh), desk.code(registered)).status == 200
+    registered = city.register_client()
+    with city.database.transaction() as c:
+        fresh = registry.rotate_secret(c, registered.client, now=city.clock())
+        registry.end_old_secret(c, registered.client, now=city.clock())
+    city.expire_caches()
+    assert city.exchange(registered, city.issue_code(registered)).error == "invalid_client"
+    assert city.exchange(type(registered)(registered.client, fresh), city.issue_code(registered)).status == 200

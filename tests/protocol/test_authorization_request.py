@@ -27,7 +27,16 @@ from idp.oidc.requests.authorization_request import (
 from idp.oidc.requests.validation import CHECKS, AuthorizationError
 from idp.oidc.tokens.minting import TokenSubject
 from idp.oidc.urls import accepts
-from tests.protocol.city import CHALLENGE, ISSUER, REDIRECT, answer_of, get, header, parameters, post
+from idp.oidc.vocabulary import AUTHORIZATION_CODE, REFRESH_TOKEN
+from tests.fixtures.city import PLAIN_SCOPES, City
+from tests.fixtures.messages import CALLBACK, CHALLENGE, ISSUER, get, header, parameters, post, redirect_parameters
+
+
+@pytest.fixture
+def city(city) -> City:
+    """With one relying system, `fund`."""
+    city.register_client(scopes=PLAIN_SCOPES, grant_types=(AUTHORIZATION_CODE, REFRESH_TOKEN))
+    return city
 
 
 def hostile_uris() -> Iterator[tuple[str, str]]:
@@ -39,8 +48,8 @@ def hostile_uris() -> Iterator[tuple[str, str]]:
         bare = host.partition(":8001")[0]
         yield from ((good, uri) for uri in _twisted(scheme, host, bare))
     for character in [*map(chr, range(33)), "\x7f", "\u3002", "\uff0f", "\u2044", "\u0430", "%00", "%0d%0a", "\\", "@"]:
-        for place in range(0, len(REDIRECT) + 1, 4):
-            yield REDIRECT, REDIRECT[:place] + character + REDIRECT[place:]
+        for place in range(0, len(CALLBACK) + 1, 4):
+            yield CALLBACK, CALLBACK[:place] + character + CALLBACK[place:]
 
 
 def _twisted(scheme: str, host: str, bare: str) -> Iterator[str]:
@@ -91,10 +100,10 @@ def test_accepted_means_equal_or_loopback_port():
 def test_no_hostile_uri_gets_a_redirect(city):
     """No URI of the corpus ever makes a Location, whatever else is wrong or right with the request."""
     for _, uri in CORPUS:
-        if uri == REDIRECT:
+        if uri == CALLBACK:
             continue
         with pytest.raises(RefusedToPerson):
-            authorization.read_request(city.provider, get(redirect_uri=uri), city.now())
+            authorization.read_request(city.provider, get(redirect_uri=uri), city.clock())
 
 
 ERRORS = {
@@ -140,7 +149,7 @@ ERRORS = {
 def test_errors_reach_the_client(city, name, ask):
     """Each error goes to the registered URI as the specification's code, with state and issuer."""
     changes, expected = ERRORS[name]
-    answer = answer_of(city.refusal(ask(**changes)))
+    answer = redirect_parameters(city.refuse_request(ask(**changes)))
     assert answer["error"] == expected
     assert answer["error_description"].isascii()
     assert (answer["state"], answer["iss"]) == ("s-1", ISSUER)
@@ -155,17 +164,17 @@ def unsigned(**claims: Any) -> str:
 def test_a_refused_request_object_says_how_to_be_refused(city):
     """A client that sent its whole request as an object is told in the way it asked for, with its own state."""
     wanted = unsigned(response_mode="form_post", state="s-inside", redirect_uri="https://evil.example/")
-    reply = city.refusal(get(request=wanted, state=None))
+    reply = city.refuse_request(get(request=wanted, state=None))
     assert (reply.status, reply.location) == (200, None)
-    for told in (f'action="{REDIRECT}"', 'value="request_not_supported"', 'value="s-inside"'):
+    for told in (f'action="{CALLBACK}"', 'value="request_not_supported"', 'value="s-inside"'):
         assert told in reply.body.decode()
 
 
 @pytest.mark.parametrize("state", ["s\r\nSet-Cookie: a=b", "\ud800", "s" * 2049, 7, None, {"a": "b"}])
 def test_what_no_parameter_could_say_is_not_echoed(city, state):
     """A state that JSON can spell and a parameter cannot is dropped, and beside the object the parameter wins."""
-    assert "state" not in answer_of(city.refusal(get(request=unsigned(state=state), state=None)))
-    assert answer_of(city.refusal(get(request=unsigned(state="inside"))))["state"] == "s-1"
+    assert "state" not in redirect_parameters(city.refuse_request(get(request=unsigned(state=state), state=None)))
+    assert redirect_parameters(city.refuse_request(get(request=unsigned(state="inside"))))["state"] == "s-1"
 
 
 @pytest.mark.parametrize("name", ERRORS)
@@ -174,16 +183,16 @@ def test_errors_never_reach_a_stranger(city, name):
     changes, _ = ERRORS[name]
     for wrong in ({"redirect_uri": "https://evil.example/"}, {"client_id": "nobody"}, {"redirect_uri": None}):
         with pytest.raises(RefusedToPerson):
-            authorization.read_request(city.provider, get(**changes, **wrong), city.now())
+            authorization.read_request(city.provider, get(**changes, **wrong), city.clock())
 
 
 def test_disabled_client_gets_a_page(city):
     """A client that was disabled is refused to the person, not redirected to."""
     with city.database.transaction() as c:
-        registry.change_status(c, "fund", "disabled", now=city.now())
+        registry.change_status(c, "fund", "disabled", now=city.clock())
     city.provider.clients._fresh_until = 0
     with pytest.raises(RefusedToPerson) as refused:
-        city.asks()
+        city.read_request()
     assert refused.value.code == "client_disabled"
 
 
@@ -191,7 +200,7 @@ def test_disabled_client_gets_a_page(city):
 def test_repeated_parameter_is_told(city, name):
     """A repeated parameter is invalid_request at the client, as long as client and URI are beyond doubt."""
     query = urlencode(parameters(x="1")) + f"&{name}=again"
-    answer = answer_of(city.refusal(Request("GET", "/authorize", query)))
+    answer = redirect_parameters(city.refuse_request(Request("GET", "/authorize", query)))
     assert answer["error"] == "invalid_request"
     assert answer.get("state") == (None if name == "state" else "s-1")
 
@@ -201,32 +210,32 @@ def test_repeated_address_is_refused(city, name):
     """Two clients or two URIs in one request: nobody is redirected to either."""
     query = urlencode(parameters()) + f"&{name}={quote('https://evil.example/')}"
     with pytest.raises(RefusedToPerson):
-        authorization.read_request(city.provider, Request("GET", "/authorize", query), city.now())
+        authorization.read_request(city.provider, Request("GET", "/authorize", query), city.clock())
 
 
 def test_control_characters_and_broken_utf8(city):
     """Control characters and broken UTF-8 are invalid_request; nothing of them is echoed."""
     for bad in ("nonce=%0d%0aSet-Cookie:x", "nonce=%ff", "nonce=%00"):
         query = urlencode(parameters(nonce=None)) + "&" + bad
-        answer = answer_of(city.refusal(Request("GET", "/authorize", query)))
+        answer = redirect_parameters(city.refuse_request(Request("GET", "/authorize", query)))
         assert answer["error"] == "invalid_request"
 
 
 def test_post_needs_a_form(city):
     """A POST that is no form is a page: nothing in it can be believed."""
     with pytest.raises(RefusedToPerson):
-        authorization.read_request(city.provider, Request("POST", "/authorize", "", {}, b"{}"), city.now())
+        authorization.read_request(city.provider, Request("POST", "/authorize", "", {}, b"{}"), city.clock())
 
 
 def test_long_state_is_not_echoed(city):
     """A state too long to keep is refused, and not sent back."""
-    answer = answer_of(city.refusal(get(state="s" * 3000)))
+    answer = redirect_parameters(city.refuse_request(get(state="s" * 3000)))
     assert (answer["error"], answer.get("state")) == ("invalid_request", None)
 
 
 def test_whole_request_is_kept(city):
     """What a client asks comes back from the database as it was read."""
-    asked = city.asks(
+    asked = city.read_request(
         scope="openid profile phone unknown",
         prompt="login consent",
         max_age="600",
@@ -243,7 +252,7 @@ def test_whole_request_is_kept(city):
     assert asked.ui_locales == ("en", "zh-CN")
     assert (asked.max_age, asked.login_hint) == (600, "xiaoman")
     with city.database.transaction() as c:
-        authorization.open_request(c, asked, city.now(), binding=b"b" * 32)
+        authorization.open_request(c, asked, city.clock(), binding=b"b" * 32)
         stored = request_store.find(c, asked.id)
     assert stored is not None
     assert stored.browser_binding == b"b" * 32
@@ -253,30 +262,30 @@ def test_whole_request_is_kept(city):
 @pytest.mark.parametrize("hint", ["13900000001", "+86 139 0000 0001", "519999 19900101 0015", "x" * 101])
 def test_login_hint_like_a_number_is_dropped(city, hint, caplog):
     """A login hint that could be a number is dropped, without an error and without a word in the log."""
-    assert city.asks(login_hint=hint).login_hint is None
+    assert city.read_request(login_hint=hint).login_hint is None
     assert hint not in caplog.text
 
 
 def test_client_without_pkce(city):
     """PKCE may be left out only by a client registered so, and a challenge it sends is still held to S256."""
-    city.registers("old", require_pkce=False)
-    assert city.asks(client_id="old", code_challenge=None, code_challenge_method=None).code_challenge is None
-    assert city.asks(client_id="old").code_challenge == CHALLENGE
-    reply = city.refusal(get(client_id="old", code_challenge_method="plain"))
-    assert answer_of(reply)["error"] == "invalid_request"
+    city.register_client("old", require_pkce=False)
+    assert city.read_request(client_id="old", code_challenge=None, code_challenge_method=None).code_challenge is None
+    assert city.read_request(client_id="old").code_challenge == CHALLENGE
+    reply = city.refuse_request(get(client_id="old", code_challenge_method="plain"))
+    assert redirect_parameters(reply)["error"] == "invalid_request"
 
 
 def test_client_not_registered_for_code(city):
     """A client that only has client_credentials is told so."""
-    city.registers("robot", grant_types=("client_credentials",))
-    assert answer_of(city.refusal(get(client_id="robot")))["error"] == "unauthorized_client"
+    city.register_client("robot", grant_types=("client_credentials",))
+    assert redirect_parameters(city.refuse_request(get(client_id="robot")))["error"] == "unauthorized_client"
 
 
 def test_offline_access_needs_the_grant(city):
     """offline_access means nothing for a client that has no refresh tokens."""
-    city.registers("brief", grant_types=("authorization_code",))
-    assert city.asks(client_id="brief", scope="openid offline_access").scopes == ("openid",)
-    assert city.asks(scope="openid offline_access").scopes == ("openid", "offline_access")
+    city.register_client("brief", grant_types=("authorization_code",))
+    assert city.read_request(client_id="brief", scope="openid offline_access").scopes == ("openid",)
+    assert city.read_request(scope="openid offline_access").scopes == ("openid", "offline_access")
 
 
 def test_hint_names_the_subject(city):
@@ -285,15 +294,15 @@ def test_hint_names_the_subject(city):
     def hint(client_id: str) -> str:
         holder = TokenSubject("sub-1", ("openid",))
         return city.provider.tokens.id_token(
-            client_id, holder, city.now(), alg="ES256", nonce=None, access_token=None, released={}
+            client_id, holder, city.clock(), alg="ES256", nonce=None, access_token=None, released={}
         )
 
     mine, other = hint("fund"), hint("another")
-    city.now.advance(days=1)
-    assert city.asks(id_token_hint=mine).requested_subject == "sub-1"
-    assert answer_of(city.refusal(get(id_token_hint=other)))["error"] == "invalid_request"
+    city.clock.advance(days=1)
+    assert city.read_request(id_token_hint=mine).requested_subject == "sub-1"
+    assert redirect_parameters(city.refuse_request(get(id_token_hint=other)))["error"] == "invalid_request"
     clash = get(id_token_hint=mine, claims='{"id_token": {"sub": {"value": "sub-2"}}}')
-    assert answer_of(city.refusal(clash))["error"] == "login_required"
+    assert redirect_parameters(city.refuse_request(clash))["error"] == "login_required"
 
 
 @pytest.mark.parametrize(
@@ -301,24 +310,24 @@ def test_hint_names_the_subject(city):
 )
 def test_an_age_of_more_than_a_lifetime_is_stored_as_one(city, asked, kept):
     """Ten digits of max_age are a request like any other, in either database."""
-    citizen, request = city.citizen(), city.asks(max_age=asked)
+    citizen, request = city.person, city.read_request(max_age=asked)
     assert request.max_age == kept
-    assert "code" in answer_of(citizen.approves(request))
+    assert "code" in redirect_parameters(citizen.approve(request))
 
 
 def test_essential_acr_is_kept(city):
     """An essential acr is kept as a condition, a wished one only as a wish."""
     level = "urn:yitong:ial3:aal2"
     wish = {"id_token": {"acr": {"essential": True, "values": [level]}}}
-    assert city.asks(claims=json.dumps(wish)).essential_acr == (level,)
-    assert city.asks(acr_values=level).essential_acr == ()
-    assert city.asks(acr_values=level).requested_acr == (level,)
+    assert city.read_request(claims=json.dumps(wish)).essential_acr == (level,)
+    assert city.read_request(acr_values=level).essential_acr == ()
+    assert city.read_request(acr_values=level).requested_acr == (level,)
 
 
 def test_code_comes_back(city):
     """An approval answers by 303 with code, state and issuer, not to be stored, without referrer."""
-    reply = city.citizen().approves(city.asks())
-    answer = answer_of(reply)
+    reply = city.person.approve(city.read_request())
+    answer = redirect_parameters(reply)
     assert answer["code"].startswith("yt_ac_")
     assert (answer["state"], answer["iss"]) == ("s-1", ISSUER)
     assert header(reply, "Cache-Control") == "no-store"
@@ -328,23 +337,25 @@ def test_code_comes_back(city):
 def test_query_of_the_redirect_uri_survives(city):
     """A registered URI with a query keeps it; ours is added."""
     uri = "https://fund.example/cb?tenant=lz"
-    city.registers("tenant", redirect_uris=(uri,))
-    reply = city.citizen().approves(city.asks(client_id="tenant", redirect_uri=uri))
+    city.register_client("tenant", redirect_uris=(uri,))
+    reply = city.person.approve(city.read_request(client_id="tenant", redirect_uri=uri))
     assert reply.location is not None
     assert reply.location.startswith(uri + "&code=")
 
 
 def test_code_is_stored_as_digest_only(city):
     """The code itself is nowhere in the database."""
-    reply = city.citizen().approves(city.asks())
-    code = answer_of(reply)["code"]
-    rows = city.database.connection().rows(request_store._FIND, request_id=city.asks().id)
+    reply = city.person.approve(city.read_request())
+    code = redirect_parameters(reply)["code"]
+    rows = city.database.connection().rows(request_store._FIND, request_id=city.read_request().id)
     assert code not in repr(rows)
 
 
 def test_answer_by_form(city):
     """form_post answers, and errors, come as a page that posts itself, and has a button without script."""
-    reply = city.citizen().approves(city.asks(response_mode="form_post", state='"><script>alert(1)</script>'))
+    reply = city.person.approve(
+        city.read_request(response_mode="form_post", state='"><script>alert(1)</script>')
+    )
     page = reply.body.decode()
     assert (reply.status, reply.location) == (200, None)
     assert 'name="code"' in page
@@ -354,7 +365,7 @@ def test_answer_by_form(city):
     policy = header(reply, "Content-Security-Policy") or ""
     assert "default-src 'none'" in policy
     assert policy.split("'nonce-")[1].split("'")[0] in page
-    error = city.refusal(get(response_mode="form_post", scope=None))
+    error = city.refuse_request(get(response_mode="form_post", scope=None))
     assert 'value="invalid_scope"' in error.body.decode()
 
 
@@ -397,6 +408,6 @@ def test_noise_is_never_a_traceback(city):
 
 def _outcome(city, request):
     try:
-        return type(authorization.read_request(city.provider, request, city.now()))
+        return type(authorization.read_request(city.provider, request, city.clock()))
     except (AuthorizationError, RefusedToPerson) as refusal:
         return type(refusal)

@@ -9,14 +9,23 @@ from accounts.database import Statement
 from accounts.people import natural_persons
 from idp.oidc.consent import claims, consents, subjects
 from idp.oidc.consent.claims import CLAIMS, Sensitivity
-from tests.protocol.city import SCOPES, City, answer_of, eight_at_once
+from idp.oidc.vocabulary import AUTHORIZATION_CODE, REFRESH_TOKEN
+from tests.fixtures.city import ADDRESS, BORN, EMAIL, NAME, PHONE, PLAIN_SCOPES, City, eight_at_once
+from tests.fixtures.messages import redirect_parameters
+
+
+@pytest.fixture
+def city(city) -> City:
+    """With one relying system, `fund`."""
+    city.register_client(scopes=PLAIN_SCOPES, grant_types=(AUTHORIZATION_CODE, REFRESH_TOKEN))
+    return city
 
 
 def userinfo(city: City, request, client_id: str = "fund", citizen=None) -> dict:
-    reply = (citizen or city.citizen()).approves(request)
-    status, tokens = city.token(answer_of(reply)["code"], client_id)
+    reply = (citizen or city.person).approve(request)
+    status, tokens = city.redeem(redirect_parameters(reply)["code"], client_id).pair
     assert status == 200, tokens
-    status, facts = city.posts("/userinfo", {}, authorization="Bearer " + tokens["access_token"])
+    status, facts = city.post("/userinfo", {}, authorization="Bearer " + tokens["access_token"]).pair
     assert status == 200, facts
     return facts
 
@@ -39,90 +48,92 @@ def test_names_are_unique():
 
 def test_scopes_release_their_facts(city):
     """UserInfo answers what the granted scopes stand for, and no more."""
-    facts = userinfo(city, city.asks(scope="openid profile phone email address age"))
+    facts = userinfo(city, city.read_request(scope="openid profile phone email address age"))
     assert facts.pop("sub")
-    assert facts.pop("updated_at") == int(city.now().timestamp())
+    assert facts.pop("updated_at") == int(city.clock().timestamp())
     assert facts == {
-        "name": "泸小满",
-        "birthdate": "1990-01-01",
+        "name": NAME,
+        "birthdate": BORN.isoformat(),
         "gender": "female",
         "zoneinfo": "Asia/Shanghai",
         "locale": "zh-CN",
         "age_over_18": True,
-        "phone_number": "+8613900000001",
+        "phone_number": PHONE,
         "phone_number_verified": False,
-        "email": "xiaoman@example.cn",
+        "email": EMAIL,
         "email_verified": False,
-        "address": {"formatted": "泸州市江阳区某街1号", "country": "CN"},
+        "address": {"formatted": ADDRESS, "country": "CN"},
     }
-    assert set(userinfo(city, city.asks(scope="openid"), citizen=city.citizen("泸大满们"))) == {"sub"}
+    assert set(userinfo(city, city.read_request(scope="openid"), citizen=city.register_person(22))) == {"sub"}
 
 
 def test_ceiling_holds(city):
     """A claim above the ceiling is left out, by scope and by name."""
-    client = city.registers("narrow", scopes=("openid", "profile"), claims_ceiling=("name",))
-    asked = city.asks(client_id="narrow", claims='{"userinfo": {"email": null, "birthdate": null}}')
+    client = city.register_client("narrow", scopes=("openid", "profile"), claims_ceiling=("name",)).client
+    asked = city.read_request(client_id="narrow", claims='{"userinfo": {"email": null, "birthdate": null}}')
     assert claims.granted(asked.scopes, asked.claims, client) == ("name",)
     assert set(userinfo(city, asked, "narrow")) == {"sub", "name"}
 
 
 def test_claims_parameter(city):
     """A claim named for UserInfo is answered there; one named for the ID token is in it and only there."""
-    asked = city.asks(scope="openid", claims='{"userinfo": {"name": null}, "id_token": {"email": null}}')
-    reply = city.citizen().approves(asked)
-    _, tokens = city.token(answer_of(reply)["code"])
-    told = city.provider.tokens.read_id_token(tokens["id_token"], city.now())
-    assert told["email"] == "xiaoman@example.cn"
+    asked = city.read_request(scope="openid", claims='{"userinfo": {"name": null}, "id_token": {"email": null}}')
+    reply = city.person.approve(asked)
+    tokens = city.redeem(redirect_parameters(reply)["code"]).json
+    told = city.provider.tokens.read_id_token(tokens["id_token"], city.clock())
+    assert told["email"] == EMAIL
     assert "name" not in told
-    _, facts = city.posts("/userinfo", {}, authorization="Bearer " + tokens["access_token"])
+    facts = city.post("/userinfo", {}, authorization="Bearer " + tokens["access_token"]).json
     assert set(facts) == {"sub", "name"}
 
 
 def test_identity_number_only_by_its_scope(city):
     """The number is released by its own scope to a client with a ceiling for it, in UserInfo only, never by name."""
     scopes = ("openid", "identity_number")
-    client = city.registers("tax", scopes=scopes, claims_ceiling=claims.of_scopes(scopes), legal_basis="statutory_duty")
+    client = city.register_client(
+        "tax", scopes=scopes, claims_ceiling=claims.of_scopes(scopes), legal_basis="statutory_duty"
+    ).client
     by_name = '{"id_token": {"identity_number": null}, "userinfo": {"identity_number": null}}'
-    asked = city.asks(client_id="tax", scope="openid", claims=by_name)
+    asked = city.read_request(client_id="tax", scope="openid", claims=by_name)
     assert claims.granted(asked.scopes, asked.claims, client) == ()
-    asked = city.asks(client_id="tax", scope="openid identity_number", claims=by_name)
-    citizen = city.citizen()
-    reply = citizen.approves(asked)
-    _, tokens = city.token(answer_of(reply)["code"], "tax")
-    number = userinfo(city, city.asks(client_id="tax", scope="openid identity_number"), "tax", citizen)[
+    asked = city.read_request(client_id="tax", scope="openid identity_number", claims=by_name)
+    citizen = city.person
+    reply = citizen.approve(asked)
+    tokens = city.redeem(redirect_parameters(reply)["code"], "tax").json
+    number = userinfo(city, city.read_request(client_id="tax", scope="openid identity_number"), "tax", citizen)[
         "identity_number"
     ]
     assert number.startswith("519999")
-    assert number not in repr(city.provider.tokens.read_id_token(tokens["id_token"], city.now()))
-    assert "identity_number" not in city.asks(scope="openid identity_number").scopes
+    assert number not in repr(city.provider.tokens.read_id_token(tokens["id_token"], city.clock()))
+    assert "identity_number" not in city.read_request(scope="openid identity_number").scopes
 
 
 @pytest.mark.parametrize("missing", ["purpose", "legal_basis"])
 def test_sensitive_fact_needs_a_reason(city, missing):
     """Without a recorded purpose and legal basis no client gets a sensitive fact."""
     scopes = ("openid", "identity_number")
-    client = city.registers("tax", scopes=scopes, claims_ceiling=claims.of_scopes(scopes))
+    client = city.register_client("tax", scopes=scopes, claims_ceiling=claims.of_scopes(scopes)).client
     assert "identity_number" in claims.granted(scopes, {}, client)
     assert "identity_number" not in claims.granted(scopes, {}, replace(client, **{missing: ""}))
 
 
 def test_subject_by_sector(city):
     """Two sectors know a person by two names, two clients of one sector by one; a second call changes nothing."""
-    citizen = city.citizen()
+    citizen = city.person
     with city.database.transaction() as c:
-        names = [subjects.subject_for(c, citizen.id, s, city.now()) for s in ("a", "b", "a")]
+        names = [subjects.subject_for(c, citizen.id, s, city.clock()) for s in ("a", "b", "a")]
     assert names[0] == names[2] != names[1]
     assert len(names[0]) == 32
 
 
 def test_subject_race(city):
     """Eight first calls at once agree on one name."""
-    citizen = city.citizen()
+    citizen = city.person
     found: list[str] = []
 
     def ask() -> None:
         with city.database.transaction() as c:
-            found.append(subjects.subject_for(c, citizen.id, "a", city.now()))
+            found.append(subjects.subject_for(c, citizen.id, "a", city.clock()))
 
     eight_at_once(city.database, ask)
     assert len(found) == 8
@@ -131,22 +142,22 @@ def test_subject_race(city):
 
 def test_merges_keep_names(city):
     """A survivor answers with the absorbed person's name where they have none; an undo gives it back."""
-    first, second, third = city.citizen("甲"), city.citizen("乙乙"), city.citizen("丙丙丙")
+    first, second, third = (city.register_person(sequence) for sequence in (31, 32, 33))
     merge = Statement(
         sa.update(natural_persons)
         .where(natural_persons.c.id == sa.bindparam("who"))
         .values(merged_into=sa.bindparam("into"))
     )
     with city.database.transaction() as c:
-        old = subjects.subject_for(c, first.id, "a", city.now())
-        own = subjects.subject_for(c, third.id, "b", city.now())
+        old = subjects.subject_for(c, first.id, "a", city.clock())
+        own = subjects.subject_for(c, third.id, "b", city.clock())
         c.execute(merge, who=first.id, into=second.id)
         c.execute(merge, who=second.id, into=third.id)
-        assert subjects.subject_for(c, third.id, "a", city.now()) == old
-        assert subjects.subject_for(c, third.id, "b", city.now()) == own
+        assert subjects.subject_for(c, third.id, "a", city.clock()) == old
+        assert subjects.subject_for(c, third.id, "b", city.clock()) == own
         c.execute(merge, who=first.id, into=None)
-        assert subjects.subject_for(c, third.id, "a", city.now()) != old
-        assert subjects.subject_for(c, first.id, "a", city.now()) == old
+        assert subjects.subject_for(c, third.id, "a", city.clock()) != old
+        assert subjects.subject_for(c, first.id, "a", city.clock()) == old
 
 
 @pytest.mark.parametrize(
@@ -154,13 +165,15 @@ def test_merges_keep_names(city):
 )
 def test_basis_decides_the_manner(city, basis, manner):
     """A statutory duty is told, everything that can be refused is asked; the page has facts, purpose and basis."""
-    client = city.registers(
+    client = city.register_client(
         "other",
         legal_basis=basis,
-        scopes=(*SCOPES, "identity_number"),
-        claims_ceiling=claims.of_scopes((*SCOPES, "identity_number")),
+        scopes=(*PLAIN_SCOPES, "identity_number"),
+        claims_ceiling=claims.of_scopes((*PLAIN_SCOPES, "identity_number")),
+    ).client
+    shown = consents.release_notice(
+        city.read_request(client_id="other", scope="openid profile identity_number"), client
     )
-    shown = consents.release_notice(city.asks(client_id="other", scope="openid profile identity_number"), client)
     assert (shown.release_mode, shown.legal_basis, shown.purpose) == (manner, basis, client.purpose)
     assert [claim.name for claim in shown.sensitive] == ["identity_number"]
     assert "name" in shown.names
@@ -168,14 +181,14 @@ def test_basis_decides_the_manner(city, basis, manner):
 
 def test_told_once_and_when_it_grows(city):
     """A person is asked once, not again for the same or less, and again for more; what was given stays given."""
-    citizen, client = city.citizen(), city.client()
-    small, large = city.asks(scope="openid profile"), city.asks(scope="openid profile phone")
+    citizen, client = city.person, city.clients["fund"].client
+    small, large = city.read_request(scope="openid profile"), city.read_request(scope="openid profile phone")
     with city.database.transaction() as c:
         assert consents.needed(c, citizen.id, client, small)
-        first = consents.give(c, citizen.id, client, small, city.now())
+        first = consents.give(c, citizen.id, client, small, city.clock())
         assert not consents.needed(c, citizen.id, client, small)
         assert consents.needed(c, citizen.id, client, large)
-        assert consents.give(c, citizen.id, client, large, city.now()) == first
+        assert consents.give(c, citizen.id, client, large, city.clock()) == first
         assert not consents.needed(c, citizen.id, client, small)
         assert not consents.needed(c, citizen.id, client, large)
         assert len(consents.of_person(c, citizen.id)) == 1
@@ -183,16 +196,16 @@ def test_told_once_and_when_it_grows(city):
 
 def test_withdrawal_kills_the_tokens(city):
     """Withdrawing ends the grant and its tokens at once; nobody withdraws somebody else's."""
-    citizen = city.citizen()
-    _, tokens = city.token(answer_of(citizen.approves(city.asks()))["code"])
+    citizen = city.person
+    tokens = city.redeem(redirect_parameters(citizen.approve(city.read_request()))["code"]).json
     bearer = "Bearer " + tokens["access_token"]
     with city.database.transaction() as c:
         (given,) = consents.of_person(c, citizen.id)
-        assert given.last_used_at == city.now()
+        assert given.last_used_at == city.clock()
         assert given.claims[0].name == "name"
-        assert not consents.withdraw(c, given.grant_id, city.now(), person_id="somebody else")
-    assert city.posts("/userinfo", {}, authorization=bearer)[0] == 200
+        assert not consents.withdraw(c, given.grant_id, city.clock(), person_id="somebody else")
+    assert city.post("/userinfo", {}, authorization=bearer).status == 200
     with city.database.transaction() as c:
-        assert consents.withdraw(c, given.grant_id, city.now(), person_id=citizen.id)
-        assert not consents.withdraw(c, given.grant_id, city.now(), person_id=citizen.id)
-    assert city.posts("/userinfo", {}, authorization=bearer)[0] == 401
+        assert consents.withdraw(c, given.grant_id, city.clock(), person_id=citizen.id)
+        assert not consents.withdraw(c, given.grant_id, city.clock(), person_id=citizen.id)
+    assert city.post("/userinfo", {}, authorization=bearer).status == 401

@@ -14,40 +14,41 @@ from joserfc import jwk
 
 from accounts.database import Json, Statement
 from idp.oidc.models import clients
-from tests.protocol.desk import ISSUER, METHODS, VERIFIER, basic
+from tests.fixtures.city import METHODS
+from tests.fixtures.messages import ISSUER, VERIFIER, basic
 
 GRANT = {"grant_type": "client_credentials"}
 PUBLIC_GRANT = {"grant_type": "authorization_code", "code": "yt_ac_x", "code_verifier": VERIFIER}
 
 
-def asks(desk, *presented, **more):
+def asks(city, *presented, **more):
     """A token request that presents all of these proofs."""
     form = dict(GRANT)
     headers = {}
     for proof in presented:
         form |= proof.form
         headers |= proof.headers
-    return desk.posts("/token", form | more, **headers)
+    return city.post("/token", form | more, **headers)
 
 
 @pytest.fixture
-def keyed(desk):
-    return desk.registers("keyed", "private_key_jwt")
+def keyed(city):
+    return city.register_client("keyed", "private_key_jwt")
 
 
-def tries(desk, registered, assertion, **more):
-    proof = desk.proof(registered, "private_key_jwt")
+def tries(city, registered, assertion, **more):
+    proof = city.client_proof(registered, "private_key_jwt")
     proof.form["client_assertion"] = assertion
-    return asks(desk, proof, **more)
+    return asks(city, proof, **more)
 
 
 @pytest.mark.parametrize("presented", METHODS)
 @pytest.mark.parametrize("registered", METHODS)
-def test_only_the_diagonal_passes(desk, registered, presented):
+def test_only_the_diagonal_passes(city, registered, presented):
     """A client proves itself by the method it registered; every other method, with the right secret, is refused."""
-    client = desk.registers(method=registered)
-    proof = desk.proof(client, presented)
-    answer = desk.posts("/token", PUBLIC_GRANT | proof.form, **proof.headers)
+    client = city.register_client(method=registered)
+    proof = city.client_proof(client, presented)
+    answer = city.post("/token", PUBLIC_GRANT | proof.form, **proof.headers)
     if registered == presented:
         assert answer.error == "invalid_grant"  # past authentication, to the code
     else:
@@ -60,28 +61,28 @@ def test_only_the_diagonal_passes(desk, registered, presented):
     "both", [("client_secret_basic", "client_secret_post"), ("client_secret_basic", "private_key_jwt"),
              ("client_secret_post", "private_key_jwt")]
 )  # fmt: skip
-def test_two_methods_at_once_are_refused(desk, both, path):
+def test_two_methods_at_once_are_refused(city, both, path):
     """RFC 6749 §2.3: one method a request, even when each alone would do."""
     for registered in both:
-        client = desk.registers(f"c-{registered}", registered)
-        proofs = [desk.proof(client, method) for method in both]
+        client = city.register_client(f"c-{registered}", registered)
+        proofs = [city.client_proof(client, method) for method in both]
         form = GRANT | {"token": "x"} | proofs[0].form | proofs[1].form
-        answer = desk.posts(path, form, **(proofs[0].headers | proofs[1].headers))
+        answer = city.post(path, form, **(proofs[0].headers | proofs[1].headers))
         assert (answer.status, answer.error) == (400, "invalid_request")
 
 
-def test_an_authorization_header_is_not_overruled_by_a_name(desk):
+def test_an_authorization_header_is_not_overruled_by_a_name(city):
     """Basic with the same client_id in the form passes; with another one it does not."""
-    client, other = desk.registers("fund"), desk.registers("other")
-    assert asks(desk, desk.proof(client), client_id="fund").status == 200
-    assert asks(desk, desk.proof(client), client_id=other.client_id).error == "invalid_client"
+    client, other = city.register_client("fund"), city.register_client("other")
+    assert asks(city, city.client_proof(client), client_id="fund").status == 200
+    assert asks(city, city.client_proof(client), client_id=other.client_id).error == "invalid_client"
 
 
-def test_an_assertion_is_not_overruled_by_a_name(desk, keyed):
+def test_an_assertion_is_not_overruled_by_a_name(city, keyed):
     """RFC 7521 §4.2: a client_id beside the assertion must be the client's own."""
-    desk.registers("other")
-    assert tries(desk, keyed, desk.assertion(keyed), client_id="keyed").status == 200
-    assert tries(desk, keyed, desk.assertion(keyed), client_id="other").error == "invalid_client"
+    city.register_client("other")
+    assert tries(city, keyed, city.client_assertion(keyed), client_id="keyed").status == 200
+    assert tries(city, keyed, city.client_assertion(keyed), client_id="other").error == "invalid_client"
 
 
 @pytest.mark.parametrize(
@@ -104,69 +105,69 @@ def test_an_assertion_is_not_overruled_by_a_name(desk, keyed):
         "",
     ],
 )
-def test_a_broken_header_is_an_invalid_client(desk, header):
+def test_a_broken_header_is_an_invalid_client(city, header):
     """Nothing in the header makes a failure of ours."""
-    desk.registers()
-    answer = desk.posts("/token", GRANT, authorization=header)
+    city.register_client()
+    answer = city.post("/token", GRANT, authorization=header)
     assert (answer.status, answer.error) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("client_id", ["a+b", "50%", "%41", "x/y?z&w=", "https://rp.example".replace(":", "%3A")])
-def test_id_and_secret_are_form_encoded(desk, client_id):
+def test_id_and_secret_are_form_encoded(city, client_id):
     """RFC 6749 §2.3.1: reserved characters in a client_id arrive as they were."""
-    client = desk.registers(client_id)
-    assert desk.posts("/token", GRANT, authorization=basic(client_id, client.secret)).status == 200
+    client = city.register_client(client_id)
+    assert city.post("/token", GRANT, authorization=basic(client_id, client.secret)).status == 200
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 @pytest.mark.parametrize("secret", ["wrong", "", "yt_cs_", "None", "nobody", "密码"])
-def test_a_wrong_secret_and_an_unknown_client_look_alike(desk, method, secret):
+def test_a_wrong_secret_and_an_unknown_client_look_alike(city, method, secret):
     """Status, error and description tell nobody which clients exist."""
-    client = desk.registers(method=method)
+    client = city.register_client(method=method)
     wrong = type(client)(client.client, secret)
     answers = []
     for client_id in ("fund", "nobody"):
         if method == "client_secret_basic":
-            answers.append(desk.posts("/token", GRANT, authorization=basic(client_id, wrong.secret)))
+            answers.append(city.post("/token", GRANT, authorization=basic(client_id, wrong.secret)))
         else:
-            answers.append(desk.posts("/token", GRANT | {"client_id": client_id, "client_secret": secret or " "}))
+            answers.append(city.post("/token", GRANT | {"client_id": client_id, "client_secret": secret or " "}))
     assert answers[0].json == answers[1].json
     assert {answer.status for answer in answers} == {401}
 
 
-def test_a_client_without_a_secret_has_no_guessable_one(desk):
+def test_a_client_without_a_secret_has_no_guessable_one(city):
     """Neither the empty string nor the stand-in digest's preimage opens a client that holds no secret."""
     for method in ("none", "private_key_jwt"):
-        desk.registers(f"c-{method}", method)
+        city.register_client(f"c-{method}", method)
         for secret in ("", "nobody", "None"):
-            assert desk.posts("/token", GRANT, authorization=basic(f"c-{method}", secret)).error == "invalid_client"
+            assert city.post("/token", GRANT, authorization=basic(f"c-{method}", secret)).error == "invalid_client"
 
 
-def test_a_disabled_client_is_refused_by_every_method(desk):
+def test_a_disabled_client_is_refused_by_every_method(city):
     """The right proof of a disabled client is refused at each endpoint that asks for it."""
     for method in METHODS:
-        client = desk.registers(f"c-{method}", method)
-        desk.disables(client)
+        client = city.register_client(f"c-{method}", method)
+        city.disable_client(client)
         for path in ("/token", "/introspect", "/revoke"):
-            answer = desk.asks(client, path, **PUBLIC_GRANT, token="x")
+            answer = city.post_as(client, path, **PUBLIC_GRANT, token="x")
             assert (answer.status, answer.error) == (401, "invalid_client")
 
 
 # private_key_jwt ----------------------------------------------------------------------------------------------------
-def test_an_assertion_passes_once(desk, keyed):
+def test_an_assertion_passes_once(city, keyed):
     """The same assertion sent again is refused: its jti is spent."""
-    assertion = desk.assertion(keyed)
-    assert tries(desk, keyed, assertion).status == 200
+    assertion = city.client_assertion(keyed)
+    assert tries(city, keyed, assertion).status == 200
     for _ in range(3):
-        assert tries(desk, keyed, assertion).error == "invalid_client"
+        assert tries(city, keyed, assertion).error == "invalid_client"
 
 
-def test_a_jti_is_each_clients_own(desk, keyed):
+def test_a_jti_is_each_clients_own(city, keyed):
     """Two clients may choose the same jti; one client may not, in another assertion."""
-    other = desk.registers("other", "private_key_jwt")
-    assert tries(desk, keyed, desk.assertion(keyed, jti="1")).status == 200
-    assert tries(desk, other, desk.assertion(other, jti="1")).status == 200
-    assert tries(desk, keyed, desk.assertion(keyed, jti="1")).error == "invalid_client"
+    other = city.register_client("other", "private_key_jwt")
+    assert tries(city, keyed, city.client_assertion(keyed, jti="1")).status == 200
+    assert tries(city, other, city.client_assertion(other, jti="1")).status == 200
+    assert tries(city, keyed, city.client_assertion(keyed, jti="1")).error == "invalid_client"
 
 
 @pytest.mark.parametrize(
@@ -198,25 +199,25 @@ def test_a_jti_is_each_clients_own(desk, keyed):
         {"exp": [1]},
     ],
 )
-def test_a_claim_that_is_not_right_is_refused(desk, keyed, changes):
+def test_a_claim_that_is_not_right_is_refused(city, keyed, changes):
     """aud is the issuer alone (CVE-2025-27370), iss and sub are the client, jti and exp are there."""
-    answer = tries(desk, keyed, desk.assertion(keyed, **changes))
+    answer = tries(city, keyed, city.client_assertion(keyed, **changes))
     assert (answer.status, answer.error) == (401, "invalid_client")
 
 
-def test_the_issuer_in_a_list_of_one_passes(desk, keyed):
+def test_the_issuer_in_a_list_of_one_passes(city, keyed):
     """RFC 7519 §4.1.3 allows one audience in an array."""
-    assert tries(desk, keyed, desk.assertion(keyed, aud=[ISSUER])).status == 200
+    assert tries(city, keyed, city.client_assertion(keyed, aud=[ISSUER])).status == 200
 
 
 @pytest.mark.parametrize(
     ("ahead", "status"),
     [(60, 200), (600, 200), (610, 200), (611, 401), (3600, 401), (0, 200), (-9, 200), (-10, 401), (-60, 401)],
 )
-def test_an_assertion_is_short_lived(desk, clock, keyed, ahead, status):
+def test_an_assertion_is_short_lived(city, clock, keyed, ahead, status):
     """At most ten minutes ahead and not past, with ten seconds for clocks that differ."""
     expires = int(clock().timestamp()) + ahead
-    assert tries(desk, keyed, desk.assertion(keyed, exp=expires)).status == status
+    assert tries(city, keyed, city.client_assertion(keyed, exp=expires)).status == status
 
 
 def unsigned(header, claims):
@@ -230,23 +231,23 @@ def hmac_signed(claims, key):
     return f"{data}.{base64.urlsafe_b64encode(tag).rstrip(b'=').decode()}"
 
 
-def test_the_token_chooses_neither_key_nor_algorithm(desk, keyed, clock):
+def test_the_token_chooses_neither_key_nor_algorithm(city, keyed, clock):
     """alg none, HMAC with the public key, an embedded key, another client's key and other tricks are refused."""
     mine = jwk.ECKey.generate_key("P-256")
-    other = desk.registers("other", "private_key_jwt")
+    other = city.register_client("other", "private_key_jwt")
     stored = keyed.client.metadata["jwks"]["keys"][0]
     hmac_keys = [keyed.key.as_pem(private=False), json.dumps(stored).encode(), stored["x"].encode()]
     claims = {"iss": "keyed", "sub": "keyed", "aud": ISSUER, "exp": int(clock().timestamp()) + 60, "jti": "n"}
     public = mine.as_dict(private=False)
     assertions = {
-        "another's key": desk.assertion(keyed, key=other.key),
-        "unknown key": desk.assertion(keyed, key=mine),
-        "embedded key": desk.assertion(keyed, key=mine, header={"jwk": public}),
-        "embedded key, no kid": desk.assertion(keyed, key=mine, header={"jwk": public, "kid": None}),
-        "jku": desk.assertion(keyed, key=mine, header={"jku": "https://evil.example/jwks"}),
-        "x5u": desk.assertion(keyed, key=mine, header={"x5u": "https://evil.example/x5u"}),
-        "kid path": desk.assertion(keyed, key=mine, header={"kid": "../../dev/null"}),
-        "kid sql": desk.assertion(keyed, key=mine, header={"kid": "' OR 1=1"}),
+        "another's key": city.client_assertion(keyed, key=other.key),
+        "unknown key": city.client_assertion(keyed, key=mine),
+        "embedded key": city.client_assertion(keyed, key=mine, header={"jwk": public}),
+        "embedded key, no kid": city.client_assertion(keyed, key=mine, header={"jwk": public, "kid": None}),
+        "jku": city.client_assertion(keyed, key=mine, header={"jku": "https://evil.example/jwks"}),
+        "x5u": city.client_assertion(keyed, key=mine, header={"x5u": "https://evil.example/x5u"}),
+        "kid path": city.client_assertion(keyed, key=mine, header={"kid": "../../dev/null"}),
+        "kid sql": city.client_assertion(keyed, key=mine, header={"kid": "' OR 1=1"}),
         "none": unsigned({"alg": "none"}, claims),
         "None": unsigned({"alg": "None"}, claims),
         "NONE": unsigned({"alg": "NONE", "kid": "keyed-key"}, claims),
@@ -256,9 +257,9 @@ def test_the_token_chooses_neither_key_nor_algorithm(desk, keyed, clock):
         **{f"HS256 {n}": hmac_signed(claims, key) for n, key in enumerate(hmac_keys)},
     }
     for name, assertion in assertions.items():
-        answer = tries(desk, keyed, assertion)
+        answer = tries(city, keyed, assertion)
         assert (answer.status, answer.error) == (401, "invalid_client"), name
-    assert tries(desk, keyed, desk.assertion(keyed)).status == 200
+    assert tries(city, keyed, city.client_assertion(keyed)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -274,13 +275,13 @@ def test_the_token_chooses_neither_key_nor_algorithm(desk, keyed, clock):
         ({"typ": "client-authentication+jwt"}, {200}),
     ],
 )
-def test_an_extension_we_do_not_know_is_refused(desk, keyed, clock, header, statuses):
+def test_an_extension_we_do_not_know_is_refused(city, keyed, clock, header, statuses):
     """`crit` (RFC 7515 §4.1.11) stops a reader who does not understand; the rightly signed rest changes nothing."""
     claims = {"iss": "keyed", "sub": "keyed", "aud": ISSUER, "exp": int(clock().timestamp()) + 60, "jti": "n"}
     signing_input = unsigned({"alg": "ES256", "kid": "keyed-key", **header}, claims).removesuffix(".")
     r, s = decode_dss_signature(keyed.key.private_key.sign(signing_input.encode(), ec.ECDSA(hashes.SHA256())))
     signature = base64.urlsafe_b64encode(r.to_bytes(32, "big") + s.to_bytes(32, "big")).rstrip(b"=").decode()
-    assert tries(desk, keyed, f"{signing_input}.{signature}").status in statuses
+    assert tries(city, keyed, f"{signing_input}.{signature}").status in statuses
 
 
 @pytest.mark.parametrize(
@@ -304,59 +305,61 @@ def test_an_extension_we_do_not_know_is_refused(desk, keyed, clock, header, stat
         "eyJhbGciOiJFUzI1NiJ9." + base64.urlsafe_b64encode(b'{"iss":' + b"9" * 5000 + b"}").decode().rstrip("=") + ".A",
     ],
 )
-def test_junk_is_an_invalid_client(desk, keyed, assertion):
+def test_junk_is_an_invalid_client(city, keyed, assertion):
     """Whatever stands in the place of the assertion, nothing fails here."""
-    answer = tries(desk, keyed, assertion)
+    answer = tries(city, keyed, assertion)
     assert (answer.status, answer.error) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("kind", [None, "", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer", "jwt-bearer"])
-def test_the_assertion_type_is_told(desk, keyed, kind):
+def test_the_assertion_type_is_told(city, keyed, kind):
     """Only the URN of RFC 7523 §2.2 names what we read."""
-    proof = desk.proof(keyed)
+    proof = city.client_proof(keyed)
     del proof.form["client_assertion_type"]
     more = {} if kind is None else {"client_assertion_type": kind}
-    assert asks(desk, proof, **more).error == "invalid_client"
+    assert asks(city, proof, **more).error == "invalid_client"
 
 
-def test_a_type_without_an_assertion_is_refused(desk, keyed):
+def test_a_type_without_an_assertion_is_refused(city, keyed):
     """Half a proof is none, and does not fall back to a public client's."""
-    proof = desk.proof(keyed)
+    proof = city.client_proof(keyed)
     del proof.form["client_assertion"]
-    assert asks(desk, proof, client_id="keyed").error == "invalid_client"
+    assert asks(city, proof, client_id="keyed").error == "invalid_client"
 
 
-def test_a_client_may_have_several_keys(desk):
+def test_a_client_may_have_several_keys(city):
     """During a change of keys either key signs, and kid says which (OpenID Connect Core §10.1); one needs no kid."""
     first, second = (jwk.ECKey.generate_key("P-256") for _ in range(2))
     named = [key.as_dict(private=False) | {"kid": name} for key, name in ((first, "first"), (second, "second"))]
-    keyed = desk.registers("keyed", "private_key_jwt", metadata={"jwks": {"keys": named}})
+    keyed = city.register_client("keyed", "private_key_jwt", metadata={"jwks": {"keys": named}})
     for name, key in (("first", first), ("second", second)):
-        assert tries(desk, keyed, desk.assertion(keyed, key=key, header={"kid": name})).status == 200
-    assert tries(desk, keyed, desk.assertion(keyed, key=first, header={"kid": "second"})).error == "invalid_client"
-    alone = desk.registers("alone", "private_key_jwt", metadata={"jwks": {"keys": named[:1]}})
-    assert tries(desk, alone, desk.assertion(alone, key=first, header={"kid": None})).status == 200
+        assert tries(city, keyed, city.client_assertion(keyed, key=key, header={"kid": name})).status == 200
+    assert (
+        tries(city, keyed, city.client_assertion(keyed, key=first, header={"kid": "second"})).error == "invalid_client"
+    )
+    alone = city.register_client("alone", "private_key_jwt", metadata={"jwks": {"keys": named[:1]}})
+    assert tries(city, alone, city.client_assertion(alone, key=first, header={"kid": None})).status == 200
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256"])
-def test_rsa_keys_sign_too(desk, alg):
+def test_rsa_keys_sign_too(city, alg):
     """RS256 and PS256 are announced and read."""
     key = jwk.RSAKey.generate_key(2048)
     stored = key.as_dict(private=False) | {"kid": "rsa"}
-    keyed = desk.registers("keyed", "private_key_jwt", metadata={"jwks": {"keys": [stored]}})
-    assertion = desk.assertion(keyed, key=key, header={"alg": alg, "kid": "rsa"})
-    assert tries(desk, keyed, assertion).status == 200
+    keyed = city.register_client("keyed", "private_key_jwt", metadata={"jwks": {"keys": [stored]}})
+    assertion = city.client_assertion(keyed, key=key, header={"alg": alg, "kid": "rsa"})
+    assert tries(city, keyed, assertion).status == 200
 
 
 @pytest.mark.parametrize(
     "jwks", [None, {}, {"keys": []}, {"keys": None}, {"keys": [{"kty": "EC"}]}, {"keys": ["x"]}, []]
 )
-def test_a_client_without_a_readable_key_is_refused(desk, jwks):
+def test_a_client_without_a_readable_key_is_refused(city, jwks):
     """A row whose keys cannot be read, however it came to be, lets nobody in and breaks nothing."""
-    keyed = desk.registers("keyed", "private_key_jwt")
+    keyed = city.register_client("keyed", "private_key_jwt")
     damage = Statement(sa.update(clients).values(metadata=sa.bindparam("to", type_=Json)))
-    desk.database.connection().execute(damage, to={"jwks": jwks})
-    answer = tries(desk, keyed, desk.assertion(keyed))
+    city.database.connection().execute(damage, to={"jwks": jwks})
+    answer = tries(city, keyed, city.client_assertion(keyed))
     assert (answer.status, answer.error) == (401, "invalid_client")
 
 
@@ -364,19 +367,19 @@ def test_a_client_without_a_readable_key_is_refused(desk, jwks):
     ("ahead", "status"),
     [(-60, 200), (0, 200), (5, 200), (60, 401), (3600, 401)],
 )
-def test_an_assertion_from_the_future_is_refused(desk, clock, keyed, ahead, status):
+def test_an_assertion_from_the_future_is_refused(city, clock, keyed, ahead, status):
     """`nbf` is honoured (RFC 7519 §4.1.5), with the same ten seconds for clocks that differ."""
     not_before = int(clock().timestamp()) + ahead
-    assert tries(desk, keyed, desk.assertion(keyed, nbf=not_before)).status == status
+    assert tries(city, keyed, city.client_assertion(keyed, nbf=not_before)).status == status
 
 
-def test_a_fraction_of_a_second_is_a_time(desk, clock, keyed):
+def test_a_fraction_of_a_second_is_a_time(city, clock, keyed):
     """A NumericDate may have a fraction (RFC 7519 §2), as JavaScript clients send it."""
-    assert tries(desk, keyed, desk.assertion(keyed, exp=clock().timestamp() + 60.5)).status == 200
+    assert tries(city, keyed, city.client_assertion(keyed, exp=clock().timestamp() + 60.5)).status == 200
 
 
 @pytest.mark.parametrize("fraction", ["1e400", "NaN", "Infinity", "-Infinity"])
-def test_a_number_that_is_no_time_is_refused(desk, keyed, clock, fraction):
+def test_a_number_that_is_no_time_is_refused(city, keyed, clock, fraction):
     """Infinity and NaN, which Python's JSON reads, are no expiry."""
     claims = {"iss": "keyed", "sub": "keyed", "aud": ISSUER, "exp": 0, "jti": "n"}
     text = json.dumps(claims).replace('"exp": 0', f'"exp": {fraction}')
@@ -384,4 +387,4 @@ def test_a_number_that_is_no_time_is_refused(desk, keyed, clock, fraction):
     data = head + "." + base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
     r, s = decode_dss_signature(keyed.key.private_key.sign(data.encode(), ec.ECDSA(hashes.SHA256())))
     signature = base64.urlsafe_b64encode(r.to_bytes(32, "big") + s.to_bytes(32, "big")).rstrip(b"=").decode()
-    assert tries(desk, keyed, f"{data}.{signature}").error == "invalid_client"
+    assert tries(city, keyed, f"{data}.{signature}").error == "invalid_client"

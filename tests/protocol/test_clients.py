@@ -12,51 +12,51 @@ from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri
 from idp.oidc.tokens import token_store
 
 
-def changes(desk, status, client_id="fund"):
-    with desk.database.transaction() as c:
-        return registry.change_status(c, client_id, status, now=desk.clock())
+def changes(city, status, client_id="fund"):
+    with city.database.transaction() as c:
+        return registry.change_status(c, client_id, status, now=city.clock())
 
 
-def test_a_disabled_client_is_seen_in_every_process_within_a_second(desk):
+def test_a_disabled_client_is_seen_in_every_process_within_a_second(city):
     """The process that disables it and another one both know after their second, and not only they."""
-    desk.registers()
-    processes = [ClientCache(desk.database, monotonic=desk.ticks) for _ in range(3)]
+    city.register_client()
+    processes = [ClientCache(city.database, monotonic=city.ticks) for _ in range(3)]
     assert {cache.get("fund").status for cache in processes} == {"active"}
-    assert changes(desk, "disabled")
-    desk.ticks.now += 1.0
+    assert changes(city, "disabled")
+    city.ticks.now += 1.0
     assert {cache.get("fund").status for cache in processes} == {"disabled"}
-    assert changes(desk, "active")
-    desk.ticks.now += 1.0
+    assert changes(city, "active")
+    city.ticks.now += 1.0
     assert {cache.get("fund").status for cache in processes} == {"active"}
 
 
-def test_within_its_second_a_cache_asks_nothing(desk):
+def test_within_its_second_a_cache_asks_nothing(city):
     """A hundred look-ups cost no statement."""
-    desk.registers()
-    desk.provider.clients.get("fund")
-    with desk.counted() as seen:
+    city.register_client()
+    city.provider.clients.get("fund")
+    with city.count_statements() as seen:
         for _ in range(100):
-            assert desk.provider.clients.get("fund")
+            assert city.provider.clients.get("fund")
     assert seen == []
 
 
-def test_a_new_client_is_known_at_once(desk):
+def test_a_new_client_is_known_at_once(city):
     """Who was unknown a moment ago is looked for again."""
-    assert desk.provider.clients.get("late") is None
-    desk.registers("late")
-    desk.ticks.now -= 1.01
-    assert desk.provider.clients.get("late") is not None
+    assert city.provider.clients.get("late") is None
+    city.register_client("late")
+    city.ticks.now -= 1.01
+    assert city.provider.clients.get("late") is not None
 
 
-def test_a_client_nobody_knows_cannot_be_disabled(desk):
+def test_a_client_nobody_knows_cannot_be_disabled(city):
     """The administrator is told that there was none."""
-    assert not changes(desk, "disabled", "nobody")
+    assert not changes(city, "disabled", "nobody")
 
 
-def test_a_row_read_before_a_change_does_not_enter_the_cache_made_after_it(desk, monkeypatch):
+def test_a_row_read_before_a_change_does_not_enter_the_cache_made_after_it(city, monkeypatch):
     """A slow reader that read the client before it was disabled must not bring it back to life."""
-    desk.registers()
-    cache = ClientCache(desk.database, monotonic=desk.ticks)
+    city.register_client()
+    cache = ClientCache(city.database, monotonic=city.ticks)
     read, go_on = threading.Event(), threading.Event()
     real = registry.from_row
 
@@ -67,15 +67,15 @@ def test_a_row_read_before_a_change_does_not_enter_the_cache_made_after_it(desk,
 
     def reader():
         cache.get("fund")
-        desk.database.close()
+        city.database.close()
 
     monkeypatch.setattr(registry, "from_row", slowly)
     slow = threading.Thread(target=reader)
     slow.start()
     assert read.wait(10)
     monkeypatch.setattr(registry, "from_row", real)
-    changes(desk, "disabled")
-    desk.ticks.now += 1.0
+    changes(city, "disabled")
+    city.ticks.now += 1.0
     assert cache.get("other") is None  # this look-up renews the cache
     go_on.set()
     slow.join()
@@ -85,70 +85,73 @@ def test_a_row_read_before_a_change_does_not_enter_the_cache_made_after_it(desk,
 @pytest.mark.parametrize(
     "client_id", ["\x00", "fund\x00", "\ud800", "fund\udfff", "基金", "a\nb", "a\x7fb", "é", "\u200b", "a\tb"]
 )
-def test_a_name_no_client_can_have_reaches_no_driver(desk, client_id):
+def test_a_name_no_client_can_have_reaches_no_driver(city, client_id):
     """NUL and lone surrogates, which a driver refuses as our failure, are simply unknown (RFC 6749 Appendix A.1)."""
-    with desk.counted() as seen:
-        assert desk.provider.clients.get(client_id) is None
+    with city.count_statements() as seen:
+        assert city.provider.clients.get(client_id) is None
     assert seen == []
 
 
-def test_the_stamp_moves_with_every_change(desk):
+def test_the_stamp_moves_with_every_change(city):
     """Creating, rotating, ending a secret and changing status each move the version that every process watches."""
-    client = desk.registers()
-    c = desk.database.connection()
+    client = city.register_client()
+    c = city.database.connection()
     seen = [token_store.client_version(c)]
-    with desk.database.transaction() as t:
-        registry.rotate_secret(t, client.client, now=desk.clock())
+    with city.database.transaction() as t:
+        registry.rotate_secret(t, client.client, now=city.clock())
     seen.append(token_store.client_version(c))
-    changes(desk, "disabled")
+    changes(city, "disabled")
     seen.append(token_store.client_version(c))
-    desk.registers("another")
+    city.register_client("another")
     seen.append(token_store.client_version(c))
     assert seen == sorted(set(seen))
 
 
-def test_a_change_that_is_rolled_back_is_none(desk):
+def test_a_change_that_is_rolled_back_is_none(city):
     """The stamp and the row live in one transaction."""
-    desk.registers()
-    before = token_store.client_version(desk.database.connection())
+    city.register_client()
+    before = token_store.client_version(city.database.connection())
 
     def half_done():
-        with desk.database.transaction() as c:
-            registry.change_status(c, "fund", "disabled", now=desk.clock())
+        with city.database.transaction() as c:
+            registry.change_status(c, "fund", "disabled", now=city.clock())
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         half_done()
-    desk.a_second_passes()
-    assert desk.provider.clients.get("fund").status == "active"
-    assert token_store.client_version(desk.database.connection()) == before
+    city.expire_caches()
+    assert city.provider.clients.get("fund").status == "active"
+    assert token_store.client_version(city.database.connection()) == before
 
 
-def test_every_client_is_listed_by_id(desk):
+def test_every_client_is_listed_by_id(city):
     """The list for administrators is whole and in order."""
     for name in ("b", "a", "c"):
-        desk.registers(name)
-    assert [client.client_id for client in registry.every(desk.database.connection())] == ["a", "b", "c"]
+        city.register_client(name)
+    assert [client.client_id for client in registry.every(city.database.connection())] == ["a", "b", "c"]
 
 
-def test_a_change_is_seen_within_a_second_and_leaves_the_secrets_alone(desk):
+def test_a_change_is_seen_within_a_second_and_leaves_the_secrets_alone(city):
     """What an administrator changes holds; the secret, the status and everything else are as they were."""
-    registered = desk.registers()
-    before = desk.provider.clients.get("fund")
-    desk.clock.advance(hours=1)
-    assert desk.changes(registered, home_uri="https://fund.example/", scopes=("openid",)) == ("home_uri", "scopes")
-    after = desk.provider.clients.get("fund")
+    registered = city.register_client()
+    before = city.provider.clients.get("fund")
+    city.clock.advance(hours=1)
+    assert city.change_client(registered, home_uri="https://fund.example/", scopes=("openid",)) == (
+        "home_uri",
+        "scopes",
+    )
+    after = city.provider.clients.get("fund")
     assert (after.home_uri, after.scopes) == ("https://fund.example/", ("openid",))
     assert replace(after, home_uri=before.home_uri, scopes=before.scopes, updated_at=before.updated_at) == before
-    assert desk.introspects(registered, "nothing").status == 200
+    assert city.introspect(registered, "nothing").status == 200
 
 
-def test_a_change_to_what_is_there_changes_nothing(desk):
+def test_a_change_to_what_is_there_changes_nothing(city):
     """No process forgets its clients, and the caller knows that there is nothing to record."""
-    registered = desk.registers()
-    stamp = token_store.client_version(desk.database.connection())
-    assert desk.changes(registered, redirect_uris=registered.client.redirect_uris) == ()
-    assert token_store.client_version(desk.database.connection()) == stamp
+    registered = city.register_client()
+    stamp = token_store.client_version(city.database.connection())
+    assert city.change_client(registered, redirect_uris=registered.client.redirect_uris) == ()
+    assert token_store.client_version(city.database.connection()) == stamp
 
 
 @pytest.mark.parametrize(
@@ -161,20 +164,20 @@ def test_a_change_to_what_is_there_changes_nothing(desk):
         {"token_endpoint_auth_method": "none", "require_pkce": False},
     ],
 )
-def test_a_change_is_held_to_what_registration_is(desk, unsafe):
+def test_a_change_is_held_to_what_registration_is(city, unsafe):
     """What could not be registered cannot be changed to, and nothing is written."""
-    registered = desk.registers()
+    registered = city.register_client()
     with pytest.raises((InvalidRedirectUri, InvalidClientMetadata)):
-        desk.changes(registered, **unsafe)
-    assert registry.read(desk.database.connection(), "fund") == registered.client
+        city.change_client(registered, **unsafe)
+    assert registry.read(city.database.connection(), "fund") == registered.client
 
 
-def test_of_two_who_change_one_client_the_second_is_told(desk):
+def test_of_two_who_change_one_client_the_second_is_told(city):
     """Nobody writes over what somebody else changed since they looked."""
-    desk.registers()
-    c = desk.database.connection()
+    city.register_client()
+    c = city.database.connection()
     seen_by_both = registry.read(c, "fund")
-    assert registry.change(c, seen_by_both, now=desk.clock.advance(seconds=1), name="甲")
+    assert registry.change(c, seen_by_both, now=city.clock.advance(seconds=1), name="甲")
     with pytest.raises(Conflict):
-        registry.change(c, seen_by_both, now=desk.clock(), name="乙")
+        registry.change(c, seen_by_both, now=city.clock(), name="乙")
     assert registry.read(c, "fund").name == "甲"

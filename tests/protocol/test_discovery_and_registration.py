@@ -14,16 +14,12 @@ from idp.oidc.messages import Request
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.keys import encoded
 from idp.oidc.tokens.secret import digest, new_secret
-from tests.protocol.city import ISSUER, REDIRECT, City, build
-
-
-@pytest.fixture
-def city(database, vault, clock) -> City:
-    return build(database, vault, clock)
+from tests.fixtures.city import City, RegisteredClient
+from tests.fixtures.messages import CALLBACK, ISSUER
 
 
 def document(city: City) -> dict:
-    status, found = city.answer(Request("GET", "/.well-known/openid-configuration"))
+    status, found = city.handle(Request("GET", "/.well-known/openid-configuration")).pair
     assert status == 200
     return found
 
@@ -35,8 +31,8 @@ def invitation(city: City, uses: int = 1, **policy) -> str:
             token_store.INSERT_INITIAL_ACCESS,
             digest=digest(token),
             policy=policy,
-            created_at=city.now(),
-            expires_at=city.now.now.replace(year=2027),
+            created_at=city.clock(),
+            expires_at=city.clock.now.replace(year=2027),
             uses_left=uses,
         )
     return token
@@ -45,14 +41,14 @@ def invitation(city: City, uses: int = 1, **policy) -> str:
 def register(city: City, token: str | None, body: object) -> tuple[int, dict]:
     headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return city.answer(Request("POST", "/register", "", headers, raw))
+    return city.handle(Request("POST", "/register", "", headers, raw)).pair
 
 
 def test_metadata_is_valid(city):
     """An independent library finds the metadata valid, on both well-known paths alike."""
     found = document(city)
     OpenIDProviderMetadata(found).validate()
-    assert city.answer(Request("GET", "/.well-known/oauth-authorization-server"))[1] == found
+    assert city.handle(Request("GET", "/.well-known/oauth-authorization-server")).json == found
     assert found["issuer"] == ISSUER
 
 
@@ -87,35 +83,35 @@ def test_machine_paths_exist(city):
     found = document(city)
     browser = {"authorization_endpoint", "end_session_endpoint"}
     named = {key: url for key, url in found.items() if key.endswith("_endpoint") or key == "jwks_uri"}
-    served = {ISSUER + path for path in city.machine.endpoints}
+    served = {ISSUER + path for path in city.router.endpoints}
     assert {url for key, url in named.items() if key not in browser} <= served
 
 
 def test_registration_with_the_defaults(city):
     """A registration that says only its URI gets the specification's defaults and our safe ones."""
-    status, told = register(city, invitation(city), {"redirect_uris": [REDIRECT], "client_name": "图书馆"})
+    status, told = register(city, invitation(city), {"redirect_uris": [CALLBACK], "client_name": "图书馆"})
     assert status == 201, told
     assert told["token_endpoint_auth_method"] == "client_secret_basic"
     assert told["id_token_signed_response_alg"] == "RS256"
     assert told["grant_types"] == ["authorization_code"]
     assert told["require_pkce"] is True
     assert (told["client_secret"][:6], told["client_secret_expires_at"]) == ("yt_cs_", 0)
-    client = city.client(told["client_id"])
+    client = city.provider.clients.get(told["client_id"])
     assert (client.legal_basis, client.division, client.sector) == ("consent", "510500", client.client_id)
 
 
 def test_answer_holds_no_digest(city):
     """Neither answer holds a digest; reading it back holds no secret but the token that was shown (RFC 7592 §3)."""
-    status, told = register(city, invitation(city), {"redirect_uris": [REDIRECT]})
+    status, told = register(city, invitation(city), {"redirect_uris": [CALLBACK]})
     assert status == 201
     assert not [name for name in told if "digest" in name]
 
     def read(token: str, client_id: str = told["client_id"]):
         request = Request("GET", "/register", f"client_id={client_id}", {"authorization": f"Bearer {token}"})
-        return registration.handle(city.provider, request, city.now())
+        return registration.handle(city.provider, request, city.clock())
 
     answer = json.loads(read(told["registration_access_token"]).body)
-    assert answer["redirect_uris"] == [REDIRECT]
+    assert answer["redirect_uris"] == [CALLBACK]
     assert "client_secret" not in answer
     assert answer["registration_access_token"] == told["registration_access_token"]
     for token, client_id in (("yt_ra_wrong", told["client_id"]), (told["registration_access_token"], "nobody")):
@@ -127,27 +123,28 @@ def at_registration(city: City, method: str, told: dict, token: str | None = Non
     """The registration's own address, as the client was told it."""
     path, _, query = told["registration_client_uri"].removeprefix(ISSUER).partition("?")
     bearer = {"authorization": f"Bearer {token or told['registration_access_token']}"}
-    return city.answer(Request(method, path, query, bearer))
+    return city.handle(Request(method, path, query, bearer)).pair
 
 
 def test_request_uris_are_left_out(city):
     """What no request here can use does not keep a client out, and the answer does not promise it."""
-    body = {"redirect_uris": [REDIRECT], "request_uris": ["https://fund.example/request.jwt"]}
+    body = {"redirect_uris": [CALLBACK], "request_uris": ["https://fund.example/request.jwt"]}
     status, told = register(city, invitation(city), body)
     assert (status, "request_uris" in told) == (201, False)
 
 
 def test_removal_ends_the_client(city):
     """After DELETE neither the client's secret nor its registration token is worth anything."""
-    status, told = register(city, invitation(city), {"redirect_uris": [REDIRECT]})
+    status, told = register(city, invitation(city), {"redirect_uris": [CALLBACK]})
     assert status == 201
-    city.secrets[told["client_id"]] = told["client_secret"]
+    client = city.provider.clients.get(told["client_id"])
+    city.clients[told["client_id"]] = RegisteredClient(client, told["client_secret"])
     assert at_registration(city, "DELETE", told, token="yt_ra_made_up")[0] == 401
     assert at_registration(city, "GET", told)[0] == 200
     assert at_registration(city, "DELETE", told) == (204, {})
     city.provider.clients = ClientCache(city.database)  # another process, or this one a second later
     assert [at_registration(city, method, told)[0] for method in ("GET", "DELETE")] == [401, 401]
-    assert city.token("yt_co_whatever", told["client_id"])[0] == 401
+    assert city.redeem("yt_co_whatever", told["client_id"]).status == 401
 
 
 def test_policy_is_the_ceiling(city):
@@ -156,10 +153,10 @@ def test_policy_is_the_ceiling(city):
         city, scopes=["openid", "email"], require_pkce=False, legal_basis="statutory_duty", division="510502"
     )
     status, told = register(
-        city, token, {"redirect_uris": [REDIRECT], "scope": "openid email identity_number", "require_pkce": True}
+        city, token, {"redirect_uris": [CALLBACK], "scope": "openid email identity_number", "require_pkce": True}
     )
     assert (status, told["scope"], told["require_pkce"]) == (201, "openid email", False)
-    client = city.client(told["client_id"])
+    client = city.provider.clients.get(told["client_id"])
     assert (client.legal_basis, client.division) == ("statutory_duty", "510502")
     assert client.claims_ceiling == ("email", "email_verified")
 
@@ -167,13 +164,13 @@ def test_policy_is_the_ceiling(city):
 def test_initial_token_is_counted(city):
     """An initial access token registers as often as it may, a refused registration costs nothing, then it is over."""
     token = invitation(city, uses=2)
-    good = {"redirect_uris": [REDIRECT]}
+    good = {"redirect_uris": [CALLBACK]}
     assert register(city, token, {"redirect_uris": ["http://evil.example/"]})[0] == 400
     assert [register(city, token, good)[0] for _ in range(3)] == [201, 201, 401]
     assert register(city, None, good)[0] == 401
     assert register(city, "yt_ia_made_up", good)[0] == 401
     late = invitation(city)
-    city.now.advance(days=800)
+    city.clock.advance(days=800)
     assert register(city, late, good)[0] == 401
 
 
@@ -194,7 +191,7 @@ def ec_key(curve: str) -> dict[str, Any]:
 @pytest.mark.parametrize("key", [rsa_key(2048), ec_key("P-256")])
 def test_keys_that_can_be_used_are_registered(city, key):
     """A client that signs its assertions registers inline, and no secret is made for it."""
-    body = {"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [key]}}
+    body = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [key]}}
     status, told = register(city, invitation(city), body)
     assert (status, "client_secret" in told) == (201, False)
 
@@ -215,36 +212,36 @@ def test_keys_that_can_be_used_are_registered(city, key):
         ({"redirect_uris": ["https://fund.example/cb#x"]}, "invalid_redirect_uri"),
         ({"redirect_uris": ["https://a@fund.example/cb"]}, "invalid_redirect_uri"),
         ({"redirect_uris": ["https://fund.example/../cb"]}, "invalid_redirect_uri"),
-        ({"redirect_uris": [REDIRECT], "jwks_uri": "http://169.254.169.254/"}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "sector_identifier_uri": "https://a.example"}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "software_statement": "e30."}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "subject_type": "public"}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "id_token_signed_response_alg": "none"}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "id_token_signed_response_alg": ["RS256"]}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "grant_types": ["password"]}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "response_types": ["token"]}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "tls"}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [{"kty": "oct", "k": "AA"}]}}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [{"kty": "EC", "d": "AA"}]}}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [{"kty": "EC"}]}}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [{"kty": "RSA", "n": 7, "e": []}]}}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [rsa_key(2048) | {"n": "é"}]}}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [rsa_key(1024)]}}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [rsa_key(9000)]}}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [rsa_key(2048, 200)]}}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "jwks": {"keys": [ec_key("P-384")]}}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "contacts": ["a\x00b"]}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "client_name": "　"}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "jwks_uri": "http://169.254.169.254/"}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "sector_identifier_uri": "https://a.example"}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "software_statement": "e30."}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "subject_type": "public"}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "id_token_signed_response_alg": "none"}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "id_token_signed_response_alg": ["RS256"]}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "grant_types": ["password"]}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "response_types": ["token"]}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "tls"}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "jwks": {"keys": [{"kty": "oct", "k": "AA"}]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "jwks": {"keys": [{"kty": "EC", "d": "AA"}]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "jwks": {"keys": [{"kty": "EC"}]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "jwks": {"keys": [{"kty": "RSA", "n": 7, "e": []}]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "jwks": {"keys": [rsa_key(2048) | {"n": "é"}]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "jwks": {"keys": [rsa_key(1024)]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "jwks": {"keys": [rsa_key(9000)]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "jwks": {"keys": [rsa_key(2048, 200)]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "jwks": {"keys": [ec_key("P-384")]}}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "contacts": ["a\x00b"]}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "client_name": "　"}, "invalid_client_metadata"),
         ({"redirect_uris": ["https://*.example/cb"]}, "invalid_redirect_uri"),
-        ({"redirect_uris": [REDIRECT], "jwks": 7}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "client_name": 7}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "client_name": "a\u202eb"}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "client_uri": "javascript:1"}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "backchannel_logout_uri": "http://10.0.0.1/"}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "backchannel_logout_session_required": "yes"}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "scope": ["openid"]}, "invalid_client_metadata"),
-        ({"redirect_uris": [REDIRECT], "scope": "identity_number"}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "jwks": 7}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "client_name": 7}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "client_name": "a\u202eb"}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "client_uri": "javascript:1"}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "backchannel_logout_uri": "http://10.0.0.1/"}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "backchannel_logout_session_required": "yes"}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "scope": ["openid"]}, "invalid_client_metadata"),
+        ({"redirect_uris": [CALLBACK], "scope": "identity_number"}, "invalid_client_metadata"),
     ],
 )
 def test_unsafe_metadata_is_refused(city, body, error):
@@ -253,4 +250,4 @@ def test_unsafe_metadata_is_refused(city, body, error):
     status, told = register(city, token, body)
     assert (status, told["error"]) == (400, error)
     assert told["error_description"].isascii()
-    assert register(city, token, {"redirect_uris": [REDIRECT]})[0] == 201
+    assert register(city, token, {"redirect_uris": [CALLBACK]})[0] == 201

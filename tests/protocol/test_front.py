@@ -274,10 +274,10 @@ def test_every_status_we_send_has_its_phrase(status):
 
 # the real endpoints behind the real door -----------------------------------------------------------------------------
 @pytest.fixture
-def served(desk):
+def served(city):
     """The machine's endpoints behind a front."""
     door = Door()
-    door.front = Front(handlers=dict.fromkeys(desk.machine.endpoints, desk.machine.handle), fallback=door._fallback)
+    door.front = Front(handlers=dict.fromkeys(city.router.endpoints, city.router.handle), fallback=door._fallback)
     return door
 
 

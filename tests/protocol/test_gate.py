@@ -11,7 +11,7 @@ from idp.cli.context import CommandContext
 from idp.login import person_status
 from idp.oidc.gate import Refusal, may_act_alone, may_proceed
 from idp.oidc.grants import GRANTS
-from tests.protocol.desk import payload
+from tests.fixtures.messages import payload
 
 SOURCE = Path(idp.oidc.__file__).parent
 GATE = {"may_proceed", "may_act_alone", "token_stands"}
@@ -106,88 +106,88 @@ def test_no_caller_ignores_the_answer():
 
 @pytest.mark.parametrize("withdrawn", [False, True])
 @pytest.mark.parametrize("status", ["active", "disabled", "deceased", "merged", "closed"])
-def test_the_statement_that_spends_a_code_holds_the_same_gate(desk, status, withdrawn):
+def test_the_statement_that_spends_a_code_holds_the_same_gate(city, status, withdrawn):
     """A code is spent without reading whose it is, so its statement asks what the gate asks, and answers the same."""
-    client = desk.registers()
-    code = desk.code(client)
+    client = city.register_client()
+    code = city.issue_code(client)
     if withdrawn:
-        desk.withdraws()
-    desk.person_is(status)
+        city.withdraw_grants()
+    city.set_person_status(status)
     is_open = may_proceed(client=client.client, person_status=status, grant_withdrawn=withdrawn) is None
-    assert (desk.exchanges(client, code).status == 200) is is_open
-    assert (len(desk.rows("access_tokens")) == 1) is is_open
+    assert (city.exchange(client, code).status == 200) is is_open
+    assert (len(city.rows("access_tokens")) == 1) is is_open
 
 
-def test_disabling_and_enabling_is_felt_everywhere_at_once(desk):
+def test_disabling_and_enabling_is_felt_everywhere_at_once(city):
     """One statement about a person closes every place, and the opposite one opens those that only look."""
-    client = desk.registers()
-    bought = desk.tokens(client, ("openid", "offline_access"))
-    code = desk.code(client)
+    client = city.register_client()
+    bought = city.issue_tokens(client, ("openid", "offline_access"))
+    code = city.issue_code(client)
 
     def places():
         return (
-            desk.userinfo(bought["access_token"]).status == 200,
-            desk.introspects(client, bought["access_token"]).json["active"],
-            desk.introspects(client, bought["refresh_token"]).json["active"],
-            desk.refreshes(client, bought["refresh_token"]).status == 200,
-            desk.exchanges(client, code).status == 200,
+            city.userinfo(bought["access_token"]).status == 200,
+            city.introspect(client, bought["access_token"]).json["active"],
+            city.introspect(client, bought["refresh_token"]).json["active"],
+            city.refresh(client, bought["refresh_token"]).status == 200,
+            city.exchange(client, code).status == 200,
         )
 
-    desk.person_is("disabled")
+    city.set_person_status("disabled")
     assert places() == (False,) * 5
-    desk.person_is("active")
+    city.set_person_status("active")
     assert places() == (True,) * 5
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
-def test_an_account_that_was_stopped_brings_no_token_back(desk, method):
+def test_an_account_that_was_stopped_brings_no_token_back(city, method):
     """Through the one way to disable, codes and tokens of before stay dead when the person is enabled again.
 
     Those of offline_access have no session to end with: they end with the grant.
     """
-    client = desk.registers(method=method)
-    bought = desk.tokens(client, ("openid", "offline_access"))
-    code = desk.code(client)
+    client = city.register_client(method=method)
+    bought = city.issue_tokens(client, ("openid", "offline_access"))
+    code = city.issue_code(client)
     for status in ("disabled", "active"):
-        desk.clock.advance(seconds=1)
-        with desk.database.transaction() as c:
-            ended = person_status.change(c, desk.people, desk.person.id, status, actor="operator:x", now=desk.clock())
+        city.clock.advance(seconds=1)
+        with city.database.transaction() as c:
+            ended = person_status.change(c, city.people, city.person.id, status, actor="operator:x", now=city.clock())
         assert ended == (person_status.Ended(1, 1) if status == "disabled" else person_status.Ended(0, 0))
-    assert desk.userinfo(bought["access_token"]).status == 401
-    assert desk.refreshes(client, bought["refresh_token"]).error == "invalid_grant"
-    assert desk.exchanges(client, code).error == "invalid_grant"
+    assert city.userinfo(bought["access_token"]).status == 401
+    assert city.refresh(client, bought["refresh_token"]).error == "invalid_grant"
+    assert city.exchange(client, code).error == "invalid_grant"
 
 
-def test_an_undone_merge_ends_what_it_had_let_in(desk):
+def test_an_undone_merge_ends_what_it_had_let_in(city):
     """Whoever came in by a wrong link keeps nothing: no token lives on at a service, not even for use without them."""
-    client = desk.registers()
-    token = desk.tokens(client, ("openid", "offline_access"))["refresh_token"]
-    desk.clock.advance(seconds=1)
-    with desk.database.transaction() as c:
-        CommandContext().persons_changed(c, [desk.person.id], desk.clock())
-    assert desk.refreshes(client, token).error == "invalid_grant"
+    client = city.register_client()
+    token = city.issue_tokens(client, ("openid", "offline_access"))["refresh_token"]
+    city.clock.advance(seconds=1)
+    with city.database.transaction() as c:
+        CommandContext().persons_changed(c, [city.person.id], city.clock())
+    assert city.refresh(client, token).error == "invalid_grant"
 
 
-def test_a_disabled_clients_tokens_are_dead_everywhere(desk):
+def test_a_disabled_clients_tokens_are_dead_everywhere(city):
     """Nothing is swept when a client is disabled: each reader asks the gate, which knows within a second."""
-    client, other = desk.registers(), desk.registers("clinic", metadata={"resource_server": True})
-    bought = desk.tokens(client, ("openid", "offline_access"))
-    assert desk.alive() == (1, 1)
-    desk.disables(client)
-    assert [row.revoked_at for row in desk.rows("access_tokens")] == [None]
-    assert desk.alive() == (0, 0)
-    assert desk.userinfo(bought["access_token"]).status == 401
-    assert desk.introspects(other, bought["access_token"]).json == {"active": False}
-    assert desk.introspects(other, bought["refresh_token"]).json == {"active": False}
-    assert desk.refreshes(client, bought["refresh_token"]).error == "invalid_client"
+    client, other = city.register_client(), city.register_client("clinic", metadata={"resource_server": True})
+    bought = city.issue_tokens(client, ("openid", "offline_access"))
+    assert city.count_active_tokens() == (1, 1)
+    city.disable_client(client)
+    assert [row.revoked_at for row in city.rows("access_tokens")] == [None]
+    assert city.count_active_tokens() == (0, 0)
+    assert city.userinfo(bought["access_token"]).status == 401
+    assert city.introspect(other, bought["access_token"]).json == {"active": False}
+    assert city.introspect(other, bought["refresh_token"]).json == {"active": False}
+    assert city.refresh(client, bought["refresh_token"]).error == "invalid_client"
 
 
-def test_a_grant_is_each_clients_own(desk):
+def test_a_grant_is_each_clients_own(city):
     """Withdrawing one client's grant leaves the other's alone."""
-    fund, clinic = desk.registers("fund"), desk.registers("clinic")
-    mine, theirs = (desk.tokens(client, ("openid",))["access_token"] for client in (fund, clinic))
+    fund, clinic = city.register_client("fund"), city.register_client("clinic")
+    mine, theirs = (city.issue_tokens(client, ("openid",))["access_token"] for client in (fund, clinic))
     assert payload(mine)["client_id"] == "fund"
-    row = next(row for row in desk.rows("grants") if row.client_id == "fund")
-    desk.withdraws_one(row.id)
-    assert desk.userinfo(mine).status == 401
-    assert desk.userinfo(theirs).status == 200
+    row = next(row for row in city.rows("grants") if row.client_id == "fund")
+    city.withdraw_grant(row.id)
+    assert city.userinfo(mine).status == 401
+    assert city.userinfo(theirs).status == 200

@@ -8,7 +8,7 @@ import pytest
 
 from idp.oidc.endpoints import ENDPOINTS
 from idp.oidc.messages import FORM, MAX_BODY, MAX_PARAMETERS
-from tests.protocol.desk import basic
+from tests.fixtures.messages import basic
 
 QUICK = 0.020  # seconds
 FORMS = ("/token", "/introspect", "/revoke")
@@ -57,49 +57,49 @@ TYPES = ("", "application/json", "text/plain", "multipart/form-data; boundary=x"
 
 @pytest.mark.parametrize("path", FORMS)
 @pytest.mark.parametrize("name", BODIES)
-def test_a_body_that_cannot_be_read_is_an_invalid_request(desk, path, name):
+def test_a_body_that_cannot_be_read_is_an_invalid_request(city, path, name):
     """Client authentication or not, the answer is 400 or 401 with a word of the specification, within 20 ms."""
-    client = desk.registers()
+    client = city.register_client()
     headers = {"content_type": FORM, "authorization": basic("fund", client.secret)}
-    answer, took = quickest(lambda: desk.sends("POST", path, BODIES[name], **headers))
+    answer, took = quickest(lambda: city.send("POST", path, BODIES[name], **headers))
     assert (answer.status, answer.error) == (400, "invalid_request")
     assert took < QUICK
 
 
 @pytest.mark.parametrize("path", FORMS)
 @pytest.mark.parametrize("declared", TYPES)
-def test_a_body_that_is_no_form_is_an_invalid_request(desk, path, declared):
+def test_a_body_that_is_no_form_is_an_invalid_request(city, path, declared):
     """A body counts as a form only when it is declared as one."""
-    client = desk.registers()
+    client = city.register_client()
     headers = {"content_type": declared, "authorization": basic("fund", client.secret)}
-    answer, took = quickest(lambda: desk.sends("POST", path, b"grant_type=client_credentials&token=x", **headers))
+    answer, took = quickest(lambda: city.send("POST", path, b"grant_type=client_credentials&token=x", **headers))
     assert (answer.status, answer.error) == (400, "invalid_request")
     assert took < QUICK
 
 
 @pytest.mark.parametrize("declared", [FORM, FORM.upper(), FORM + "; charset=UTF-8", " " + FORM + " ;x"])
-def test_a_form_by_any_spelling_is_read(desk, declared):
+def test_a_form_by_any_spelling_is_read(city, declared):
     """Case and parameters of the media type do not matter (RFC 9110 §8.3.1)."""
-    client = desk.registers()
+    client = city.register_client()
     headers = {"content_type": declared, "authorization": basic("fund", client.secret)}
-    assert desk.sends("POST", "/token", b"grant_type=client_credentials", **headers).status == 200
+    assert city.send("POST", "/token", b"grant_type=client_credentials", **headers).status == 200
 
 
-def test_a_hundred_parameters_of_64_kilobytes_are_read(desk):
+def test_a_hundred_parameters_of_64_kilobytes_are_read(city):
     """The bounds themselves are inside."""
-    client = desk.registers()
+    client = city.register_client()
     pairs = [b"grant_type=client_credentials", *(b"p%d=x" % n for n in range(MAX_PARAMETERS - 1))]
     body = b"&".join(pairs)
     body += b"x" * (MAX_BODY - len(body))
     headers = {"content_type": FORM, "authorization": basic("fund", client.secret)}
     assert len(body) == MAX_BODY
-    assert desk.sends("POST", "/token", body, **headers).status == 200
+    assert city.send("POST", "/token", body, **headers).status == 200
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.at.path)
-def test_nothing_makes_an_endpoint_fail(desk, endpoint):
+def test_nothing_makes_an_endpoint_fail(city, endpoint):
     """Two hundred requests of noise, for every endpoint and method, end in an answer below 500."""
-    desk.registers()
+    city.register_client()
     chance = random.Random(endpoint.at.path)
     methods = (*endpoint.at.methods, "HEAD", "OPTIONS", "TRACE")
     for _ in range(200):
@@ -111,16 +111,16 @@ def test_nothing_makes_an_endpoint_fail(desk, endpoint):
         }
         body = chance.choice((*BODIES.values(), b'{"redirect_uris":', b"[" * 9000, b"null", b"1e999"))
         query = chance.choice(("", "a=b&a=c", "%00", "%ff", "x" * 70000, "client_id=%00", "client_id=fund"))
-        answer = desk.sends(chance.choice(methods), endpoint.at.path, body, query, **headers)
+        answer = city.send(chance.choice(methods), endpoint.at.path, body, query, **headers)
         assert answer.status < 500, (headers, body[:80], query[:80])
 
 
-def test_parsing_costs_no_more_than_it_was_sent(desk):
+def test_parsing_costs_no_more_than_it_was_sent(city):
     """A full body of ampersands or of percent signs takes a hundred times its size at most."""
-    desk.registers()
+    city.register_client()
     for body in (b"&" * MAX_BODY, b"%25" * (MAX_BODY // 3), b"a=" + b"+" * (MAX_BODY - 2)):
         tracemalloc.start()
-        desk.sends("POST", "/token", body, content_type=FORM)
+        city.send("POST", "/token", body, content_type=FORM)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 100 * MAX_BODY
@@ -129,34 +129,34 @@ def test_parsing_costs_no_more_than_it_was_sent(desk):
 @pytest.mark.parametrize(
     "client_id", ["\ud800", "fund\ud800", "基金", "fund ", " fund", "FUND", "f" * 60000, "' OR '1'='1", "fund%00", "🙂"]
 )
-def test_an_odd_client_id_is_an_invalid_client(desk, client_id):
+def test_an_odd_client_id_is_an_invalid_client(city, client_id):
     """A name that cannot be a client_id reaches no database driver."""
-    client = desk.registers()
+    client = city.register_client()
     form = b"grant_type=client_credentials&client_secret=x&client_id=" + client_id.encode("utf-8", "surrogatepass")
-    answer = desk.sends("POST", "/token", form.replace(b"%00", b"%2500"), content_type=FORM)
+    answer = city.send("POST", "/token", form.replace(b"%00", b"%2500"), content_type=FORM)
     assert answer.error in ("invalid_client", "invalid_request")
     assert answer.status in (400, 401)
-    assert desk.asks(client, "/token", grant_type="client_credentials").status == 200
+    assert city.post_as(client, "/token", grant_type="client_credentials").status == 200
 
 
 @pytest.mark.parametrize("field", ["code", "refresh_token", "token", "scope", "redirect_uri", "code_verifier"])
 @pytest.mark.parametrize(
     "value", ["x" * 60000, "🙂" * 1000, "'; DROP TABLE clients; --", "%s%n%x", "${jndi:x}", "{{7*7}}"]
 )
-def test_odd_values_are_no_failure_of_ours(desk, field, value):
+def test_odd_values_are_no_failure_of_ours(city, field, value):
     """Long, strange and clever values of each parameter are answered as what they are: wrong."""
-    client = desk.registers()
+    client = city.register_client()
     for grant_type in ("authorization_code", "refresh_token", "client_credentials"):
         form = {"code": "x", "refresh_token": "x", "grant_type": grant_type, "redirect_uri": "x"} | {field: value}
-        answer = desk.asks(client, "/token", **form)
+        answer = city.post_as(client, "/token", **form)
         assert answer.status in (200, 400)
         assert value[:20] not in answer.json.get("error_description", "")
 
 
-def test_no_answer_echoes_what_was_sent(desk):
+def test_no_answer_echoes_what_was_sent(city):
     """An error never carries the request's own words back, not even the name of a repeated parameter with markup."""
-    answer = desk.posts("/token", {"grant_type": "<script>alert(1)</script>"})
+    answer = city.post("/token", {"grant_type": "<script>alert(1)</script>"})
     assert b"<script>" not in answer.body
     body = b"%3Cscript%3E=1&%3Cscript%3E=2"
-    assert b"<" not in desk.sends("POST", "/token", body, content_type=FORM).body
-    assert desk.sends("POST", "/token", body, content_type=FORM).headers["x-content-type-options"] == "nosniff"
+    assert b"<" not in city.send("POST", "/token", body, content_type=FORM).body
+    assert city.send("POST", "/token", body, content_type=FORM).headers["x-content-type-options"] == "nosniff"

@@ -17,14 +17,14 @@ from tests.conftest import START
 CLAIMS = {"iss": "x", "sub": "人"}
 
 
-def published(desk):
-    return desk.sends("GET", "/jwks").json["keys"]
+def published(city):
+    return city.send("GET", "/jwks").json["keys"]
 
 
-def rotates(desk, **by):
-    with desk.database.transaction() as c:
-        made = desk.provider.keys.rotate(c, desk.clock(), **by)
-    desk.a_second_passes()
+def rotates(city, **by):
+    with city.database.transaction() as c:
+        made = city.provider.keys.rotate(c, city.clock(), **by)
+    city.expire_caches()
     return made
 
 
@@ -32,36 +32,36 @@ def kid_of(token):
     return jws.extract_compact(token.encode()).headers()["kid"]
 
 
-def test_the_set_is_a_jwk_set_of_public_keys(desk):
+def test_the_set_is_a_jwk_set_of_public_keys(city):
     """One EC and one RSA key, each with kid, alg and use, and no private member in any."""
-    answer = desk.sends("GET", "/jwks")
+    answer = city.send("GET", "/jwks")
     assert answer.headers["content-type"] == "application/jwk-set+json"
     assert answer.headers["cache-control"] == "public, max-age=600"
     assert answer.headers["access-control-allow-origin"] == "*"
-    assert sorted(key["alg"] for key in published(desk)) == ["ES256", "RS256"]
-    for key in published(desk):
+    assert sorted(key["alg"] for key in published(city)) == ["ES256", "RS256"]
+    for key in published(city):
         assert key["use"] == "sig"
         assert not {"d", "p", "q", "dp", "dq", "qi", "oth", "k"} & set(key)
         assert jwk.import_key(key).thumbprint() == key["kid"]
     KeySet.import_key_set(answer.json)
 
 
-def test_the_set_is_not_sent_twice(desk):
+def test_the_set_is_not_sent_twice(city):
     """If-None-Match with the ETag answers 304, and another tag answers the set."""
-    first = desk.sends("GET", "/jwks")
-    again = desk.sends("GET", "/jwks", if_none_match=first.headers["etag"])
+    first = city.send("GET", "/jwks")
+    again = city.send("GET", "/jwks", if_none_match=first.headers["etag"])
     assert (again.status, again.body) == (304, b"")
-    assert desk.sends("GET", "/jwks", if_none_match='"00000000"').status == 200
-    rotates(desk)
-    assert desk.sends("GET", "/jwks", if_none_match=first.headers["etag"]).status == 200
+    assert city.send("GET", "/jwks", if_none_match='"00000000"').status == 200
+    rotates(city)
+    assert city.send("GET", "/jwks", if_none_match=first.headers["etag"]).status == 200
 
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256"])
-def test_joserfc_verifies_what_we_sign_by_hand(desk, alg):
+def test_joserfc_verifies_what_we_sign_by_hand(city, alg):
     """Two hundred hand-made signatures, short r and s among them, pass the library; a changed bit does not."""
-    keys = KeySet.import_key_set(desk.sends("GET", "/jwks").json)
+    keys = KeySet.import_key_set(city.send("GET", "/jwks").json)
     for n in range(200 if alg == "ES256" else 10):
-        token = desk.provider.keys.signed({"n": n, **CLAIMS}, alg=alg, typ="JWT", now=desk.clock())
+        token = city.provider.keys.signed({"n": n, **CLAIMS}, alg=alg, typ="JWT", now=city.clock())
         assert jwt.decode(token, keys, algorithms=[alg]).claims == {"n": n, **CLAIMS}
     head, body, signature = token.split(".")
     other = base64.urlsafe_b64encode(json.dumps({"n": 0}).encode()).rstrip(b"=").decode()
@@ -70,84 +70,84 @@ def test_joserfc_verifies_what_we_sign_by_hand(desk, alg):
             jwt.decode(forged, keys, algorithms=[alg])
 
 
-def test_a_new_key_is_published_before_it_signs(desk, clock):
+def test_a_new_key_is_published_before_it_signs(city, clock):
     """After rotation both generations are published, and the old one signs for twice the time a set may be cached."""
-    old = desk.provider.keys.current("ES256", clock()).kid
-    made = rotates(desk)
-    assert {key["kid"] for key in published(desk)} > set(made)
-    assert len(published(desk)) == 4
+    old = city.provider.keys.current("ES256", clock()).kid
+    made = rotates(city)
+    assert {key["kid"] for key in published(city)} > set(made)
+    assert len(published(city)) == 4
     clock.advance(minutes=19, seconds=59)
-    assert desk.provider.keys.current("ES256", clock()).kid == old
+    assert city.provider.keys.current("ES256", clock()).kid == old
     clock.advance(seconds=1)
-    assert desk.provider.keys.current("ES256", clock()).kid in made
-    assert desk.provider.keys.current("RS256", clock()).kid in made
+    assert city.provider.keys.current("ES256", clock()).kid in made
+    assert city.provider.keys.current("RS256", clock()).kid in made
 
 
-def test_an_old_key_stays_published_until_its_tokens_have_ended(desk, clock):
+def test_an_old_key_stays_published_until_its_tokens_have_ended(city, clock):
     """A token signed in the old key's last second is verified as long as it lives, and a day later the key is gone."""
-    registered = desk.registers()
-    old = {key["kid"] for key in published(desk)}
-    rotates(desk)
+    registered = city.register_client()
+    old = {key["kid"] for key in published(city)}
+    rotates(city)
     clock.advance(minutes=19, seconds=59)
-    last = desk.tokens(registered)
+    last = city.issue_tokens(registered)
     clock.advance(minutes=9, seconds=59)
     assert kid_of(last["id_token"]) in old
-    assert old < {key["kid"] for key in published(desk)}
-    assert desk.userinfo(last["access_token"]).status == 200
-    assert desk.provider.tokens.read_id_token(last["id_token"], clock())
+    assert old < {key["kid"] for key in published(city)}
+    assert city.userinfo(last["access_token"]).status == 200
+    assert city.provider.tokens.read_id_token(last["id_token"], clock())
     clock.advance(hours=24)
-    assert not old & {key["kid"] for key in published(desk)}
+    assert not old & {key["kid"] for key in published(city)}
     with pytest.raises(NotSignedByUs):
-        desk.provider.tokens.read_id_token(last["id_token"], clock())
+        city.provider.tokens.read_id_token(last["id_token"], clock())
 
 
-def test_an_emergency_rotation_signs_at_once(desk, clock):
+def test_an_emergency_rotation_signs_at_once(city, clock):
     """With no lead the new key signs from this moment; what the old one signed is still verified for a day."""
-    before = desk.tokens(desk.registers())
-    made = rotates(desk, lead=timedelta(0))
-    assert desk.provider.keys.current("ES256", clock()).kid in made
-    assert desk.provider.tokens.read_id_token(before["id_token"], clock())
+    before = city.issue_tokens(city.register_client())
+    made = rotates(city, lead=timedelta(0))
+    assert city.provider.keys.current("ES256", clock()).kid in made
+    assert city.provider.tokens.read_id_token(before["id_token"], clock())
 
 
-def test_rotation_can_be_repeated(desk, clock):
+def test_rotation_can_be_repeated(city, clock):
     """Three rotations an hour apart leave one signing key of each algorithm at any time."""
     for _ in range(3):
-        rotates(desk)
+        rotates(city)
         clock.advance(hours=1)
         now = clock()
-        active = [key for key in desk.provider.keys._loaded() if key.is_active(now)]
+        active = [key for key in city.provider.keys._loaded() if key.is_active(now)]
         assert sorted(key.alg for key in active) == ["ES256", "RS256"]
 
 
-def test_rotating_twice_before_the_new_key_signs_leaves_a_signer(desk, clock):
+def test_rotating_twice_before_the_new_key_signs_leaves_a_signer(city, clock):
     """An operator who rotates again within the lead never leaves a moment without a key."""
-    rotates(desk)
+    rotates(city)
     clock.advance(minutes=5)
-    rotates(desk)
+    rotates(city)
     for _ in range(30):
         clock.advance(minutes=1)
-        assert desk.provider.keys.current("ES256", clock())
-        assert desk.provider.keys.current("RS256", clock())
+        assert city.provider.keys.current("ES256", clock())
+        assert city.provider.keys.current("RS256", clock())
 
 
-def test_another_process_learns_within_a_second(desk, clock):
+def test_another_process_learns_within_a_second(city, clock):
     """A key rotated in one process signs in the others as soon as their second is over."""
-    other = desk.another_process(desk.database)
-    assert other.keys.current("ES256", clock()).kid == desk.provider.keys.current("ES256", clock()).kid
-    with desk.database.transaction() as c:
-        made = desk.provider.keys.rotate(c, clock(), lead=timedelta(0))
-    desk.a_second_passes()
+    other = city.new_provider(city.database)
+    assert other.keys.current("ES256", clock()).kid == city.provider.keys.current("ES256", clock()).kid
+    with city.database.transaction() as c:
+        made = city.provider.keys.rotate(c, clock(), lead=timedelta(0))
+    city.expire_caches()
     assert other.keys.current("ES256", clock()).kid in made
     assert {key["kid"] for key in json.loads(other.keys.jwks(clock()))["keys"]} >= set(made)
 
 
-def test_ensure_makes_keys_once(desk, clock):
+def test_ensure_makes_keys_once(city, clock):
     """Starting the provider again makes no second pair."""
-    before = published(desk)
+    before = published(city)
     for _ in range(3):
-        with desk.database.transaction() as c:
-            desk.provider.keys.ensure(c, clock())
-    assert published(desk) == before
+        with city.database.transaction() as c:
+            city.provider.keys.ensure(c, clock())
+    assert published(city) == before
 
 
 def test_without_keys_the_cure_is_named(database, vault, clock):
@@ -156,43 +156,43 @@ def test_without_keys_the_cure_is_named(database, vault, clock):
         KeyRing(database, vault).current("ES256", clock())
 
 
-def test_private_keys_are_sealed(desk):
+def test_private_keys_are_sealed(city):
     """No row holds a PEM or a private number, and another vault cannot open one."""
-    rows = desk.database.connection().rows(token_store.ALL_KEYS)
+    rows = city.database.connection().rows(token_store.ALL_KEYS)
     for row in rows:
         assert b"PRIVATE" not in bytes(row.private_sealed)
         assert "d" not in row.public
-    stranger = KeyRing(desk.database, Vault.from_keys([("other", bytes(32))]))
+    stranger = KeyRing(city.database, Vault.from_keys([("other", bytes(32))]))
     with pytest.raises(SealBroken):
         stranger.current("ES256", START)
 
 
-def test_no_key_shows_in_a_repr(desk, clock):
+def test_no_key_shows_in_a_repr(city, clock):
     """A key that is printed by accident shows its public half only."""
-    shown = repr(desk.provider.keys.current("ES256", clock()))
+    shown = repr(city.provider.keys.current("ES256", clock()))
     assert "EllipticCurvePrivateKey" not in shown
     assert "private" not in shown
 
 
-def forged(desk, key, header, claims=None):
+def forged(city, key, header, claims=None):
     """A token of an attacker, who knows everything published."""
     return jws.serialize_compact(header, json.dumps(claims or CLAIMS), key, algorithms=[header["alg"]])
 
 
-def test_a_forged_token_is_refused(desk, clock):
+def test_a_forged_token_is_refused(city, clock):
     """Another key, an unknown kid, HMAC with our public key, a wrong typ, an embedded key: none was signed by us."""
-    keys = desk.provider.keys
+    keys = city.provider.keys
     ours = keys.current("ES256", clock())
     mine = jwk.ECKey.generate_key("P-256")
     public_pem = jwk.import_key(dict(ours.public)).as_pem(private=False)
     hmac_key = jwk.OctKey.import_key(base64.urlsafe_b64encode(bytes(ours.public["x"], "ascii")).decode())
     usual = {"alg": "ES256", "typ": "JWT", "kid": ours.kid}
     tokens = [
-        forged(desk, mine, usual),
-        forged(desk, mine, {**usual, "kid": "mine"}),
-        forged(desk, mine, {"alg": "ES256", "typ": "JWT"}),
-        forged(desk, mine, {**usual, "jwk": mine.as_dict(private=False)}),
-        forged(desk, hmac_key, {"alg": "HS256", "typ": "JWT", "kid": ours.kid}),
+        forged(city, mine, usual),
+        forged(city, mine, {**usual, "kid": "mine"}),
+        forged(city, mine, {"alg": "ES256", "typ": "JWT"}),
+        forged(city, mine, {**usual, "jwk": mine.as_dict(private=False)}),
+        forged(city, hmac_key, {"alg": "HS256", "typ": "JWT", "kid": ours.kid}),
         keys.signed(CLAIMS, alg="ES256", typ="at+jwt", now=clock()),
         keys.signed(CLAIMS, alg="ES256", typ="logout+jwt", now=clock()),
         public_pem.decode(),
@@ -209,19 +209,19 @@ def test_a_forged_token_is_refused(desk, clock):
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"1", b"null", b"not json", b"\xff", b'"x"'])
-def test_a_payload_that_is_no_object_is_refused(desk, clock, payload):
+def test_a_payload_that_is_no_object_is_refused(city, clock, payload):
     """Even with our own signature, a token whose claims are no object is none of ours."""
-    ours = desk.provider.keys.current("ES256", clock())
+    ours = city.provider.keys.current("ES256", clock())
     head = base64.urlsafe_b64encode(json.dumps({"alg": "ES256", "typ": "JWT", "kid": ours.kid}).encode()).rstrip(b"=")
     data = head + b"." + base64.urlsafe_b64encode(payload).rstrip(b"=")
     token = data + b"." + base64.urlsafe_b64encode(ours.sign(data)).rstrip(b"=")
     with pytest.raises(NotSignedByUs):
-        desk.provider.keys.verified(token.decode(), typ="JWT", now=clock())
+        city.provider.keys.verified(token.decode(), typ="JWT", now=clock())
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
-def test_a_deeply_nested_token_is_refused(desk, clock, opening):
+def test_a_deeply_nested_token_is_refused(city, clock, opening):
     """A header nested thousands deep exhausts no stack."""
     deep = base64.urlsafe_b64encode((opening * 5000).encode()).rstrip(b"=").decode()
     with pytest.raises(NotSignedByUs):
-        desk.provider.keys.verified(f"{deep}.e30.AAAA", typ="JWT", now=clock())
+        city.provider.keys.verified(f"{deep}.e30.AAAA", typ="JWT", now=clock())

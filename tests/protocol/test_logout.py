@@ -9,21 +9,20 @@ from idp.oidc.errors import RefusedToPerson
 from idp.oidc.messages import FORM, Request
 from idp.oidc.requests.logout import LogoutRequest, must_confirm, read_logout, targets
 from idp.oidc.tokens.minting import TokenSubject
-from tests.protocol.city import GOODBYE, City, build
+from tests.fixtures.city import GOODBYE, PLAIN_SCOPES, City
 from tests.protocol.test_authorization_request import CORPUS
 
 
 @pytest.fixture
-def city(database, vault, clock) -> City:
-    made = build(database, vault, clock)
-    made.registers(backchannel_logout_uri="https://fund.example/backchannel")
-    return made
+def city(city) -> City:
+    city.register_client(scopes=PLAIN_SCOPES, backchannel_logout_uri="https://fund.example/backchannel")
+    return city
 
 
 def hint(city: City, client_id: str = "fund") -> str:
     holder = TokenSubject("sub-1", ("openid",), session_id="session-1")
     return city.provider.tokens.id_token(
-        client_id, holder, city.now(), alg="ES256", nonce=None, access_token=None, released={}
+        client_id, holder, city.clock(), alg="ES256", nonce=None, access_token=None, released={}
     )
 
 
@@ -34,14 +33,14 @@ def read(city: City, method: str = "GET", **parameters: str) -> LogoutRequest:
         if method == "GET"
         else Request("POST", "/end_session", "", {"content-type": FORM}, text.encode())
     )
-    return read_logout(city.provider, request, city.now())
+    return read_logout(city.provider, request, city.clock())
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_proven_logout_goes_back(city, method):
     """With an ID token of ours, expired or not, the browser goes to the registered URI with its state, unasked."""
     token = hint(city)
-    city.now.advance(days=2)
+    city.clock.advance(days=2)
     asked = read(city, method, id_token_hint=token, post_logout_redirect_uri=GOODBYE, state="s 1")
     assert not must_confirm(asked, session_id="session-1", sub="sub-1")
     reply = signed_out_reply(asked)
@@ -88,7 +87,7 @@ def test_no_hostile_uri_is_followed(city):
 
 def test_other_client(city):
     """A hint for one client with the client_id of another is refused with a page; so is an unknown client."""
-    city.registers("other")
+    city.register_client("other")
     for named in ("other", "nobody"):
         with pytest.raises(RefusedToPerson):
             read(city, id_token_hint=hint(city), client_id=named)
@@ -99,21 +98,21 @@ def test_other_client(city):
 def test_repeated_parameter_is_a_page(city):
     """A repeated parameter is refused with a page."""
     with pytest.raises(RefusedToPerson):
-        read_logout(city.provider, Request("GET", "/end_session", "state=1&state=2"), city.now())
+        read_logout(city.provider, Request("GET", "/end_session", "state=1&state=2"), city.clock())
 
 
 def test_access_token_is_no_hint(city):
     """An access token or a logout token proves nothing at the end-session endpoint."""
     holder = TokenSubject("sub-1", ("openid",), session_id="session-1")
-    access = city.provider.tokens.access_token("fund", holder, city.now())
-    logout = city.provider.tokens.logout_token("fund", city.now(), alg="ES256", jti="j", sub="sub-1", sid="session-1")
+    access = city.provider.tokens.access_token("fund", holder, city.clock())
+    logout = city.provider.tokens.logout_token("fund", city.clock(), alg="ES256", jti="j", sub="sub-1", sid="session-1")
     assert not read(city, id_token_hint=access).is_proven
     assert not read(city, id_token_hint=logout).is_proven
 
 
 def test_who_is_told(city):
     """Each client of the session that has a back channel is told, under its own sub; the others are left out."""
-    city.registers("quiet")
+    city.register_client("quiet")
     told = targets(city.provider.clients, [("fund", "sub-1"), ("quiet", "sub-2"), ("gone", "sub-3")], "session-1")
     assert [(t.client_id, t.uri, t.sub, t.sid) for t in told] == [
         ("fund", "https://fund.example/backchannel", "sub-1", "session-1")

@@ -4,113 +4,114 @@ from datetime import timedelta
 
 import pytest
 
-from tests.protocol.desk import METHODS, payload
+from tests.fixtures.city import METHODS
+from tests.fixtures.messages import payload
 
 OFFLINE = ("openid", "offline_access", "profile", "phone")
 
 
 @pytest.fixture
-def public(desk):
-    return desk.registers("app", "none")
+def public(city):
+    return city.register_client("app", "none")
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "none"])
-def test_a_confidential_client_keeps_its_refresh_token(desk, method):
+def test_a_confidential_client_keeps_its_refresh_token(city, method):
     """Ten refreshes answer with the same refresh token and ten different access tokens."""
-    registered = desk.registers(method=method)
-    token = desk.tokens(registered, OFFLINE)["refresh_token"]
-    answers = [desk.refreshes(registered, token) for _ in range(10)]
+    registered = city.register_client(method=method)
+    token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
+    answers = [city.refresh(registered, token) for _ in range(10)]
     assert {answer.status for answer in answers} == {200}
     assert {answer.json["refresh_token"] for answer in answers} == {token}
     assert len({answer.json["access_token"] for answer in answers}) == 10
-    assert desk.alive() == (11, 1)
+    assert city.count_active_tokens() == (11, 1)
 
 
-def test_a_public_clients_refresh_token_rotates(desk, public):
+def test_a_public_clients_refresh_token_rotates(city, public):
     """Each refresh gives a new refresh token, and the chain goes on."""
-    token = desk.tokens(public, OFFLINE)["refresh_token"]
+    token = city.issue_tokens(public, OFFLINE)["refresh_token"]
     seen = {token}
     for _ in range(5):
-        desk.clock.advance(seconds=60)
-        token = desk.refreshes(public, token).json["refresh_token"]
+        city.clock.advance(seconds=60)
+        token = city.refresh(public, token).json["refresh_token"]
         assert token.startswith("yt_rt_")
         seen.add(token)
     assert len(seen) == 6
-    assert len({row.request_id for row in desk.rows("refresh_tokens")}) == 1
+    assert len({row.request_id for row in city.rows("refresh_tokens")}) == 1
 
 
 @pytest.mark.parametrize("after", [0, 3, 10])
-def test_a_lost_answer_can_be_asked_again(desk, public, after):
+def test_a_lost_answer_can_be_asked_again(city, public, after):
     """Within ten seconds the spent token gives the same successor, so that a phone in a tunnel stays signed in."""
-    token = desk.tokens(public, OFFLINE)["refresh_token"]
-    first = desk.refreshes(public, token)
-    desk.clock.advance(seconds=after)
-    again = desk.refreshes(public, token)
+    token = city.issue_tokens(public, OFFLINE)["refresh_token"]
+    first = city.refresh(public, token)
+    city.clock.advance(seconds=after)
+    again = city.refresh(public, token)
     assert again.status == 200
     assert again.json["refresh_token"] == first.json["refresh_token"]
-    assert desk.refreshes(public, first.json["refresh_token"]).status == 200
+    assert city.refresh(public, first.json["refresh_token"]).status == 200
 
 
-def test_a_later_replay_ends_the_family(desk, public):
+def test_a_later_replay_ends_the_family(city, public):
     """After ten seconds a spent token means theft: the successor, and every access token, die with it."""
-    bought = desk.tokens(public, OFFLINE)
-    first = desk.refreshes(public, bought["refresh_token"]).json
-    desk.clock.advance(seconds=10.001)
-    assert desk.refreshes(public, bought["refresh_token"]).error == "invalid_grant"
-    assert desk.alive() == (0, 0)
-    assert desk.refreshes(public, first["refresh_token"]).error == "invalid_grant"
-    assert desk.userinfo(first["access_token"]).status == 401
-    assert desk.userinfo(bought["access_token"]).status == 401
-    assert "client:token:replay" in desk.events()
+    bought = city.issue_tokens(public, OFFLINE)
+    first = city.refresh(public, bought["refresh_token"]).json
+    city.clock.advance(seconds=10.001)
+    assert city.refresh(public, bought["refresh_token"]).error == "invalid_grant"
+    assert city.count_active_tokens() == (0, 0)
+    assert city.refresh(public, first["refresh_token"]).error == "invalid_grant"
+    assert city.userinfo(first["access_token"]).status == 401
+    assert city.userinfo(bought["access_token"]).status == 401
+    assert "client:token:replay" in city.audit_events()
 
 
-def test_a_replay_after_the_successor_was_used_ends_the_family(desk, public):
+def test_a_replay_after_the_successor_was_used_ends_the_family(city, public):
     """The window is for lost answers: once the successor was used, nobody lost anything."""
-    token = desk.tokens(public, OFFLINE)["refresh_token"]
-    successor = desk.refreshes(public, token).json["refresh_token"]
-    last = desk.refreshes(public, successor).json["refresh_token"]
-    desk.clock.advance(seconds=1)
-    assert desk.refreshes(public, token).error == "invalid_grant"
-    assert desk.refreshes(public, last).error == "invalid_grant"
-    assert desk.alive() == (0, 0)
+    token = city.issue_tokens(public, OFFLINE)["refresh_token"]
+    successor = city.refresh(public, token).json["refresh_token"]
+    last = city.refresh(public, successor).json["refresh_token"]
+    city.clock.advance(seconds=1)
+    assert city.refresh(public, token).error == "invalid_grant"
+    assert city.refresh(public, last).error == "invalid_grant"
+    assert city.count_active_tokens() == (0, 0)
 
 
-def test_a_replay_is_one_after_the_spent_tokens_own_time(desk, public):
+def test_a_replay_is_one_after_the_spent_tokens_own_time(city, public):
     """A spent token that comes back after its thirty days ends the family that lives on."""
-    first = last = desk.tokens(public, OFFLINE)["refresh_token"]
+    first = last = city.issue_tokens(public, OFFLINE)["refresh_token"]
     for _ in range(2):
-        desk.clock.advance(days=20)
-        last = desk.refreshes(public, last).json["refresh_token"]
-    assert desk.refreshes(public, first).error == "invalid_grant"
-    assert desk.alive() == (0, 0)
-    assert desk.refreshes(public, first).error == "invalid_grant"
-    assert desk.events().count("client:token:replay") == 1
+        city.clock.advance(days=20)
+        last = city.refresh(public, last).json["refresh_token"]
+    assert city.refresh(public, first).error == "invalid_grant"
+    assert city.count_active_tokens() == (0, 0)
+    assert city.refresh(public, first).error == "invalid_grant"
+    assert city.audit_events().count("client:token:replay") == 1
 
 
-def test_a_replay_is_one_whatever_it_asks_for(desk, public):
+def test_a_replay_is_one_whatever_it_asks_for(city, public):
     """A thief who asks for a scope that was never given has shown the token all the same."""
-    token = desk.tokens(public, OFFLINE)["refresh_token"]
-    desk.refreshes(public, token)
-    desk.clock.advance(seconds=11)
-    assert desk.refreshes(public, token, scope="email").error == "invalid_grant"
-    assert desk.alive() == (0, 0)
+    token = city.issue_tokens(public, OFFLINE)["refresh_token"]
+    city.refresh(public, token)
+    city.clock.advance(seconds=11)
+    assert city.refresh(public, token, scope="email").error == "invalid_grant"
+    assert city.count_active_tokens() == (0, 0)
 
 
-def test_one_family_does_not_end_another(desk, public):
+def test_one_family_does_not_end_another(city, public):
     """Two sign-ins are two families: theft from one device does not sign out the other."""
-    stolen, other = (desk.tokens(public, OFFLINE)["refresh_token"] for _ in range(2))
-    desk.refreshes(public, stolen)
-    desk.clock.advance(seconds=30)
-    desk.refreshes(public, stolen)
-    assert desk.refreshes(public, other).status == 200
+    stolen, other = (city.issue_tokens(public, OFFLINE)["refresh_token"] for _ in range(2))
+    city.refresh(public, stolen)
+    city.clock.advance(seconds=30)
+    city.refresh(public, stolen)
+    assert city.refresh(public, other).status == 200
 
 
-def test_a_foreign_clients_refresh_token_is_unknown(desk):
+def test_a_foreign_clients_refresh_token_is_unknown(city):
     """Another client's token is refused and stays alive for its owner."""
-    owner, thief = desk.registers("fund"), desk.registers("thief")
-    token = desk.tokens(owner, OFFLINE)["refresh_token"]
-    assert desk.refreshes(thief, token).error == "invalid_grant"
-    assert desk.refreshes(owner, token).status == 200
+    owner, thief = city.register_client("fund"), city.register_client("thief")
+    token = city.issue_tokens(owner, OFFLINE)["refresh_token"]
+    assert city.refresh(thief, token).error == "invalid_grant"
+    assert city.refresh(owner, token).status == 200
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
@@ -124,89 +125,89 @@ def test_a_foreign_clients_refresh_token_is_unknown(desk):
         ("openid offline_access profile phone", "openid offline_access profile phone"),
     ],
 )
-def test_scopes_narrow(desk, method, asked, given):
+def test_scopes_narrow(city, method, asked, given):
     """A refresh may ask for fewer scopes, and the next one may ask for all of them again."""
-    registered = desk.registers(method=method)
-    token = desk.tokens(registered, OFFLINE)["refresh_token"]
-    answer = desk.refreshes(registered, token, **{} if asked is None else {"scope": asked})
+    registered = city.register_client(method=method)
+    token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
+    answer = city.refresh(registered, token, **{} if asked is None else {"scope": asked})
     assert answer.json["scope"] == given
     assert payload(answer.json["access_token"])["scope"] == given
-    whole = desk.refreshes(registered, answer.json["refresh_token"])
+    whole = city.refresh(registered, answer.json["refresh_token"])
     assert whole.json["scope"] == "openid offline_access profile phone"
 
 
-def test_a_narrowed_token_reads_less(desk):
+def test_a_narrowed_token_reads_less(city):
     """UserInfo of an access token narrowed to openid answers sub alone."""
-    registered = desk.registers()
-    token = desk.tokens(registered, OFFLINE)["refresh_token"]
-    narrowed = desk.refreshes(registered, token, scope="openid").json["access_token"]
-    assert set(desk.userinfo(narrowed).json) == {"sub"}
+    registered = city.register_client()
+    token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
+    narrowed = city.refresh(registered, token, scope="openid").json["access_token"]
+    assert set(city.userinfo(narrowed).json) == {"sub"}
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
 @pytest.mark.parametrize("scope", ["openid email", "email", "openid  profile", "admin", "OPENID"])
-def test_scopes_never_widen(desk, method, scope):
+def test_scopes_never_widen(city, method, scope):
     """A scope that was not given is refused, and the token is not spent by the refusal."""
-    registered = desk.registers(method=method)
-    token = desk.tokens(registered, OFFLINE)["refresh_token"]
-    assert desk.refreshes(registered, token, scope=scope).error == "invalid_scope"
-    assert desk.refreshes(registered, token).status == 200
+    registered = city.register_client(method=method)
+    token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
+    assert city.refresh(registered, token, scope=scope).error == "invalid_scope"
+    assert city.refresh(registered, token).status == 200
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
-def test_an_idle_refresh_token_ends(desk, method):
+def test_an_idle_refresh_token_ends(city, method):
     """Thirty days without use end it; use within them starts them again."""
-    registered = desk.registers(method=method)
-    token = desk.tokens(registered, OFFLINE)["refresh_token"]
-    desk.clock.advance(days=29, hours=23)
-    token = desk.refreshes(registered, token).json["refresh_token"]
-    desk.clock.advance(days=29, hours=23)
-    token = desk.refreshes(registered, token).json["refresh_token"]
-    desk.clock.advance(days=30)
-    assert desk.refreshes(registered, token).error == "invalid_grant"
+    registered = city.register_client(method=method)
+    token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
+    city.clock.advance(days=29, hours=23)
+    token = city.refresh(registered, token).json["refresh_token"]
+    city.clock.advance(days=29, hours=23)
+    token = city.refresh(registered, token).json["refresh_token"]
+    city.clock.advance(days=30)
+    assert city.refresh(registered, token).error == "invalid_grant"
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
-def test_a_refresh_token_ends_however_often_it_is_used(desk, method):
+def test_a_refresh_token_ends_however_often_it_is_used(city, method):
     """After a hundred and eighty days the person signs in again, whatever the client did."""
-    registered = desk.registers(method=method)
-    token = desk.tokens(registered, OFFLINE)["refresh_token"]
-    end = desk.clock() + timedelta(days=180)
+    registered = city.register_client(method=method)
+    token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
+    end = city.clock() + timedelta(days=180)
     for _ in range(8):
-        desk.clock.advance(days=20)
-        token = desk.refreshes(registered, token).json["refresh_token"]
-    desk.clock.now = end - timedelta(seconds=1)
-    token = desk.refreshes(registered, token).json["refresh_token"]
-    desk.clock.now = end
-    assert desk.refreshes(registered, token).error == "invalid_grant"
+        city.clock.advance(days=20)
+        token = city.refresh(registered, token).json["refresh_token"]
+    city.clock.now = end - timedelta(seconds=1)
+    token = city.refresh(registered, token).json["refresh_token"]
+    city.clock.now = end
+    assert city.refresh(registered, token).error == "invalid_grant"
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
 @pytest.mark.parametrize("status", ["disabled", "deceased", "merged", "closed"])
-def test_the_gate_is_asked_of_the_person(desk, method, status):
+def test_the_gate_is_asked_of_the_person(city, method, status):
     """A person who is no longer active has no refresh."""
-    registered = desk.registers(method=method)
-    token = desk.tokens(registered, OFFLINE)["refresh_token"]
-    desk.person_is(status)
-    assert desk.refreshes(registered, token).error == "invalid_grant"
+    registered = city.register_client(method=method)
+    token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
+    city.set_person_status(status)
+    assert city.refresh(registered, token).error == "invalid_grant"
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
-def test_the_gate_is_asked_of_the_grant(desk, method):
+def test_the_gate_is_asked_of_the_grant(city, method):
     """A withdrawn grant has no refresh."""
-    registered = desk.registers(method=method)
-    token = desk.tokens(registered, OFFLINE)["refresh_token"]
-    desk.withdraws()
-    assert desk.refreshes(registered, token).error == "invalid_grant"
+    registered = city.register_client(method=method)
+    token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
+    city.withdraw_grants()
+    assert city.refresh(registered, token).error == "invalid_grant"
 
 
-def test_a_refreshed_id_token_keeps_the_first_sign_in(desk):
+def test_a_refreshed_id_token_keeps_the_first_sign_in(city):
     """OpenID Connect Core §12.2: same iss, sub and auth_time, a new iat, no nonce."""
-    registered = desk.registers()
-    bought = desk.tokens(registered, OFFLINE)
+    registered = city.register_client()
+    bought = city.issue_tokens(registered, OFFLINE)
     before = payload(bought["id_token"])
-    desk.clock.advance(hours=5)
-    after = payload(desk.refreshes(registered, bought["refresh_token"]).json["id_token"])
+    city.clock.advance(hours=5)
+    after = payload(city.refresh(registered, bought["refresh_token"]).json["id_token"])
     kept = ("iss", "sub", "aud", "auth_time", "acr", "amr", "sid")
     assert [before[name] for name in kept] == [after[name] for name in kept]
     assert after["iat"] == before["iat"] + 5 * 3600
@@ -214,50 +215,52 @@ def test_a_refreshed_id_token_keeps_the_first_sign_in(desk):
 
 
 @pytest.mark.parametrize("token", ["yt_rt_unknown", "x", "验证", "null", "yt_rt_" + "A" * 5000])
-def test_an_unknown_token_is_an_invalid_grant(desk, token):
+def test_an_unknown_token_is_an_invalid_grant(city, token):
     """Whatever is sent in its place, the answer is the specification's."""
-    answer = desk.refreshes(desk.registers(), token)
+    answer = city.refresh(city.register_client(), token)
     assert (answer.status, answer.error) == (400, "invalid_grant")
 
 
-def test_a_missing_token_is_an_invalid_request(desk):
+def test_a_missing_token_is_an_invalid_request(city):
     """RFC 6749 §5.2 has a word of its own for what is not there."""
-    assert desk.asks(desk.registers(), "/token", grant_type="refresh_token").error == "invalid_request"
+    assert city.post_as(city.register_client(), "/token", grant_type="refresh_token").error == "invalid_request"
 
 
 @pytest.mark.parametrize("new", [{"purpose": "推荐商品"}, {"legal_basis": "separate_consent"}])
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
-def test_what_was_agreed_for_one_purpose_is_not_refreshed_for_another(desk, method, new):
+def test_what_was_agreed_for_one_purpose_is_not_refreshed_for_another(city, method, new):
     """The person is not there to be told: the client has to send them; of the old purpose the token is good again."""
-    registered = desk.registers(method=method)
-    token = desk.tokens(registered)["refresh_token"]
+    registered = city.register_client(method=method)
+    token = city.issue_tokens(registered)["refresh_token"]
     before = {name: getattr(registered.client, name) for name in new}
-    desk.changes(registered, **new)
-    assert desk.refreshes(registered, token).error == "invalid_grant"
-    desk.changes(registered, **before)
-    assert desk.refreshes(registered, token).status == 200
+    city.change_client(registered, **new)
+    assert city.refresh(registered, token).error == "invalid_grant"
+    city.change_client(registered, **before)
+    assert city.refresh(registered, token).status == 200
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
-def test_a_lowered_ceiling_holds_from_the_next_refresh(desk, method):
+def test_a_lowered_ceiling_holds_from_the_next_refresh(city, method):
     """What the client is no longer registered for is in no token bought after; raised again, it is back."""
-    registered = desk.registers(method=method)
-    token = desk.tokens(registered, OFFLINE)["refresh_token"]
-    desk.changes(registered, scopes=("openid", "offline_access", "profile"), claims_ceiling=("name", "phone_number"))
-    cut = desk.refreshes(registered, token).json
+    registered = city.register_client(method=method)
+    token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
+    city.change_client(
+        registered, scopes=("openid", "offline_access", "profile"), claims_ceiling=("name", "phone_number")
+    )
+    cut = city.refresh(registered, token).json
     assert cut["scope"] == "openid offline_access profile"
-    assert {tuple(r.claims) for r in desk.rows("access_tokens") if "phone" not in r.scopes} == {("name",)}
-    desk.changes(registered, scopes=registered.client.scopes, claims_ceiling=registered.client.claims_ceiling)
-    again = desk.refreshes(registered, cut["refresh_token"]).json
+    assert {tuple(r.claims) for r in city.rows("access_tokens") if "phone" not in r.scopes} == {("name",)}
+    city.change_client(registered, scopes=registered.client.scopes, claims_ceiling=registered.client.claims_ceiling)
+    again = city.refresh(registered, cut["refresh_token"]).json
     assert again["scope"] == "openid offline_access profile phone"
-    assert "phone_number" in desk.userinfo(again["access_token"]).json
+    assert "phone_number" in city.userinfo(again["access_token"]).json
 
 
-def test_a_client_without_any_of_its_scopes_left_gets_nothing(desk):
+def test_a_client_without_any_of_its_scopes_left_gets_nothing(city):
     """A refresh that could give nothing says so, and the token is not spent by it."""
-    registered = desk.registers(method="none")
-    token = desk.tokens(registered, OFFLINE)["refresh_token"]
-    desk.changes(registered, scopes=("email",))
-    assert desk.refreshes(registered, token).error == "invalid_scope"
-    desk.changes(registered, scopes=registered.client.scopes)
-    assert desk.refreshes(registered, token).status == 200
+    registered = city.register_client(method="none")
+    token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
+    city.change_client(registered, scopes=("email",))
+    assert city.refresh(registered, token).error == "invalid_scope"
+    city.change_client(registered, scopes=registered.client.scopes)
+    assert city.refresh(registered, token).status == 200

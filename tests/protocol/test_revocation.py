@@ -6,157 +6,157 @@ import sqlalchemy as sa
 from accounts.database import Database, Statement, metadata
 from idp.login import sessions
 from idp.oidc.consent import consents
-from tests.protocol.desk import METHODS
+from tests.fixtures.city import METHODS
 
 OFFLINE = ("openid", "offline_access")
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_access_token_is_given_back(desk, method):
+def test_an_access_token_is_given_back(city, method):
     """The token is dead when the answer is there; the refresh token lives."""
-    registered = desk.registers(method=method)
-    bought = desk.tokens(registered, OFFLINE)
-    answer = desk.asks(registered, "/revoke", token=bought["access_token"])
+    registered = city.register_client(method=method)
+    bought = city.issue_tokens(registered, OFFLINE)
+    answer = city.post_as(registered, "/revoke", token=bought["access_token"])
     assert (answer.status, answer.body) == (200, b"")
     assert answer.headers["cache-control"] == "no-store"
-    assert desk.userinfo(bought["access_token"]).status == 401
-    assert desk.refreshes(registered, bought["refresh_token"]).status == 200
+    assert city.userinfo(bought["access_token"]).status == 401
+    assert city.refresh(registered, bought["refresh_token"]).status == 200
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_refresh_token_takes_its_access_tokens_along(desk, method):
+def test_a_refresh_token_takes_its_access_tokens_along(city, method):
     """RFC 7009 §2.1: what a refresh token bought dies with it, whichever refresh bought it."""
-    registered = desk.registers(method=method)
-    bought = desk.tokens(registered, OFFLINE)
-    later = desk.refreshes(registered, bought["refresh_token"]).json
-    assert desk.asks(registered, "/revoke", token=later["refresh_token"]).status == 200
-    assert desk.alive() == (0, 0)
-    assert desk.userinfo(bought["access_token"]).status == 401
-    assert desk.userinfo(later["access_token"]).status == 401
+    registered = city.register_client(method=method)
+    bought = city.issue_tokens(registered, OFFLINE)
+    later = city.refresh(registered, bought["refresh_token"]).json
+    assert city.post_as(registered, "/revoke", token=later["refresh_token"]).status == 200
+    assert city.count_active_tokens() == (0, 0)
+    assert city.userinfo(bought["access_token"]).status == 401
+    assert city.userinfo(later["access_token"]).status == 401
 
 
-def test_a_spent_refresh_token_revokes_its_successor(desk):
+def test_a_spent_refresh_token_revokes_its_successor(city):
     """A client that lost the successor still ends the family with what it has."""
-    app = desk.registers("app", "none")
-    token = desk.tokens(app, OFFLINE)["refresh_token"]
-    successor = desk.refreshes(app, token).json["refresh_token"]
-    desk.asks(app, "/revoke", token=token)
-    assert desk.refreshes(app, successor).error == "invalid_grant"
+    app = city.register_client("app", "none")
+    token = city.issue_tokens(app, OFFLINE)["refresh_token"]
+    successor = city.refresh(app, token).json["refresh_token"]
+    city.post_as(app, "/revoke", token=token)
+    assert city.refresh(app, successor).error == "invalid_grant"
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
-def test_a_foreign_token_stays(desk, kind):
+def test_a_foreign_token_stays(city, kind):
     """Another client's attempt is answered 200 and changes nothing."""
-    owner, stranger = desk.registers("fund"), desk.registers("stranger")
-    token = desk.tokens(owner, OFFLINE)[kind]
-    assert desk.asks(stranger, "/revoke", token=token).status == 200
-    assert desk.alive() == (1, 1)
-    assert "client:token:revoke" not in desk.events()
+    owner, stranger = city.register_client("fund"), city.register_client("stranger")
+    token = city.issue_tokens(owner, OFFLINE)[kind]
+    assert city.post_as(stranger, "/revoke", token=token).status == 200
+    assert city.count_active_tokens() == (1, 1)
+    assert "client:token:revoke" not in city.audit_events()
 
 
 @pytest.mark.parametrize("token", ["x", "yt_rt_x", "a.b.c", "验证", "yt_ac_x"])
-def test_an_unknown_token_is_revoked_already(desk, token):
+def test_an_unknown_token_is_revoked_already(city, token):
     """RFC 7009 §2.2: what does not exist is not alive."""
-    assert desk.asks(desk.registers(), "/revoke", token=token).status == 200
+    assert city.post_as(city.register_client(), "/revoke", token=token).status == 200
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
-def test_giving_back_is_on_record_once(desk, kind):
+def test_giving_back_is_on_record_once(city, kind):
     """The second time changes nothing and records nothing."""
-    registered = desk.registers()
-    token = desk.tokens(registered, OFFLINE)[kind]
+    registered = city.register_client()
+    token = city.issue_tokens(registered, OFFLINE)[kind]
     for _ in range(3):
-        assert desk.asks(registered, "/revoke", token=token).status == 200
-    assert desk.events().count("client:token:revoke") == 1
+        assert city.post_as(registered, "/revoke", token=token).status == 200
+    assert city.audit_events().count("client:token:revoke") == 1
 
 
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "nonsense"])
-def test_a_wrong_hint_changes_nothing(desk, hint):
+def test_a_wrong_hint_changes_nothing(city, hint):
     """token_type_hint is a hint (RFC 7009 §2.1)."""
-    registered = desk.registers()
-    bought = desk.tokens(registered, OFFLINE)
+    registered = city.register_client()
+    bought = city.issue_tokens(registered, OFFLINE)
     for kind in ("access_token", "refresh_token"):
-        desk.asks(registered, "/revoke", token=bought[kind], token_type_hint=hint)
-    assert desk.alive() == (0, 0)
+        city.post_as(registered, "/revoke", token=bought[kind], token_type_hint=hint)
+    assert city.count_active_tokens() == (0, 0)
 
 
-def test_one_sign_in_does_not_end_another(desk):
+def test_one_sign_in_does_not_end_another(city):
     """Only what came of the same code dies."""
-    registered = desk.registers()
-    mine, other = (desk.tokens(registered, OFFLINE) for _ in range(2))
-    desk.asks(registered, "/revoke", token=mine["refresh_token"])
-    assert desk.userinfo(other["access_token"]).status == 200
-    assert desk.refreshes(registered, other["refresh_token"]).status == 200
+    registered = city.register_client()
+    mine, other = (city.issue_tokens(registered, OFFLINE) for _ in range(2))
+    city.post_as(registered, "/revoke", token=mine["refresh_token"])
+    assert city.userinfo(other["access_token"]).status == 200
+    assert city.refresh(registered, other["refresh_token"]).status == 200
 
 
-def test_the_end_of_a_session_ends_its_access_tokens(desk):
+def test_the_end_of_a_session_ends_its_access_tokens(city):
     """What was given for use while signed in is over; what was given for offline use is the grant's to end."""
-    registered = desk.registers()
-    bought = desk.tokens(registered, OFFLINE)
-    refreshed = desk.refreshes(registered, bought["refresh_token"]).json["access_token"]
-    desk.signs_out()
-    assert desk.userinfo(bought["access_token"]).status == 401
-    assert desk.introspects(registered, bought["access_token"]).json == {"active": False}
-    assert desk.userinfo(refreshed).status == 200
-    later = desk.refreshes(registered, bought["refresh_token"])
-    assert (later.status, desk.userinfo(later.json["access_token"]).status) == (200, 200)
+    registered = city.register_client()
+    bought = city.issue_tokens(registered, OFFLINE)
+    refreshed = city.refresh(registered, bought["refresh_token"]).json["access_token"]
+    city.sign_out()
+    assert city.userinfo(bought["access_token"]).status == 401
+    assert city.introspect(registered, bought["access_token"]).json == {"active": False}
+    assert city.userinfo(refreshed).status == 200
+    later = city.refresh(registered, bought["refresh_token"])
+    assert (later.status, city.userinfo(later.json["access_token"]).status) == (200, 200)
 
 
 @pytest.mark.parametrize("table", ["sessions", "authorization_requests"])
-def test_what_a_token_hangs_on_counts_as_ended_when_it_is_gone(desk, table):
+def test_what_a_token_hangs_on_counts_as_ended_when_it_is_gone(city, table):
     """A row that a purge, or anybody, removed brings no token back to life."""
-    registered = desk.registers()
-    access = desk.tokens(registered, OFFLINE)["access_token"]
-    desk.database.connection().execute(Statement(sa.delete(metadata.tables[table])))
-    assert desk.userinfo(access).status == 401
-    assert desk.introspects(registered, access).json == {"active": False}
+    registered = city.register_client()
+    access = city.issue_tokens(registered, OFFLINE)["access_token"]
+    city.database.connection().execute(Statement(sa.delete(metadata.tables[table])))
+    assert city.userinfo(access).status == 401
+    assert city.introspect(registered, access).json == {"active": False}
 
 
-def test_what_is_being_bought_while_a_session_ends_is_dead(desk):
+def test_what_is_being_bought_while_a_session_ends_is_dead(city):
     """A code that is spent in the moment of signing out, before it commits, brings a token that is good for nothing."""
-    registered = desk.registers()
-    code = desk.code(registered)
-    if desk.database.dialect == "postgresql":
-        ending = Database(desk.database.url.render_as_string(hide_password=False))
+    registered = city.register_client()
+    code = city.issue_code(registered)
+    if city.database.dialect == "postgresql":
+        ending = Database(city.database.url.render_as_string(hide_password=False))
         with ending.transaction() as c:
-            assert sessions.end(c, desk.session_id, desk.clock(), "signed_out")
-            bought = desk.exchanges(registered, code).json["access_token"]
+            assert sessions.end(c, city.session_id, city.clock(), "signed_out")
+            bought = city.exchange(registered, code).json["access_token"]
         ending.close()
     else:  # one writer at a time: the code comes first or not at all
-        bought = desk.exchanges(registered, code).json["access_token"]
-        desk.signs_out()
-    assert desk.userinfo(bought).status == 401
-    assert desk.alive() == (0, 0)
+        bought = city.exchange(registered, code).json["access_token"]
+        city.sign_out()
+    assert city.userinfo(bought).status == 401
+    assert city.count_active_tokens() == (0, 0)
 
 
-def test_the_end_of_a_grant_ends_all_its_tokens(desk):
+def test_the_end_of_a_grant_ends_all_its_tokens(city):
     """Withdrawing consent ends what every token of that grant opens, and of no other: each reader asks the gate."""
-    fund, clinic = desk.registers("fund"), desk.registers("clinic")
-    mine, theirs = desk.tokens(fund, OFFLINE), desk.tokens(clinic, OFFLINE)
-    grant = next(row.id for row in desk.rows("grants") if row.client_id == "fund")
-    with desk.database.transaction() as c:
-        assert consents.withdraw(c, grant, desk.clock(), person_id=desk.person.id)
-    assert desk.userinfo(mine["access_token"]).status == 401
-    assert desk.introspects(fund, mine["access_token"]).json == {"active": False}
-    assert desk.refreshes(fund, mine["refresh_token"]).error == "invalid_grant"
-    assert desk.refreshes(clinic, theirs["refresh_token"]).status == 200
+    fund, clinic = city.register_client("fund"), city.register_client("clinic")
+    mine, theirs = city.issue_tokens(fund, OFFLINE), city.issue_tokens(clinic, OFFLINE)
+    grant = next(row.id for row in city.rows("grants") if row.client_id == "fund")
+    with city.database.transaction() as c:
+        assert consents.withdraw(c, grant, city.clock(), person_id=city.person.id)
+    assert city.userinfo(mine["access_token"]).status == 401
+    assert city.introspect(fund, mine["access_token"]).json == {"active": False}
+    assert city.refresh(fund, mine["refresh_token"]).error == "invalid_grant"
+    assert city.refresh(clinic, theirs["refresh_token"]).status == 200
 
 
-def test_a_code_is_not_revoked_here(desk):
+def test_a_code_is_not_revoked_here(city):
     """A code sent as a token is an unknown token, and still works."""
-    registered = desk.registers()
-    code = desk.code(registered)
-    assert desk.asks(registered, "/revoke", token=code).status == 200
-    assert desk.exchanges(registered, code).status == 200
+    registered = city.register_client()
+    code = city.issue_code(registered)
+    assert city.post_as(registered, "/revoke", token=code).status == 200
+    assert city.exchange(registered, code).status == 200
 
 
-def test_nobody_revokes_nothing(desk):
+def test_nobody_revokes_nothing(city):
     """Without client authentication a token stays alive."""
-    token = desk.tokens(desk.registers(), OFFLINE)["access_token"]
-    assert desk.posts("/revoke", {"token": token}).error == "invalid_client"
-    assert desk.userinfo(token).status == 200
+    token = city.issue_tokens(city.register_client(), OFFLINE)["access_token"]
+    assert city.post("/revoke", {"token": token}).error == "invalid_client"
+    assert city.userinfo(token).status == 200
 
 
-def test_a_missing_token_is_an_invalid_request(desk):
+def test_a_missing_token_is_an_invalid_request(city):
     """`token` is required."""
-    assert desk.asks(desk.registers(), "/revoke").error == "invalid_request"
+    assert city.post_as(city.register_client(), "/revoke").error == "invalid_request"

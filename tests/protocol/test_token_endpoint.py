@@ -7,15 +7,15 @@ import pytest
 
 from accounts.errors import DatabaseUnavailable
 from idp.oidc.grants import GRANTS
-from tests.protocol.desk import CALLBACK, VERIFIER
+from tests.fixtures.messages import CALLBACK, VERIFIER
 
 DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]*")  # RFC 6749 §5.2
 OFFLINE = ("openid", "offline_access")
 
 
-def test_the_grant_type_is_needed(desk):
+def test_the_grant_type_is_needed(city):
     """A form without grant_type is an invalid_request that names it."""
-    answer = desk.asks(desk.registers(), "/token")
+    answer = city.post_as(city.register_client(), "/token")
     assert (answer.status, answer.error) == (400, "invalid_request")
     assert "grant_type" in answer.json["error_description"]
 
@@ -23,81 +23,81 @@ def test_the_grant_type_is_needed(desk):
 @pytest.mark.parametrize(
     "grant_type", ["password", "implicit", "urn:x", "AUTHORIZATION_CODE", "authorization_code ", "码"]
 )
-def test_an_unknown_grant_type_is_unsupported(desk, grant_type):
+def test_an_unknown_grant_type_is_unsupported(city, grant_type):
     """The password grant and its kin do not exist here."""
-    answer = desk.asks(desk.registers(), "/token", grant_type=grant_type)
+    answer = city.post_as(city.register_client(), "/token", grant_type=grant_type)
     assert (answer.status, answer.error) == (400, "unsupported_grant_type")
     for grant in GRANTS:
         assert grant.grant_type in answer.json["error_description"]
 
 
 @pytest.mark.parametrize("grant_type", [grant.grant_type for grant in GRANTS])
-def test_a_grant_the_client_is_not_registered_for_is_unauthorized(desk, grant_type):
+def test_a_grant_the_client_is_not_registered_for_is_unauthorized(city, grant_type):
     """Each grant type is the client's own to register."""
     others = tuple(grant.grant_type for grant in GRANTS if grant.grant_type != grant_type)
-    answer = desk.asks(desk.registers(grant_types=others), "/token", grant_type=grant_type)
+    answer = city.post_as(city.register_client(grant_types=others), "/token", grant_type=grant_type)
     assert (answer.status, answer.error) == (400, "unauthorized_client")
 
 
-def test_parameters_count_in_the_body_only(desk):
+def test_parameters_count_in_the_body_only(city):
     """What stands in the query is not read: no code, no secret and no grant_type comes from there (RFC 6749 §3.2)."""
-    client = desk.registers(method="client_secret_post")
-    code = desk.code(client)
+    client = city.register_client(method="client_secret_post")
+    code = city.issue_code(client)
     query = (
         f"grant_type=authorization_code&code={code}&redirect_uri={CALLBACK}&code_verifier={VERIFIER}"
         f"&client_id=fund&client_secret={client.secret}"
     )
     headers = {"content_type": "application/x-www-form-urlencoded"}
-    assert desk.sends("POST", "/token", b"", query, **headers).error == "invalid_request"
-    assert desk.sends("POST", "/token", b"grant_type=authorization_code", query, **headers).error == "invalid_client"
-    assert desk.exchanges(client, code).status == 200
+    assert city.send("POST", "/token", b"", query, **headers).error == "invalid_request"
+    assert city.send("POST", "/token", b"grant_type=authorization_code", query, **headers).error == "invalid_client"
+    assert city.exchange(client, code).status == 200
 
 
-def test_a_query_beside_a_good_body_changes_nothing(desk):
+def test_a_query_beside_a_good_body_changes_nothing(city):
     """A proxy that appends to the address does no harm."""
-    client = desk.registers(method="client_secret_post")
+    client = city.register_client(method="client_secret_post")
     body = f"grant_type=client_credentials&client_id=fund&client_secret={client.secret}".encode()
-    answer = desk.sends(
+    answer = city.send(
         "POST", "/token", body, "grant_type=password&client_id=x", content_type="application/x-www-form-urlencoded"
     )
     assert answer.status == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "FOO"])
-def test_only_post_is_answered(desk, method):
+def test_only_post_is_answered(city, method):
     """Any other method is a 405 that says what is allowed."""
-    answer = desk.sends(method, "/token")
+    answer = city.send(method, "/token")
     assert answer.status == 405
     assert answer.headers["allow"] == "POST"
 
 
-def test_a_page_of_another_origin_may_ask(desk):
+def test_a_page_of_another_origin_may_ask(city):
     """A public client in a browser gets its preflight and its answer, without credentials."""
-    preflight = desk.sends("OPTIONS", "/token", origin="https://app.example")
+    preflight = city.send("OPTIONS", "/token", origin="https://app.example")
     assert preflight.status == 204
     assert preflight.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in preflight.headers
-    answer = desk.asks(desk.registers(), "/token", grant_type="client_credentials")
+    answer = city.post_as(city.register_client(), "/token", grant_type="client_credentials")
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-def test_introspection_is_not_for_pages(desk):
+def test_introspection_is_not_for_pages(city):
     """A page of another origin cannot ask about tokens."""
-    assert desk.sends("OPTIONS", "/introspect").status == 405
-    assert "access-control-allow-origin" not in desk.introspects(desk.registers(), "x").headers
+    assert city.send("OPTIONS", "/introspect").status == 405
+    assert "access-control-allow-origin" not in city.introspect(city.register_client(), "x").headers
 
 
-def test_errors_are_written_as_the_specification_says(desk):
+def test_errors_are_written_as_the_specification_says(city):
     """Every error here is JSON, not stored, with a description in the characters RFC 6749 §5.2 allows."""
-    client = desk.registers()
+    client = city.register_client()
     answers = [
-        desk.asks(client, "/token"),
-        desk.asks(client, "/token", grant_type='"\\é'),
-        desk.exchanges(client, '"\\é'),
-        desk.refreshes(client, '"\\é'),
-        desk.asks(client, "/token", grant_type="client_credentials", scope='"\\é'),
-        desk.posts("/token", {"grant_type": "client_credentials"}),
-        desk.posts("/token", {'"\\é': "1"}),
+        city.post_as(client, "/token"),
+        city.post_as(client, "/token", grant_type='"\\é'),
+        city.exchange(client, '"\\é'),
+        city.refresh(client, '"\\é'),
+        city.post_as(client, "/token", grant_type="client_credentials", scope='"\\é'),
+        city.post("/token", {"grant_type": "client_credentials"}),
+        city.post("/token", {'"\\é': "1"}),
     ]
     for answer in answers:
         assert answer.status in (400, 401)
@@ -107,40 +107,40 @@ def test_errors_are_written_as_the_specification_says(desk):
         assert set(answer.json) == {"error", "error_description"}
 
 
-def statements(desk, act):
-    with desk.counted() as seen:
+def statements(city, act):
+    with city.count_statements() as seen:
         answer = act()
     assert answer.status == 200, answer.json
     return len(seen)
 
 
-def on(desk, *, postgresql, sqlite):
+def on(city, *, postgresql, sqlite):
     """PostgreSQL redeems in one statement; SQLite in one short transaction, each of whose statements counts."""
-    return postgresql if desk.database.dialect == "postgresql" else sqlite
+    return postgresql if city.database.dialect == "postgresql" else sqlite
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_what_each_grant_costs(desk, method):
+def test_what_each_grant_costs(city, method):
     """client_credentials and a code are one statement, a refresh is a read and a redemption, readers are one read."""
-    client = desk.registers(method=method)
+    client = city.register_client(method=method)
     for _ in range(2):  # the first round fills the caches
-        code = desk.code(client, OFFLINE)
-        cost = {"code": statements(desk, lambda code=code: desk.exchanges(client, code))}
-        bought = desk.tokens(client, OFFLINE)
+        code = city.issue_code(client, OFFLINE)
+        cost = {"code": statements(city, lambda code=code: city.exchange(client, code))}
+        bought = city.issue_tokens(client, OFFLINE)
         acts = {
-            "client_credentials": lambda: desk.asks(client, "/token", grant_type="client_credentials"),
-            "refresh": lambda bought=bought: desk.refreshes(client, bought["refresh_token"]),
-            "introspect": lambda bought=bought: desk.introspects(client, bought["access_token"]),
-            "introspect refresh": lambda bought=bought: desk.introspects(client, bought["refresh_token"]),
-            "userinfo": lambda bought=bought: desk.userinfo(bought["access_token"]),
-            "jwks": lambda: desk.sends("GET", "/jwks"),
-            "discovery": lambda: desk.sends("GET", "/.well-known/openid-configuration"),
+            "client_credentials": lambda: city.post_as(client, "/token", grant_type="client_credentials"),
+            "refresh": lambda bought=bought: city.refresh(client, bought["refresh_token"]),
+            "introspect": lambda bought=bought: city.introspect(client, bought["access_token"]),
+            "introspect refresh": lambda bought=bought: city.introspect(client, bought["refresh_token"]),
+            "userinfo": lambda bought=bought: city.userinfo(bought["access_token"]),
+            "jwks": lambda: city.send("GET", "/jwks"),
+            "discovery": lambda: city.send("GET", "/.well-known/openid-configuration"),
         }
-        cost |= {name: statements(desk, act) for name, act in acts.items()}
+        cost |= {name: statements(city, act) for name, act in acts.items()}
     assert cost == {
-        "code": on(desk, postgresql=1, sqlite=4),  # SQLite: spend, access token, release, refresh token
+        "code": on(city, postgresql=1, sqlite=4),  # SQLite: spend, access token, release, refresh token
         "client_credentials": 1,
-        "refresh": on(desk, postgresql=2, sqlite=3),
+        "refresh": on(city, postgresql=2, sqlite=3),
         "introspect": 1,
         "introspect refresh": 1,
         "userinfo": 1,
@@ -149,47 +149,47 @@ def test_what_each_grant_costs(desk, method):
     }
 
 
-def test_a_public_clients_rotation_costs_the_same(desk):
+def test_a_public_clients_rotation_costs_the_same(city):
     """Rotation is a read and one redemption, too."""
-    app = desk.registers("app", "none")
-    token = desk.tokens(app, OFFLINE)["refresh_token"]
-    assert statements(desk, lambda: desk.refreshes(app, token)) == on(desk, postgresql=2, sqlite=4)
+    app = city.register_client("app", "none")
+    token = city.issue_tokens(app, OFFLINE)["refresh_token"]
+    assert statements(city, lambda: city.refresh(app, token)) == on(city, postgresql=2, sqlite=4)
 
 
-def test_every_released_fact_of_the_profile_costs_no_statement(desk):
+def test_every_released_fact_of_the_profile_costs_no_statement(city):
     """Profile, phone, e-mail and address all come with the one read of UserInfo."""
-    client = desk.registers()
-    token = desk.tokens(client, ("openid", "profile", "phone", "email", "address", "age"))["access_token"]
-    assert statements(desk, lambda: desk.userinfo(token)) == 1
+    client = city.register_client()
+    token = city.issue_tokens(client, ("openid", "profile", "phone", "email", "address", "age"))["access_token"]
+    assert statements(city, lambda: city.userinfo(token)) == 1
 
 
-def test_the_stamps_are_read_once_a_second(desk):
+def test_the_stamps_are_read_once_a_second(city):
     """When their second is over, the caches of clients and of keys cost one statement each, once."""
-    client = desk.registers()
-    desk.asks(client, "/token", grant_type="client_credentials")
-    desk.a_second_passes()
-    asks = [statements(desk, lambda: desk.asks(client, "/token", grant_type="client_credentials")) for _ in range(3)]
+    client = city.register_client()
+    city.post_as(client, "/token", grant_type="client_credentials")
+    city.expire_caches()
+    asks = [statements(city, lambda: city.post_as(client, "/token", grant_type="client_credentials")) for _ in range(3)]
     assert asks == [3, 1, 1]
 
 
-def test_unknown_clients_do_not_fill_the_cache(desk):
+def test_unknown_clients_do_not_fill_the_cache(city):
     """A thousand invented names leave nothing behind in the process."""
-    before = len(desk.provider.clients._clients)
+    before = len(city.provider.clients._clients)
     for n in range(1000):
-        assert desk.provider.clients.get(f"invented-{n}") is None
-    assert len(desk.provider.clients._clients) == before
+        assert city.provider.clients.get(f"invented-{n}") is None
+    assert len(city.provider.clients._clients) == before
 
 
-def test_a_database_that_is_away_is_said_to_be(desk, monkeypatch):
+def test_a_database_that_is_away_is_said_to_be(city, monkeypatch):
     """While the database is away the answer is 503 with Retry-After, not a failure of ours."""
-    client = desk.registers()
-    desk.asks(client, "/token", grant_type="client_credentials")
+    client = city.register_client()
+    city.post_as(client, "/token", grant_type="client_credentials")
 
     def broken():
         raise DatabaseUnavailable(detail="away")
 
-    monkeypatch.setattr(desk.database, "connection", broken)
-    answer = desk.asks(client, "/token", grant_type="client_credentials")
+    monkeypatch.setattr(city.database, "connection", broken)
+    answer = city.post_as(client, "/token", grant_type="client_credentials")
     assert answer.status == 503
     assert answer.error == "temporarily_unavailable"
     assert timedelta(seconds=int(answer.headers["retry-after"])) > timedelta(0)

@@ -7,7 +7,7 @@ import pytest
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.keys import NotSignedByUs
 from idp.oidc.tokens.secret import digest, new_secret
-from tests.protocol.desk import basic
+from tests.fixtures.messages import basic
 
 OFFLINE = ("openid", "offline_access")
 KINDS = (
@@ -23,15 +23,15 @@ KINDS = (
 )
 
 
-def mint(desk):
+def mint(city):
     """One of each kind, alive, all of one client."""
     registration = new_secret("yt_ra_")
-    client = desk.registers("fund", registration_token_digest=digest(registration))
-    keyed = desk.registers("keyed", "private_key_jwt")
-    bought = desk.tokens(client, OFFLINE)
+    client = city.register_client("fund", registration_token_digest=digest(registration))
+    keyed = city.register_client("keyed", "private_key_jwt")
+    bought = city.issue_tokens(client, OFFLINE)
     initial = new_secret("yt_ia_")
-    now = desk.clock()
-    desk.database.connection().execute(
+    now = city.clock()
+    city.database.connection().execute(
         token_store.INSERT_INITIAL_ACCESS,
         digest=digest(initial),
         policy={},
@@ -42,10 +42,10 @@ def mint(desk):
     tokens = {
         "access_token": bought["access_token"],
         "id_token": bought["id_token"],
-        "logout_token": desk.provider.tokens.logout_token("fund", now, alg="ES256", jti="j", sub="s", sid="i"),
+        "logout_token": city.provider.tokens.logout_token("fund", now, alg="ES256", jti="j", sub="s", sid="i"),
         "refresh_token": bought["refresh_token"],
-        "code": desk.code(client),
-        "client_assertion": desk.assertion(keyed),
+        "code": city.issue_code(client),
+        "client_assertion": city.client_assertion(keyed),
         "client_secret": client.secret,
         "initial_access_token": initial,
         "registration_access_token": registration,
@@ -54,89 +54,89 @@ def mint(desk):
     return client, keyed, tokens
 
 
-def read_id_token(desk, token):
+def read_id_token(city, token):
     try:
-        return bool(desk.provider.tokens.read_id_token(token, desk.clock()))
+        return bool(city.provider.tokens.read_id_token(token, city.clock()))
     except NotSignedByUs:
         return False
 
 
-def assertion_accepted(desk, keyed, token):
-    proof = desk.proof(keyed)
+def assertion_accepted(city, keyed, token):
+    proof = city.client_proof(keyed)
     form = proof.form | {"client_assertion": token, "grant_type": "client_credentials"}
-    return desk.posts("/token", form).status == 200
+    return city.post("/token", form).status == 200
 
 
-def registers(desk, token):
+def registers(city, token):
     body = b'{"redirect_uris":["https://rp.example/cb"]}'
-    answer = desk.sends("POST", "/register", body, content_type="application/json", authorization=f"Bearer {token}")
+    answer = city.send("POST", "/register", body, content_type="application/json", authorization=f"Bearer {token}")
     return answer.status == 201
 
 
-def reads_registration(desk, token):
-    answer = desk.sends("GET", "/register", query="client_id=fund", authorization=f"Bearer {token}")
+def reads_registration(city, token):
+    answer = city.send("GET", "/register", query="client_id=fund", authorization=f"Bearer {token}")
     return answer.status == 200
 
 
-def reads_by_form(desk, token):
-    return desk.posts("/userinfo", {"access_token": token}).status == 200
+def reads_by_form(city, token):
+    return city.post("/userinfo", {"access_token": token}).status == 200
 
 
-def secret_accepted(desk, token):
+def secret_accepted(city, token):
     form = {"grant_type": "client_credentials"}
-    return desk.posts("/token", form, authorization=basic("fund", token)).status == 200
+    return city.post("/token", form, authorization=basic("fund", token)).status == 200
 
 
 READERS = {
-    "userinfo by header": ({"access_token"}, lambda desk, c, k, t: desk.userinfo(t).status == 200),
-    "userinfo by form": ({"access_token"}, lambda desk, c, k, t: reads_by_form(desk, t)),
-    "introspection": ({"access_token", "refresh_token"}, lambda desk, c, k, t: desk.introspects(c, t).json["active"]),
-    "id_token_hint": ({"id_token"}, lambda desk, c, k, t: read_id_token(desk, t)),
-    "refresh grant": ({"refresh_token"}, lambda desk, c, k, t: desk.refreshes(c, t).status == 200),
-    "code grant": ({"code"}, lambda desk, c, k, t: desk.exchanges(c, t).status == 200),
-    "client assertion": ({"client_assertion"}, lambda desk, c, k, t: assertion_accepted(desk, k, t)),
-    "client secret": ({"client_secret"}, lambda desk, c, k, t: secret_accepted(desk, t)),
-    "registration": ({"initial_access_token"}, lambda desk, c, k, t: registers(desk, t)),
-    "client configuration": ({"registration_access_token"}, lambda desk, c, k, t: reads_registration(desk, t)),
+    "userinfo by header": ({"access_token"}, lambda city, c, k, t: city.userinfo(t).status == 200),
+    "userinfo by form": ({"access_token"}, lambda city, c, k, t: reads_by_form(city, t)),
+    "introspection": ({"access_token", "refresh_token"}, lambda city, c, k, t: city.introspect(c, t).json["active"]),
+    "id_token_hint": ({"id_token"}, lambda city, c, k, t: read_id_token(city, t)),
+    "refresh grant": ({"refresh_token"}, lambda city, c, k, t: city.refresh(c, t).status == 200),
+    "code grant": ({"code"}, lambda city, c, k, t: city.exchange(c, t).status == 200),
+    "client assertion": ({"client_assertion"}, lambda city, c, k, t: assertion_accepted(city, k, t)),
+    "client secret": ({"client_secret"}, lambda city, c, k, t: secret_accepted(city, t)),
+    "registration": ({"initial_access_token"}, lambda city, c, k, t: registers(city, t)),
+    "client configuration": ({"registration_access_token"}, lambda city, c, k, t: reads_registration(city, t)),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_only_the_diagonal_passes(desk, reader):
+def test_only_the_diagonal_passes(city, reader):
     """A token of one kind is nothing at the readers of all others, whatever signed it."""
-    client, keyed, tokens = mint(desk)
+    client, keyed, tokens = mint(city)
     expected, accepts = READERS[reader]
     order = sorted(KINDS, key=lambda kind: kind in expected)  # wrong ones first: the right one may be spent
-    assert {kind for kind in order if accepts(desk, client, keyed, tokens[kind])} == expected
+    assert {kind for kind in order if accepts(city, client, keyed, tokens[kind])} == expected
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k not in ("access_token", "refresh_token")])
-def test_only_tokens_are_revoked(desk, kind):
+def test_only_tokens_are_revoked(city, kind):
     """Revocation answers 200 to everything and touches access and refresh tokens alone."""
-    client, keyed, tokens = mint(desk)
-    assert desk.asks(client, "/revoke", token=tokens[kind]).status == 200
-    assert desk.alive() == (1, 1)
-    assert desk.exchanges(client, tokens["code"]).status == 200
-    assert assertion_accepted(desk, keyed, tokens["client_assertion"])
-    assert secret_accepted(desk, tokens["client_secret"])
-    assert reads_registration(desk, tokens["registration_access_token"])
+    client, keyed, tokens = mint(city)
+    assert city.post_as(client, "/revoke", token=tokens[kind]).status == 200
+    assert city.count_active_tokens() == (1, 1)
+    assert city.exchange(client, tokens["code"]).status == 200
+    assert assertion_accepted(city, keyed, tokens["client_assertion"])
+    assert secret_accepted(city, tokens["client_secret"])
+    assert reads_registration(city, tokens["registration_access_token"])
 
 
-def test_a_reader_elsewhere_can_tell_them_apart(desk):
+def test_a_reader_elsewhere_can_tell_them_apart(city):
     """Each JWT we sign says by typ what it is, and no two kinds share both typ and audience (RFC 8725 §3.11)."""
-    _, _, tokens = mint(desk)
+    _, _, tokens = mint(city)
     seen = set()
     for kind, typ in (("access_token", "at+jwt"), ("id_token", "JWT"), ("logout_token", "logout+jwt")):
-        claims = desk.provider.keys.verified(tokens[kind], typ=typ, now=desk.clock())
+        claims = city.provider.keys.verified(tokens[kind], typ=typ, now=city.clock())
         seen.add((typ, claims["aud"]))
         assert ("nonce" in claims) == (kind == "id_token")
         assert ("events" in claims) == (kind == "logout_token")
     assert len(seen) == 3
 
 
-def test_what_we_mint_is_known_by_its_prefix(desk):
+def test_what_we_mint_is_known_by_its_prefix(city):
     """A scanner finds each opaque secret of ours by how it begins."""
-    _, _, tokens = mint(desk)
+    _, _, tokens = mint(city)
     prefixes = {
         "refresh_token": "yt_rt_",
         "code": "yt_ac_",

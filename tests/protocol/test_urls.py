@@ -163,27 +163,27 @@ def test_what_is_safe_is_registered(uri):
         ({"client_id": ""}, InvalidClientMetadata),
     ],
 )
-def test_an_unsafe_client_is_not_created(desk, changes, error):
+def test_an_unsafe_client_is_not_created(city, changes, error):
     """The registration is refused whole: no row, no secret."""
     with pytest.raises(error):
-        desk.registers(**changes)
-    assert registry.every(desk.database.connection()) == ()
+        city.register_client(**changes)
+    assert registry.every(city.database.connection()) == ()
 
 
-def test_a_client_id_is_taken_once(desk):
+def test_a_client_id_is_taken_once(city):
     """A second client of the same name is a Conflict, and the first one keeps its secret."""
-    first = desk.registers("fund")
+    first = city.register_client("fund")
     with pytest.raises(Conflict):
-        desk.registers("fund")
-    assert desk.asks(first, "/token", grant_type="client_credentials").status == 200
+        city.register_client("fund")
+    assert city.post_as(first, "/token", grant_type="client_credentials").status == 200
 
 
-def test_a_secret_is_shown_once_and_kept_nowhere(desk):
+def test_a_secret_is_shown_once_and_kept_nowhere(city):
     """Only clients that authenticate by secret have one; repr and row hold no more than its digest."""
-    client = desk.registers("fund")
+    client = city.register_client("fund")
     assert client.secret.startswith("yt_cs_")
     assert client.secret not in repr(client.client)
     assert "digest" not in repr(client.client)
     assert client.secret not in json.dumps({k: str(v) for k, v in client.client.row().items()})
-    assert desk.registers("app", "none").secret is None
-    assert desk.registers("keyed", "private_key_jwt").secret is None
+    assert city.register_client("app", "none").secret is None
+    assert city.register_client("keyed", "private_key_jwt").secret is None
