@@ -78,7 +78,7 @@ class Automation:
         page = self._page
         for path, nonce in _SCRIPT.findall(page.text):
             assert f"script-src 'nonce-{nonce}'" in page.headers["Content-Security-Policy"]
-            script = self.browser.http.get(path, base_url=self.browser.city.issuer, buffered=True)
+            script = self.browser.http.get(path, base_url=self.browser.site.issuer, buffered=True)
             assert (script.status_code, script.mimetype) == (200, "text/javascript")
             for name in _SUBMITS.findall(script.get_data(as_text=True)):
                 (form,) = page.forms

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance.suite import ISSUER, Module, configuration, prepared
 from tests.conftest import Clock
-from tests.fixtures.builders import City
+from tests.fixtures.site import Site
 
 STATIC, DYNAMIC = "static-client", "dynamic-client"
 PLANS = [(config, form_post) for form_post in (False, True) for config in (STATIC, DYNAMIC)]
@@ -20,7 +20,7 @@ def _id(plan: tuple[str, bool]) -> str:
 
 
 @pytest.fixture
-def city(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[City]:
+def site(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A provider at a public https origin, and the environment in which `yitong` works on its database."""
     key = f"test:{base64.b64encode(secrets.token_bytes(32)).decode()}"
     chosen = {
@@ -34,38 +34,38 @@ def city(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[City]:
     }
     for name, value in chosen.items():
         monkeypatch.setenv(f"YITONG_{name}", value)
-    made = City(database_url, Clock(datetime.now(UTC)), issuer=ISSUER, settings={"vault_keys": key})
+    made = Site(database_url, Clock(datetime.now(UTC)), issuer=ISSUER, settings={"vault_keys": key})
     yield made
     made.database.close()
 
 
 @pytest.fixture
-def told(city: City) -> dict[str, str]:
+def told(site: Site) -> dict[str, str]:
     """The commands of the how-to were run: what they printed."""
     return prepared()
 
 
-def _module(request: pytest.FixtureRequest, city: City, told: dict[str, str]) -> Iterator[Module]:
+def _module(request: pytest.FixtureRequest, site: Site, told: dict[str, str]) -> Iterator[Module]:
     config, form_post = request.param
     name = request.node.originalname.removeprefix("test_").replace("_", "-")
-    made = Module(name, city, configuration(config, told), form_post)
+    made = Module(name, site, configuration(config, told), form_post)
     yield made
     made.leave()
 
 
 @pytest.fixture(params=PLANS, ids=_id)
-def module(request: pytest.FixtureRequest, city: City, told: dict[str, str]) -> Iterator[Module]:
+def module(request: pytest.FixtureRequest, site: Site, told: dict[str, str]) -> Iterator[Module]:
     """A module of the Basic and of the Form Post plan, with either kind of client; its name is the test's."""
-    yield from _module(request, city, told)
+    yield from _module(request, site, told)
 
 
 @pytest.fixture(params=[plan for plan in PLANS if plan[0] == DYNAMIC], ids=_id)
-def registering(request: pytest.FixtureRequest, city: City, told: dict[str, str]) -> Iterator[Module]:
+def registering(request: pytest.FixtureRequest, site: Site, told: dict[str, str]) -> Iterator[Module]:
     """A module of those plans that exists for clients that register themselves only."""
-    yield from _module(request, city, told)
+    yield from _module(request, site, told)
 
 
 @pytest.fixture(params=[plan for plan in PLANS if not plan[1]], ids=_id)
-def leaving(request: pytest.FixtureRequest, city: City, told: dict[str, str]) -> Iterator[Module]:
+def leaving(request: pytest.FixtureRequest, site: Site, told: dict[str, str]) -> Iterator[Module]:
     """A module of the logout plans."""
-    yield from _module(request, city, told)
+    yield from _module(request, site, told)

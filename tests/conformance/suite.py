@@ -20,8 +20,8 @@ from werkzeug.test import Client as Http
 
 from idp.cli import main
 from tests.conformance.automation import Arrival, Automation
-from tests.fixtures.builders import City, citizen_number
 from tests.fixtures.relying_party import Browser
+from tests.fixtures.site import Site, citizen_number
 
 ISSUER = "https://id.example.gov.cn"
 ALIAS = "https://www.certification.openid.net/test/a/yitong"
@@ -84,14 +84,14 @@ class Module:
     """One run of one module: its clients, its browser, its requests."""
 
     name: str
-    city: City
+    site: Site
     config: dict[str, Any]
     form_post: bool
 
     def __post_init__(self) -> None:
         self._own = self.config | self.config["override"].get(self.name, {})
-        self.http = Http(self.city.wsgi)
-        self.browser = Automation(Browser(self.city), self._own["browser"])
+        self.http = Http(self.site.wsgi)
+        self.browser = Automation(Browser(self.site), self._own["browser"])
         self.dynamic = "initial_access_token" in self.config["client"]
         self.asked: dict[str, str] = {}
         self._client: Known | None = None
@@ -217,7 +217,7 @@ class Module:
         assert tokens["expires_in"] > 0
         keys = KeySet.import_key_set(self.http.get("/jwks").get_json())
         read = jwt.decode(tokens["id_token"], keys, algorithms=["RS256", "ES256"])
-        claims, now = read.claims, self.city.clock().timestamp()
+        claims, now = read.claims, self.site.clock().timestamp()
         assert (claims["iss"], claims["aud"]) == (ISSUER, (client or self.client).client_id)
         assert claims["iat"] <= now + 1 < claims["exp"]
         assert claims.get("nonce") in (self.asked.get("nonce"), None)

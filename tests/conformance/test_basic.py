@@ -141,7 +141,7 @@ def test_oidcc_prompt_login(module):
     """prompt=login shows the login again, and auth_time is later. REVIEW: a screenshot is looked at."""
     first = module.flow()
     seen = len(module.browser.screenshots)
-    module.city.clock.advance(seconds=1)
+    module.site.clock.advance(seconds=1)
     second = module.flow(prompt="login")
     assert second["claims"]["auth_time"] > first["claims"]["auth_time"]
     assert len(module.browser.screenshots) == seen + 1
@@ -155,7 +155,7 @@ def test_oidcc_prompt_none_not_logged_in(module):
 def test_oidcc_prompt_none_logged_in(module):
     """prompt=none with somebody there answers at once, with the same subject and auth_time."""
     first = module.flow()
-    module.city.clock.advance(seconds=1)
+    module.site.clock.advance(seconds=1)
     second = module.flow(prompt="none")
     assert all(first["claims"][name] == second["claims"][name] for name in ("sub", "auth_time"))
 
@@ -164,17 +164,17 @@ def test_oidcc_max_age_1(module):
     """max_age=1 after two seconds shows the login again, and auth_time is later and recent. REVIEW."""
     first = module.flow()
     seen = len(module.browser.screenshots)
-    module.city.clock.advance(seconds=2)
+    module.site.clock.advance(seconds=2)
     second = module.flow(max_age=1)
     assert second["claims"]["auth_time"] > first["claims"]["auth_time"]
-    assert module.city.clock().timestamp() - second["claims"]["auth_time"] < 60
+    assert module.site.clock().timestamp() - second["claims"]["auth_time"] < 60
     assert len(module.browser.screenshots) == seen + 1
 
 
 def test_oidcc_max_age_10000(module):
     """max_age=15000 tells auth_time, and max_age=10000 afterwards asks nothing and tells the same."""
     first = module.flow(max_age=15000)
-    module.city.clock.advance(seconds=1)
+    module.site.clock.advance(seconds=1)
     seen = module.browser.browser.page
     second = module.flow(max_age=10000)
     assert all(first["claims"][name] == second["claims"][name] for name in ("sub", "auth_time"))
@@ -227,7 +227,7 @@ def test_oidcc_codereuse_30seconds(module):
     """A code that comes again after thirty seconds is invalid_grant and takes back what it bought."""
     code = module.code()
     _, tokens = module.redeem(code)
-    module.city.clock.advance(seconds=30)
+    module.site.clock.advance(seconds=30)
     status, told = module.redeem(code)
     assert (status, told["error"]) == (400, "invalid_grant")
     assert not module.is_alive(tokens)
@@ -236,7 +236,7 @@ def test_oidcc_codereuse_30seconds(module):
 def test_oidcc_ensure_registered_redirect_uri(module):
     """An unregistered redirect URI is a page. REVIEW: a screenshot is looked at."""
     page = module.browser.visit(module.url(redirect_uri=f"{ALIAS}/{secrets.token_hex(5)}"))
-    assert page.url.startswith(f"{module.city.issuer}/authorize")
+    assert page.url.startswith(f"{module.site.issuer}/authorize")
     assert len(module.browser.screenshots) == 1
 
 
@@ -277,7 +277,7 @@ def test_oidcc_claims_essential(module):
 def test_oidcc_ensure_request_object_with_redirect_uri(module):
     """A redirect URI that is wrong beside the object is a page, whatever the object says. REVIEW."""
     arrival = module.browser.visit(as_object(module, "request", "", redirect_uri=f"{ALIAS}/callback/made-up"))
-    assert arrival.url.startswith(f"{module.city.issuer}/authorize")
+    assert arrival.url.startswith(f"{module.site.issuer}/authorize")
     assert len(module.browser.screenshots) == 1
 
 
@@ -286,7 +286,7 @@ def test_oidcc_refresh_token(module):
     module.use(grant_types=["authorization_code", "refresh_token"])
     wanted = {"scope": "openid offline_access", "prompt": "consent"}
     first = module.flow(**wanted)
-    module.city.clock.advance(seconds=1)
+    module.site.clock.advance(seconds=1)
     form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
     status, again = module.post(form | {"scope": "openid offline_access"})
     assert status == 200, again

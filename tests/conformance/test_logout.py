@@ -45,7 +45,7 @@ def going(leaving: Module) -> Iterator[Module]:
     """A module whose client has registered where people go afterwards; no notice may reach the suite unasked."""
     leaving.use(post_logout_redirect_uris=[GOODBYE])
     yield leaving
-    assert undelivered(leaving.city.database.connection()) == []
+    assert undelivered(leaving.site.database.connection()) == []
 
 
 def leave(module: Module, **asked: str) -> Arrival:
@@ -178,7 +178,7 @@ def test_oidcc_backchannel_rp_initiated_logout(leaving):
 def delivered(module: Module) -> list[tuple[str, dict[str, str]]]:
     """What the worker sends."""
     suite = Suite()
-    worker = Worker(module.city.database, replace(delivery_channels(module.city.services), fetcher=suite))
-    worker.run_once(module.city.clock())
+    worker = Worker(module.site.database, replace(delivery_channels(module.site.services), fetcher=suite))
+    worker.run_once(module.site.clock())
     worker.close()
     return suite.heard

@@ -24,7 +24,7 @@ from accounts.errors import NotProven, Throttled
 from accounts.identifiers import CitizenId
 from accounts.merging.linking import Linking, link_row, linked_accounts
 from accounts.people import NewPerson, People, natural_persons
-from tests.fixtures.builders import citizen_number
+from tests.fixtures.site import citizen_number
 
 ROUNDS = 41
 GAP = 0.001  # seconds between the medians of two paths

@@ -13,7 +13,7 @@ from idp.login import person_status, sessions
 from idp.login.sessions import SessionLifetimes
 from idp.oidc.assurance import Authentication
 from tests.architecture.tracked import text_of, tracked
-from tests.fixtures.builders import City
+from tests.fixtures.site import Site
 
 EVERY = Statement(sa.select(audit.audit_events).order_by(audit.audit_events.c.at))
 NOTICES = Statement(sa.select(outbox.outbox))
@@ -21,45 +21,45 @@ LONG = SessionLifetimes(timedelta(minutes=15), timedelta(hours=12))
 
 
 @pytest.fixture
-def city(database_url, clock):
-    made = City(database_url, clock)
+def site(database_url, clock):
+    made = Site(database_url, clock)
     yield made
     made.database.close()
 
 
-def signs_in(city, person_id, *client_ids):
+def signs_in(site, person_id, *client_ids):
     """A session in which these clients take part; returns its handle."""
-    now = city.clock()
+    now = site.clock()
     proven = Authentication(("pwd",), now, 3, 1)
     prepared = sessions.prepare(person_id, proven, LONG, channel="web", user_agent=None, source=None, now=now)
-    with city.database.transaction() as c:
+    with site.database.transaction() as c:
         opened = sessions.open_session(c, prepared)
         for client_id in client_ids:
             sessions.join_client(c, opened.session.id, client_id, f"sub-at-{client_id}", now)
     return opened.handle
 
 
-def becomes(city, person_id, status):
-    city.clock.advance(seconds=1)
-    with city.database.transaction() as c:
-        people = city.services.people
-        return person_status.change(c, people, person_id, status, actor="operator:tester", now=city.clock())
+def becomes(site, person_id, status):
+    site.clock.advance(seconds=1)
+    with site.database.transaction() as c:
+        people = site.services.people
+        return person_status.change(c, people, person_id, status, actor="operator:tester", now=site.clock())
 
 
-def disabled_and_broken_off(city, person_id):
-    with city.database.transaction() as c:
-        people = city.services.people
-        person_status.change(c, people, person_id, "disabled", actor="operator:tester", now=city.clock())
+def disabled_and_broken_off(site, person_id):
+    with site.database.transaction() as c:
+        people = site.services.people
+        person_status.change(c, people, person_id, "disabled", actor="operator:tester", now=site.clock())
         raise ZeroDivisionError
 
 
-def is_live(city, handle):
-    c = city.database.connection()
-    return sessions.read_by_handle(c, handle, LONG.idle, city.clock()) is not None
+def is_live(site, handle):
+    c = site.database.connection()
+    return sessions.read_by_handle(c, handle, LONG.idle, site.clock()) is not None
 
 
-def records(city, event):
-    return [row for row in city.database.connection().rows(EVERY) if row.event == event]
+def records(site, event):
+    return [row for row in site.database.connection().rows(EVERY) if row.event == event]
 
 
 @pytest.mark.parametrize(
@@ -71,74 +71,74 @@ def records(city, event):
         ("merged", "person:account:merge"),
     ],
 )
-def test_everything_open_ends_and_each_service_is_told(city, status, event):
+def test_everything_open_ends_and_each_service_is_told(site, status, event):
     """Two sessions, three services: all are over, each service gets its notice, and one record says who did it."""
     for name in ("housing", "library"):
-        city.system(name)
-    city.system("quiet", backchannel_logout_uri=None)
-    person = city.person()
-    handles = [signs_in(city, person.id, "housing", "library"), signs_in(city, person.id, "housing", "quiet")]
-    ended = becomes(city, person.id, status)
+        site.register_client(name)
+    site.register_client("quiet", backchannel_logout_uri=None)
+    person = site.register_person()
+    handles = [signs_in(site, person.id, "housing", "library"), signs_in(site, person.id, "housing", "quiet")]
+    ended = becomes(site, person.id, status)
     assert ended == person_status.Ended(sessions=2, grants=0)
-    assert [is_live(city, handle) for handle in handles] == [False, False]
-    told = sorted((row.client_id, row.payload["sub"]) for row in city.database.connection().rows(NOTICES))
+    assert [is_live(site, handle) for handle in handles] == [False, False]
+    told = sorted((row.client_id, row.payload["sub"]) for row in site.database.connection().rows(NOTICES))
     assert told == [("housing", "sub-at-housing")] * 2 + [("library", "sub-at-library")]
-    (record,) = records(city, event)
+    (record,) = records(site, event)
     assert (record.actor, record.person_id) == ("operator:tester", person.id)
     assert record.detail == {"status": status, "sessions": 2, "grants": 0}
 
 
-def test_what_ended_stays_ended_when_the_person_comes_back(city):
+def test_what_ended_stays_ended_when_the_person_comes_back(site):
     """Enabled again, the person signs in anew: no session of before opens anything."""
-    person = city.person()
-    handle = signs_in(city, person.id)
-    becomes(city, person.id, "disabled")
-    assert becomes(city, person.id, "active") == person_status.Ended(0, 0)
-    assert not is_live(city, handle)
-    assert is_live(city, signs_in(city, person.id))
-    assert len(records(city, "person:account:enable")) == 1
+    person = site.register_person()
+    handle = signs_in(site, person.id)
+    becomes(site, person.id, "disabled")
+    assert becomes(site, person.id, "active") == person_status.Ended(0, 0)
+    assert not is_live(site, handle)
+    assert is_live(site, signs_in(site, person.id))
+    assert len(records(site, "person:account:enable")) == 1
 
 
-def test_a_login_that_raced_the_disabling_is_not_found_again(city):
+def test_a_login_that_raced_the_disabling_is_not_found_again(site):
     """A session written a moment after the person was disabled opens nothing, neither then nor once they are back."""
-    person = city.person()
-    becomes(city, person.id, "disabled")
-    handle = signs_in(city, person.id)
-    assert not is_live(city, handle)
-    assert becomes(city, person.id, "active") == person_status.Ended(sessions=1, grants=0)
-    assert not is_live(city, handle)
+    person = site.register_person()
+    becomes(site, person.id, "disabled")
+    handle = signs_in(site, person.id)
+    assert not is_live(site, handle)
+    assert becomes(site, person.id, "active") == person_status.Ended(sessions=1, grants=0)
+    assert not is_live(site, handle)
 
 
-def test_a_second_time_changes_nothing(city):
+def test_a_second_time_changes_nothing(site):
     """Whoever disables somebody who is disabled already writes no second record."""
-    person = city.person()
-    becomes(city, person.id, "disabled")
-    assert becomes(city, person.id, "disabled") is None
-    assert len(records(city, "person:account:disable")) == 1
-    assert becomes(city, "nobody", "disabled") is None
+    person = site.register_person()
+    becomes(site, person.id, "disabled")
+    assert becomes(site, person.id, "disabled") is None
+    assert len(records(site, "person:account:disable")) == 1
+    assert becomes(site, "nobody", "disabled") is None
 
 
-def test_somebody_elses_sessions_go_on(city):
+def test_somebody_elses_sessions_go_on(site):
     """Only the person concerned is signed out."""
-    person, other = city.person(1), city.person(2)
-    handle = signs_in(city, other.id)
-    becomes(city, person.id, "disabled")
-    assert is_live(city, handle)
+    person, other = site.register_person(1), site.register_person(2)
+    handle = signs_in(site, other.id)
+    becomes(site, person.id, "disabled")
+    assert is_live(site, handle)
 
 
-def test_it_is_one_transaction_or_nothing(city):
+def test_it_is_one_transaction_or_nothing(site):
     """Broken off before the commit, status, sessions, notices and record are as they were."""
-    city.system("housing")
-    person = city.person()
-    handle = signs_in(city, person.id, "housing")
+    site.register_client("housing")
+    person = site.register_person()
+    handle = signs_in(site, person.id, "housing")
     with pytest.raises(ZeroDivisionError):
-        disabled_and_broken_off(city, person.id)
-    assert is_live(city, handle)
-    assert city.database.connection().rows(NOTICES) == []
-    assert records(city, "person:account:disable") == []
-    c = city.database.connection()
+        disabled_and_broken_off(site, person.id)
+    assert is_live(site, handle)
+    assert site.database.connection().rows(NOTICES) == []
+    assert records(site, "person:account:disable") == []
+    c = site.database.connection()
     with pytest.raises(RuntimeError, match="transaction"):
-        person_status.change(c, city.services.people, person.id, "disabled", actor="x", now=city.clock())
+        person_status.change(c, site.services.people, person.id, "disabled", actor="x", now=site.clock())
 
 
 def test_nobody_changes_a_status_past_it():

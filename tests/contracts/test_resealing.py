@@ -26,7 +26,7 @@ from idp.jobs.resealing import SEALED
 from idp.migrations import load_tables
 from idp.oidc.tokens.keys import KeyRing
 from tests.architecture.tracked import text_of, tracked
-from tests.fixtures.builders import citizen_number
+from tests.fixtures.site import citizen_number
 
 load_tables()
 OLD, NEW = ("k1", b"1" * 32), ("k2", b"2" * 32)

@@ -8,7 +8,7 @@ from accounts.people import natural_persons
 from demo.people import PERSONAS
 from demo.seed import ACTOR, seed
 from demo.services import Ports
-from tests.fixtures.builders import City
+from tests.fixtures.site import Site
 
 STATUSES = Statement(sa.select(natural_persons.c.id, natural_persons.c.status))
 DISABLED = Statement(sa.select(audit_events).where(audit_events.c.event == "person:account:disable"))
@@ -16,13 +16,13 @@ DISABLED = Statement(sa.select(audit_events).where(audit_events.c.event == "pers
 
 def test_who_is_disabled_in_the_city_was_disabled_as_an_operator_does(database_url, clock):
     """Each persona has its status, the change is on record as any other, and a second load repeats nothing."""
-    city = City(database_url, clock)
-    told = seed(city.services, Ports(), {})
-    seed(city.services, Ports(), told)
-    c = city.services.database.connection()
+    site = Site(database_url, clock)
+    told = seed(site.services, Ports(), {})
+    seed(site.services, Ports(), told)
+    c = site.services.database.connection()
     expected = sorted(persona.status for persona in PERSONAS)
     assert sorted(row.status for row in c.rows(STATUSES)) == expected
     disabled = {row.id for row in c.rows(STATUSES) if row.status != "active"}
     assert disabled
     assert [(row.person_id, row.actor) for row in c.rows(DISABLED)] == [(person, ACTOR) for person in disabled]
-    city.database.close()
+    site.database.close()

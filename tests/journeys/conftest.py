@@ -3,27 +3,27 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Clock
-from tests.fixtures.builders import City
 from tests.fixtures.relying_party import Browser, RelyingParty
+from tests.fixtures.site import Site
 
 
 @pytest.fixture
-def city(database_url: str, clock: Clock) -> Iterator[City]:
-    made = City(database_url, clock)
+def site(database_url: str, clock: Clock) -> Iterator[Site]:
+    made = Site(database_url, clock)
     yield made
     made.database.close()
 
 
 @pytest.fixture
-def browser(city: City) -> Browser:
-    return Browser(city)
+def browser(site: Site) -> Browser:
+    return Browser(site)
 
 
 @pytest.fixture
-def housing(city: City) -> RelyingParty:
-    return RelyingParty(city, city.system("housing"))
+def housing(site: Site) -> RelyingParty:
+    return RelyingParty(site, site.register_client("housing"))
 
 
 @pytest.fixture
-def social(city: City) -> RelyingParty:
-    return RelyingParty(city, city.system("social"))
+def social(site: Site) -> RelyingParty:
+    return RelyingParty(site, site.register_client("social"))

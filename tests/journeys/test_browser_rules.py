@@ -9,8 +9,8 @@ from werkzeug.test import Client
 from idp import app
 from idp.web.browser import own_path
 from idp.web.views import Audience, Csrf, DeclaredFlask, UndeclaredView, rules_of, view
-from tests.fixtures.builders import City
 from tests.fixtures.relying_party import Browser, RelyingParty
+from tests.fixtures.site import Site
 
 
 def writing_rules(made: flask.Flask):
@@ -23,10 +23,10 @@ def path_of(rule) -> str:
     return rule.build(dict.fromkeys(rule.arguments, "x"))[1]
 
 
-def test_every_post_without_a_token_is_refused(city: City, browser: Browser):
+def test_every_post_without_a_token_is_refused(site: Site, browser: Browser):
     """No form of ours is accepted without its token, wherever it claims to come from."""
     tried = 0
-    for rule, rules in writing_rules(app.flask_app(city.services)):
+    for rule, rules in writing_rules(app.flask_app(site.services)):
         if rules.csrf is Csrf.PROTOCOL:
             continue
         assert browser.post(path_of(rule), {"answer": "x"}).status == 403, rule
@@ -34,17 +34,17 @@ def test_every_post_without_a_token_is_refused(city: City, browser: Browser):
     assert tried >= 2
 
 
-def test_every_post_from_another_site_is_refused(city: City, browser: Browser, housing: RelyingParty):
+def test_every_post_from_another_site_is_refused(site: Site, browser: Browser, housing: RelyingParty):
     """A valid token does not help a form that another site sent."""
     form = browser.get("/preferences").form_with("csrf_token", "next")
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
         assert browser.post(form.action, form.fields, headers=headers).status == 403
-    assert browser.post(form.action, form.fields, headers={"Origin": city.issuer}).status == 200
+    assert browser.post(form.action, form.fields, headers={"Origin": site.issuer}).status == 200
 
 
-def test_only_the_protocol_takes_posts_from_other_sites(city: City):
+def test_only_the_protocol_takes_posts_from_other_sites(site: Site):
     """What may be posted cross-site is a short list that this test spells out."""
-    open_to_all = {r.rule for r, rules in writing_rules(app.flask_app(city.services)) if rules.csrf is Csrf.PROTOCOL}
+    open_to_all = {r.rule for r, rules in writing_rules(app.flask_app(site.services)) if rules.csrf is Csrf.PROTOCOL}
     assert open_to_all == {"/authorize", "/end_session"}
 
 
@@ -59,11 +59,11 @@ def test_an_undeclared_view_does_not_register():
 
 
 @pytest.mark.parametrize("planted", ["x" * 42 + ",", "x" * 42, "x" * 44, "é" * 43, "x" * 42 + "\t", ""])
-def test_only_a_cookie_that_we_could_have_made_is_sent_back(city: City, housing: RelyingParty, planted: str):
+def test_only_a_cookie_that_we_could_have_made_is_sent_back(site: Site, housing: RelyingParty, planted: str):
     """What a stranger planted in the browser's cookies is replaced, and never repeated in a header of ours."""
     sent = f"yitong={planted}; yt_browser={planted}"
-    http = Client(city.wsgi, use_cookies=False)
-    reply = http.open(housing.start(), base_url=city.issuer, environ_overrides={"HTTP_COOKIE": sent})
+    http = Client(site.wsgi, use_cookies=False)
+    reply = http.open(housing.start(), base_url=site.issuer, environ_overrides={"HTTP_COOKIE": sent})
     assert reply.status_code == 303
     (cookie,) = [text for text in reply.headers.getlist("Set-Cookie") if text.startswith("yt_browser=")]
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", cookie.removeprefix("yt_browser=").partition(";")[0])
@@ -84,15 +84,15 @@ def test_every_answer_carries_the_security_headers(browser: Browser, path: str):
 
 def test_https_brings_host_cookies_and_hsts(database_url: str, clock):
     """With an https origin every cookie is bound to the host and the browser stays on https."""
-    city = City(database_url, clock, issuer="https://id.luzhou.example")
-    browser = Browser(city)
-    party = RelyingParty(city, city.system())
+    site = Site(database_url, clock, issuer="https://id.luzhou.example")
+    browser = Browser(site)
+    party = RelyingParty(site, site.register_client())
     page = browser.get(party.start(), follow=False)
     assert page.headers["Set-Cookie"].startswith("__Host-yt_browser=")
     assert "Secure" in page.headers["Set-Cookie"]
     shown = browser.get("/preferences")
     assert "max-age" in shown.headers["Strict-Transport-Security"]
-    city.database.close()
+    site.database.close()
 
 
 def test_choices_are_kept_and_lead_back(browser: Browser):
@@ -103,7 +103,7 @@ def test_choices_are_kept_and_lead_back(browser: Browser):
     assert 'data-view="elder"' in back.text
     for hostile in ("https://evil.example/", "//evil.example", "/\\evil.example", "/\t/evil.example", "javascript:1"):
         page = browser.submit(form, view="elder", next=hostile)
-        assert page.url.startswith(f"{browser.city.issuer}/preferences?saved")
+        assert page.url.startswith(f"{browser.site.issuer}/preferences?saved")
 
 
 @pytest.mark.parametrize("text", ["//x", "/\\x", "x", "", "/a\nb", "/a b", "https://x", "/%0d%0a\r"])

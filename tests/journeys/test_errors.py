@@ -13,8 +13,8 @@ import pytest
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 from idp.login.dispatcher import RequestGone
-from tests.fixtures.builders import City
 from tests.fixtures.relying_party import Browser, Page, RelyingParty
+from tests.fixtures.site import Site
 
 LOG_ID = re.compile(r"请报这个编号： <strong class=\"number\">(\d{3}-\d{3}-\d{3})</strong>")
 ELSEWHERE = "https://evil.example/"
@@ -70,38 +70,38 @@ def test_what_http_refuses_is_told_in_its_own_words(browser: Browser, caplog, me
     assert says in told(page, code, caplog)
 
 
-def test_half_a_request_for_a_login_is_told_so(city: City, housing: RelyingParty, caplog):
+def test_half_a_request_for_a_login_is_told_so(site: Site, housing: RelyingParty, caplog):
     """A body that ends too early is nobody's request: the page blames no client, and leads nowhere."""
     half = housing.start().partition("?")[2][:40].encode()
     form = {"CONTENT_TYPE": "application/x-www-form-urlencoded", "CONTENT_LENGTH": "300", "wsgi.input": BytesIO(half)}
     environ = EnvironBuilder("/authorize", method="POST").get_environ() | form | {"wsgi.input_terminated": True}
-    body, status, headers = run_wsgi_app(city.wsgi, environ)
+    body, status, headers = run_wsgi_app(site.wsgi, environ)
     page = Page(int(status[:3]), "/authorize", b"".join(body).decode(), headers)
     assert page.status == 400
     assert "内容不完整" in told(page, "bad_request", caplog)
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "FOO"])
-def test_a_request_for_a_login_is_asked_by_get_or_post_only(city: City, housing: RelyingParty, caplog, method: str):
+def test_a_request_for_a_login_is_asked_by_get_or_post_only(site: Site, housing: RelyingParty, caplog, method: str):
     """Whoever is signed in: any other method opens no request and is answered with no code (RFC 6749 §3.1)."""
-    browser = Browser(city)
+    browser = Browser(site)
     browser.get(housing.start())
-    browser.log_in(city.person())
+    browser.log_in(site.register_person())
     browser.agree()
-    reply = browser.http.open(housing.start(), base_url=city.issuer, method=method)
+    reply = browser.http.open(housing.start(), base_url=site.issuer, method=method)
     page = Page(reply.status_code, "/authorize", reply.get_data(as_text=True), reply.headers)
     assert (page.status, set(page.headers["Allow"].split(", "))) == (405, {"GET", "HEAD", "POST", "OPTIONS"})
     assert "不能直接打开" in told(page, "method_not_allowed", caplog)
 
 
-def test_options_at_authorize_offers_no_other_site_anything(city: City, housing: RelyingParty):
+def test_options_at_authorize_offers_no_other_site_anything(site: Site, housing: RelyingParty):
     """It lists the methods, opens nothing and grants no CORS (RFC 9700 §2.6)."""
-    reply = Browser(city).http.open(housing.start(), base_url=city.issuer, method="OPTIONS")
+    reply = Browser(site).http.open(housing.start(), base_url=site.issuer, method="OPTIONS")
     assert (reply.status_code, reply.headers.get("Location")) == (200, None)
     assert not [name for name, _ in reply.headers if name.lower().startswith("access-control")]
 
 
-def test_a_form_that_is_too_old_leads_back_to_its_page(city: City, browser: Browser, housing: RelyingParty, caplog):
+def test_a_form_that_is_too_old_leads_back_to_its_page(site: Site, browser: Browser, housing: RelyingParty, caplog):
     """Who is refused because the form's cookie is gone opens the page again by a button, and can then log in."""
     page = browser.get(housing.start())
     browser.http.delete_cookie("yt_form")
@@ -110,13 +110,13 @@ def test_a_form_that_is_too_old_leads_back_to_its_page(city: City, browser: Brow
     assert "什么也没有改变" in told(refused, "foreign_form", caplog)
     (again,) = re.findall(r'class="button" href="([^"]+)"', refused.text)
     assert page.url.endswith(browser.get(again).url)
-    assert browser.log_in(city.person()).visited[-1].startswith("/consent/")
+    assert browser.log_in(site.register_person()).visited[-1].startswith("/consent/")
 
 
-def test_a_choice_on_a_refused_form_leads_to_a_page(city: City, browser: Browser):
+def test_a_choice_on_a_refused_form_leads_to_a_page(site: Site, browser: Browser):
     """Who reads that a form was refused, and asks for English, comes to a page: the form's address is none."""
     browser.get("/login")
-    browser.log_in(city.person())
+    browser.log_in(site.register_person())
     refused = browser.post("/account/sessions/end", {"session": "x"})
     assert refused.status == 403
     page = browser.submit(refused.form_with("language=en"), language="en")
@@ -124,24 +124,24 @@ def test_a_choice_on_a_refused_form_leads_to_a_page(city: City, browser: Browser
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_cookies_that_did_not_arrive_are_not_called_another_browser(city: City, housing: RelyingParty, caplog, method):
+def test_cookies_that_did_not_arrive_are_not_called_another_browser(site: Site, housing: RelyingParty, caplog, method):
     """A Cookie header of which nothing could be read is told apart, for the person can do something about that."""
-    page = Browser(city).get(housing.start())
-    http = Client(city.wsgi, use_cookies=False)
+    page = Browser(site).get(housing.start())
+    http = Client(site.wsgi, use_cookies=False)
     reply = http.open(page.url, method=method, environ_overrides={"HTTP_COOKIE": ""})
     shown = Page(reply.status_code, page.url, reply.get_data(as_text=True), reply.headers)
     assert shown.status == 400
     assert "清除浏览器" in told(shown, "cookies_unreadable", caplog)
 
 
-def test_guessing_and_another_browser_are_told(city: City, browser: Browser, housing: RelyingParty, caplog):
+def test_guessing_and_another_browser_are_told(site: Site, browser: Browser, housing: RelyingParty, caplog):
     """A link opened elsewhere, and too many guesses, come with a code and a way on."""
-    person = city.person()
+    person = site.register_person()
     page = browser.get(housing.start())
-    assert "请回到原来的浏览器" in told(Browser(city).get(page.url), "other_browser", caplog)
+    assert "请回到原来的浏览器" in told(Browser(site).get(page.url), "other_browser", caplog)
     while page.status != 429:
         page = browser.log_in(person, "wrong again and again")
-        city.clock.advance(seconds=1)
+        site.clock.advance(seconds=1)
     assert "暂停了登录" in told(page, "throttled", caplog)
 
 
@@ -149,10 +149,10 @@ def test_a_database_that_is_away_is_told_from_a_crowd(sqlite_template, tmp_path,
     """While nothing can be written the page blames no crowd and says when and where to try again; it then works."""
     path = tmp_path / "held.db"
     path.write_bytes(sqlite_template.read_bytes())
-    city = City(f"sqlite:///{path}", clock, settings={"statement_timeout": timedelta(milliseconds=100)})
-    browser, housing = Browser(city), RelyingParty(city, city.system("housing"))
+    site = Site(f"sqlite:///{path}", clock, settings={"statement_timeout": timedelta(milliseconds=100)})
+    browser, housing = Browser(site), RelyingParty(site, site.register_client("housing"))
     browser.get("/login")
-    browser.log_in(city.person())
+    browser.log_in(site.register_person())
     token = browser.get("/preferences").form_with("csrf_token").fields["csrf_token"]
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -168,4 +168,4 @@ def test_a_database_that_is_away_is_told_from_a_crowd(sqlite_template, tmp_path,
         assert (page.status, re.findall(r'class="button" href="([^"]+)"', page.text)) == (503, ["/account"])
         other.execute("ROLLBACK")
     assert browser.get(unescape(again)).visited[-1].startswith("/consent/")
-    city.database.close()
+    site.database.close()

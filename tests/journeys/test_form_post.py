@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tests.fixtures.builders import City
 from tests.fixtures.relying_party import Browser, RelyingParty
+from tests.fixtures.site import Site
 
 SCRIPT_POLICY = re.compile(r"script-src 'nonce-([^']+)'")
 
@@ -26,9 +26,9 @@ def answer_on(page, housing: RelyingParty) -> dict[str, str]:
     return form.fields
 
 
-def test_after_a_login(browser: Browser, city: City, housing: RelyingParty):
+def test_after_a_login(browser: Browser, site: Site, housing: RelyingParty):
     """The answer after login and consent is a page of ours, and so is the silent one to a second request."""
-    person = city.person()
+    person = site.register_person()
     browser.get(housing.start(response_mode="form_post"))
     browser.log_in(person)
     first = answer_on(browser.agree(), housing)
@@ -36,17 +36,17 @@ def test_after_a_login(browser: Browser, city: City, housing: RelyingParty):
     silent = browser.get(housing.start(response_mode="form_post"))
     assert silent.visited == ("/authorize",)
     second = answer_on(silent, housing)
-    assert (second["state"], second["iss"]) == (housing.state, city.issuer)
+    assert (second["state"], second["iss"]) == (housing.state, site.issuer)
     assert len({first["code"], second["code"]}) == 2
 
 
-def test_when_the_person_declines(browser: Browser, city: City, housing: RelyingParty):
+def test_when_the_person_declines(browser: Browser, site: Site, housing: RelyingParty):
     """A no, at the login or at the question, goes back by the same kind of page."""
     shown = browser.get(housing.start(response_mode="form_post"))
     at_login = browser.submit(shown.form_with("answer=cancel"), answer="cancel")
     assert answer_on(at_login, housing)["error"] == "access_denied"
     browser.get(housing.start(response_mode="form_post"))
-    asked = browser.log_in(city.person())
+    asked = browser.log_in(site.register_person())
     at_consent = browser.submit(asked.form_with("answer=refuse"), answer="refuse")
     assert answer_on(at_consent, housing)["error"] == "access_denied"
 
@@ -61,12 +61,12 @@ def test_when_the_client_is_told_at_once(browser: Browser, housing: RelyingParty
     assert answer_on(page, housing)["error"] == error
 
 
-def test_in_the_language_and_size_of_the_reader(browser: Browser, city: City, housing: RelyingParty):
+def test_in_the_language_and_size_of_the_reader(browser: Browser, site: Site, housing: RelyingParty):
     """The page speaks as the client asked, unless the reader has chosen, and in the reader's size of text."""
     page = browser.get(housing.start(response_mode="form_post", prompt="none"), headers={"Accept-Language": "en"})
     assert "You will be at <strong>housing service</strong>" in page.text
     browser.get(housing.start(response_mode="form_post", ui_locales="en"))
-    browser.log_in(city.person())
+    browser.log_in(site.register_person())
     assert "You will be at <strong>housing service</strong>" in browser.agree().text
     browser.http.set_cookie("yt_view", "elder")
     browser.http.set_cookie("yt_lang", "zh-CN")

@@ -1,29 +1,29 @@
 """When too much is tried, or too many come at once: pages that say so and when to come back."""
 
 from accounts.errors import Busy
-from tests.fixtures.builders import City
 from tests.fixtures.relying_party import Browser, RelyingParty
+from tests.fixtures.site import Site
 
 
-def test_too_many_wrong_passwords_are_slowed_down(city: City, browser: Browser, housing: RelyingParty):
+def test_too_many_wrong_passwords_are_slowed_down(site: Site, browser: Browser, housing: RelyingParty):
     """Guessing ends in a page with a time, and the right password does not help before it."""
-    person = city.person()
+    person = site.register_person()
     page = browser.get(housing.start())
     for _ in range(30):
         page = browser.log_in(person, "wrong again and again")
         if page.status == 429:
             break
-        city.clock.advance(seconds=1)
+        site.clock.advance(seconds=1)
     assert page.status == 429
     assert int(page.headers["Retry-After"]) > 0
     browser.get(housing.start())
     assert browser.log_in(person).status == 429
 
 
-def test_a_full_house_says_so_and_counts_nothing(database_url: str, clock, housing: RelyingParty, city: City):
+def test_a_full_house_says_so_and_counts_nothing(database_url: str, clock, housing: RelyingParty, site: Site):
     """When every place for a password check is taken, the page asks to wait a moment and no attempt is counted."""
-    browser, person = Browser(city), city.person()
-    turns = city.services.hasher._bulkhead._turns
+    browser, person = Browser(site), site.register_person()
+    turns = site.services.hasher._bulkhead._turns
     taken = [turns.acquire(blocking=False) for _ in range(4)]
     assert all(taken)
     browser.get(housing.start())

@@ -5,8 +5,8 @@ import pytest
 from accounts import audit
 from idp.oidc.clients import registry
 from idp.oidc.clients.registry import Client
-from tests.fixtures.builders import PASSWORD, City
 from tests.fixtures.relying_party import Browser, RelyingParty, id_token_claims
+from tests.fixtures.site import PASSWORD, Site
 
 
 def first_login(browser: Browser, party: RelyingParty, person):
@@ -15,9 +15,9 @@ def first_login(browser: Browser, party: RelyingParty, person):
     return browser.agree()
 
 
-def test_first_login_visits_login_then_consent(city: City, browser: Browser, housing: RelyingParty):
+def test_first_login_visits_login_then_consent(site: Site, browser: Browser, housing: RelyingParty):
     """A person who logs in and agrees arrives at the service, which then learns exactly what was agreed."""
-    person = city.person()
+    person = site.register_person()
     shown = browser.get(housing.start())
     assert shown.visited[-1].startswith("/login/")
     asked = browser.log_in(person)
@@ -32,10 +32,10 @@ def test_first_login_visits_login_then_consent(city: City, browser: Browser, hou
 
 
 def test_second_service_is_silent_after_its_consent_and_knows_another_sub(
-    city: City, browser: Browser, housing: RelyingParty, social: RelyingParty
+    site: Site, browser: Browser, housing: RelyingParty, social: RelyingParty
 ):
     """One login serves every service, and no two services can compare whom they serve."""
-    person = city.person()
+    person = site.register_person()
     at_housing = id_token_claims(housing.redeem(first_login(browser, housing, person)))
     asked = browser.get(social.start())
     assert asked.visited[-1].startswith("/consent/")
@@ -46,52 +46,52 @@ def test_second_service_is_silent_after_its_consent_and_knows_another_sub(
     assert id_token_claims(social.redeem(again))["sub"] == at_social["sub"]
 
 
-def test_silent_login_costs_two_statements(city: City, browser: Browser, housing: RelyingParty):
+def test_silent_login_costs_two_statements(site: Site, browser: Browser, housing: RelyingParty):
     """Who is signed in and has agreed before is sent on after one read and one redemption."""
-    first_login(browser, housing, city.person())
+    first_login(browser, housing, site.register_person())
     browser.get(housing.start())
     counted: list[int] = []
-    city.database.count = lambda: counted.append(1)
+    site.database.count = lambda: counted.append(1)
     arrived = browser.get(housing.start())
     assert "code" in arrived.answer
     # The cache of clients may look once a second whether it is current. SQLite redeems in a short transaction.
-    most = 3 if city.database.dialect == "postgresql" else 5
+    most = 3 if site.database.dialect == "postgresql" else 5
     assert len(counted) <= most
 
 
-def test_a_whole_login_costs_eleven_statements(city: City, housing: RelyingParty):
+def test_a_whole_login_costs_eleven_statements(site: Site, housing: RelyingParty):
     """From asking to the person's claims, for who has agreed before: one more statement is a decision, not a slip."""
-    person = city.person()
-    housing.redeem(first_login(Browser(city), housing, person))  # the keys are loaded from here on
-    browser, counted = Browser(city), list[int]()
-    city.database.count = lambda: counted.append(1)
+    person = site.register_person()
+    housing.redeem(first_login(Browser(site), housing, person))  # the keys are loaded from here on
+    browser, counted = Browser(site), list[int]()
+    site.database.count = lambda: counted.append(1)
     browser.get(housing.start())
     tokens = housing.redeem(browser.log_in(person))
     assert housing.userinfo(tokens)["status"] == 200
     # The cache of clients may look once a second whether it is current. SQLite redeems in short transactions.
-    assert len(counted) <= (11 + 1 if city.database.dialect == "postgresql" else 19 + 1)
+    assert len(counted) <= (11 + 1 if site.database.dialect == "postgresql" else 19 + 1)
 
 
-def test_a_login_is_answered_where_it_happens(city: City, browser: Browser, housing: RelyingParty):
+def test_a_login_is_answered_where_it_happens(site: Site, browser: Browser, housing: RelyingParty):
     """Who has agreed before goes from the form to the service, with session, proof and approval on record together."""
-    person = city.person()
-    first_login(Browser(city), housing, person)
-    city.clock.advance(seconds=5)
+    person = site.register_person()
+    first_login(Browser(site), housing, person)
+    site.clock.advance(seconds=5)
     browser.get(housing.start())
     arrived = browser.log_in(person)
     assert [path.split("/")[1] for path in arrived.visited] == ["login"]
     assert "code" in arrived.answer
     assert browser.cookie("yitong")
-    with city.database.transaction() as c:
-        newest = {each.event.name for each in audit.recent(c, person.id, 9) if each.at == city.clock()}
+    with site.database.transaction() as c:
+        newest = {each.event.name for each in audit.recent(c, person.id, 9) if each.at == site.clock()}
     assert newest >= {"person:authentication:password", "person:session:open", "person:request:approve"}
 
 
-def test_a_form_sent_twice_arrives(city: City, housing: RelyingParty):
+def test_a_form_sent_twice_arrives(site: Site, housing: RelyingParty):
     """The second press throws the first answer away, cookie and all; the second answer is as good, and the only one."""
-    person = city.person()
-    first_login(Browser(city), housing, person)
-    one = Browser(city)
+    person = site.register_person()
+    first_login(Browser(site), housing, person)
+    one = Browser(site)
     form = one.get(housing.start()).form_with("identifier", "password")
     typed = {"identifier": person.number, "password": person.password, "answer": "login"}
     lost = one.submit(form, **typed)
@@ -103,9 +103,9 @@ def test_a_form_sent_twice_arrives(city: City, housing: RelyingParty):
     assert housing.userinfo(tokens)["status"] == 200
 
 
-def test_another_browser_gets_nothing_of_an_answered_request(city: City, housing: RelyingParty):
+def test_another_browser_gets_nothing_of_an_answered_request(site: Site, housing: RelyingParty):
     """Between answer and collecting, whoever knows the request's address but did not start it stays outside."""
-    person, one, other = city.person(), Browser(city), Browser(city)
+    person, one, other = site.register_person(), Browser(site), Browser(site)
     first_login(other, housing, person)
     shown = one.get(housing.start())
     arrived = one.log_in(person)
@@ -116,10 +116,10 @@ def test_another_browser_gets_nothing_of_an_answered_request(city: City, housing
     assert housing.redeem(arrived)["status"] == 200
 
 
-def test_form_post_is_reached_by_get(city: City, browser: Browser, housing: RelyingParty):
+def test_form_post_is_reached_by_get(site: Site, browser: Browser, housing: RelyingParty):
     """The page that posts itself to the service can be loaded again without sending the password again."""
-    person = city.person()
-    first_login(Browser(city), housing, person)
+    person = site.register_person()
+    first_login(Browser(site), housing, person)
     browser.get(housing.start(response_mode="form_post"))
     shown = browser.log_in(person)
     assert [path.split("/")[1] for path in shown.visited] == ["login", "continue"]
@@ -127,7 +127,7 @@ def test_form_post_is_reached_by_get(city: City, browser: Browser, housing: Rely
 
 
 @pytest.mark.parametrize("prompt", ["none", "login", "consent"])
-def test_prompt_for_a_stranger(city: City, browser: Browser, housing: RelyingParty, prompt: str):
+def test_prompt_for_a_stranger(site: Site, browser: Browser, housing: RelyingParty, prompt: str):
     """Nobody signed in: prompt=none is told so at once, every other prompt shows the login."""
     page = browser.get(housing.start(prompt=prompt))
     if prompt == "none":
@@ -136,86 +136,88 @@ def test_prompt_for_a_stranger(city: City, browser: Browser, housing: RelyingPar
         assert page.visited[-1].startswith("/login/")
 
 
-def test_prompt_for_somebody_signed_in(city: City, browser: Browser, housing: RelyingParty, social: RelyingParty):
+def test_prompt_for_somebody_signed_in(site: Site, browser: Browser, housing: RelyingParty, social: RelyingParty):
     """Each prompt asks for what it names, once, although the person is signed in."""
-    person = city.person()
+    person = site.register_person()
     first_login(browser, housing, person)
     assert browser.get(social.start(prompt="none")).answer["error"] == "consent_required"
     assert "code" in browser.get(housing.start(prompt="none")).answer
-    city.clock.advance(seconds=5)
+    site.clock.advance(seconds=5)
     assert browser.get(housing.start(prompt="login")).visited[-1].startswith("/login/")
     assert "code" in browser.log_in(person).answer
-    city.clock.advance(seconds=5)
+    site.clock.advance(seconds=5)
     assert browser.get(housing.start(prompt="consent")).visited[-1].startswith("/consent/")
     assert "code" in browser.agree().answer
 
 
 @pytest.mark.parametrize("new", [{"purpose": "推荐商品"}, {"legal_basis": "separate_consent"}])
-def test_another_purpose_is_asked_about_anew(city: City, browser: Browser, housing: RelyingParty, new: dict[str, str]):
+def test_another_purpose_is_asked_about_anew(site: Site, browser: Browser, housing: RelyingParty, new: dict[str, str]):
     """What was agreed for one purpose, on one basis, is not agreed for another (PIPL art. 14); one yes settles it."""
-    first_login(browser, housing, city.person())
-    with city.database.transaction() as c:
-        registry.change(c, housing.system.client, now=city.clock.advance(seconds=2), **new)
-    city.services.clients._fresh_until = float("-inf")
+    first_login(browser, housing, site.register_person())
+    with site.database.transaction() as c:
+        registry.change(c, housing.system.client, now=site.clock.advance(seconds=2), **new)
+    site.services.clients._fresh_until = float("-inf")
     assert browser.get(housing.start(prompt="none")).answer["error"] == "consent_required"
     assert browser.get(housing.start()).visited[-1].startswith("/consent/")
     assert "code" in browser.agree().answer
     assert "code" in browser.get(housing.start(prompt="none")).answer
 
 
-def test_a_yes_is_to_what_was_said_and_by_whom_it_was_said_to(city: City, browser: Browser, housing: RelyingParty):
+def test_a_yes_is_to_what_was_said_and_by_whom_it_was_said_to(site: Site, browser: Browser, housing: RelyingParty):
     """Where client or person has changed behind the open page, the yes counts for nothing and is asked again."""
     browser.get(housing.start())
-    first = browser.log_in(city.person()).form_with("answer=agree")
-    with city.database.transaction() as c:
-        registry.change(c, housing.system.client, now=city.clock.advance(seconds=2), purpose="推荐商品")
-    city.services.clients._fresh_until = float("-inf")
+    first = browser.log_in(site.register_person()).form_with("answer=agree")
+    with site.database.transaction() as c:
+        registry.change(c, housing.system.client, now=site.clock.advance(seconds=2), purpose="推荐商品")
+    site.services.clients._fresh_until = float("-inf")
     page = browser.submit(first, answer="agree")
     assert page.visited[-1].startswith("/consent/")
     assert "推荐商品" in page.text
     own = browser.get("/login")
-    browser.submit(own.form_with("identifier", "password"), identifier=city.person(2).number, password=PASSWORD)
+    browser.submit(
+        own.form_with("identifier", "password"), identifier=site.register_person(2).number, password=PASSWORD
+    )
     assert browser.submit(page.form_with("answer=agree"), answer="agree").visited[-1].startswith("/consent/")
     assert "code" in browser.agree().answer
 
 
-def test_max_age_asks_again_and_only_once(city: City, browser: Browser, housing: RelyingParty):
+def test_max_age_asks_again_and_only_once(site: Site, browser: Browser, housing: RelyingParty):
     """An old login is asked for again; max_age=0 asks once and not for ever."""
-    person = city.person()
+    person = site.register_person()
     first_login(browser, housing, person)
-    city.clock.advance(minutes=10)
+    site.clock.advance(minutes=10)
     assert "code" in browser.get(housing.start(max_age="900")).answer
     assert browser.get(housing.start(max_age="300", prompt="none")).answer["error"] == "login_required"
     assert browser.get(housing.start(max_age="0")).visited[-1].startswith("/login/")
     tokens = housing.redeem(browser.log_in(person))
-    assert id_token_claims(tokens)["auth_time"] == int(city.clock.now.timestamp())
+    assert id_token_claims(tokens)["auth_time"] == int(site.clock.now.timestamp())
 
 
-def test_essential_acr_out_of_reach_is_an_error(city: City, browser: Browser, housing: RelyingParty):
+def test_essential_acr_out_of_reach_is_an_error(site: Site, browser: Browser, housing: RelyingParty):
     """An essential level nobody can reach here is told to the client, never quietly lowered."""
     browser.get(housing.start(claims='{"id_token":{"acr":{"essential":true,"value":"urn:yitong:ial4:aal3"}}}'))
-    arrived = browser.log_in(city.person())
+    arrived = browser.log_in(site.register_person())
     assert arrived.answer["error"] == "unmet_authentication_requirements"
 
 
-def test_cancelling_tells_the_client(city: City, browser: Browser, housing: RelyingParty):
+def test_cancelling_tells_the_client(site: Site, browser: Browser, housing: RelyingParty):
     """Whoever declines goes back with access_denied, from the login as from the consent."""
     page = browser.get(housing.start())
     assert browser.submit(page.form_with("answer=cancel")).answer["error"] == "access_denied"
     browser.get(housing.start())
-    asked = browser.log_in(city.person())
+    asked = browser.log_in(site.register_person())
     assert browser.submit(asked.form_with("answer=refuse"), answer="refuse").answer["error"] == "access_denied"
 
 
-def test_a_no_is_no_yes_whatever_another_tab_did(city: City, browser: Browser, housing: RelyingParty):
+def test_a_no_is_no_yes_whatever_another_tab_did(site: Site, browser: Browser, housing: RelyingParty):
     """The login is done, or the yes is said, but this page still asks: a no on it reaches the client as a no."""
-    person = city.person()
-    first_login(Browser(city), housing, person)
+    person = site.register_person()
+    first_login(Browser(site), housing, person)
     shown = browser.get(housing.start())
     browser.get("/login")
     browser.log_in(person)
     assert browser.submit(shown.form_with("answer=cancel"), answer="cancel").answer["error"] == "access_denied"
-    city.clock.advance(seconds=1)
+    site.clock.advance(seconds=1)
     form = browser.get(housing.start(prompt="consent")).form_with("answer=agree")
     said = browser.submit(form, answer="agree")
     assert browser.submit(form, answer="refuse").answer["error"] == "access_denied"
@@ -224,24 +226,24 @@ def test_a_no_is_no_yes_whatever_another_tab_did(city: City, browser: Browser, h
 
 @pytest.mark.parametrize("wish", [{}, {"prompt": "login"}, {"max_age": 60}])
 def test_approving_again_keeps_no_request_open(
-    city: City, browser: Browser, housing: RelyingParty, wish: dict[str, object]
+    site: Site, browser: Browser, housing: RelyingParty, wish: dict[str, object]
 ):
     """A request ends a minute after its thirty, however often it is approved: no old login passes for a fresh one."""
     shown = browser.get(housing.start(**wish))
-    browser.log_in(city.person())
+    browser.log_in(site.register_person())
     browser.agree()
     again = shown.url.replace("/login/", "/continue/")
     for _ in range(33):
-        city.clock.advance(seconds=55)
+        site.clock.advance(seconds=55)
         assert "code" in browser.get(again).answer
-    city.clock.advance(seconds=46)
+    site.clock.advance(seconds=46)
     assert browser.get(again).status == 410
 
 
-def test_whoever_refused_is_asked_again_and_can_look_it_up(city: City, browser: Browser, housing: RelyingParty):
+def test_whoever_refused_is_asked_again_and_can_look_it_up(site: Site, browser: Browser, housing: RelyingParty):
     """A no binds nobody: pressing "log in" again asks again; the account page says which service was refused."""
     browser.get(housing.start())
-    asked = browser.log_in(city.person())
+    asked = browser.log_in(site.register_person())
     browser.submit(asked.form_with("answer=refuse"), answer="refuse")
     activity = browser.get("/account").text.partition('id="activity"')[2]
     event = activity[activity.index("拒绝了服务的请求") :].partition("</li>")[0]
@@ -251,11 +253,11 @@ def test_whoever_refused_is_asked_again_and_can_look_it_up(city: City, browser: 
     assert "code" in browser.agree().answer
 
 
-def test_whoever_fills_in_the_form_arrives(city: City, browser: Browser, housing: RelyingParty):
+def test_whoever_fills_in_the_form_arrives(site: Site, browser: Browser, housing: RelyingParty):
     """A form left open in another tab lets in who fills it in: never, unseen, the one who logged in meanwhile."""
-    first, second = city.person(1), city.person(2)
+    first, second = site.register_person(1), site.register_person(2)
     kept = browser.get(housing.start()).form_with("identifier")
-    elsewhere = RelyingParty(city, housing.system)
+    elsewhere = RelyingParty(site, housing.system)
     before = id_token_claims(elsewhere.redeem(first_login(browser, elsewhere, first)))["sub"]
     wrong = browser.submit(kept, identifier=second.number, password="not the password", answer="login")
     assert "号码或密码不对" in wrong.text
@@ -264,16 +266,16 @@ def test_whoever_fills_in_the_form_arrives(city: City, browser: Browser, housing
     assert id_token_claims(housing.redeem(browser.agree()))["sub"] != before
 
 
-def test_a_form_left_open_can_still_be_left(city: City, browser: Browser, housing: RelyingParty):
+def test_a_form_left_open_can_still_be_left(site: Site, browser: Browser, housing: RelyingParty):
     """Who presses "go back without logging in" is not logged in, although another tab of the browser is."""
     kept = browser.get(housing.start()).form_with("answer=cancel")
-    first_login(browser, RelyingParty(city, housing.system), city.person())
+    first_login(browser, RelyingParty(site, housing.system), site.register_person())
     assert browser.submit(kept, answer="cancel").answer["error"] == "access_denied"
 
 
-def test_wrong_password_stays_on_the_page(city: City, browser: Browser, housing: RelyingParty):
+def test_wrong_password_stays_on_the_page(site: Site, browser: Browser, housing: RelyingParty):
     """A wrong password is told in words, repeats nothing that was typed, and opens nothing."""
-    person = city.person()
+    person = site.register_person()
     browser.get(housing.start())
     page = browser.log_in(person, "not the password")
     assert "号码或密码不对" in page.text
@@ -282,52 +284,52 @@ def test_wrong_password_stays_on_the_page(city: City, browser: Browser, housing:
     assert "/consent/" in browser.log_in(person).visited[-1]
 
 
-def test_a_session_gets_a_new_handle_at_every_login(city: City, browser: Browser, housing: RelyingParty):
+def test_a_session_gets_a_new_handle_at_every_login(site: Site, browser: Browser, housing: RelyingParty):
     """A handle that was planted or seen before a login opens nothing after it."""
-    person = city.person()
+    person = site.register_person()
     first_login(browser, housing, person)
     before = browser.cookie("yitong")
     browser.get(housing.start(prompt="login"))
-    city.clock.advance(seconds=1)
+    site.clock.advance(seconds=1)
     browser.get(housing.start(prompt="login"))
     browser.log_in(person)
     assert browser.cookie("yitong") not in (None, before)
-    thief = Browser(city)
+    thief = Browser(site)
     thief.http.set_cookie("yitong", before, domain="localhost")
     assert thief.get(housing.start(prompt="none")).answer["error"] == "login_required"
 
 
-def test_a_link_started_elsewhere_is_refused(city: City, browser: Browser, housing: RelyingParty):
+def test_a_link_started_elsewhere_is_refused(site: Site, browser: Browser, housing: RelyingParty):
     """A login begun in one browser cannot be finished in another, whoever clicks the link there."""
     page = browser.get(housing.start())
-    other = Browser(city)
+    other = Browser(site)
     assert other.get(page.url).status == 403
     assert other.get(page.url.replace("/login/", "/continue/")).status == 403
 
 
-def test_a_disabled_person_is_out_with_the_next_request(city: City, browser: Browser, housing: RelyingParty):
+def test_a_disabled_person_is_out_with_the_next_request(site: Site, browser: Browser, housing: RelyingParty):
     """Disabling ends the session and the tokens at once, without waiting for anything to expire."""
-    person = city.person()
+    person = site.register_person()
     tokens = housing.redeem(first_login(browser, housing, person))
-    with city.database.transaction() as c:
-        city.services.people.change_status(c, person.id, "disabled", now=city.clock())
+    with site.database.transaction() as c:
+        site.services.people.change_status(c, person.id, "disabled", now=site.clock())
     assert browser.get(housing.start(prompt="none")).answer["error"] == "login_required"
     assert housing.userinfo(tokens)["status"] == 401
 
 
-def test_idle_and_absolute_ends(city: City, browser: Browser, housing: RelyingParty):
+def test_idle_and_absolute_ends(site: Site, browser: Browser, housing: RelyingParty):
     """A session ends when unused for its idle time, and after its absolute time however busy."""
-    first_login(browser, housing, city.person())
-    city.clock.advance(minutes=14)
+    first_login(browser, housing, site.register_person())
+    site.clock.advance(minutes=14)
     assert "code" in browser.get(housing.start(prompt="none")).answer
-    city.clock.advance(minutes=16)
+    site.clock.advance(minutes=16)
     assert browser.get(housing.start(prompt="none")).answer["error"] == "login_required"
 
 
-def test_an_expired_request_says_so_and_leads_on(city: City, browser: Browser, housing: RelyingParty):
+def test_an_expired_request_says_so_and_leads_on(site: Site, browser: Browser, housing: RelyingParty):
     """Who comes back too late reads what happened and finds the way to the service."""
     page = browser.get(housing.start())
-    city.clock.advance(hours=2)
+    site.clock.advance(hours=2)
     late = browser.get(page.url)
     assert late.status == 410
     assert "https://housing.example/" in late.text
@@ -337,9 +339,9 @@ def test_an_expired_request_says_so_and_leads_on(city: City, browser: Browser, h
     assert "https://housing.example/" in forgotten.text
 
 
-def test_back_button_and_double_submit_do_no_harm(city: City, browser: Browser, housing: RelyingParty):
+def test_back_button_and_double_submit_do_no_harm(site: Site, browser: Browser, housing: RelyingParty):
     """A consent sent twice has one good answer; once it is collected, form and page say that the login is done."""
-    person = city.person()
+    person = site.register_person()
     browser.get(housing.start())
     asked = browser.log_in(person)
     form = asked.form_with("answer=agree")
@@ -352,7 +354,7 @@ def test_back_button_and_double_submit_do_no_harm(city: City, browser: Browser, 
         assert "https://housing.example/" in late.text
 
 
-def test_unknown_client_and_unregistered_uri_are_pages(city: City, browser: Browser, housing: RelyingParty):
+def test_unknown_client_and_unregistered_uri_are_pages(site: Site, browser: Browser, housing: RelyingParty):
     """Nobody is redirected to where no registered client is."""
     for url in (housing.start(client_id="nobody"), housing.start(redirect_uri="https://evil.example/")):
         page = browser.get(url)
@@ -361,30 +363,30 @@ def test_unknown_client_and_unregistered_uri_are_pages(city: City, browser: Brow
         assert "evil.example" not in page.text
 
 
-def test_host_and_proxy_headers_of_strangers_are_ignored(city: City, browser: Browser, housing: RelyingParty):
+def test_host_and_proxy_headers_of_strangers_are_ignored(site: Site, browser: Browser, housing: RelyingParty):
     """No link, redirect or token follows a Host or X-Forwarded header."""
     spoofed = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-For": "10.0.0.1"}
     page = browser.get(housing.start(), headers=spoofed, follow=False)
     assert "evil.example" not in str(page.headers) + page.text
-    assert page.url.startswith(city.issuer)
+    assert page.url.startswith(site.issuer)
 
 
-def test_an_address_that_was_taken_away_gets_no_answer(city: City, browser: Browser, housing: RelyingParty):
+def test_an_address_that_was_taken_away_gets_no_answer(site: Site, browser: Browser, housing: RelyingParty):
     """A redirect URI that an administrator removes, say because it was lost, ends the requests that name it."""
     page = browser.get(housing.start())
-    with city.database.transaction() as c:
-        registry.change(c, housing.system.client, now=city.clock(), redirect_uris=("https://elsewhere.example/cb",))
-    city.services.clients._fresh_until = float("-inf")
+    with site.database.transaction() as c:
+        registry.change(c, housing.system.client, now=site.clock(), redirect_uris=("https://elsewhere.example/cb",))
+    site.services.clients._fresh_until = float("-inf")
     assert browser.get(page.url).status == 410
     assert browser.submit(page.form_with("identifier"), answer="cancel").status == 410
 
 
-def test_a_disabled_client_ends_its_open_requests(city: City, browser: Browser, housing: RelyingParty):
+def test_a_disabled_client_ends_its_open_requests(site: Site, browser: Browser, housing: RelyingParty):
     """A client disabled while a person is logging in gets nothing."""
     page = browser.get(housing.start())
-    with city.database.transaction() as c:
-        registry.change_status(c, "housing", "disabled", now=city.clock())
-    city.services.clients._fresh_until = float("-inf")
+    with site.database.transaction() as c:
+        registry.change_status(c, "housing", "disabled", now=site.clock())
+    site.services.clients._fresh_until = float("-inf")
     assert browser.get(page.url).status == 410
-    known: Client | None = city.services.clients.get("housing")
+    known: Client | None = site.services.clients.get("housing")
     assert known is None or known.status == "disabled"

@@ -4,14 +4,14 @@ import sqlalchemy as sa
 
 from accounts.database import Statement
 from idp.delivery.outbox import outbox
-from tests.fixtures.builders import City
 from tests.fixtures.relying_party import Browser, RelyingParty
+from tests.fixtures.site import Site
 
 _WAITING = Statement(sa.select(outbox.c.client_id, outbox.c.payload).order_by(outbox.c.client_id))
 
 
-def signed_in(city, browser, *parties):
-    person = city.person()
+def signed_in(site, browser, *parties):
+    person = site.register_person()
     tokens = []
     for party in parties:
         browser.get(party.start())
@@ -22,33 +22,33 @@ def signed_in(city, browser, *parties):
 
 
 def test_logout_with_an_id_token_ends_everything(
-    city: City, browser: Browser, housing: RelyingParty, social: RelyingParty
+    site: Site, browser: Browser, housing: RelyingParty, social: RelyingParty
 ):
     """One logout revokes every service's tokens and leaves each a notice to be delivered."""
-    tokens, others = signed_in(city, browser, housing, social)
+    tokens, others = signed_in(site, browser, housing, social)
     page = browser.get(
         f"/end_session?id_token_hint={tokens['id_token']}&post_logout_redirect_uri=https://housing.example/bye&state=s1"
     )
     assert page.url == "https://housing.example/bye?state=s1"
-    waiting = city.database.connection().rows(_WAITING)
+    waiting = site.database.connection().rows(_WAITING)
     assert [row.client_id for row in waiting] == ["housing", "social"]
     assert housing.userinfo(tokens)["status"] == 401
     assert social.userinfo(others)["status"] == 401
     assert browser.get(housing.start(prompt="none")).answer["error"] == "login_required"
 
 
-def test_a_code_of_a_session_that_ended_buys_nothing(city: City, browser: Browser, housing: RelyingParty):
+def test_a_code_of_a_session_that_ended_buys_nothing(site: Site, browser: Browser, housing: RelyingParty):
     """Signing out before the service has collected leaves it nothing to collect, nor a token for use without us."""
-    (tokens,) = signed_in(city, browser, housing)
+    (tokens,) = signed_in(site, browser, housing)
     arrived = browser.get(housing.start())
     assert "code" in arrived.answer
     browser.get(f"/end_session?id_token_hint={tokens['id_token']}")
     assert housing.redeem(arrived)["error"] == "invalid_grant"
 
 
-def test_logout_without_proof_asks_first(city: City, browser: Browser, housing: RelyingParty):
+def test_logout_without_proof_asks_first(site: Site, browser: Browser, housing: RelyingParty):
     """A link on a stranger's page signs nobody out; the person is asked and may stay."""
-    signed_in(city, browser, housing)
+    signed_in(site, browser, housing)
     asked = browser.get("/end_session")
     assert asked.status == 200
     assert "code" in browser.get(housing.start(prompt="none")).answer
@@ -59,25 +59,25 @@ def test_logout_without_proof_asks_first(city: City, browser: Browser, housing: 
     assert browser.get(housing.start(prompt="none")).answer["error"] == "login_required"
 
 
-def test_who_goes_back_after_signing_out_is_told_so(city: City, browser: Browser, housing: RelyingParty):
+def test_who_goes_back_after_signing_out_is_told_so(site: Site, browser: Browser, housing: RelyingParty):
     """Back at the question, nobody is asked for a password in order to be signed out once more."""
-    signed_in(city, browser, housing)
+    signed_in(site, browser, housing)
     browser.submit(browser.get("/sign-out").form_with("answer=sign_out"), answer="sign_out")
     assert browser.get("/sign-out").visited == ("/sign-out", "/signed-out")
 
 
-def test_logout_never_leads_to_an_unregistered_address(city: City, browser: Browser, housing: RelyingParty):
+def test_logout_never_leads_to_an_unregistered_address(site: Site, browser: Browser, housing: RelyingParty):
     """An unregistered post_logout_redirect_uri is a page and ends nothing."""
-    signed_in(city, browser, housing)
+    signed_in(site, browser, housing)
     page = browser.get("/end_session?client_id=housing&post_logout_redirect_uri=https://evil.example/")
     assert page.status == 400
     assert "code" in browser.get(housing.start(prompt="none")).answer
 
 
-def test_logout_posted_from_another_site_asks_first(city: City, browser: Browser, housing: RelyingParty):
+def test_logout_posted_from_another_site_asks_first(site: Site, browser: Browser, housing: RelyingParty):
     """A cross-site POST comes without our cookie, so it shows the question instead of pretending success."""
-    (tokens,) = signed_in(city, browser, housing)
-    stranger = Browser(city)
+    (tokens,) = signed_in(site, browser, housing)
+    stranger = Browser(site)
     page = stranger.post(
         "/end_session", {"id_token_hint": tokens["id_token"]}, headers={"Sec-Fetch-Site": "cross-site"}
     )

@@ -7,23 +7,23 @@ import pytest
 
 from idp.login import sessions
 from idp.oidc.consent import consents
-from tests.fixtures.builders import City
 from tests.fixtures.relying_party import Browser, Form, Page, RelyingParty
+from tests.fixtures.site import Site
 
 
 @pytest.fixture
-def signed_in(city: City, browser: Browser, housing: RelyingParty):
+def signed_in(site: Site, browser: Browser, housing: RelyingParty):
     """A person who has agreed to one service."""
-    person = city.person()
+    person = site.register_person()
     browser.get(housing.start())
     browser.log_in(person)
     browser.agree()
     return person
 
 
-def test_account_asks_for_a_login_and_comes_back(city: City, browser: Browser):
+def test_account_asks_for_a_login_and_comes_back(site: Site, browser: Browser):
     """Who is not signed in logs in first and then sees the page they asked for, with their name masked."""
-    person = city.person()
+    person = site.register_person()
     assert browser.get("/").visited == ("/", "/account", "/login")
     asked = browser.get("/account")
     assert asked.visited == ("/account", "/login")
@@ -34,9 +34,9 @@ def test_account_asks_for_a_login_and_comes_back(city: City, browser: Browser):
     assert person.number not in shown.text
 
 
-def test_wrong_and_unknown_look_the_same_and_repeat_nothing(city: City, browser: Browser, housing: RelyingParty):
+def test_wrong_and_unknown_look_the_same_and_repeat_nothing(site: Site, browser: Browser, housing: RelyingParty):
     """A wrong password and an unknown number get one answer, after a redirect, without what was typed."""
-    person, pages = city.person(), []
+    person, pages = site.register_person(), []
     for number in (person.number, "nobody-of-this-name"):
         browser.get(housing.start())
         assert browser.page is not None
@@ -58,31 +58,31 @@ def test_empty_form_is_told_field_by_field(browser: Browser, housing: RelyingPar
     assert 'href="#password"' in shown.text
 
 
-def test_empty_answer_agrees_to_nothing(city: City, browser: Browser, housing: RelyingParty):
+def test_empty_answer_agrees_to_nothing(site: Site, browser: Browser, housing: RelyingParty):
     """A consent form without the pressed button, or with the other kind's button, asks again."""
-    person = city.person()
+    person = site.register_person()
     browser.get(housing.start())
     page = browser.log_in(person)
     for fields in ({}, {"answer": "acknowledge"}, {"answer": ""}):
         page = browser.submit(page.form_with("answer=agree"), **fields)
         assert page.visited[-1].startswith("/consent/")
-        with city.database.transaction() as c:
+        with site.database.transaction() as c:
             assert consents.of_person(c, person.id) == ()
 
 
-def test_statutory_duty_is_told_not_asked(city: City, browser: Browser):
+def test_statutory_duty_is_told_not_asked(site: Site, browser: Browser):
     """A client with a duty under the law gets one button, its legal basis named; no refusal is pretended."""
-    party = RelyingParty(city, city.system("tax", legal_basis="statutory_duty"))
+    party = RelyingParty(site, site.register_client("tax", legal_basis="statutory_duty"))
     browser.get(party.start())
-    page = browser.log_in(city.person())
+    page = browser.log_in(site.register_person())
     assert "依法履行法定职责" in page.text
     assert page.form_with("answer=acknowledge").buttons == [("answer", "acknowledge")]
     assert browser.agree().url.startswith("https://tax.example/callback?")
 
 
-def test_other_device_is_signed_out_from_here(city: City, browser: Browser, signed_in):
+def test_other_device_is_signed_out_from_here(site: Site, browser: Browser, signed_in):
     """“This is not me” ends that session and leaves this one."""
-    other = Browser(city, source="203.0.113.9")
+    other = Browser(site, source="203.0.113.9")
     other.get("/account")
     other.log_in(signed_in)
     page = browser.get("/account")
@@ -93,9 +93,9 @@ def test_other_device_is_signed_out_from_here(city: City, browser: Browser, sign
     assert browser.get("/account").visited == ("/account",)
 
 
-def test_what_was_done_is_said_first(city: City, browser: Browser, signed_in):
+def test_what_was_done_is_said_first(site: Site, browser: Browser, signed_in):
     """The title of the page after a change begins with it: whoever listens hears it before anything else."""
-    other = Browser(city)
+    other = Browser(site)
     other.get("/account")
     other.log_in(signed_in)
     shown = browser.submit(next(f for f in browser.get("/account").forms if f.action == "/account/sessions/end"))
@@ -107,37 +107,37 @@ def test_what_was_done_is_said_first(city: City, browser: Browser, signed_in):
     ("days", "told"),
     [(0, "今天 "), (1, "昨天 "), (2, r"\d+月\d+日 "), (400, r"20\d\d年\d+月\d+日 ")],
 )
-def test_days_are_named_as_people_name_them(city: City, browser: Browser, signed_in, days, told):
+def test_days_are_named_as_people_name_them(site: Site, browser: Browser, signed_in, days, told):
     """What happened today and yesterday is told so, an older day by its date, and the year where it is another one."""
-    city.clock.advance(days=days)
+    site.clock.advance(days=days)
     browser.get("/account")
     page = browser.log_in(signed_in) if days else browser.get("/account")
     agreed = page.text.partition("确认向服务提供信息")[2].partition("</li>")[0]
     assert re.search(rf'<p class="meta"><span class="whole">{told}\d\d:\d\d', agreed)
 
 
-def test_one_login_is_one_line(city: City, browser: Browser, signed_in):
+def test_one_login_is_one_line(site: Site, browser: Browser, signed_in):
     """The activities name each login once, by how it was done."""
     shown = browser.get("/account").text
     assert shown.count("使用密码登录") == 1
     assert "登录成功" not in shown
 
 
-def test_another_persons_session_is_not_mine_to_end(city: City, browser: Browser, signed_in):
+def test_another_persons_session_is_not_mine_to_end(site: Site, browser: Browser, signed_in):
     """A session id of somebody else changes nothing."""
-    other = Browser(city)
+    other = Browser(site)
     other.get("/account")
-    stranger = city.person(2)
+    stranger = site.register_person(2)
     other.log_in(stranger)
-    with city.database.transaction() as c:
-        theirs = sessions.of_person(c, stranger.id, city.clock())[0]
+    with site.database.transaction() as c:
+        theirs = sessions.of_person(c, stranger.id, site.clock())[0]
     page = browser.get("/account")
     form = page.form_with("view=elder")
     browser.post("/account/sessions/end", {"csrf_token": form.fields["csrf_token"], "session": theirs.id})
     assert other.get("/account").visited == ("/account",)
 
 
-def test_consent_is_withdrawn_where_it_was_given(city: City, browser: Browser, housing: RelyingParty, signed_in):
+def test_consent_is_withdrawn_where_it_was_given(site: Site, browser: Browser, housing: RelyingParty, signed_in):
     """After withdrawing, the service asks again."""
     page = browser.get("/account")
     assert "housing 服务" in page.text
@@ -147,16 +147,16 @@ def test_consent_is_withdrawn_where_it_was_given(city: City, browser: Browser, h
     assert browser.get(housing.start()).visited[-1].startswith("/consent/")
 
 
-def test_statutory_grant_is_not_withdrawn_by_a_forged_form(city: City, browser: Browser):
+def test_statutory_grant_is_not_withdrawn_by_a_forged_form(site: Site, browser: Browser):
     """What rests on a duty has no button, and a form made by hand does not end it either."""
-    party = RelyingParty(city, city.system("tax", legal_basis="statutory_duty"))
-    person = city.person()
+    party = RelyingParty(site, site.register_client("tax", legal_basis="statutory_duty"))
+    person = site.register_person()
     browser.get(party.start())
     browser.log_in(person)
     browser.agree()
     page = browser.get("/account")
     assert "/account/services/withdraw" not in page.text
-    with city.database.transaction() as c:
+    with site.database.transaction() as c:
         grant = consents.of_person(c, person.id)[0].grant_id
     token = page.form_with("view=elder").fields["csrf_token"]
     browser.post("/account/services/withdraw", {"csrf_token": token, "grant": grant})
@@ -213,16 +213,16 @@ def test_page_follows_the_clients_language_until_the_reader_chooses(browser: Bro
     assert '<html lang="en"' in browser.get(housing.start(ui_locales="en zh-CN")).text
 
 
-def test_what_went_wrong_is_said_once(city: City, browser: Browser, housing: RelyingParty):
+def test_what_went_wrong_is_said_once(site: Site, browser: Browser, housing: RelyingParty):
     """The page after a wrong password says so; loading it again says nothing any more."""
     page = browser.get(housing.start())
-    assert "号码或密码不对" in browser.log_in(city.person(), "not this one").text
+    assert "号码或密码不对" in browser.log_in(site.register_person(), "not this one").text
     assert "号码或密码不对" not in browser.get(page.url).text
 
 
-def test_a_page_rendered_before_is_this_readers_page(city: City, housing: RelyingParty, social: RelyingParty):
+def test_a_page_rendered_before_is_this_readers_page(site: Site, housing: RelyingParty, social: RelyingParty):
     """The login page is kept and filled in: never with another's request, service, language, view, token or nonce."""
-    first, second = Browser(city), Browser(city)
+    first, second = Browser(site), Browser(site)
     one, other = first.get(housing.start()), second.get(housing.start())
     tokens = {page.form_with("password").fields["csrf_token"] for page in (one, other, first.get(one.url))}
     assert len(tokens) == 3

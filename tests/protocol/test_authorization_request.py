@@ -353,9 +353,7 @@ def test_code_is_stored_as_digest_only(city):
 
 def test_answer_by_form(city):
     """form_post answers, and errors, come as a page that posts itself, and has a button without script."""
-    reply = city.person.approve(
-        city.read_request(response_mode="form_post", state='"><script>alert(1)</script>')
-    )
+    reply = city.person.approve(city.read_request(response_mode="form_post", state='"><script>alert(1)</script>'))
     page = reply.body.decode()
     assert (reply.status, reply.location) == (200, None)
     assert 'name="code"' in page
