@@ -3,6 +3,7 @@
 AccountsError
 ├── Unavailable                  try again later, nothing is wrong with the request
 │   ├── DatabaseUnavailable
+│   ├── VaultKeyMismatch         the database is sealed under other keys than this process has
 │   ├── Busy                     a bulkhead is full
 │   └── RegistryUnavailable      a system outside does not answer
 ├── Conflict                     a constraint refused: somebody else was first
@@ -39,6 +40,19 @@ class DatabaseUnavailable(Unavailable):
     """The database does not answer, or is locked for longer than we wait."""
 
     code = "database_unavailable"
+
+
+class VaultKeyMismatch(Unavailable):
+    """The database is sealed under other keys than this process has: to a request, a node that cannot answer.
+
+    `cause` and `cure` are for the operator; neither holds more of a key than its id.
+    """
+
+    code = "vault_key_mismatch"
+
+    def __init__(self, cause: str, cure: str) -> None:
+        self.cause, self.cure = cause, cure
+        super().__init__(detail=cause)
 
 
 class Busy(Unavailable):

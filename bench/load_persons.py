@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 
 import orjson
 import psycopg
 from rich.progress import Progress
 
-from accounts.database import new_id
+from accounts.database import Database, new_id
 from accounts.identifiers import checks
 from accounts.people import ATTRIBUTES, IDENTIFIER
 from accounts.vault import Vault
+from accounts.vault_keys import VaultKeys
 
 _A_DAY = 999
 _FIRST_BIRTHDAY = date(1890, 1, 1)
@@ -34,6 +36,7 @@ def load_persons(url: str, vault: Vault, count: int) -> None:
     """So many persons exist, each with a name, a birth date and a citizen number that finds them."""
     if not count:
         return
+    _require_own_keys(url, vault)
     now = (datetime.now(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     with psycopg.connect(url) as connection, Progress(disable=count < _BATCH) as progress:
         task = progress.add_task("persons", total=count)
@@ -54,6 +57,12 @@ def load_persons(url: str, vault: Vault, count: int) -> None:
             progress.update(task, completed=start + len(rows))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ANALYZE natural_persons, person_identifiers")
+
+
+def _require_own_keys(url: str, vault: Vault) -> None:
+    """Raises VaultKeyMismatch: persons under other keys than the database's would be found by nobody."""
+    with closing(Database(url, admit=VaultKeys(vault, lambda: datetime.now(UTC)).admit)) as database:
+        database.connection()
 
 
 def _persons(vault: Vault, numbers: range) -> Iterator[tuple[str, bytes, bytes, bytes]]:

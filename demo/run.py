@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from accounts import private_files  # noqa: E402 - the repository is not installed
-from accounts.errors import DatabaseUnavailable, SealBroken  # noqa: E402 - the repository is not installed
+from accounts.errors import DatabaseUnavailable, SealBroken, VaultKeyMismatch  # noqa: E402 - the repository is not installed
 from demo import obstacles, welcome  # noqa: E402
 from demo.obstacles import CannotStart  # noqa: E402
 from demo.seed import read, seed  # noqa: E402
@@ -139,7 +139,7 @@ def load_city(home: Home) -> dict[str, Any]:
         told = _loaded(home, known)
     except (DatabaseUnavailable, sqlite3.Error) as error:
         raise _refusal(home, error) from error
-    except (sa.exc.DatabaseError, SealBroken) as error:
+    except (sa.exc.DatabaseError, SealBroken, VaultKeyMismatch) as error:
         raise obstacles.damaged(home.database) from error
     if known and known["clients"][0]["redirect_uris"] != told["clients"][0]["redirect_uris"]:
         raise obstacles.other_ports(home.ports)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from accounts.errors import VaultKeyMismatch
 from idp import logs
 from idp.adapters.channels import CHANNELS
 from idp.adapters.channels.channel import Channel
@@ -16,7 +17,7 @@ from idp.oidc.endpoints.authorization import answers_by_form
 from idp.oidc.endpoints.paths import AUTHORIZATION
 from idp.oidc.endpoints.router import EndpointRouter
 from idp.oidc.messages import MAX_BODY, Reply, Request
-from idp.services import Services, build_services
+from idp.services import Services, build_services, require_own_keys
 from idp.settings import Settings
 from idp.web import errors, pages, request_security, routes
 from idp.web.front import Front
@@ -28,9 +29,17 @@ _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
 def create_app(settings: Settings) -> Front:
-    """The WSGI application: protocol endpoints straight from the front, pages through Flask. It keeps a log."""
+    """The WSGI application: protocol endpoints straight from the front, pages through Flask. It keeps a log.
+
+    Raises SystemExit, with code, cause and cure, where the database is sealed under other keys.
+    """
     logs.to_standard_error()
-    return serve(build_services(settings, channels=channels(settings)))
+    services = build_services(settings, channels=channels(settings))
+    try:
+        require_own_keys(services)
+    except VaultKeyMismatch as refused:
+        raise SystemExit(f"{refused.code}: {refused.cause}\n→ {refused.cure}") from None
+    return serve(services)
 
 
 def serve(services: Services) -> Front:

@@ -6,7 +6,7 @@ Nothing here decides anything: `build_services` only puts the parts of one proce
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -16,10 +16,13 @@ from accounts.authentication import PasswordAuthentication
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database
+from accounts.errors import DatabaseUnavailable
 from accounts.merging.linking import Linking
 from accounts.people import People
 from accounts.ports import SmsGateway
 from accounts.vault import Vault
+from accounts.vault_keys import VaultKeys
+from idp.jobs.resealing import SEALED
 from idp.login.interaction import ChannelRules
 from idp.oidc.clients.registry import ClientCache
 from idp.oidc.endpoints.authorization import FormPostPage, plain_page
@@ -51,6 +54,7 @@ class Services:
     clock: Clock
     database: Database
     vault: Vault
+    vault_keys: VaultKeys
     people: People
     hasher: PasswordHasher
     passwords: PasswordAuthentication
@@ -68,13 +72,20 @@ def build_services(
     *,
     channels: tuple[ChannelRules, ...] = (),
     systems: Systems | None = None,
+    admits: bool = True,
 ) -> Services:
     """The parts of one process, connected to each other but not yet to any database server.
 
-    The command line needs no channels; the web application hands in its registry.
+    The command line needs no channels; the web application hands in its registry. With `admits` every connection is
+    refused whose database is sealed under other keys; only who looks for what is wrong does without.
     """
-    database = Database(settings.database_url.get_secret_value(), statement_timeout=settings.statement_timeout)
     vault = Vault.from_keys(settings.vault_key_pairs(), profile=settings.crypto_profile)
+    vault_keys = VaultKeys(vault, clock, SEALED)
+    database = Database(
+        settings.database_url.get_secret_value(),
+        statement_timeout=settings.statement_timeout,
+        admit=vault_keys.admit if admits else None,
+    )
     people = People(vault)
     hasher = _hasher(settings)
     keys = KeyRing(database, vault)
@@ -86,6 +97,7 @@ def build_services(
         clock=clock,
         database=database,
         vault=vault,
+        vault_keys=vault_keys,
         people=people,
         hasher=hasher,
         passwords=PasswordAuthentication(people, hasher, Throttle(), Linking(vault)),
@@ -95,6 +107,12 @@ def build_services(
         channels={channel.name: channel for channel in channels},
         systems=systems or Systems(),
     )
+
+
+def require_own_keys(services: Services) -> None:
+    """Raises VaultKeyMismatch where the database is sealed under other keys; one that is away is compared later."""
+    with suppress(DatabaseUnavailable), closing(services.database):
+        services.database.connection()
 
 
 def _hasher(settings: Settings) -> PasswordHasher:

@@ -47,6 +47,7 @@ def apply_plan(
     Raises PlanRefused for a source or plan that changed, RowsRefused for refused rows that nobody agreed to leave out,
     RunRefused for a plan that was undone, RunTaken for a second process. A finished plan changes nothing.
     """
+    plan.check_vault(vault)
     done = merging.run_of_plan(database.connection(), plan.digest)
     if done is not None and done.state == "applied":
         return done

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from accounts import merging
 from accounts.database import Connection, Database
-from accounts.errors import AccountsError, Unavailable
+from accounts.errors import AccountsError, Unavailable, VaultKeyMismatch
 from accounts.merging import MergeRun, RunTaken
 from accounts.merging.lookups import linked
 from accounts.vault import Vault
@@ -87,7 +87,7 @@ def _exit_code(error: AccountsError) -> int:
         return error.exit_code
     if isinstance(error, RunTaken):
         return errors.LOCKED
-    if isinstance(error, merging.RunRefused):
+    if isinstance(error, merging.RunRefused | VaultKeyMismatch):
         return errors.REFUSED
     return errors.INTERRUPTED if isinstance(error, Unavailable) else errors.ERROR
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Protocol
@@ -57,13 +58,22 @@ class Counter(Protocol):
         """Called before each statement."""
 
 
+ADMITTED_FOR = timedelta(seconds=5)  # a connection is compared again after it, at its next use
+Admission = Callable[[Connection], None]  # raises what refuses the database
+
+
 class Database:
     """One database of one process. Each thread gets its own connection."""
 
-    def __init__(self, url: str, *, statement_timeout: timedelta = timedelta(seconds=5)) -> None:
+    def __init__(
+        self, url: str, *, statement_timeout: timedelta = timedelta(seconds=5), admit: Admission | None = None
+    ) -> None:
+        """`admit` sees each connection before anybody may use it, and again every ADMITTED_FOR."""
         self.url = make_url(url)
         self.statement_timeout = statement_timeout
+        self._admit = admit
         self.count: Counter = _ignore
+        self._counting = threading.Lock()
         self._kind = _KINDS[self.url.get_backend_name()]
         self._mine = threading.local()
         self._process = os.getpid()
@@ -76,10 +86,41 @@ class Database:
     def connection(self) -> Connection:
         """This thread's connection, in autocommit unless a transaction is open on it."""
         if getattr(self._mine, "process", None) != os.getpid():  # a fork must never share a socket
-            self._mine.connection = self._kind(self)
+            self._mine.connection = self._opened()
             self._mine.process = os.getpid()
         connection: Connection = self._mine.connection
+        if self._admit is not None and time.monotonic() > self._mine.admitted_until and not connection.in_transaction:
+            self._admitted(connection)
         return connection
+
+    def _opened(self) -> Connection:
+        """A new connection, admitted. Raises what `admit` raises, and then no connection is left."""
+        connection = self._kind(self)
+        try:
+            self._admitted(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _admitted(self, connection: Connection) -> None:
+        if self._admit is not None:
+            with self._uncounted():
+                self._admit(connection)
+            self._mine.admitted_until = time.monotonic() + ADMITTED_FOR.total_seconds()
+
+    @contextmanager
+    def _uncounted(self) -> Iterator[None]:
+        """What a test counts is what a request costs, whenever its connection is compared."""
+        if self.count is _ignore:
+            yield
+            return
+        with self._counting:
+            counter, self.count = self.count, _ignore
+            try:
+                yield
+            finally:
+                self.count = counter
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -123,7 +164,13 @@ class Database:
             self._mine.process = None
 
     def engine(self) -> sa.Engine:
-        """A SQLAlchemy engine on the same database, for migrations and tests; never on a request path."""
+        """A SQLAlchemy engine on the same database, for migrations and tests; never on a request path.
+
+        Whoever gets it may change the schema, so this thread's connection is compared before and after.
+        """
+        if self._admit is not None:
+            self._opened().close()
+            self._mine.admitted_until = 0.0
         if self.dialect == "sqlite":
             make_private(self.url)
         backend = "postgresql+psycopg" if self.dialect == "postgresql" else "sqlite"

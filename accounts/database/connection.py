@@ -34,6 +34,7 @@ class Connection(ABC):
     """One thread's connection to the database. In autocommit each call is its own transaction."""
 
     dialect: ClassVar[sa.Dialect]
+    _tables: ClassVar[Statement]
 
     def __init__(self, database: ConnectionOwner) -> None:
         self._database = database
@@ -66,6 +67,10 @@ class Connection(ABC):
         arguments = [compiled.arguments(params) for params in many]
         with self._database.transaction_of(self):
             return self._write_many(compiled, arguments)
+
+    def tables(self) -> frozenset[str]:
+        """The name of every table that is there."""
+        return frozenset(row[0] for row in self.rows(self._tables))
 
     @abstractmethod
     def redeem(self, redemption: Redemption, spend: Mapping[str, Any], *buys: Mapping[str, Any]) -> bool:

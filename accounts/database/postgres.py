@@ -20,7 +20,7 @@ from psycopg.pq.abc import PGresult
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from accounts.database.connection import Connection, ConnectionOwner
-from accounts.database.statements import Compiled, Redemption
+from accounts.database.statements import Compiled, Redemption, Statement
 from accounts.errors import Conflict, DatabaseUnavailable
 
 _DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
@@ -55,6 +55,11 @@ class PostgresConnection(Connection):
     """One connection in autocommit: server-side parameters, statements prepared at their first use."""
 
     dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+    _tables = Statement(
+        sa.select(sa.cast(sa.column("tablename"), sa.Text).label("name"))
+        .select_from(sa.table("pg_tables"))
+        .where(sa.text("schemaname = ANY (current_schemas(false))"))
+    )
 
     def __init__(self, database: ConnectionOwner) -> None:
         super().__init__(database)

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from accounts import private_files
 from accounts.database.connection import Connection, ConnectionOwner
-from accounts.database.statements import Compiled, Redemption
+from accounts.database.statements import Compiled, Redemption, Statement
 from accounts.errors import Conflict, DatabaseUnavailable
 
 
@@ -20,6 +20,9 @@ class SqliteConnection(Connection):
     """SQLite in WAL mode: many readers, and one writer at a time, which takes its lock first (BEGIN IMMEDIATE)."""
 
     dialect = SQLiteDialect_pysqlite(paramstyle="qmark")
+    _tables = Statement(
+        sa.select(sa.column("name", sa.Text)).select_from(sa.table("sqlite_master")).where(sa.text("type = 'table'"))
+    )
 
     def __init__(self, database: ConnectionOwner) -> None:
         super().__init__(database)

@@ -156,6 +156,18 @@ class Vault:
         """The id of every live key, the current one first."""
         return tuple(dict.fromkeys(key.header[3:].decode() for key in self._live))
 
+    @property
+    def profile(self) -> str:
+        """The crypto profile under which it seals."""
+        return self._current.profile.name
+
+    def check_value(self, key_id: str, profile: str) -> bytes | None:
+        """What only the holder of that key can make, and what tells nothing of it: 32 bytes. None for no such key."""
+        for key in self._live:
+            if key.header[3:].decode() == key_id and key.profile.name == profile:
+                return key.digest(b"", "check")
+        return None
+
     def __repr__(self) -> str:
         """Without any key."""
         return f"<Vault {self._current.profile.name}, {len(self._live) // len(PROFILES)} keys>"

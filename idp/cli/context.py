@@ -25,10 +25,12 @@ _LONGEST_ACCOUNT = 64
 class CommandContext:
     """What commands work with, made when first asked for, so that `--help` needs no settings."""
 
+    admits = True  # whether a database under other keys is refused: `check` looks at it all the same
+
     @cached_property
     def services(self) -> Services:
         """The services of this process."""
-        return build_services(settings.load())
+        return build_services(settings.load(), admits=self.admits)
 
     @property
     def database(self) -> Database:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -39,15 +40,22 @@ def keys_rotate(context: CommandContext, at_once: bool) -> None:  # noqa: FBT001
 
 @keys.command("reseal")
 @click.option("--batch", default=500, show_default=True, type=click.IntRange(20, 10_000), help="Rows a transaction.")
+@click.option(
+    "--wait",
+    default=10,
+    show_default=True,
+    type=click.IntRange(0, 600),
+    help="Seconds for every process to notice that older keys are retired, before what came meanwhile is moved.",
+)
 @click.pass_context
-def keys_reseal(ctx: click.Context, batch: int) -> None:
+def keys_reseal(ctx: click.Context, batch: int, wait: int) -> None:
     """Seal anew what an older vault key sealed, while everything serves; then say which keys may be retired.
 
     Broken off, the same command goes on: what is done is only read. Ends with 75 when interrupted.
     """
     context = ctx.ensure_object(CommandContext)
     with closing(context.services.database), interruptible() as stop:
-        move = _Move(context, batch, stop)
+        move = _Move(context, batch, wait, stop)
         try:
             move.run()
         finally:
@@ -62,21 +70,25 @@ def keys_reseal(ctx: click.Context, batch: int) -> None:
 class _Move:
     """One run of `keys reseal`, and what it has done so far: that is on record however the run ends."""
 
-    def __init__(self, context: CommandContext, batch: int, stop: Callable[[], bool]) -> None:
-        self._here, self._batch, self._stop = context, batch, stop
+    def __init__(self, context: CommandContext, batch: int, wait: int, stop: Callable[[], bool]) -> None:
+        self._here, self._batch, self._wait, self._stop = context, batch, wait, stop
         self._c = context.services.database.connection()
         self._rows, self._signed = 0, 0
         self.complete = False
 
     def run(self) -> None:
         """Everything is under the current key, or `stop` said so. Raises Told, SealBroken, ChainBroken, Unavailable."""
+        if self._until_nothing_is_left() and self._retire():
+            self.complete = self._countersign()
+
+    def _until_nothing_is_left(self) -> bool:
+        """Whether a whole pass found nothing under an older key. Raises Told when every pass found something."""
         for number in range(1, _PASSES + 1):
             before = self._rows
             if not self._pass(f"sealing anew, pass {number}"):
-                return
+                return False
             if self._rows == before:
-                self.complete = self._countersign()
-                return
+                return True
         raise CommandError(
             "still_sealing",
             "Some process still seals with an older key.",
@@ -95,6 +107,18 @@ class _Move:
                     return True
                 position = done.after
         return False
+
+    def _retire(self) -> bool:
+        """Whether no process can seal under an older key any more, and what some sealed until now has moved, too.
+
+        Each process compares its keys again within `accounts.database.ADMITTED_FOR`.
+        """
+        if not self._here.services.vault_keys.retire_older(self._c):
+            return True
+        end = time.monotonic() + self._wait
+        while time.monotonic() < end and not self._stop():
+            time.sleep(0.1)
+        return self._pass("sealing anew what came meanwhile")
 
     def _countersign(self) -> bool:
         """Whether every batch of the audit was read, and signed where it needed it."""

@@ -15,7 +15,7 @@ import click
 from pydantic import ValidationError
 from rich.console import Console
 
-from accounts.errors import AccountsError, CredentialRefused, Unavailable
+from accounts.errors import AccountsError, CredentialRefused, Unavailable, VaultKeyMismatch
 from idp.oidc.errors import ProtocolError
 
 REFUSED, USAGE, TRY_LATER = 1, 2, 75
@@ -66,6 +66,8 @@ def command_error(error: Exception) -> CommandError:
         return CommandError("settings_refused", lines, "Correct the environment or the file in YITONG_ENV_FILE.", USAGE)
     if isinstance(error, ProtocolError):
         return CommandError(error.error, error.description, "Change that value and run the command again.")
+    if isinstance(error, VaultKeyMismatch):
+        return CommandError("vault_key_mismatch", error.cause, error.cure)
     code = getattr(error, "code", "refused")
     cause, cure = EXPLAINED.get(code, (str(error), getattr(error, "cure", "See docs/reference/cli.md.")))
     if isinstance(error, CredentialRefused):

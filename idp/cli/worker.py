@@ -19,7 +19,7 @@ from idp.cli.context import CommandContext, command_context
 from idp.delivery.fetcher import EVERYWHERE, Fetcher
 from idp.delivery.worker import DeliveryChannels, LogoutNotice, Worker
 from idp.jobs import retention
-from idp.services import Services
+from idp.services import Services, require_own_keys
 
 _SEAL_EVERY = 10.0
 
@@ -34,6 +34,7 @@ def worker(context: CommandContext, poll: float) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     services = context.services
+    require_own_keys(services)
     beside = (
         threading.Thread(target=_seal_until, args=(services, stop), name="audit"),
         threading.Thread(target=retention.run, args=(services.database, services.clock, stop), name="retention"),

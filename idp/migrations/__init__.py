@@ -31,6 +31,7 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.audit",
     "accounts.merging.linking",
     "accounts.merging.tables",
+    "accounts.vault_keys",
     "idp.oidc.models",
     "idp.login.sessions",
     "idp.delivery.outbox",

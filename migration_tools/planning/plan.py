@@ -17,15 +17,17 @@ from typing import Any
 
 import orjson
 
+from accounts.vault import Vault
 from migration_tools import mapping as mappings
 from migration_tools.errors import PlanRefused, RowsRefused
 from migration_tools.planning import refusals
 from migration_tools.planning.matching import AUTO, CONTESTED, PARKED, REFUSED, RULES_VERSION
 from migration_tools.readers.legacy_account import RefusedRow
 
-FORMAT = 2  # of a plan's files, and of what a reader takes for a row
+FORMAT = 3  # of a plan's files, and of what a reader takes for a row
 MANIFEST, LINES, MAPPING = "manifest.json", "lines.jsonl", "mapping.toml"
 _PARTS = (("lines", LINES), ("refused", refusals.NAME), ("mapping", MAPPING))  # each with its digest in the manifest
+_PURPOSE = "merge plan"
 _AGAIN = "Make a new plan with `yitong merge plan`."
 _BLOCK = 1 << 20
 
@@ -132,6 +134,12 @@ class Plan:
         """The mapping that the plan was made with."""
         return mappings.load(self.path / MAPPING)
 
+    def check_vault(self, vault: Vault) -> None:
+        """The plan was made, as it is, under a key that this vault has. Raises PlanRefused."""
+        said = {name: value for name, value in self.manifest.items() if name != "vault"}
+        if not vault.signed(_digest(said).encode(), bytes.fromhex(self.manifest["vault"]), purpose=_PURPOSE):
+            raise PlanRefused("the plan was made under other vault keys than these", _AGAIN)
+
     def check_source(self, source: Path) -> None:
         """The source is the planned one, byte for byte. Raises PlanRefused."""
         if not source.is_file():
@@ -149,9 +157,10 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def sealed_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest with its own digest inside."""
-    return dict(manifest) | {"digest": _digest(manifest)}
+def sealed_manifest(manifest: Mapping[str, Any], vault: Vault) -> dict[str, Any]:
+    """The manifest with the vault's signature, so that it serves that vault's database alone, and its own digest."""
+    signed = dict(manifest) | {"vault": vault.sign(_digest(manifest).encode(), purpose=_PURPOSE).hex()}
+    return signed | {"digest": _digest(signed)}
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:

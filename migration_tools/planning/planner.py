@@ -111,7 +111,7 @@ def make_plan(
             staging.compare()
             manifest |= _source(source, digest, rows) | _write_lines(staging, work, rows, refused.causes, advance)
         _write(work / plan.MAPPING, mapping.path.read_bytes())
-        made = plan.sealed_manifest(manifest)
+        made = plan.sealed_manifest(manifest, vault)
         _write(work / plan.MANIFEST, orjson.dumps(made, option=orjson.OPT_INDENT_2))
         staging.close()
         return plan.load(work.rename(out / f"{mapping.system.id}-{made['digest'][:12]}"))
