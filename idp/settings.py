@@ -58,8 +58,8 @@ class Settings(BaseSettings):
     )
     crypto_profile: Literal["international", "gm"] = Field(
         "international",
-        description="`gm` seals with SM4 and indexes with SM3. What the other profile sealed stays readable. A database refuses "
-        "another profile under the same key: change it together with a new key in front.",
+        description="`gm` seals with SM4 and indexes with SM3. What the other profile sealed stays readable. "
+        "A database refuses another profile under the same key: change it together with a new key in front.",
     )
     argon2_memory_kib: int = Field(
         19456, ge=8, description="Memory of one password check. `yitong calibrate` proposes a value for the machine."

@@ -159,7 +159,8 @@ def file_digest(path: Path) -> str:
 
 def sealed_manifest(manifest: Mapping[str, Any], vault: Vault) -> dict[str, Any]:
     """The manifest with the vault's signature, so that it serves that vault's database alone, and its own digest."""
-    signed = dict(manifest) | {"vault": vault.sign(_digest(manifest).encode(), purpose=_PURPOSE).hex()}
+    unsigned = {name: value for name, value in manifest.items() if name != "vault"}
+    signed = unsigned | {"vault": vault.sign(_digest(unsigned).encode(), purpose=_PURPOSE).hex()}
     return signed | {"digest": _digest(signed)}
 
 

@@ -1,4 +1,6 @@
+import hashlib
 import os
+import secrets
 import shutil
 from datetime import date
 
@@ -7,6 +9,7 @@ import pytest
 
 from accounts.identifiers import CitizenId
 from accounts.people import NewPerson
+from accounts.vault import Vault
 from migration_tools.errors import MergeRefused, PlanRefused, SourceRefused
 from migration_tools.planning import plan as plans
 from migration_tools.planning import refusals
@@ -234,7 +237,7 @@ def test_a_plan_of_other_rules_is_refused(bench):
     """A program applies what its own rules decided."""
     plan = bench.plan(row(1, "李明", A))
     manifest = dict(plan.manifest) | {"rules": "0"}
-    (plan.path / plans.MANIFEST).write_bytes(orjson.dumps(plans.sealed_manifest(manifest)))
+    (plan.path / plans.MANIFEST).write_bytes(orjson.dumps(plans.sealed_manifest(manifest, bench.vault)))
     with pytest.raises(PlanRefused, match="other rules"):
         plans.load(plan.path)
 
@@ -245,3 +248,24 @@ def test_a_directory_that_is_no_plan_is_refused(bench):
     shutil.rmtree(plan.path)
     with pytest.raises(PlanRefused, match="is no plan"):
         plans.load(plan.path)
+
+
+def test_a_plan_made_under_another_vault_is_refused(bench):
+    """Also with a database whose keys are right: the signature in the manifest is not of this vault."""
+    plan = bench.plan(row(1, "李明", A))
+    bench.vault = Vault.from_keys([("other", secrets.token_bytes(32))])
+    before = bench.state()
+    with pytest.raises(PlanRefused, match="other vault keys"):
+        bench.apply(plan)
+    assert bench.state() == before
+
+
+def test_a_plan_changed_by_somebody_without_the_key_is_refused(bench):
+    """Whoever computes the digests again still lacks the signature."""
+    plan = bench.plan(row(1, "李明", A))
+    forged = dict(plan.manifest) | {"system": "another"}
+    held = {name: value for name, value in forged.items() if name != "digest"}
+    forged["digest"] = hashlib.sha256(orjson.dumps(held, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    (plan.path / plans.MANIFEST).write_bytes(orjson.dumps(forged))
+    with pytest.raises(PlanRefused, match="other vault keys"):
+        bench.apply(plans.load(plan.path))

@@ -1,9 +1,9 @@
 """Signing keys: sealed in the database, imported once a process, published before use and after it.
 
 A key is published first, signs from `active_from`, retires and stays published until every token it signed has ended.
-The compact signature is made here by hand (cached header, one ECDSA call), because that halves its cost: an access token
-takes 219 µs, of which the ECDSA call is 164, where joserfc takes 422 µs on the same machine. Verification and key formats
-are joserfc's, and tests hold each against the other.
+The compact signature is made here by hand (cached header, one ECDSA call), because that halves its cost: an access
+token takes 219 µs, of which the ECDSA call is 164, where joserfc takes 422 µs on the same machine. Verification and key
+formats are joserfc's, and tests hold each against the other.
 """
 
 from __future__ import annotations
