@@ -1,8 +1,8 @@
 """Which keys a database is sealed under, so that a process with others is refused before it reads or writes anything.
 
-Each key that ever sealed here has a row with a keyed check value: who holds the same key can make it, and nobody can
-learn the key from it. A connection is compared when it opens and every few seconds after (accounts.database), so a node that
-missed a step of a rotation stops soon. docs/decisions/0050-a-database-knows-its-keys.md has the rules.
+Each key that ever sealed here has a row with a keyed check value: only a holder of the same key can make it, and nobody
+can learn the key from it. A connection is compared when it opens and every few seconds after (accounts.database), so a
+node that missed a step of a rotation stops soon. docs/decisions/0050-a-database-knows-its-keys.md has the rules.
 """
 
 from __future__ import annotations
