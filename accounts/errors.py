@@ -8,6 +8,7 @@ AccountsError
 │   └── RegistryUnavailable      a system outside does not answer
 ├── Conflict                     a constraint refused: somebody else was first
 ├── InvalidIdentifier            a number is not what it claims to be; names the cure
+├── InvalidName                  a text is no name that can be recorded; names the cure
 ├── CredentialRefused            a new password breaks the policy; names the rule
 ├── NotProven                    wrong identifier or secret: one answer for both
 ├── Throttled                    too many attempts; says when to come back and the way out
@@ -82,6 +83,17 @@ class InvalidIdentifier(AccountsError):
         self.code = code
         self.cure = cure
         self.suggestion = suggestion
+        super().__init__(detail=cure)
+
+
+class InvalidName(AccountsError):
+    """A text is no name that can be recorded. `cure` tells the reader what to do; neither repeats the name."""
+
+    code = "invalid_name"
+
+    def __init__(self, code: str, cure: str) -> None:
+        self.code = code
+        self.cure = cure
         super().__init__(detail=cure)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from accounts import audit, evidence
@@ -11,6 +11,7 @@ from accounts.credentials.password import PasswordHasher
 from accounts.credentials.policy import PasswordPolicy, PersonContext
 from accounts.database import Database
 from accounts.evidence import EvidenceKind
+from accounts.names import person_name
 from accounts.people import NaturalPerson, NewPerson, People
 
 
@@ -46,9 +47,10 @@ class Registration:
 
         `actor` is who opened it, where that is not the person.
 
-        Raises CredentialRefused, Busy, and Conflict when somebody holds one of the identifiers: tell the person to log
-        in, at the end of proofing only, for until then the answer would tell strangers who is registered.
+        Raises InvalidName, CredentialRefused, Busy, and Conflict when somebody holds one of the identifiers: tell the
+        person to log in, at the end of proofing only, for until then the answer would tell strangers who is registered.
         """
+        new = replace(new, name=person_name(new.name))
         self._policy.check(password, context=PersonContext.of(new))
         encoded = self._hasher.hash(password)
         with database.transaction() as c:

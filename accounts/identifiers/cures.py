@@ -1,4 +1,4 @@
-"""What to do about each refused identifier: one row per stable code, in English and in Chinese.
+"""What to do about each refused identifier or name: one row per stable code, in English and in Chinese.
 
 The Chinese text is the msgid that pages hand to gettext; the English one goes to integrators and operators.
 """
@@ -69,8 +69,8 @@ _ROWS = (
     ),
     (
         "hkmo_travel_permit_shape",
-        "Enter H or M and the 8 digits after it (or 10, with the two renewal digits).",
-        "请输入字母 H 或 M 及其后的 8 位数字（旧版为 10 位）。",
+        "Enter H or M and the 8 digits after it (10 with the two renewal digits), or HA or MA and 7 digits.",
+        "请输入字母 H 或 M 及其后的 8 位数字（旧版为 10 位）；非中国籍人员请输入 HA 或 MA 及其后的 7 位数字。",
     ),
     (
         "tw_travel_permit_shape",
@@ -94,13 +94,13 @@ _ROWS = (
     ),
     (
         "passport_issuer",
-        "Give the issuing state's code and the number, as in CHN:E00000000.",
-        "请同时填写护照签发国代码和护照号码，例如 CHN:E00000000。",
+        "Give the issuing state's code and the number, as in CHN:E00000000; CHN also for Hong Kong and Macao.",
+        "请同时填写护照签发国代码和护照号码，例如 CHN:E00000000；香港、澳门特区护照也填 CHN。",
     ),
     (
         "passport_shape",
-        "A passport number has up to 9 letters and digits; copy it from the data page.",
-        "护照号码格式不正确，请对照护照资料页核对。",
+        "A passport number has 5 to 9 letters and digits after the state's code; copy it from the data page.",
+        "护照号码格式不正确：签发国代码之后应为 5 至 9 位字母或数字，请对照护照资料页核对。",
     ),
     (
         "uscc_length",
@@ -151,6 +151,22 @@ _ROWS = (
         "mobile_shape",
         "Enter a mobile number: 11 digits, or + and the country code for one from abroad.",
         "请输入 11 位手机号码；境外号码请以 + 和国家（地区）代码开头。",
+    ),
+    ("name_empty", "Enter the name as the document shows it.", "请输入证件上的姓名。"),
+    (
+        "name_too_long",
+        "Enter one name only; it has at most 100 characters.",
+        "姓名过长，请只输入一个人的姓名，最多 100 个字符。",
+    ),
+    (
+        "name_invisible",
+        "The name holds an invisible character (a tab, a line break or a text-direction mark); type it by hand.",
+        "姓名中有看不见的字符（制表符、换行或文字方向标记）。请不要粘贴，重新输入一遍。",
+    ),
+    (
+        "name_characters",
+        "A name has letters or Chinese characters, blanks, hyphens, middle dots and apostrophes; look at the card.",
+        "姓名只能含汉字或字母、空格、连字符、间隔号（·）和撇号，请对照证件核对。",
     ),
     (
         "mobile_kind",

@@ -13,7 +13,10 @@ from accounts.errors import InvalidIdentifier
 from accounts.identifiers.cures import ENGLISH
 
 LONGEST = 64  # longer than any identifier with all its spaces; refused before any other work
-_SEPARATORS = re.compile(r"[\s\-‐‑‒–—―−]+")
+_SEPARATORS = re.compile(r"[\s\-‐‑‒–—―−.·•‧∙⋅・]+")  # blanks, hyphens, dots: they group characters and mean nothing
+_AROUND = "。、,;:…!?'\"“”‘’「」『』《》〈〉"  # what a sentence or a list leaves before and behind a number
+_BRACKETS = {"(": ")", "[": "]", "{": "}", "【": "】", "〔": "〕", "<": ">"}
+_ANY_BRACKET = frozenset(_BRACKETS) | frozenset(_BRACKETS.values())
 
 
 class IdentifierKind(StrEnum):
@@ -68,20 +71,30 @@ def _mask(text: str, first: int, last: int) -> str:
 
 
 def normalise(text: str) -> str:
-    """The text in upper-case ASCII without spaces, hyphens and invisible marks; normalising twice changes nothing.
+    """The text in upper-case ASCII without spaces, hyphens, dots, invisible marks, and punctuation around it.
 
+    Normalising twice changes nothing. Punctuation and brackets inside stay, so that the kind's own shape refuses them:
+    the bracketed digit of a Hong Kong identity card must not become one more digit of another document.
     Raises InvalidIdentifier: `identifier_empty`, `identifier_too_long`, or `identifier_foreign_characters` for what
     only looks like a Latin letter (a Cyrillic Х, a × sign).
     """
     if len(text) > LONGEST:
         refuse("identifier_too_long")
     plain = _SEPARATORS.sub("", unicodedata.normalize("NFKC", text))
-    plain = "".join(character for character in plain if unicodedata.category(character) != "Cf").upper()
+    plain = _unwrapped("".join(character for character in plain if unicodedata.category(character) != "Cf").upper())
     if not plain:
         refuse("identifier_empty")
     if not (plain.isascii() and plain.isprintable()):
         refuse("identifier_foreign_characters")
     return plain
+
+
+def _unwrapped(text: str) -> str:
+    """The text without punctuation at its ends and without brackets that hold all of it."""
+    bare = text.strip(_AROUND)
+    if bare and _BRACKETS.get(bare[0]) == bare[-1] and _ANY_BRACKET.isdisjoint(bare[1:-1]):
+        bare = bare[1:-1]
+    return bare if bare == text else _unwrapped(bare)
 
 
 def refuse(code: str, *, suggestion: str | None = None) -> NoReturn:

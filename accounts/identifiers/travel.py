@@ -8,15 +8,23 @@ from typing import ClassVar, Self
 
 from accounts.identifiers.identifier import Identifier, IdentifierKind, normalise, refuse
 
-_HKMO = re.compile(r"([HM][0-9]{8})([0-9]{2})?")
+_HKMO = re.compile(r"([HM][0-9]{8})(?:[0-9]{2}|\([0-9]{2}\))?|([HM]A[0-9]{7})")
 _TW = re.compile(r"([0-9]{8})(?:[0-9]{2}(?:\(?[A-Z]\)?)?)?")
 _PASSPORT = re.compile(r"([A-Z]{1,3}):([0-9A-Z]{5,9})")
-_CHINESE_PASSPORT = re.compile(r"E[0-9]{8}|E[A-Z][0-9]{7}|G[0-9]{8}|1[45][0-9]{7}|[DPS][0-9E][0-9]{6,7}")
+_MAINLAND_PASSPORT = r"E[0-9]{8}|E[A-Z][0-9]{7}|G[0-9]{8}|1[45][0-9]{7}|[DPS][0-9E][0-9]{6,7}"
+_REGION_PASSPORTS = {"HKG": r"[HK][0-9]{8}|[HK][A-Z][0-9]{7}", "MAC": r"M[A-Z][0-9]{7}"}
+_CHINA = "CHN"
+_OF_REGION = {region: re.compile(shape) for region, shape in _REGION_PASSPORTS.items()}
+_CHINESE_PASSPORT = re.compile("|".join((_MAINLAND_PASSPORT, *_REGION_PASSPORTS.values())))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HkmoTravelPermit(Identifier):
-    """港澳居民来往内地通行证. Canonical is the letter and 8 digits held for life; two renewal digits are dropped."""
+    """港澳居民来往内地通行证. Canonical is the 9 characters held for life; two renewal digits are dropped.
+
+    H or M and 8 digits; HA or MA and 7 for residents without Chinese nationality (非中国籍, since July 2024), whose
+    number has no renewal digits (National Immigration Administration, description of the permit).
+    """
 
     kind: ClassVar[IdentifierKind] = IdentifierKind.HKMO_TRAVEL_PERMIT
 
@@ -26,7 +34,7 @@ class HkmoTravelPermit(Identifier):
         read = _HKMO.fullmatch(normalise(text))
         if read is None:
             refuse("hkmo_travel_permit_shape")
-        return cls(read[1])
+        return cls(read[1] or read[2])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,15 +62,21 @@ class Passport(Identifier):
     def parse(cls, text: str) -> Self:
         """The passport that the text spells, `STATE:NUMBER` with the state as in the passport (ICAO 9303).
 
-        Raises InvalidIdentifier, `passport_issuer` where the state is missing.
+        The passports of Hong Kong and Macao name CHN as issuing state; HKG and MAC are read as that, so that one
+        booklet has one key; the series of the three do not overlap. Raises InvalidIdentifier, `passport_issuer` where
+        the state is missing.
         """
         written = normalise(text)
         if ":" not in written:
             refuse("passport_issuer")
         read = _PASSPORT.fullmatch(written)
-        if read is None or (read[1] == "CHN" and _CHINESE_PASSPORT.fullmatch(read[2]) is None):
+        if read is None:
             refuse("passport_shape")
-        return cls(written)
+        issuer, number = read.groups()
+        shape = _OF_REGION.get(issuer) or (_CHINESE_PASSPORT if issuer == _CHINA else None)
+        if shape is not None and shape.fullmatch(number) is None:
+            refuse("passport_shape")
+        return cls(f"{_CHINA if issuer in _OF_REGION else issuer}:{number}")
 
     @property
     def issuer(self) -> str:

@@ -12,6 +12,7 @@ import click
 from accounts.credentials.policy import PasswordPolicy
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import IdentifierKind, Mobile, parse
+from accounts.names import person_name
 from accounts.people import NaturalPerson, NewPerson
 from accounts.registration import Proof, Registration
 from idp.cli.context import CommandContext, command_context
@@ -56,7 +57,7 @@ def people() -> None:
 @command_context
 def people_add(context: CommandContext, kind: str, evidence: str) -> None:
     """Open an account. Everything personal is asked for, so that none of it stays in the shell's history."""
-    name = click.prompt("姓名 name")
+    name = person_name(click.prompt("姓名 name"))
     identifier = parse(IdentifierKind(kind), _number())
     phone = click.prompt("手机号码 phone", default="", hide_input=True, show_default=False)
     email = click.prompt("电子邮箱 e-mail", default="", show_default=False)

@@ -2,11 +2,12 @@ import time
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from accounts.errors import InvalidIdentifier
-from accounts.identifiers import KINDS, CitizenId, Uscc, checks, normalise
+from accounts.identifiers import KINDS, CitizenId, Mobile, Uscc, checks, guess_person_identifier, normalise
+from accounts.identifiers.identifier import LONGEST
 
 dates = st.dates(date(1900, 1, 1), date(1999, 12, 31))
 sequences = st.integers(0, 995).map("{:03}".format)
@@ -25,6 +26,22 @@ def social_credit_codes(draw):
     head = draw(st.sampled_from("123456789ANY")) + draw(uscc_characters) + "510502"
     body = head + organisation + checks.organisation_code(organisation)
     return body + checks.uscc(body)
+
+
+INSIDE = st.text(st.sampled_from(" \u3000-–—.·•\u200b\u202d"), max_size=2)
+AROUND = st.text(st.sampled_from("。，、；：,;:!？…“”「」 \t."), max_size=4)
+BRACKETS = st.sampled_from(["", "()", "（）", "[]", "【】", "〔〕"])
+PHONES = st.integers(0, 99).map("139000000{:02}".format)
+
+
+@st.composite
+def decorated(draw, numbers):
+    """A number, and one of the ways in which people write, copy and paste it."""
+    number, brackets = draw(numbers), draw(BRACKETS)
+    grouped = "".join(character + draw(INSIDE) for character in number)
+    full_width = draw(st.booleans())
+    spelled = "".join(chr(ord(c) + 0xFEE0) for c in number) if full_width else grouped
+    return number, draw(AROUND) + brackets[:1] + spelled + brackets[1:] + draw(AROUND)
 
 
 def _refused(kind, text):
@@ -59,6 +76,34 @@ def test_every_single_error_and_swap_in_a_social_credit_code_is_found(code):
 def test_upgrading_a_number_cut_to_fifteen_gives_it_back(number):
     """The old form and the new one name the same person."""
     assert CitizenId.upgrade_15(number[:6] + number[8:17]).canonical == number
+
+
+@given(decorated(citizen_numbers()))
+def test_a_decorated_citizen_number_is_that_number(spelling):
+    """Blanks, dots, brackets and punctuation that a person typed or pasted change nothing."""
+    number, text = spelling
+    assume(len(text) <= LONGEST)
+    assert CitizenId.parse(text).canonical == number
+    assert guess_person_identifier(text) == CitizenId(number)
+
+
+@given(decorated(PHONES), st.sampled_from(["", "+86", "0086", "（+86）", "(86) "]))
+def test_a_decorated_phone_is_that_phone(spelling, country):
+    """The same for a phone, with or without the country's code."""
+    number, text = spelling
+    assume(len(text) <= LONGEST - len(country) and not (country and text[:1] != number[0]))
+    assert Mobile.parse(country + text).canonical == f"+86{number}"
+
+
+@given(decorated(citizen_numbers()), st.data())
+def test_a_damaged_number_is_no_other_number_under_its_decoration(spelling, data):
+    """A lost, doubled or wrong character is never made good by dropping what stands around it."""
+    number, text = spelling
+    place = data.draw(st.sampled_from([i for i, c in enumerate(text) if c.isalnum()]))
+    wrong = data.draw(st.sampled_from(["", ".", "()", "。", text[place] * 2, "(" + text[place] + ")"]))
+    damaged = text[:place] + wrong + text[place + 1 :]
+    read = guess_person_identifier(damaged)
+    assert read in (None, CitizenId(number))
 
 
 @given(st.text(max_size=80))

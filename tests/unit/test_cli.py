@@ -4,14 +4,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
-from accounts.database import Database
+from accounts.database import Database, Statement
+from accounts.people import People, natural_persons
+from idp import settings
 from idp.cli import main
 from idp.oidc.clients.registry import ClientCache
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.secret import digest
+from idp.services import build_services
 
 ENVIRONMENT = {
     "YITONG_ENVIRONMENT": "test",
@@ -185,6 +189,23 @@ def test_a_wrong_number_or_weak_password_is_refused(ready, number, password, cod
     assert code in answer.output
     assert number not in answer.output
     assert password not in answer.output
+
+
+@pytest.mark.parametrize("name", ["王\u202e秀英", "王\t秀英", "王*英"])
+def test_a_name_that_nobody_can_read_is_refused(ready, name):
+    """A text-direction mark would show an officer another name than the record holds."""
+    answer = ready("people", "add", typed=f"{name}\n")
+    assert answer.exit_code == 1
+    assert "\n→ " in answer.output
+
+
+def test_blanks_around_a_name_are_not_part_of_it(ready, database):
+    """What a copied cell of a table leaves around a name does not make another name of it."""
+    typed = "\u3000王秀英\t\n510502189103150020\n\n\n\nlantern-river-orange-47\nlantern-river-orange-47\n"
+    assert ready("people", "add", typed=typed).exit_code == 0
+    person = database.connection().one(Statement(sa.select(natural_persons)))
+    vault = build_services(settings.load()).vault
+    assert People(vault).attributes(person.attributes).name == "王秀英"
 
 
 def test_keys_rotate_and_the_audit_trail_stands(ready):

@@ -46,6 +46,14 @@ SAME_CITIZEN = (
     "５１９９９９１９９００１０１００５ｘ",
     "\u202d51999919900101005X\u202c",
     "519999\u00a01990\u30000101\u2013005X",
+    "519.999.19900101.005X",
+    "519999·19900101·005X。",
+    "51999919900101005X，",
+    "，51999919900101005X；",
+    "（51999919900101005X）",
+    "[51999919900101005x].",
+    "【51999919900101005X】、",
+    "“51999919900101005X”",
 )
 REFUSED = (
     (CitizenId, "", "identifier_empty"),
@@ -73,6 +81,16 @@ REFUSED = (
     (ForeignerCard, "519999199001010017", "foreigner_card_shape"),
     (ForeignerCard, "911124198108030028", "foreigner_card_check"),
     (ForeignerCard, "93510502100000008X", "foreigner_card_date"),
+    (CitizenId, "519999(19900101)005X", "citizen_id_length"),
+    (CitizenId, "51999919900101005.", "citizen_id_length"),
+    (CitizenId, "。", "identifier_empty"),
+    (CitizenId, "（）", "identifier_empty"),
+    (HkmoTravelPermit, "HA123456(7)", "hkmo_travel_permit_shape"),
+    (HkmoTravelPermit, "HB0000001", "hkmo_travel_permit_shape"),
+    (HkmoTravelPermit, "HA00000001", "hkmo_travel_permit_shape"),
+    (HkmoTravelPermit, "HA000000101", "hkmo_travel_permit_shape"),
+    (Passport, "HKG:E00000000", "passport_shape"),
+    (Passport, "MAC:K00000000", "passport_shape"),
     (Passport, "E00000001", "passport_issuer"),
     (Passport, "CHN:X00000000", "passport_shape"),
     (Passport, "USA:1234567890", "passport_shape"),
@@ -109,7 +127,7 @@ COMPANIES = (
     "9144030010001686XA",
     "91110000802100433B",
     "91440300100012316L",
-    "91350100M000100Y43",
+    "91350100M000100Y43",  # the first edition (2015): authorities 1, 5, 9 and Y only, built the same way
     "91510502MF00005310",
     "91510502MF0000718Y",
     "91510502MF000003XA",
@@ -127,6 +145,9 @@ OTHERS = (
     (TwResidencePermit, "830000189101010010", "830000189101010010"),
     (HkmoTravelPermit, "H0000000102", "H00000001"),
     (HkmoTravelPermit, "m00000001", "M00000001"),
+    (HkmoTravelPermit, "H00000001（02）", "H00000001"),
+    (HkmoTravelPermit, "ha 0000001", "HA0000001"),
+    (HkmoTravelPermit, "ＭＡ0000001", "MA0000001"),
     (TwTravelPermit, "00000001", "00000001"),
     (TwTravelPermit, "0000000102（Ｂ）", "00000001"),
     (ForeignerCard, "951840189101010013", "951840189101010013"),
@@ -135,6 +156,9 @@ OTHERS = (
     (ForeignerCard, "usa 510000000001", "USA510000000001"),
     (Passport, "chn:e00000000", "CHN:E00000000"),
     (Passport, "CHN:EA0000000", "CHN:EA0000000"),
+    (Passport, "CHN:K00000000", "CHN:K00000000"),
+    (Passport, "HKG：HJ0000000", "CHN:HJ0000000"),
+    (Passport, "mac:ma0000000", "CHN:MA0000000"),
     (Passport, "D:C01X00T47", "D:C01X00T47"),
     (OrganisationCode, "d2143569-x", "D2143569X"),
     (BusinessRegistration, "510504000000002", "510504000000002"),
@@ -143,6 +167,8 @@ OTHERS = (
     (Mobile, "139 0000 0001", "+8613900000001"),
     (Mobile, "008613900000001", "+8613900000001"),
     (Mobile, "+852 9123 4567", "+85291234567"),
+    (Mobile, "（+86）139 0000 0001。", "+8613900000001"),
+    (Mobile, "139.0000.0001", "+8613900000001"),
 )
 
 
@@ -235,6 +261,8 @@ def test_a_centenarians_sequence_is_left_to_a_human(sequence):
         ("H0000000101", IdentifierKind.HKMO_TRAVEL_PERMIT),
         ("932682198501010017", IdentifierKind.FOREIGNER_CARD),
         ("139 0000 0001", IdentifierKind.MOBILE),
+        ("139 0000 0001。", IdentifierKind.MOBILE),
+        ("HA0000001", IdentifierKind.HKMO_TRAVEL_PERMIT),
     ],
 )
 def test_a_login_field_understands_numbers(text, kind):
@@ -244,7 +272,9 @@ def test_a_login_field_understands_numbers(text, kind):
     assert guessed.kind == kind
 
 
-@pytest.mark.parametrize("text", ["wanglan", "519999900101998", "519999199001010018", "", "王兰", "x" * 500])
+@pytest.mark.parametrize(
+    "text", ["wanglan", "519999900101998", "519999199001010018", "", "王兰", "x" * 500, "A123456(7)", "HA123456(7)"]
+)
 def test_a_login_field_takes_anything_else_for_a_login_name(text):
     """A guess never raises."""
     assert guess_person_identifier(text) is None
