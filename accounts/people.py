@@ -252,9 +252,11 @@ class People:
             until=None,
         )
 
-    def add_phone(self, c: Connection, person_id: str, phone: Mobile, *, now: datetime) -> None:
+    def add_phone(
+        self, c: Connection, person_id: str, phone: Mobile, *, now: datetime, is_primary: bool = False
+    ) -> None:
         """The person names this phone; it finds nobody until `phone_verified`. Conflict if they named it before."""
-        c.execute(_INSERT_PHONE, **self._phone_row(person_id, phone, now) | {"is_primary": False})
+        c.execute(_INSERT_PHONE, **self._phone_row(person_id, phone, now) | {"is_primary": is_primary})
 
     def phone_verified(self, c: Connection, person_id: str, phone: Mobile, *, now: datetime) -> bool:
         """The person has just proven to hold this phone. False if it is none of theirs."""

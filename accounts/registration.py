@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from accounts import audit, evidence
+from accounts import audit, evidence, phones
 from accounts.credentials import password as passwords
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.policy import PasswordPolicy, PersonContext
-from accounts.database import Database
+from accounts.database import Connection, Database
 from accounts.evidence import EvidenceKind
 from accounts.names import person_name
 from accounts.people import NaturalPerson, NewPerson, People
@@ -45,10 +45,12 @@ class Registration:
     ) -> NaturalPerson:
         """The person exists with this password and these checks, or nothing has changed.
 
-        `actor` is who opened it, where that is not the person.
+        A proof by phone is about the first phone, which is verified by it. `actor` is who opened the account, where
+        that is not the person.
 
-        Raises InvalidName, CredentialRefused, Busy, and Conflict when somebody holds one of the identifiers: tell the
-        person to log in, at the end of proofing only, for until then the answer would tell strangers who is registered.
+        Raises InvalidName, CredentialRefused, Busy, PhoneHeldByMany, and Conflict when somebody holds one of the
+        identifiers: tell the person to log in, at the end of proofing only, for until then the answer would tell
+        strangers who is registered.
         """
         new = replace(new, name=person_name(new.name))
         self._policy.check(password, context=PersonContext.of(new))
@@ -56,7 +58,15 @@ class Registration:
         with database.transaction() as c:
             person = self._people.register(c, new, now=now)
             for proof in proofs:
-                evidence.record(c, person.id, proof.kind, source=proof.source, at=now, expires_at=proof.expires_at)
+                self._record(c, person.id, proof, new, now=now, actor=actor)
             passwords.store(c, self._people.vault, person.id, encoded, now=now)
             audit.append(c, "person:account:open", now=now, actor=actor, person=person.id, channel=channel)
         return person
+
+    def _record(
+        self, c: Connection, person_id: str, proof: Proof, new: NewPerson, *, now: datetime, actor: str | None
+    ) -> None:
+        if proof.kind is EvidenceKind.PHONE and new.phones:
+            phones.verify(c, self._people, person_id, new.phones[0], source=proof.source, now=now, actor=actor)
+        else:
+            evidence.record(c, person_id, proof.kind, source=proof.source, at=now, expires_at=proof.expires_at)

@@ -10,6 +10,7 @@ from typing import Any
 
 from accounts.credentials.policy import PasswordPolicy
 from accounts.database import Connection
+from accounts.evidence import EvidenceKind
 from accounts.identifiers import IdentifierKind, Mobile, parse
 from accounts.identifiers.divisions import under
 from accounts.organisations import LegalPersonAttributes, NewLegalPerson
@@ -26,6 +27,14 @@ from idp.services import Services
 ENTERPRISES = (
     ("91519999MA7DEM0AXW", "泸州示例酿造有限责任公司", "有限责任公司"),
     ("93519999MA7NARCH4R", "泸州示例柑橘专业合作社", "农民专业合作社"),
+)
+# A shared phone stands for who verified it first; here that is whoever comes first.
+_BY_PHONE = tuple(
+    persona
+    for position, persona in enumerate(PERSONAS)
+    if persona.phone
+    and EvidenceKind.PHONE in persona.evidence
+    and persona.phone not in {earlier.phone for earlier in PERSONAS[:position]}
 )
 INVITATION_DAYS = 30
 ACTOR = "operator:demo"
@@ -139,6 +148,7 @@ def _described(persona: Persona) -> dict[str, Any]:
         "identifier": persona.number,
         "identifier_kind": persona.kind.value,
         "phone": persona.phone,
+        "logs_in_by_phone": persona in _BY_PHONE,
         "password": persona.password,
         "shows": persona.shows,
         "shows_zh": persona.shows_zh,

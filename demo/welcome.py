@@ -53,6 +53,10 @@ def _people(told: dict[str, Any]) -> Table:
 def _print_people(out: Console, told: dict[str, Any]) -> None:
     """Whom to log in as, then what to see as each of them."""
     out.print(_people(told))
+    out.print("\n也可以用手机号登录 the same password works with a verified phone:")
+    for citizen in told["citizens"]:
+        if citizen["logs_in_by_phone"]:
+            out.print(f"  {citizen['name']}  {citizen['phone'].removeprefix('+86')}", markup=False)
     out.print("\n看什么 what to see")
     for citizen in told["citizens"]:
         out.print(f"{citizen['name']}  {citizen['shows_zh']}", soft_wrap=True)

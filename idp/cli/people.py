@@ -9,6 +9,7 @@ from contextlib import closing
 
 import click
 
+from accounts import phones
 from accounts.credentials.policy import PasswordPolicy
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import IdentifierKind, Mobile, parse
@@ -105,6 +106,62 @@ def people_enable(context: CommandContext, kind: str, yes: bool) -> None:  # noq
     """Open a stopped account again. What had ended stays ended: the person logs in and agrees anew."""
     person = _asked_for(context, kind)
     _change(context, person, ACTIVE, yes=yes)
+
+
+@people.group("phone")
+def people_phone() -> None:
+    """Which phones a person holds: shown at the counter, or taken away from them."""
+
+
+@people_phone.command("verify")
+@_kind
+@click.option(
+    "--source",
+    default="counter",
+    show_default=True,
+    help="Who saw that the person holds the phone, such as counter:510502; kept with the evidence.",
+)
+@click.option(
+    "--reissued",
+    is_flag=True,
+    help="The operator gave this number to this person: it ends for everybody who had verified it before.",
+)
+@command_context
+def people_phone_verify(context: CommandContext, kind: str, source: str, reissued: bool) -> None:  # noqa: FBT001 - click hands flags over so
+    """Record that a person holds a phone: they can log in with it and their password. Both numbers are asked for."""
+    person = _asked_for(context, kind)
+    phone = _phone()
+    if person.status != ACTIVE:
+        cause = f"The account is {person.status}; a phone of it finds nobody."
+        raise CommandError("account_not_active", cause, "Enable the account first, or find the one in use.")
+    with context.transaction() as c:
+        shared = phones.others(c, context.services.people, person.id, phone)
+        if reissued:
+            for other in shared:
+                phones.end(c, context.services.people, other, phone, now=context.now, actor=context.actor)
+        phones.verify(c, context.services.people, person.id, phone, source=source, now=context.now, actor=context.actor)
+    out.print(f"person {person.id} holds the phone {phone.masked_own}", highlight=False)
+    if shared and reissued:
+        out.print(f"it has ended for {len(shared)} other(s), who log in with their number")
+    elif shared:
+        out.print("others hold it, too: who verified it first logs in with it, the rest with their number")
+
+
+@people_phone.command("end")
+@_kind
+@command_context
+def people_phone_end(context: CommandContext, kind: str) -> None:
+    """Take a phone away from a person who no longer holds it. Both numbers are asked for."""
+    person = _asked_for(context, kind)
+    phone = _phone()
+    with context.transaction() as c:
+        ended = phones.end(c, context.services.people, person.id, phone, now=context.now, actor=context.actor)
+    told = "no longer holds that phone" if ended else "did not hold that phone; nothing was changed"
+    out.print(f"person {person.id} {told}", highlight=False, soft_wrap=True)
+
+
+def _phone() -> Mobile:
+    return Mobile.parse(click.prompt("手机号码 phone", hide_input=True))
 
 
 def _number() -> str:

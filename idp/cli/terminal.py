@@ -28,6 +28,10 @@ EXPLAINED: dict[str, tuple[str, str]] = {
         "Check YITONG_DATABASE_URL and that the server runs, then `yitong db upgrade`.",
     ),
     "conflict": ("Something of that name or number exists already.", "List what exists, or choose another name."),
+    "phone_held_by_many": (
+        "As many persons as may share a phone hold this one already.",
+        "End it for who no longer holds it (`yitong people phone end`), or say --reissued if the number is new.",
+    ),
     "busy": ("More password checks are waiting than this machine can do.", "Try again in a moment."),
     "seal_broken": (
         "A sealed field does not open with the keys in YITONG_VAULT_KEYS.",

@@ -20,6 +20,7 @@ from idp.oidc.models import clients as clients_table
 from idp.oidc.tokens.secret import digest
 
 NUMBER = "510502189103150020"
+PHONE = "139 0000 0007"
 SECRET = "lantern-river-orange-47"
 ADD = (
     "clients", "add", "library", "--name", "图书馆", "--name-en", "Library", "--purpose", "借书",
@@ -40,6 +41,8 @@ CHANGES = {
     "people add": (("people", "add"), f"王秀英\n{NUMBER}\n\n\n\n{SECRET}\n{SECRET}\n", "person:account:open"),
     "people disable": (("people", "disable", "--yes"), f"{NUMBER}\n", "person:account:disable"),
     "people enable": (("people", "enable", "--yes"), f"{NUMBER}\n", "person:account:enable"),
+    "people phone verify": (("people", "phone", "verify"), f"{NUMBER}\n{PHONE}\n", "person:phone:verify"),
+    "people phone end": (("people", "phone", "end"), f"{NUMBER}\n{PHONE}\n", "person:phone:end"),
     "keys rotate": (("keys", "rotate"), None, "administrator:keys:rotate"),
 }
 # Proven elsewhere: tests/contracts/test_cli_keys.py, the schema below, tests/migration.
@@ -52,6 +55,7 @@ BEFORE = {
     "clients enable": ["clients disable"],
     "clients end-old-secret": ["clients secret"],
     "people enable": ["people disable"],
+    "people phone end": ["people phone verify"],
 }
 
 
@@ -132,6 +136,19 @@ def test_the_same_again_changes_and_records_nothing(peopled, database, name):
     before = records(database)
     assert "nothing was changed" in run(peopled, name).output
     assert records(database) == before
+
+
+def test_a_reissued_number_ends_for_its_earlier_holder(peopled, database):
+    """The clerk says so; the earlier holder's account keeps everything but the phone."""
+    other, secret = "510521189307090014", "bamboo-ferry-copper-82"
+    assert peopled("people", "add", typed=f"李建国\n{other}\n\n\n\n{secret}\n{secret}\n").exit_code == 0
+    run(peopled, "people phone verify")
+    shared = peopled("people", "phone", "verify", typed=f"{other}\n{PHONE}\n")
+    assert "others hold it, too" in shared.output
+    moved = peopled("people", "phone", "verify", "--reissued", typed=f"{other}\n{PHONE}\n")
+    assert "ended for 1 other" in moved.output
+    assert "nothing was changed" in run(peopled, "people phone end").output
+    assert not {NUMBER, other, PHONE, PHONE.replace(" ", "")} & set(moved.output.split())
 
 
 def test_a_client_is_disabled_and_enabled(peopled, database):

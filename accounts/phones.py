@@ -1,0 +1,81 @@
+"""Verified phones: who has proven to hold which number, from when, and on whose word.
+
+A phone number names a SIM card. Families share one and operators reissue one, so a verified phone finds a person to
+ask for a secret and proves nothing by itself beyond IAL1 (docs/decisions/0047-a-phone-is-verified-by-evidence.md).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from accounts import audit, evidence
+from accounts.database import Connection, Statement
+from accounts.errors import Conflict
+from accounts.evidence import EvidenceKind
+from accounts.identifiers import Mobile
+from accounts.people import MOST_HOLDERS, People, person_phones
+from accounts.vault.blind_index import matches
+
+_OTHERS = Statement(
+    sa.select(person_phones.c.person_id)
+    .where(
+        matches(person_phones.c.blind_index),
+        person_phones.c.verified_at.is_not(None),
+        person_phones.c.person_id != sa.bindparam("holder"),
+    )
+    .order_by(person_phones.c.person_id)
+)
+_END = Statement(
+    sa.delete(person_phones).where(
+        person_phones.c.person_id == sa.bindparam("holder"), matches(person_phones.c.blind_index)
+    )
+)
+
+
+class PhoneHeldByMany(Conflict):
+    """As many persons as may share a phone have verified this one already."""
+
+    code = "phone_held_by_many"
+
+
+def verify(
+    c: Connection, people: People, person_id: str, phone: Mobile, *, source: str, now: datetime, actor: str | None
+) -> None:
+    """The person holds this phone: its row says since when, and the evidence says on whose word (`source`).
+
+    The phone is added if it is none of theirs; their first one is the primary one. A second check keeps the time of
+    the first, which decides whose a shared phone is, and adds evidence. Raises PhoneHeldByMany. Runs in the caller's
+    transaction, with its audit record.
+    """
+    if len(others(c, people, person_id, phone)) >= MOST_HOLDERS:
+        raise PhoneHeldByMany
+    theirs = {each.canonical: each.verified_at for each in people.phones(c, person_id)}
+    if phone.canonical not in theirs:
+        people.add_phone(c, person_id, phone, is_primary=not theirs, now=now)
+    if theirs.get(phone.canonical) is None:
+        people.phone_verified(c, person_id, phone, now=now)
+    evidence.record(c, person_id, EvidenceKind.PHONE, source=source, at=now)
+    audit.append(c, "person:phone:verify", now=now, actor=actor, person=person_id)
+
+
+def others(c: Connection, people: People, person_id: str, phone: Mobile) -> tuple[str, ...]:
+    """Everybody else who has verified this phone, whatever their status."""
+    return tuple(row.person_id for row in c.rows(_OTHERS, holder=person_id, **people.terms(phone)))
+
+
+def end(c: Connection, people: People, person_id: str, phone: Mobile, *, now: datetime, actor: str | None) -> bool:
+    """The phone is no longer the person's: they lost the number, or its operator gave it to somebody else.
+
+    With their last verified phone goes its evidence, so that IAL1 falls. Nothing else of the account changes. False if
+    it was none of theirs.
+    """
+    if c.execute(_END, holder=person_id, **people.terms(phone)) == 0:
+        return False
+    if not any(each.verified_at for each in people.phones(c, person_id)):
+        for each in evidence.of(c, person_id):
+            if each.kind is EvidenceKind.PHONE and each.withdrawn_at is None:
+                evidence.withdraw(c, each.id, now=now)
+    audit.append(c, "person:phone:end", now=now, actor=actor, person=person_id)
+    return True
