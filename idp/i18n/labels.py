@@ -1,9 +1,12 @@
 """What codes are called when a person reads them: legal bases, channels, outcomes.
 
-Source texts only; whoever shows them translates them. A code is stable and documented, its wording may improve.
+Source texts only, which are translated where they are shown; and the names that a client brings in two languages. A
+code is stable and documented, its wording may improve.
 """
 
 from __future__ import annotations
+
+from flask_babel import get_locale
 
 from idp.i18n import N_
 
@@ -24,3 +27,8 @@ CHANNELS = {
 }
 
 OUTCOMES = {"failure": N_("没有成功"), "refused": N_("被拒绝")}
+
+
+def client_name(chinese: str, english: str | None) -> str:
+    """A service's name in the reader's language, or the Chinese one where there is no other."""
+    return english if english and str(get_locale()) == "en" else chinese

@@ -168,9 +168,7 @@ def decline(services: LoginContext, c: Connection, pending: PendingInteraction, 
 def session_of(services: LoginContext, c: Connection, request: Request, now: datetime) -> sessions.Session | None:
     """The live session of the browser that sent the request."""
     handle = _handle(services, request)
-    if handle is None:
-        return None
-    return sessions.read_by_handle(c, handle, _web(services).lifetimes.idle, now)
+    return None if handle is None else sessions.read_by_handle(c, handle, _web(services).lifetimes.idle, now)
 
 
 def sign_in(

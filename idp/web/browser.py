@@ -14,10 +14,12 @@ from werkzeug.wrappers import Response
 
 from accounts import audit
 from accounts.authentication import Authenticated
+from idp import session_expiry
 from idp.login import dispatcher, sessions
 from idp.login.dispatcher import PendingInteraction
 from idp.login.interaction import Step
 from idp.oidc.messages import Reply
+from idp.oidc.tokens.secret import is_handle
 from idp.services import unit_of_work
 from idp.web.cookies import FLASH, give_cookie, sent_cookie
 from idp.web.views import SAFE_METHODS
@@ -42,9 +44,12 @@ def require_step(request_id: str, step: Step, *, or_done: bool = False) -> Pendi
     """
     work = unit_of_work()
     flask.g.leads_out = True
-    return dispatcher.require_step(
+    found = dispatcher.require_step(
         work.services, work.reading, work.request, request_id, step, work.now, or_done=or_done
     )
+    if found.session is not None:
+        flask.g.current_session = found.session
+    return found
 
 
 def current_session() -> sessions.Session | None:
@@ -62,6 +67,23 @@ def signed_in() -> sessions.Session:
     if found is None:
         raise LoginRequiredHere(flask.request.path if flask.request.method in SAFE_METHODS else "/account")
     return found
+
+
+def why_signed_out() -> str | None:
+    """Why nobody is signed in who was: one of idp.session_expiry's codes; None where nobody had been."""
+    work = unit_of_work()
+    handle = work.request.cookies.get(sessions.cookie_name(secure=work.services.settings.is_secure), "")
+    if not is_handle(handle) or current_session() is not None:
+        return None
+    return session_expiry.why_over(work.reading, handle, work.services.channels[dispatcher.WEB].lifetimes, work.now)
+
+
+def session_expires() -> session_expiry.Expiry | None:
+    """When the session ends that this request has read; None where it read none."""
+    found: sessions.Session | None = flask.g.get("session_here")
+    if found is None:
+        return None
+    return session_expiry.expiry(found, unit_of_work().services.channels[dispatcher.WEB].lifetimes)
 
 
 def sign_in(authenticated: Authenticated, record: dict[str, Any]) -> sessions.Session:

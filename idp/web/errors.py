@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 
 import flask
 from flask.typing import ResponseReturnValue
-from flask_babel import get_locale, gettext
+from flask_babel import gettext
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from accounts.errors import Busy, Throttled, Unavailable
 from idp.i18n import N_
+from idp.i18n.labels import client_name
 from idp.login.browser_binding import BrowserMismatch
 from idp.login.dispatcher import RequestGone, StepNotPending
 from idp.oidc.clients.registry import Client
@@ -203,11 +204,20 @@ def _browser_mismatch(error: BrowserMismatch) -> ResponseReturnValue:
 
 
 def _step_not_pending(error: StepNotPending) -> ResponseReturnValue:
+    _tell_why_signed_out()
     return browser.redirect_to_dispatcher(error.request_id)
 
 
 def _login_required(error: LoginRequiredHere) -> ResponseReturnValue:
+    _tell_why_signed_out()
     return flask.redirect(f"/login?next={error.path}", 303)
+
+
+def _tell_why_signed_out() -> None:
+    """The login page that comes next says why somebody who was signed in must log in again."""
+    reason = browser.why_signed_out()
+    if reason is not None:
+        browser.flash(reason)
 
 
 def _cookies_lost() -> ResponseReturnValue | None:
@@ -316,9 +326,7 @@ def _clock_time(moment: datetime) -> str:
 
 
 def _name(client: Client | None) -> str:
-    if client is None:
-        return ""
-    return client.name_en if str(get_locale()) == "en" else client.name
+    return client_name(client.name, client.name_en) if client else ""
 
 
 def _wants_json() -> bool:

@@ -14,6 +14,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.security import safe_join
 
 from accounts.database import Statement
+from idp.i18n.labels import client_name
 from idp.login import dispatcher, sessions
 from idp.oidc.endpoints.end_session import signed_out_reply
 from idp.oidc.requests import logout
@@ -116,6 +117,7 @@ def favicon() -> ResponseReturnValue:
 
 def _confirm(work: UnitOfWork, here: sessions.Session | None, asked: LogoutRequest) -> ResponseReturnValue:
     flask.g.leads_out = True
+    flask.g.ui_locales = " ".join(asked.ui_locales)
     fields = {
         "client_id": asked.client.client_id if asked.client else None,
         "post_logout_redirect_uri": asked.post_logout_redirect_uri,
@@ -124,8 +126,10 @@ def _confirm(work: UnitOfWork, here: sessions.Session | None, asked: LogoutReque
     return flask.render_template(
         "pages/confirm_sign_out.html",
         action="/end_session/confirm",
-        client_name=asked.client.name if asked.client else "",
-        services=[client.name for client in sessions.clients_of(work.reading, here.id)] if here else [],
+        client_name=client_name(asked.client.name, asked.client.name_en) if asked.client else "",
+        services=[client_name(known.name, known.name_en) for known in sessions.clients_of(work.reading, here.id)]
+        if here
+        else [],
         fields={name: value for name, value in fields.items() if value},
     )
 

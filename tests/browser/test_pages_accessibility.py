@@ -11,6 +11,7 @@ from tests.fixtures.page_samples import scenes, served
 pytestmark = pytest.mark.browser
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 NAMES = [scene.name for scene in scenes("zh-CN")]
+REACHED = [scene.name for scene in scenes("zh-CN") if not scene.opens_dialog]
 TARGET = {"standard": 44, "elder": 60, "largest": 60}
 TEXT = {"standard": 16, "elder": 18, "largest": 30}
 LANGUAGES = ("zh-CN", "en")
@@ -101,7 +102,7 @@ def test_page_is_accessible(site: str, page: Page, lang: str, view: str, name: s
 def test_every_page_works_by_keyboard_alone(site: str, page: Page, view: str):
     """The skip link comes first and skips; Tab reaches everything in the order of the page, seen and with a ring."""
     page.set_viewport_size({"width": 1100, "height": 800})
-    for name in NAMES:
+    for name in REACHED:
         page.goto(f"{site}/zh-CN/{view}/{name}")
         wanted, reached = page.evaluate(REACHABLE), []
         page.locator(".skip").focus()

@@ -9,6 +9,7 @@ from idp.web.pages.consent import consent
 from idp.web.pages.login import login
 from idp.web.pages.preferences import preferences
 from idp.web.pages.sandbox import sandbox
+from idp.web.pages.session import session
 from idp.web.pages.sign_out import sign_out
 
-PAGES: tuple[flask.Blueprint, ...] = (login, consent, account, preferences, sign_out, sandbox)
+PAGES: tuple[flask.Blueprint, ...] = (login, consent, account, preferences, session, sign_out, sandbox)

@@ -58,6 +58,7 @@ def show() -> ResponseReturnValue:
 def end_session() -> ResponseReturnValue:
     """The chosen session of this person has ended everywhere; another person's is left alone."""
     here, work = browser.signed_in(), unit_of_work()
+    sessions.touch(work.c, here.id, work.now)
     chosen = flask.request.form.get("session", "")
     theirs = {found.id for found in sessions.of_person(work.c, here.person_id, work.now)}
     if chosen in theirs - {here.id}:
@@ -70,6 +71,7 @@ def end_session() -> ResponseReturnValue:
 def withdraw() -> ResponseReturnValue:
     """The chosen grant of this person is over and its tokens are revoked, if it rests on consent."""
     here, work = browser.signed_in(), unit_of_work()
+    sessions.touch(work.c, here.id, work.now)
     chosen = flask.request.form.get("grant", "")
     rests_on_consent = {
         g.grant_id for g in consents.of_person(work.c, here.person_id) if g.release_mode is ReleaseMode.CONSENT

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from flask_babel import format_datetime, gettext, to_user_timezone
 
 from idp.i18n import N_
-from idp.web.pages.layout import language
+from idp.i18n.labels import client_name
 
 _BROWSERS = (  # the first that matches: most browsers also claim to be Chrome and Safari
     ("MicroMessenger", N_("微信")),
@@ -33,7 +33,7 @@ _SYSTEMS = (
 
 def localized_name(chinese: str, english: str | None) -> str:
     """The name in the reader's language, or the Chinese one where there is no other."""
-    return english if english and language() == "en" else chinese
+    return client_name(chinese, english)
 
 
 def moment(at: datetime, now: datetime) -> str:

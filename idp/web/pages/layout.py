@@ -9,10 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 import flask
-from flask_babel import Babel
+from flask_babel import Babel, format_datetime
 
 from idp import i18n
-from idp.web.browser import can_be_opened, own_path
+from idp.services import unit_of_work
+from idp.session_expiry import WARNING
+from idp.web.browser import can_be_opened, own_path, session_expires
 
 VIEW_COOKIE = "yt_view"
 LANGUAGE_COOKIE = "yt_lang"
@@ -61,6 +63,20 @@ def layout() -> dict[str, Any]:
         "help_line": HELP_LINE,
         "return_to": return_to(),
         "preferences_at": preferences_at(),
+        "session_ends": session_ends(),
+    }
+
+
+def session_ends() -> dict[str, Any] | None:
+    """When the session of this page's reader ends by itself, for the notice and its dialog; None on other pages."""
+    ends = session_expires()
+    if ends is None:
+        return None
+    return {
+        "at": str(format_datetime(ends.at, "HH:mm")),  # type: ignore[no-untyped-call]
+        "seconds": max(0, int((ends.at - unit_of_work().now).total_seconds())),
+        "warning": int(WARNING.total_seconds()),
+        "is_extendable": ends.is_extendable,
     }
 
 

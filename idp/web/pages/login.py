@@ -15,6 +15,7 @@ from idp.i18n import N_
 from idp.login import dispatcher
 from idp.login.interaction import Step
 from idp.services import unit_of_work
+from idp.session_expiry import ENDED, IDLE, TOO_OLD
 from idp.web import browser
 from idp.web.pages import prerendered
 from idp.web.pages.formatting import localized_name
@@ -29,6 +30,11 @@ _PROBLEMS = {
     "wrong": ("identifier", N_("号码或密码不对，请检查后再试。")),
     "no_identifier": ("identifier", N_("请填身份证号、手机号或用户名。")),
     "no_password": ("password", N_("请填密码。")),
+}
+_SIGNED_OUT = {
+    IDLE: N_("您 %(minutes)d 分钟没有操作，为了安全，已经自动退出登录。请重新登录，接着办理。"),
+    TOO_OLD: N_("这次登录时间太长，为了安全，已经自动退出。请重新登录，接着办理。"),
+    ENDED: N_("您在这个浏览器里的登录已经结束，可能是您在别处退出了。请重新登录。"),
 }
 
 
@@ -77,18 +83,27 @@ def submit_own() -> ResponseReturnValue:
 
 
 def _page(action: str, *, client_name: str = "", after: str = "") -> ResponseReturnValue:
-    errors = [
-        {"field": _PROBLEMS[code][0], "text": gettext(_PROBLEMS[code][1])}
-        for code in browser.flashed()
-        if code in _PROBLEMS
-    ]
+    codes = browser.flashed()
+    errors = [{"field": _PROBLEMS[code][0], "text": gettext(_PROBLEMS[code][1])} for code in codes if code in _PROBLEMS]
+    reason = next((_signed_out(code) for code in codes if code in _SIGNED_OUT), "")
     may_cancel = bool(client_name)
-    if not errors:
+    if not (errors or reason):
         filled = {"action": action, "next": after}
         return prerendered.page("pages/login.html", filled, client_name=client_name, may_cancel=may_cancel, errors=())
     return flask.render_template(
-        "pages/login.html", action=action, client_name=client_name, next=after, errors=errors, may_cancel=may_cancel
+        "pages/login.html",
+        action=action,
+        client_name=client_name,
+        next=after,
+        errors=errors,
+        reason=reason,
+        may_cancel=may_cancel,
     )
+
+
+def _signed_out(code: str) -> str:
+    minutes = int(unit_of_work().services.channels[dispatcher.WEB].lifetimes.idle.total_seconds()) // 60
+    return gettext(_SIGNED_OUT[code], minutes=minutes)
 
 
 def _attempt(again: str, onward: Callable[[Authenticated, Record], ResponseReturnValue]) -> ResponseReturnValue:

@@ -54,5 +54,7 @@ def _pieces(
     present, absent = filled
     marks = {name: f"{_MARK}{name}-" for name in present} | dict.fromkeys(absent, "")
     called = {name: partial(str, marks.pop(name)) for name in _CALLED}
-    text = flask.render_template(template, **dict(values), **marks, **called, lang=language, view=view)
+    text = flask.render_template(
+        template, **dict(values), **marks, **called, lang=language, view=view, session_ends=None
+    )
     return tuple(_MARKED.split(text))

@@ -1,0 +1,50 @@
+"""When a session ends, and why one is over: what the pages say before and after it.
+
+WCAG 2.2.1 asks that a person is told before a time limit ends and can extend it with one simple action.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from accounts.database import Connection, Statement
+from idp.login.sessions import Session, SessionLifetimes, sessions
+from idp.oidc.tokens.secret import digest
+
+WARNING = timedelta(seconds=150)  # before the end: long enough to read it in elder mode and to answer
+IDLE, TOO_OLD, ENDED = "session_idle", "session_too_old", "session_ended"
+
+_BY_HANDLE = Statement(
+    sa.select(sessions.c.seen_at, sessions.c.expires_at, sessions.c.ended_at).where(
+        sessions.c.handle_digest == sa.bindparam("handle")
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When a live session ends by itself, and whether using it puts that off."""
+
+    at: datetime
+    is_extendable: bool
+
+
+def expiry(session: Session, lifetimes: SessionLifetimes) -> Expiry:
+    """The idle limit, or the absolute one where that comes first."""
+    idle = session.seen_at + lifetimes.idle
+    return Expiry(min(idle, session.expires_at), is_extendable=idle < session.expires_at)
+
+
+def why_over(c: Connection, handle: str, lifetimes: SessionLifetimes, now: datetime) -> str | None:
+    """Why the session of that handle is over: IDLE, TOO_OLD or ENDED; None for a handle that opened none."""
+    row = c.one(_BY_HANDLE, handle=digest(handle))
+    if row is None:
+        return None
+    if row.ended_at is not None:
+        return ENDED
+    if row.expires_at <= now:
+        return TOO_OLD
+    return IDLE if row.seen_at <= now - lifetimes.idle else ENDED

@@ -1,0 +1,22 @@
+"""Session: the button that keeps a person signed in, offered on every page of theirs before the time is up."""
+
+from __future__ import annotations
+
+import flask
+from flask.typing import ResponseReturnValue
+
+from idp.login import sessions
+from idp.services import unit_of_work
+from idp.web import browser
+from idp.web.views import Audience, Csrf, view
+
+session = flask.Blueprint("session", __name__)
+
+
+@session.post("/session/extend")
+@view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
+def extend() -> ResponseReturnValue:
+    """The session counts as used now, up to its absolute limit, and the person is back on their page."""
+    here, work = browser.signed_in(), unit_of_work()
+    sessions.touch(work.c, here.id, work.now)
+    return browser.redirect_to_path(flask.request.form.get("next"))
