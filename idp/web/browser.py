@@ -14,13 +14,13 @@ from werkzeug.wrappers import Response
 
 from accounts import audit
 from accounts.authentication import Authenticated
-from idp import session_expiry
 from idp.login import dispatcher, sessions
 from idp.login.dispatcher import PendingInteraction
 from idp.login.interaction import Step
 from idp.oidc.messages import Reply
 from idp.oidc.tokens.secret import is_handle
 from idp.services import unit_of_work
+from idp.web import session_expiry
 from idp.web.cookies import FLASH, give_cookie, sent_cookie
 from idp.web.views import SAFE_METHODS
 
@@ -70,7 +70,7 @@ def signed_in() -> sessions.Session:
 
 
 def why_signed_out() -> str | None:
-    """Why nobody is signed in who was: one of idp.session_expiry's codes; None where nobody had been."""
+    """Why nobody is signed in who was: one of idp.web.session_expiry's codes; None where nobody had been."""
     work = unit_of_work()
     handle = work.request.cookies.get(sessions.cookie_name(secure=work.services.settings.is_secure), "")
     if not is_handle(handle) or current_session() is not None:

@@ -213,3 +213,52 @@ def test_form_post_needs_no_script(site: str, chromium: Browser):
         page.click("text=继续")
     assert sent.value.post_data == "code=sample&state=af0"
     context.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "buttons"), [("session-warning", ["继续使用", "退出登录"]), ("session-last", ["知道了", "退出登录"])]
+)
+def test_the_end_of_a_session_is_announced_and_answered_by_keyboard(
+    site: str, page: Page, name: str, buttons: list[str]
+):
+    """The dialog takes the focus, keeps it, counts down, says so in the title, and gives way to Escape."""
+    page.set_viewport_size({"width": 1100, "height": 800})
+    page.goto(f"{site}/zh-CN/elder/{name}")
+    dialog = page.get_by_role("alertdialog")
+    assert dialog.is_visible()
+    assert page.title().startswith(dialog.locator("h2").inner_text())
+    assert dialog.locator("form input[name=csrf_token]").count() == (name == "session-warning")
+    seen = []
+    for _ in range(2):
+        at = page.evaluate(FOCUSED)
+        assert (at["seen"], at["ring"]) == (True, True), at["what"]
+        seen.append(page.evaluate("document.activeElement.textContent"))
+        page.keyboard.press("Tab")
+    assert seen == buttons
+    before = page.get_by_role("timer").inner_text()
+    page.wait_for_function(
+        "before => document.getElementById('session-warning-left').textContent !== before", arg=before
+    )
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+
+
+def test_a_page_whose_session_is_over_asks_the_server(site: str, chromium: Browser):
+    """When the time is up the page loads anew: what was shown to its person does not stay on the screen."""
+    page = chromium.new_page()
+    page.clock.install()
+    page.goto(f"{site}/zh-CN/standard/session-warning")
+    with page.expect_navigation():
+        page.clock.run_for(153_000)
+    page.close()
+
+
+def test_the_time_limit_is_said_without_script(site: str, chromium: Browser):
+    """The moment and the button are part of the page; the dialog is not."""
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}/en/standard/session-warning")
+    assert page.get_by_text("you are logged out at 10:32").first.is_visible()
+    assert page.locator(".session-end button").is_visible()
+    assert not page.locator("dialog").is_visible()
+    context.close()

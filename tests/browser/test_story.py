@@ -18,6 +18,7 @@ from accounts.database import Database
 from idp.migrations import load_tables
 from tests.fixtures.hygiene import Hygiene, saw
 from tests.fixtures.processes import free_ports
+from tests.fixtures.site import SPELLINGS
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.browser
@@ -250,3 +251,22 @@ def test_no_log_holds_a_number(demo: Demo, hygiene: Hygiene):
     for citizen in demo.told()["citizens"]:
         for secret in (citizen["identifier"], citizen["password"], citizen["phone"]):
             assert not secret or secret not in logs
+
+
+def test_a_phone_logs_in_however_it_is_typed(demo: Demo, chromium: Browser):
+    """Her verified phone and her password, in thirteen spellings; her husband shares it and logs in otherwise."""
+    elder, husband = demo.citizen("王秀英"), demo.citizen("李建国")
+    assert elder["logs_in_by_phone"]
+    assert not husband["logs_in_by_phone"]
+    for spelling in SPELLINGS:
+        context = chromium.new_context(locale="zh-CN")
+        page = context.new_page()
+        page.goto(f"{demo.provider}/account")
+        _log_in(page, spelling, elder["password"])
+        expect(page).to_have_url(f"{demo.provider}/account")
+        context.close()
+    page = chromium.new_page(locale="zh-CN")
+    page.goto(f"{demo.provider}/account")
+    _log_in(page, husband["phone"], husband["password"])
+    expect(page.locator(".summary")).to_be_visible()
+    page.close()

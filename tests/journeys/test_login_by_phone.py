@@ -5,24 +5,9 @@ import pytest
 from accounts import phones
 from accounts.identifiers import Mobile
 from tests.fixtures.relying_party import Browser
-from tests.fixtures.site import Citizen, Site
+from tests.fixtures.site import SPELLINGS, Citizen, Site
 
 PHONE = "13900000001"
-SPELLINGS = (
-    "13900000001",
-    "139 0000 0001",
-    "139-0000-0001",
-    "139.0000.0001",
-    "+8613900000001",
-    "+86 139 0000 0001",
-    "+86-139-0000-0001",
-    "008613900000001",
-    "8613900000001",
-    "１３９０００００００１",
-    "（＋８６）139 0000 0001",
-    "\u202d139 0000 0001\u202c",
-    "13900000001。",
-)
 
 
 def verified(site: Site, person: Citizen, phone: str = PHONE) -> Citizen:

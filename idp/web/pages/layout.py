@@ -13,8 +13,8 @@ from flask_babel import Babel, format_datetime
 
 from idp import i18n
 from idp.services import unit_of_work
-from idp.session_expiry import WARNING
 from idp.web.browser import can_be_opened, own_path, session_expires
+from idp.web.session_expiry import WARNING
 
 VIEW_COOKIE = "yt_view"
 LANGUAGE_COOKIE = "yt_lang"

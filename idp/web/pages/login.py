@@ -15,11 +15,11 @@ from idp.i18n import N_
 from idp.login import dispatcher
 from idp.login.interaction import Step
 from idp.services import unit_of_work
-from idp.session_expiry import ENDED, IDLE, TOO_OLD
 from idp.web import browser
 from idp.web.pages import prerendered
 from idp.web.pages.formatting import localized_name
 from idp.web.pages.layout import use_ui_locales
+from idp.web.session_expiry import ENDED, IDLE, TOO_OLD
 from idp.web.views import Audience, Csrf, view
 
 login = flask.Blueprint("login", __name__)
