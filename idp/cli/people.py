@@ -85,6 +85,8 @@ def people_add(context: CommandContext, kind: str, evidence: str) -> None:
             actor=context.actor,
         )
     out.print(f"person {person.id}")
+    if new.phones and evidence != EvidenceKind.PHONE:
+        out.print("the phone is not verified yet: `yitong people phone verify` when they have shown it")
 
 
 @people.command("disable")
