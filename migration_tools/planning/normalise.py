@@ -65,8 +65,9 @@ def read_name(text: str) -> str | None:
 
 
 def shown_name(text: str) -> str:
-    """The name as a person reads it: NFKC and single spaces."""
-    return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip()
+    """The name as a person reads it: NFKC, single spaces, and nothing invisible (U+202E shows another name)."""
+    spaced = _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip()
+    return "".join(character for character in spaced if not unicodedata.category(character).startswith("C"))
 
 
 def read_date(text: str) -> date | None:
