@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from accounts.errors import AccountsError
 
@@ -29,6 +30,10 @@ Resolver = Callable[[str, int], Collection[str]]
 _URL_CHARACTERS = re.compile(r"[\x21-\x5b\x5d\x5e-\x7e]+")  # printable ASCII without space and backslash
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LOWEST_OPEN_PORT = 1024
+# The families of everything that the libraries below raise about the other side. ValueError is that of urllib3's own
+# CertificateError, of names that idna cannot encode and of numbers that are none; ArithmeticError that of sizes too
+# large for this machine.
+BROKEN = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, ValueError, ArithmeticError)
 _REFUSED_NETWORKS = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -169,38 +174,44 @@ class Fetcher:
         try:
             return (ipaddress.ip_address(host),)
         except ValueError:
-            found = tuple(ipaddress.ip_address(text) for text in self._resolver(host, port))
-        if not found:
+            found = self._resolver(host, port)
+        try:
+            addresses = tuple(ipaddress.ip_address(text) for text in found)
+        except ValueError as error:
+            raise FetchFailed("name_not_found") from error
+        if not addresses:
             raise FetchFailed("name_not_found")
-        return found
+        return addresses
 
     def _fetch(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Fetched:
         target = self.target(url)
         deadline = time.monotonic() + self._timeout
         connection = self._connect(target, deadline)
-        watchdog = threading.Timer(max(0.0, deadline - time.monotonic()), _hang_up, [connection])
+        sock = connection.sock  # http.client lets go of it while the body of an answer is still to come
+        watchdog = threading.Timer(max(0.0, deadline - time.monotonic()), _hang_up, [sock])
         watchdog.daemon = True
         watchdog.start()
         try:
             self._send(connection, method, target, body, headers)
             return self._receive(connection, deadline)
-        except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, ValueError) as error:
+        except BROKEN as error:
             raise FetchFailed("timed_out" if time.monotonic() >= deadline else "broken_answer") from error
         finally:
             watchdog.cancel()
             connection.close()
+            _close(sock)
 
     def _connect(self, target: Target, deadline: float) -> HTTPConnection:
         for address in target.addresses:
             connection = self._connection(target, address, max(0.05, deadline - time.monotonic()))
             try:
                 connection.connect()
-            except (OSError, urllib3.exceptions.HTTPError) as error:
+            except BROKEN as error:
                 connection.close()
                 reason = error
             else:
                 return connection
-        raise FetchFailed("certificate_refused" if isinstance(reason, ssl.SSLError) else "no_connection") from reason
+        raise FetchFailed(_code_of(reason)) from reason
 
     def _connection(self, target: Target, address: Address, timeout: float) -> HTTPConnection:
         if target.scheme == "http":
@@ -222,8 +233,8 @@ class Fetcher:
         connection.request(method, target.path, body=body, headers={**own, **headers}, preload_content=False)
 
     def _receive(self, connection: HTTPConnection, deadline: float) -> Fetched:
-        response = connection.getresponse()
-        received = self._read(response, deadline)
+        with connection.getresponse() as response:
+            received = self._read(response, deadline)
         return Fetched(response.status, received, {k.lower(): v for k, v in response.headers.items()})
 
     def _read(self, response: urllib3.response.HTTPResponse, deadline: float) -> bytes:
@@ -273,9 +284,22 @@ def _without_verification() -> ssl.SSLContext:
     return context
 
 
-def _hang_up(connection: HTTPConnection) -> None:
+def _code_of(reason: Exception) -> str:
+    """Why no connection came about. urllib3 has a certificate error of its own beside that of `ssl`."""
+    if isinstance(reason, ssl.SSLCertVerificationError | CertificateError):
+        return "certificate_refused"
+    return "tls_failed" if isinstance(reason, ssl.SSLError) else "no_connection"
+
+
+def _close(sock: socket.socket | None) -> None:
+    """The socket is closed. Its own `close` waits for every file made of it, such as that of a half-read answer."""
+    descriptor = -1 if sock is None else sock.detach()
+    if descriptor >= 0:
+        socket.close(descriptor)
+
+
+def _hang_up(sock: socket.socket | None) -> None:
     """Time is over: wake whoever still reads. Without this a server that drips header bytes holds a thread for ever."""
-    sock = connection.sock
     if sock is not None:
         try:
             sock.shutdown(socket.SHUT_RDWR)
