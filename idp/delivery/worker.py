@@ -1,13 +1,15 @@
 """The worker that delivers what waits in the outbox: once, again after a failure, and never forgotten.
 
 It claims a row with one conditional UPDATE, so two workers never deliver one row at once; a claim is a lease, so what a
-killed worker held is tried again. After 24 hours a row is failed and stays visible.
+killed worker held is tried again. A row that the other side refused for good, or that nobody took for 24 hours, has
+failed and stays visible.
 """
 
 from __future__ import annotations
 
 import logging
 import queue
+import re
 import secrets
 import threading
 from collections import Counter
@@ -35,6 +37,7 @@ FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(hours=1)
 PER_DESTINATION = 2  # a destination that hangs holds this many threads, the others stay free for the rest
 THREADS = 8
+_BAD_REQUEST = 400
 
 _DUE = OPEN & (outbox.c.next_attempt_at <= sa.bindparam("now", type_=UtcDateTime))
 _DESTINATIONS = Statement(sa.select(outbox.c.destination).where(_DUE).group_by(outbox.c.destination))
@@ -66,13 +69,20 @@ _FAILED = Statement(
 )
 
 
+_ERROR_CODE = re.compile(r"[a-z_]{1,50}", re.ASCII)  # of RFC 6749; anything else could be somebody's data
+
+
 class NotDelivered(Exception):
     """The other side did not take it; `str()` is a cause an operator can read, without personal data."""
 
 
+class RefusedForGood(NotDelivered):
+    """The other side answered that it will not take it, so that asking again would only repeat the answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogoutNotice:
-    """What a relying system is told: this `sub`, in this session, is signed out. `jti` is the same at each attempt."""
+    """What a relying system is told: this `sub`, in this session, is signed out. `jti` is another at each attempt."""
 
     jti: str
     client_id: str
@@ -102,12 +112,27 @@ class OutboxKind:
 
 
 def _deliver_logout(outlets: DeliveryChannels, row: Any, now: datetime) -> None:
-    """OpenID Connect Back-Channel Logout 1.0 §2.5–2.8; 204 counts as 200, as §2.8 advises."""
-    notice = LogoutNotice(jti=row.id, client_id=row.client_id, sub=row.payload["sub"], sid=row.payload["sid"])
+    """OpenID Connect Back-Channel Logout 1.0 §2.5–2.8; 204 counts as 200, as §2.8 advises, and 400 is the last word.
+
+    Each attempt has a token of its own: a client that remembers `jti` (§2.6) would refuse the first one's repeat.
+    """
+    sub, sid = row.payload["sub"], row.payload["sid"]
+    notice = LogoutNotice(jti=secrets.token_urlsafe(16), client_id=row.client_id, sub=sub, sid=sid)
     token = outlets.logout_token(notice, now)
     answer = outlets.fetcher.post_form(row.destination, {"logout_token": token})
+    if answer.status == _BAD_REQUEST:
+        raise RefusedForGood(f"the client refused it: 400 {_error_code(answer.body)}".rstrip())
     if answer.status not in (200, 204):
         raise NotDelivered(f"the client answered {answer.status}")
+
+
+def _error_code(body: bytes) -> str:
+    """The `error` of a refusal (§2.8), empty if there is none. Its description could name a person."""
+    try:
+        code = orjson.loads(body)["error"]
+    except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
+        return ""
+    return code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else ""
 
 
 def _deliver_sms(outlets: DeliveryChannels, row: Any, _now: datetime) -> None:
@@ -133,6 +158,14 @@ def pause_before(attempt: int) -> timedelta:
     return doubled * secrets.SystemRandom().uniform(0.5, 1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt ended; `error` is None if the row was delivered, and `final` says not to try again."""
+
+    error: str | None = None
+    final: bool = False
+
+
 class Worker:
     """Delivers what is due, a few rows at a time, so that one dead destination never delays the healthy ones.
 
@@ -144,7 +177,7 @@ class Worker:
         self._outlets = outlets
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="outbox")
         self._busy: Counter[str] = Counter()
-        self._finished: queue.SimpleQueue[tuple[Any, str | None]] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[tuple[Any, Outcome]] = queue.SimpleQueue()
 
     def run_once(self, now: datetime) -> int:
         """Everything due at `now` was tried once; returns how many were tried."""
@@ -191,16 +224,16 @@ class Worker:
 
     def _deliver(self, row: Any, now: datetime) -> None:
         """In a pool thread: only the delivery. Its outcome is written by the worker's own thread."""
-        error: str | None = None
+        outcome = Outcome()
         try:
             _DELIVER[row.kind](self._outlets, row, now)
         except NotDelivered as refused:
-            error = str(refused)
+            outcome = Outcome(str(refused), final=isinstance(refused, RefusedForGood))
         except Exception as failure:  # noqa: BLE001 - whatever went wrong, the row is tried again
-            error = getattr(failure, "code", type(failure).__name__)
+            outcome = Outcome(getattr(failure, "code", type(failure).__name__))
         finally:
             self._database.close()  # a gateway may have opened this thread's connection
-        self._finished.put((row, error))
+        self._finished.put((row, outcome))
 
     def _record_finished(self, clock: Callable[[], datetime], poll: timedelta) -> None:
         try:
@@ -209,12 +242,12 @@ class Worker:
             return
         self._record(*first, clock())
 
-    def _record(self, row: Any, error: str | None, now: datetime) -> None:
+    def _record(self, row: Any, outcome: Outcome, now: datetime) -> None:
         self._busy[row.destination] -= 1
-        c, mine = self._database.connection(), row.attempts + 1
+        c, mine, error = self._database.connection(), row.attempts + 1, outcome.error
         if error is None:
             c.execute(_DELIVERED, row_id=row.id, at=now)
-        elif now - row.created_at >= GIVE_UP_AFTER:
+        elif outcome.final or now - row.created_at >= GIVE_UP_AFTER:
             c.execute(_FAILED, row_id=row.id, mine=mine, at=now, error=error)
             log.error("outbox_gave_up kind=%s delivery=%s client=%s attempts=%s", row.kind, row.id, row.client_id, mine)
         else:

@@ -24,7 +24,7 @@ class Listener(Fetcher):
 
     def __init__(self) -> None:
         super().__init__()
-        self.status, self.heard = 200, []
+        self.status, self.body, self.heard = 200, b"", []
         self.hold = threading.Event()
         self.hold.set()
 
@@ -33,7 +33,7 @@ class Listener(Fetcher):
         self.heard.append((url, form["logout_token"]))
         if self.status == 0:
             raise FetchFailed("no_connection")
-        return Fetched(self.status, b"", {})
+        return Fetched(self.status, self.body, {})
 
 
 class Gateway:
@@ -100,11 +100,11 @@ def test_a_rolled_back_fact_announces_nothing(database, clock, worker):
 
 def test_a_logout_is_told_once(database, clock, worker, listener):
     """A delivered row is never delivered again."""
-    delivery = _announce(database, clock)
+    _announce(database, clock)
     assert worker.run_once(clock.now) == 1
     assert worker.run_once(clock.advance(days=2)) == 0
-    assert [(url, token.split(":")[:4]) for url, token in listener.heard] == [
-        ("https://housing.example/logout", [delivery, "housing", "p1", "s1"])
+    assert [(url, token.split(":")[1:4]) for url, token in listener.heard] == [
+        ("https://housing.example/logout", ["housing", "p1", "s1"])
     ]
     assert _row(database).delivered_at is not None
 
@@ -117,11 +117,13 @@ def test_204_is_delivered(database, clock, worker, listener):
     assert _row(database).delivered_at == clock.now
 
 
-@pytest.mark.parametrize(("status", "error"), [(0, "no_connection"), (400, "400"), (302, "302"), (500, "500")])
-def test_a_refusal_is_tried_again_with_a_fresh_token_and_the_same_id(database, clock, worker, listener, status, error):
-    """After a failure the row waits, then a token minted at that moment with the same `jti` is sent."""
+@pytest.mark.parametrize(
+    ("status", "error"), [(0, "no_connection"), (302, "302"), (401, "401"), (404, "404"), (429, "429"), (500, "500")]
+)
+def test_a_failure_is_tried_again_with_a_token_of_its_own(database, clock, worker, listener, status, error):
+    """After a failure the row waits, then a token minted at that moment is sent, with a `jti` nobody has seen."""
     listener.status = status
-    delivery = _announce(database, clock)
+    _announce(database, clock)
     worker.run_once(clock.now)
     waiting = _row(database)
     assert waiting.next_attempt_at > clock.now
@@ -129,9 +131,35 @@ def test_a_refusal_is_tried_again_with_a_fresh_token_and_the_same_id(database, c
     listener.status = 200
     assert worker.run_once(clock.now) == 0
     assert worker.run_once(clock.advance(seconds=3)) == 1
-    first, second = (token for _, token in listener.heard)
-    assert first.split(":")[0] == second.split(":")[0] == delivery
-    assert first != second
+    first, second = (token.split(":", 4) for _, token in listener.heard)
+    assert first[0] != second[0]
+    assert first[1:4] == second[1:4]
+    assert first[4] != second[4]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "the client refused it: 400"),
+        (
+            b'{"error":"invalid_request","error_description":"13900000011"}',
+            "the client refused it: 400 invalid_request",
+        ),
+        (b'{"error":"13900000011"}', "the client refused it: 400"),
+        (b'{"error":["x"]}', "the client refused it: 400"),
+        (b"[]", "the client refused it: 400"),
+        (b"<html>", "the client refused it: 400"),
+    ],
+)
+def test_400_is_the_last_word(database, clock, worker, listener, body, reason):
+    """A notice refused with 400 is not sent again (Back-Channel Logout 1.0 §2.8), and the reason is on the list."""
+    listener.status, listener.body = 400, body
+    _announce(database, clock)
+    assert worker.run_once(clock.now) == 1
+    assert worker.run_once(clock.advance(days=2)) == 0
+    (listed,) = undelivered(database.connection())
+    assert (listed.last_error, listed.attempts, len(listener.heard)) == (reason, 1, 1)
+    assert _row(database).failed_at is not None
 
 
 def test_a_day_of_silence_ends_in_a_failure_everybody_can_see(database, clock, worker, listener):
@@ -177,7 +205,7 @@ def test_two_workers_never_deliver_one_row_twice(database, database_url, clock, 
         thread.start()
     for thread in threads:
         thread.join()
-    told = [token.split(":")[0] for _, token in listener.heard]
+    told = [tuple(token.split(":")[1:4]) for _, token in listener.heard]
     assert len(told) == len(set(told)) == 50
 
 
@@ -185,7 +213,7 @@ def test_what_a_killed_worker_held_is_tried_again_after_the_lease(database, cloc
     """A claim that nobody finishes ends by itself."""
 
     class Killed(Worker):
-        def _record(self, row, error, now):
+        def _record(self, row, outcome, now):
             self._busy[row.destination] -= 1
 
     _announce(database, clock)

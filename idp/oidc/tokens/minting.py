@@ -96,7 +96,7 @@ class Tokens:
     def logout_token(
         self, client_id: str, now: datetime, *, alg: str, jti: str, sub: str | None, sid: str | None
     ) -> str:
-        """A signed logout token of at most two minutes. `jti` stays the same when a delivery is tried again."""
+        """A signed logout token of at most two minutes. `jti` is for one attempt: clients refuse to see it twice."""
         issued = _seconds(now)
         claims: dict[str, Any] = {
             "iss": self.issuer,
