@@ -267,10 +267,10 @@ def test_the_token_chooses_neither_key_nor_algorithm(city, keyed, clock):
     [
         ({"crit": ["exp"]}, {401}),
         ({"crit": ["https://evil.example/x"], "https://evil.example/x": 1}, {401}),
-        ({"crit": []}, {200, 401}),
+        ({"crit": []}, {401}),
         ({"crit": "b64"}, {401}),
         ({"crit": ["b64"], "b64": False}, {401}),
-        ({"b64": False}, {200, 401}),
+        ({"b64": False}, {401}),
         ({"zip": "DEF"}, {200, 401}),
         ({"typ": "client-authentication+jwt"}, {200}),
     ],

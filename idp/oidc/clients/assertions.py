@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from joserfc import jwk, jws
+from joserfc import jwk
 from joserfc.errors import JoseError
 
 from idp.oidc.errors import InvalidClientMetadata
+from idp.oidc.tokens import signed_jwt
 
 _MOST_CHARACTERS = 8192
 _MOST_KEYS = 10
@@ -31,10 +31,10 @@ def issuer_of(token: str) -> str:
 def unproven_texts(token: str) -> dict[str, str]:
     """The claims that are texts, unverified and therefore anybody's; none if the token cannot be read."""
     try:
-        claims = json.loads(jws.extract_compact(token[:_MOST_CHARACTERS].encode()).payload)
-        return {name: value for name, value in claims.items() if isinstance(value, str)}
-    except (*_UNREADABLE, AttributeError):
+        claims = signed_jwt.unproven_claims(token[:_MOST_CHARACTERS])
+    except signed_jwt.UnreadableJwt:
         return {}
+    return {name: value for name, value in claims.items() if isinstance(value, str)}
 
 
 def claims_of(token: str, jwks: Mapping[str, Any] | None, algorithms: tuple[str, ...]) -> dict[str, Any]:
@@ -43,13 +43,9 @@ def claims_of(token: str, jwks: Mapping[str, Any] | None, algorithms: tuple[str,
         raise BadAssertion
     try:
         keys = jwk.KeySet.import_key_set({"keys": list(jwks["keys"])})
-        payload = jws.deserialize_compact(token, keys, algorithms=list(algorithms)).payload
-        claims = json.loads(payload)
-    except _UNREADABLE as error:
+        return signed_jwt.claims_of(token, keys, algorithms)
+    except (signed_jwt.UnreadableJwt, *_UNREADABLE) as error:
         raise BadAssertion from error
-    if not isinstance(claims, dict):
-        raise BadAssertion
-    return claims
 
 
 def check_keys(jwks: Any) -> None:

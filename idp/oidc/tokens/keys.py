@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,12 +20,11 @@ from typing import Any
 import orjson
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from joserfc import jwk, jws
-from joserfc.errors import JoseError
+from joserfc import jwk
 
 from accounts.database import Connection, Database
 from accounts.vault import Vault
-from idp.oidc.tokens import token_store
+from idp.oidc.tokens import signed_jwt, token_store
 
 ALGORITHMS = ("ES256", "RS256")
 PLACE = "signing_keys.private"
@@ -115,19 +113,13 @@ class KeyRing:
         Time, issuer and audience are the caller's to check, for each reader has its own.
         """
         try:
-            signature = jws.extract_compact(token.encode())
-            header = signature.headers()
+            header = signed_jwt.header_of(token)
             key = next(k for k in self._loaded() if k.kid == header.get("kid") and k.is_published(now))
-            if header.get("typ", "").lower() != typ.lower() or header.get("alg") != key.alg:
+            if str(header.get("typ")).lower() != typ.lower() or header.get("alg") != key.alg:
                 raise NotSignedByUs
-            imported = jwk.import_key(dict(key.public))
-            payload = jws.deserialize_compact(token, imported, algorithms=[key.alg]).payload
-            claims = json.loads(payload)
-        except (JoseError, StopIteration, ValueError, AttributeError, TypeError) as error:
+            return signed_jwt.claims_of(token, jwk.import_key(dict(key.public)), (key.alg,))
+        except (signed_jwt.UnreadableJwt, StopIteration) as error:
             raise NotSignedByUs from error
-        if not isinstance(claims, dict):
-            raise NotSignedByUs
-        return claims
 
     def jwks(self, now: datetime) -> bytes:
         """The published keys as a JWK Set (RFC 7517 §5)."""
