@@ -170,10 +170,12 @@ def seed(services: Services, persons: int) -> str:
 
 def _client(client_id: str, method: str) -> NewClient:
     scopes = ("openid", "profile", "phone", "offline_access")
-    grants = ("authorization_code", "refresh_token", *(("client_credentials",) if method != "none" else ()))
+    alone = method != "none"  # acts for itself, too, with a scope of its own
+    grants = ("authorization_code", "refresh_token", *(("client_credentials",) if alone else ()))
+    own = ("records.read",) if alone else ()
     return NewClient(
         client_id=client_id, name="测试", name_en="bench", division="510500", purpose="测试", purpose_en="bench",
-        legal_basis="statutory_duty", redirect_uris=(servers.REDIRECT_URI,), scopes=(*scopes, "records.read"),
+        legal_basis="statutory_duty", redirect_uris=(servers.REDIRECT_URI,), scopes=(*scopes, *own),
         claims_ceiling=claims.of_scopes(scopes), grant_types=grants, token_endpoint_auth_method=method,
     )  # fmt: skip
 

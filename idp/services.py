@@ -24,7 +24,7 @@ from accounts.vault import Vault
 from accounts.vault_keys import VaultKeys
 from idp.jobs.resealing import SEALED
 from idp.login.interaction import ChannelRules
-from idp.oidc.clients.registry import ClientCache
+from idp.oidc.clients.client import ClientCache
 from idp.oidc.endpoints.authorization import FormPostPage, plain_page
 from idp.oidc.messages import Request
 from idp.oidc.provider import Provider, ProviderPolicy

@@ -7,12 +7,14 @@ from typing import Any
 import click
 
 from accounts.errors import Conflict
-from idp.cli.clients import JWKS, LEGAL_BASES, changed_meanwhile, check_division, clients_group, known
+from idp.cli.clients import AUDIENCE, JWKS, LEGAL_BASES, changed_meanwhile, check_division, clients_group, known
 from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import USAGE, CommandError, out
 from idp.oidc.clients import registry
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.authentication import ASSERTION_AUDIENCE, AUTHENTICATION_METHODS
+from idp.oidc.clients.client import Client
 from idp.oidc.consent import claims
+from idp.oidc.grants import GRANT_TYPES
 from idp.oidc.vocabulary import SIGNING_ALGORITHMS
 
 _MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
@@ -31,6 +33,13 @@ _MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
 @click.option("--backchannel-logout-uri", help="Who is told of sign-outs; empty for none.")
 @click.option("--home-uri", help="Where people are led back to; empty for none.")
 @click.option("--scope", "scopes", multiple=True, help="All of them; a new one raises the ceiling by its claims.")
+@click.option("--grant-type", "grant_types", multiple=True, type=click.Choice(GRANT_TYPES), help="All of them.")
+@click.option(
+    "--auth-method",
+    "token_endpoint_auth_method",
+    type=click.Choice(AUTHENTICATION_METHODS),
+    help="How it proves itself. Secrets or keys that the new way does not use end; a first secret is shown, this once.",
+)
 @click.option(
     "--claim",
     "claims_ceiling",
@@ -50,6 +59,7 @@ _MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
     "--resource-server/--no-resource-server", default=None, help="Whether it may introspect everybody's tokens."
 )
 @JWKS
+@AUDIENCE
 @click.option("--yes", is_flag=True, help="Do not ask before a change of sector.")
 @command_context
 def clients_set(context: CommandContext, /, client_id: str, yes: bool, **told: Any) -> None:  # noqa: FBT001 - click hands flags over so
@@ -63,29 +73,35 @@ def clients_set(context: CommandContext, /, client_id: str, yes: bool, **told: A
         )
     if values.get("sector", client.sector) != client.sector and not yes:
         click.confirm("Every person gets another sub at this system. Go on?", abort=True)
-    names = _changed(context, client, values)
+    names, secret = _changed(context, client, values)
     out.print(f"{client_id}: {', '.join(names)}" if names else f"{client_id} was so before; nothing was changed")
+    if secret is not None:
+        out.print(f"client_secret  {secret}", highlight=False)
 
 
-def _changed(context: CommandContext, client: Client, values: dict[str, Any]) -> tuple[str, ...]:
+def _changed(context: CommandContext, client: Client, values: dict[str, Any]) -> tuple[tuple[str, ...], str | None]:
+    """The names of what is new, and the secret of a client that had none and needs one now."""
+    secret = None
     try:
         with context.transaction() as c:
             names = registry.change(c, client, now=context.now, **values)
             if names:
                 detail = {"changed": list(names)}
                 context.record(c, "administrator:client:change", client=client.client_id, detail=detail)
+            if not client.has_secret and known(c, client.client_id).has_secret:
+                secret = registry.first_secret(c, client.client_id, now=context.now)
     except Conflict:
         raise changed_meanwhile() from None
-    return names
+    return names, secret
 
 
 def changed_values(client: Client, told: dict[str, Any]) -> dict[str, Any]:
     """The client's new values, of the options that were given. Raises Told for an unknown division."""
     given = {name: value for name, value in told.items() if value not in (None, ())}
-    stored = {name: given.pop(name) for name in ("resource_server", "jwks") if name in given}
+    stored = {name: given.pop(name) for name in ("resource_server", "jwks", ASSERTION_AUDIENCE) if name in given}
     if "division" in given:
         check_division(given["division"])
-    for name in ("redirect_uris", "post_logout_redirect_uris", "scopes", "claims_ceiling"):
+    for name in ("redirect_uris", "post_logout_redirect_uris", "scopes", "claims_ceiling", "grant_types"):
         if name in given:
             given[name] = tuple(dict.fromkeys(part for part in given[name] if part))
     for name in _MAY_BE_EMPTIED:

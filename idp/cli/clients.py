@@ -16,10 +16,13 @@ from accounts.identifiers import divisions
 from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import USAGE, CommandError, out
 from idp.oidc.clients import assertions, registry
+from idp.oidc.clients.authentication import ASSERTION_AUDIENCE, ASSERTION_AUDIENCES, AUTHENTICATION_METHODS
 from idp.oidc.consent import claims
+from idp.oidc.endpoints.registration import Policy
+from idp.oidc.grants import GRANT_TYPES
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.secret import digest, new_secret
-from idp.oidc.vocabulary import AUTHENTICATION_METHODS, INITIAL_ACCESS_PREFIX, SIGNING_ALGORITHMS
+from idp.oidc.vocabulary import INITIAL_ACCESS_PREFIX, SIGNING_ALGORITHMS
 
 
 def read_keys(ctx: click.Context, param: click.Parameter, value: Path | None) -> dict[str, Any] | None:  # noqa: ARG001 - click's signature
@@ -41,6 +44,11 @@ JWKS = click.option(
     callback=read_keys,
     help="A file with the public keys (JWK Set) of a system that proves itself by private_key_jwt; replaces all.",
 )
+AUDIENCE = click.option(
+    "--assertion-audience",
+    type=click.Choice(ASSERTION_AUDIENCES),
+    help="What `aud` of its assertions may be: the issuer alone (the default), or the token endpoint, too.",
+)
 _WITHOUT_PKCE = click.option(
     "--without-pkce",
     is_flag=True,
@@ -61,9 +69,7 @@ def clients_group() -> None:
 @click.option("--name-en", required=True, help="What people read, in English.")
 @click.option("--purpose", required=True, help="What the facts are needed for; shown to people.")
 @click.option("--purpose-en", required=True, help="The same in English.")
-@click.option(
-    "--redirect-uri", "redirect_uris", multiple=True, required=True, help="Where answers go; may be repeated."
-)
+@click.option("--redirect-uri", "redirect_uris", multiple=True, help="Where answers go; may be repeated.")
 @click.option("--post-logout-redirect-uri", "post_logout", multiple=True, help="Where people go after signing out.")
 @click.option("--backchannel-logout-uri", default=None, help="Who is told of sign-outs.")
 @click.option(
@@ -72,7 +78,16 @@ def clients_group() -> None:
     multiple=True,
     default=("openid", "profile"),
     show_default=True,
-    help="What it may ask for; their claims are its ceiling.",
+    help="What it may ask for; their claims are its ceiling. With client_credentials also scopes of its own.",
+)
+@click.option(
+    "--grant-type",
+    "grant_types",
+    multiple=True,
+    type=click.Choice(GRANT_TYPES),
+    default=("authorization_code", "refresh_token"),
+    show_default=True,
+    help="What it may send to the token endpoint; may be repeated.",
 )
 @click.option("--division", default="510500", show_default=True, help="Whose system it is, as a division code.")
 @click.option(
@@ -98,12 +113,13 @@ def clients_group() -> None:
     help="RS256 for libraries that know nothing else.",
 )
 @JWKS
+@AUDIENCE
 @_WITHOUT_PKCE
 @command_context
 def clients_add(context: CommandContext, /, client_id: str, scopes: tuple[str, ...], **told: Any) -> None:
     """Register CLIENT_ID and show its secret, this once."""
     check_division(told["division"])
-    jwks = told.pop("jwks")
+    stored = {name: told.pop(name) for name in ("jwks", ASSERTION_AUDIENCE)}
     new = registry.NewClient(
         client_id=client_id,
         scopes=scopes,
@@ -111,7 +127,7 @@ def clients_add(context: CommandContext, /, client_id: str, scopes: tuple[str, .
         post_logout_redirect_uris=told.pop("post_logout"),
         token_endpoint_auth_method=told.pop("auth_method"),
         require_pkce=not told.pop("without_pkce"),
-        metadata={} if jwks is None else {"jwks": jwks},
+        metadata={name: value for name, value in stored.items() if value is not None},
         **told,
     )
     with context.transaction() as c:
@@ -186,19 +202,27 @@ def clients_end_old_secret(context: CommandContext, client_id: str) -> None:
     show_default=True,
     help="What it may ever ask for.",
 )
+@click.option(
+    "--grant-type",
+    "grant_types",
+    multiple=True,
+    type=click.Choice(GRANT_TYPES),
+    default=Policy().grant_types,
+    show_default=True,
+    help="What it may register for; may be repeated.",
+)
 @click.option("--uses", default=1, show_default=True, type=click.IntRange(1), help="How many systems may register.")
 @click.option("--days", default=7, show_default=True, type=click.IntRange(1, 365), help="How long it is good.")
 @click.option("--division", default="510500", show_default=True, help="Whose systems they are.")
 @_WITHOUT_PKCE
 @command_context
-def clients_invite(
-    context: CommandContext, /, scopes: tuple[str, ...], uses: int, days: int, division: str, *, without_pkce: bool
-) -> None:
+def clients_invite(context: CommandContext, /, uses: int, days: int, *, without_pkce: bool, **told: Any) -> None:
     """Make an initial access token with which a system registers itself (RFC 7591)."""
-    policy = {"scopes": list(scopes), "division": division, "require_pkce": not without_pkce}
+    may = {"division": told["division"], **{name: list(told[name]) for name in ("scopes", "grant_types")}}
     with context.transaction() as c:
+        policy = {**may, "require_pkce": not without_pkce}
         token = invite(c, policy, uses=uses, until=context.now + timedelta(days=days), now=context.now)
-        detail = {"uses": uses, "days": days, "division": division, "scopes": list(scopes)}
+        detail = {"uses": uses, "days": days, **may}
         context.record(c, "administrator:client:invite", detail=detail)
     out.print(token, highlight=False)
 

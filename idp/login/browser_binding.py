@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.client import Client
 from idp.oidc.messages import Request
 from idp.oidc.requests.authorization_request import OPEN_FOR
 from idp.oidc.tokens.secret import digest, is_handle

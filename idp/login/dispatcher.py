@@ -17,7 +17,7 @@ from idp.login import browser_binding, interaction, sessions
 from idp.login.context import LoginContext
 from idp.login.interaction import ChannelRules, PromptRequest, Step
 from idp.oidc import assurance
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.client import Client
 from idp.oidc.consent import claims, consents, subjects
 from idp.oidc.endpoints import authorization
 from idp.oidc.errors import AccessDenied, ProtocolError

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from accounts.database import Database
 from accounts.people import People
-from idp.oidc.clients.registry import ClientCache
+from idp.oidc.clients.client import ClientCache
 from idp.oidc.tokens.keys import KeyRing
 from idp.oidc.tokens.minting import TokenLifetimes, Tokens
 

@@ -16,8 +16,6 @@ PRIVATE_KEY_JWT: Final = "private_key_jwt"
 NONE: Final = "none"
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-GRANT_TYPES: Final = (AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS)
-AUTHENTICATION_METHODS: Final = (CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, PRIVATE_KEY_JWT, NONE)
 SIGNING_ALGORITHMS: Final = ("ES256", "RS256")  # RS256 is for clients of the old school
 
 # RFC 9068 §2.1, OpenID Connect Back-Channel Logout §2.4: token types in the JOSE header

@@ -210,6 +210,36 @@ def test_the_issuer_in_a_list_of_one_passes(city, keyed):
     assert tries(city, keyed, city.client_assertion(keyed, aud=[ISSUER])).status == 200
 
 
+@pytest.mark.parametrize("path", ["/token", "/introspect", "/revoke"])
+@pytest.mark.parametrize(
+    ("audience", "strict", "lenient"),
+    [
+        (ISSUER, 200, 200),
+        ([ISSUER], 200, 200),
+        (ISSUER + "/token", 401, 200),
+        ([ISSUER + "/token"], 401, 200),
+        ([ISSUER, ISSUER + "/token"], 401, 200),
+        ([ISSUER + "/token", "https://other.example"], 401, 401),
+        ([ISSUER, ISSUER + "/token", "https://other.example"], 401, 401),
+        (ISSUER + "/revoke", 401, 401),
+        (ISSUER + "/token/", 401, 401),
+        ("https://other.example/token", 401, 401),
+        ([], 401, 401),
+        (None, 401, 401),
+    ],
+)
+def test_a_client_may_be_allowed_to_name_the_token_endpoint(city, keyed, path, audience, strict, lenient):
+    """OpenID Connect Core §9 has `aud` the token endpoint: for the clients that an operator names, and for no other."""
+    for setting, status in ((None, strict), ("issuer", strict), ("token_endpoint", lenient)):
+        stored = {**keyed.client.metadata, **({} if setting is None else {"assertion_audience": setting})}
+        city.change_client(keyed, metadata=stored)
+        form = city.client_proof(keyed).form | {
+            "client_assertion": city.client_assertion(keyed, aud=audience),
+            "token": "x",
+        }
+        assert (setting, city.post(path, GRANT | form).status) == (setting, status)
+
+
 @pytest.mark.parametrize(
     ("ahead", "status"),
     [(60, 200), (600, 200), (610, 200), (611, 401), (3600, 401), (0, 200), (-9, 200), (-10, 401), (-60, 401)],

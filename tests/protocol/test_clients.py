@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from accounts.errors import Conflict
-from idp.oidc.clients import registry
+from idp.oidc.clients import client, registry
 from idp.oidc.clients.registry import ClientCache
 from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri
 from idp.oidc.tokens import token_store
@@ -58,7 +58,7 @@ def test_a_row_read_before_a_change_does_not_enter_the_cache_made_after_it(city,
     city.register_client()
     cache = ClientCache(city.database, monotonic=city.ticks)
     read, go_on = threading.Event(), threading.Event()
-    real = registry.from_row
+    real = client.from_row
 
     def slowly(row):
         read.set()
@@ -69,11 +69,11 @@ def test_a_row_read_before_a_change_does_not_enter_the_cache_made_after_it(city,
         cache.get("fund")
         city.database.close()
 
-    monkeypatch.setattr(registry, "from_row", slowly)
+    monkeypatch.setattr(client, "from_row", slowly)
     slow = threading.Thread(target=reader)
     slow.start()
     assert read.wait(10)
-    monkeypatch.setattr(registry, "from_row", real)
+    monkeypatch.setattr(client, "from_row", real)
     changes(city, "disabled")
     city.ticks.now += 1.0
     assert cache.get("other") is None  # this look-up renews the cache

@@ -150,7 +150,7 @@ def test_what_is_safe_is_registered(uri):
         ({"redirect_uris": (WEB, "http://rp.example/cb")}, InvalidRedirectUri),
         ({"redirect_uris": tuple(f"https://rp.example/{n}" for n in range(51))}, InvalidRedirectUri),
         ({"post_logout_redirect_uris": ("http://rp.example/bye",)}, InvalidRedirectUri),
-        ({"backchannel_logout_uri": "http://rp.example/logout"}, InvalidRedirectUri),
+        ({"backchannel_logout_uri": "http://rp.example/logout"}, InvalidClientMetadata),
         ({"method": "none", "require_pkce": False}, InvalidClientMetadata),
         ({"method": "none", "grant_types": ("client_credentials",)}, InvalidClientMetadata),
         ({"legal_basis": "because"}, Conflict),

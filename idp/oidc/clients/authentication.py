@@ -15,13 +15,16 @@ from urllib.parse import unquote_to_bytes
 
 from accounts.database import Connection
 from idp.oidc.clients import assertions
-from idp.oidc.clients.registry import Client, ClientCache
+from idp.oidc.clients.client import Client, ClientCache
 from idp.oidc.errors import InvalidClient, InvalidRequest
 from idp.oidc.messages import Parameters, Request
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.secret import digest
 from idp.oidc.vocabulary import CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, JWT_BEARER, NONE, PRIVATE_KEY_JWT
 
+ASSERTION_AUDIENCE = "assertion_audience"  # in a client's metadata, set by an operator only
+ISSUER, TOKEN_ENDPOINT = "issuer", "token_endpoint"
+ASSERTION_AUDIENCES = (ISSUER, TOKEN_ENDPOINT)
 ASSERTION_ALGORITHMS = ("ES256", "RS256", "PS256")
 _MOST_AHEAD = timedelta(minutes=10)
 _SKEW = timedelta(seconds=10)
@@ -39,6 +42,7 @@ class AuthenticationAttempt:
     clients: ClientCache
     connection: Callable[[], Connection]
     issuer: str
+    token_endpoint: str
     now: datetime
 
 
@@ -119,7 +123,7 @@ def _is_assertion(request: Request, form: Parameters) -> bool:  # noqa: ARG001 -
 
 
 def _assertion(attempt: AuthenticationAttempt) -> Client:
-    """RFC 7523 §3, with `aud` our issuer and nothing else (CVE-2025-27370), and `jti` spent once."""
+    """RFC 7523 §3, with `aud` our issuer and nothing else (docs/decisions/0046), and `jti` spent once."""
     if attempt.form.get("client_assertion_type") != JWT_BEARER:
         _refuse(f"client_assertion_type must be {JWT_BEARER}")
     assertion = attempt.form.get("client_assertion", "")
@@ -140,7 +144,7 @@ def _check_claims(claims: dict[str, Any], client: Client, attempt: Authenticatio
     expires, not_before = claims.get("exp"), claims.get("nbf", 0)
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
         _refuse("iss and sub of the client assertion must be the client_id")
-    if claims.get("aud") not in (attempt.issuer, [attempt.issuer]):
+    if not _is_for_us(claims.get("aud"), client, attempt):
         _refuse("aud of the client assertion must be the issuer, and only the issuer")
     if not _is_time(expires) or not _lives(expires, attempt.now):
         _refuse("exp of the client assertion must be at most ten minutes ahead and not past")
@@ -148,6 +152,14 @@ def _check_claims(claims: dict[str, Any], client: Client, attempt: Authenticatio
         _refuse("nbf of the client assertion is in the future; set the clock")
     if not isinstance(claims.get("jti"), str) or not _spent(attempt, client, claims["jti"], expires):
         _refuse("jti of the client assertion is missing or was used before; make a new one for each request")
+
+
+def _is_for_us(audience: Any, client: Client, attempt: AuthenticationAttempt) -> bool:
+    """Whether everybody in `aud` is us, by the names that this client may call us (docs/decisions/0046)."""
+    lenient = client.metadata.get(ASSERTION_AUDIENCE) == TOKEN_ENDPOINT
+    ours = (attempt.issuer, attempt.token_endpoint) if lenient else (attempt.issuer,)
+    named = audience if isinstance(audience, list) else [audience]
+    return 0 < len(named) <= len(ours) and all(name in ours for name in named)
 
 
 def _is_time(value: Any) -> TypeGuard[float]:
@@ -183,3 +195,4 @@ METHODS: tuple[Method, ...] = (
     Method(PRIVATE_KEY_JWT, _is_assertion, _assertion),
     Method(NONE, _is_none, _none),
 )
+AUTHENTICATION_METHODS: tuple[str, ...] = tuple(method.name for method in METHODS)

@@ -18,7 +18,7 @@ import orjson
 from accounts import audit
 from accounts.database import Connection, new_id
 from accounts.errors import Conflict
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.client import Client
 from idp.oidc.consent import claims, consent_store
 from idp.oidc.consent.claims import Claim
 from idp.oidc.requests.authorization_request import AuthorizationRequest

@@ -15,7 +15,7 @@ from idp.oidc import assurance
 from idp.oidc.clients import authentication
 from idp.oidc.consent import claims
 from idp.oidc.endpoints.paths import PATHS
-from idp.oidc.grants import GRANTS
+from idp.oidc.grants import GRANT_TYPES
 from idp.oidc.messages import Reply, Request
 from idp.oidc.provider import Provider
 from idp.oidc.requests import validation
@@ -36,7 +36,7 @@ def _bytes(issuer: str) -> bytes:
 
 def document(issuer: str) -> dict[str, Any]:
     """The metadata of the provider at this issuer."""
-    methods = [method.name for method in authentication.METHODS]
+    methods = list(authentication.AUTHENTICATION_METHODS)
     proven = [name for name in methods if name != "none"]
     algorithms = list(authentication.ASSERTION_ALGORITHMS)
     return {
@@ -48,7 +48,7 @@ def document(issuer: str) -> dict[str, Any]:
         "claims_parameter_supported": True,
         "response_types_supported": list(validation.RESPONSE_TYPES),
         "response_modes_supported": list(validation.RESPONSE_MODES),
-        "grant_types_supported": [grant.grant_type for grant in GRANTS],
+        "grant_types_supported": list(GRANT_TYPES),
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": list(SIGNING_ALGORITHMS),
         "acr_values_supported": list(assurance.acr_values_supported()),

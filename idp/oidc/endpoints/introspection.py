@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.client import Client
 from idp.oidc.consent import claims
 from idp.oidc.endpoints.token import client_of
 from idp.oidc.errors import InvalidRequest, UnauthorizedClient

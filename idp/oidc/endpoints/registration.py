@@ -1,9 +1,8 @@
 """Dynamic registration in its simplest safe form (RFC 7591, OpenID Connect Registration 1.0; RFC 7592 §2.1, §2.3).
 
 Nobody registers without an initial access token, which an administrator hands out with a policy: how often it may be
-used, and what a client registered with it may ever ask for. What we do not fetch (`jwks_uri`, `sector_identifier_uri`)
-is refused with the cure, so that no stranger's URL is ever opened from here. `request_uris` is left out of the answer
-instead: it only allows what discovery says nobody can ask for, and refusing it would keep a client out for nothing.
+used, and what a client registered with it may ever be. What each member means is in `client_metadata`; what is in the
+answer holds, and nothing else does. No stranger's URL is ever opened from here.
 """
 
 from __future__ import annotations
@@ -15,37 +14,31 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from authlib.oauth2.rfc7591 import ClientMetadataClaims
-from joserfc.errors import JoseError
 
 from accounts import audit
 from accounts.database import Connection, new_id
-from idp.oidc import urls
-from idp.oidc.clients import assertions, authentication, registry
-from idp.oidc.clients.registry import Client, NewClient
+from idp.oidc.clients import metadata, names, registry
+from idp.oidc.clients.client import Client, NewClient
 from idp.oidc.consent.claims import of_scopes, scopes_supported
 from idp.oidc.endpoints.paths import REGISTRATION
-from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidRequest, InvalidToken
-from idp.oidc.grants import GRANTS
+from idp.oidc.errors import InvalidClientMetadata, InvalidRequest, InvalidToken
 from idp.oidc.messages import NO_STORE, Reply, Request, json_reply
 from idp.oidc.provider import Provider
-from idp.oidc.requests.validation import RESPONSE_TYPES
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.secret import digest, new_secret
-from idp.oidc.vocabulary import NONE, OFFLINE_ACCESS, OPENID, REGISTRATION_PREFIX, SIGNING_ALGORITHMS
+from idp.oidc.vocabulary import (
+    AUTHORIZATION_CODE,
+    CLIENT_SECRET_BASIC,
+    NONE,
+    OFFLINE_ACCESS,
+    OPENID,
+    REFRESH_TOKEN,
+    REGISTRATION_PREFIX,
+)
 
-_LONGEST_NAME = 100
 _REALM = 'Bearer realm="Yitong"'
-_REFUSED: Mapping[str, str] = {
-    "jwks_uri": "jwks_uri is not fetched; send the public keys inline as jwks",
-    "sector_identifier_uri": "sector_identifier_uri is not fetched; ask the administrator to set the sector",
-    "id_token_encrypted_response_alg": "encrypted ID tokens are not supported; leave it out",
-    "userinfo_signed_response_alg": "signed userinfo is not supported; leave it out",
-    "userinfo_encrypted_response_alg": "encrypted userinfo is not supported; leave it out",
-    "request_object_signing_alg": "request objects are not supported; leave it out",
-    "software_statement": "software statements are not supported; leave it out",
-}
-_KEPT = ("client_uri", "contacts", "policy_uri", "tos_uri", "application_type")  # echoed; nothing here reads them
+_CREATED = "administrator:client:create"
+_NAMELESS = "未命名的接入系统"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +50,7 @@ class Policy:
     purpose: str = "接入登记的业务"
     purpose_en: str = "the service it was registered for"
     scopes: tuple[str, ...] = (OPENID, OFFLINE_ACCESS, "profile")
+    grant_types: tuple[str, ...] = (AUTHORIZATION_CODE, REFRESH_TOKEN)
     require_pkce: bool = True
 
     @classmethod
@@ -79,8 +73,11 @@ def _register(provider: Provider, request: Request, now: datetime) -> Reply:
         policy = _spent(c, request, now)
         registration_token = new_secret(REGISTRATION_PREFIX)
         new = _new_client(metadata, policy, digest(registration_token))
+        _check_names(c, new)
         client, secret = registry.create(c, new, now=now)
-        audit.append(c, "administrator:client:create", now=now, client=client.client_id, source=request.source)
+        left_out = list(metadata.left_out(metadata))
+        detail = {"left_out": left_out} if left_out else None
+        audit.append(c, _CREATED, now=now, client=client.client_id, source=request.source, detail=detail)
     answer = {
         **_described(provider, client),
         "registration_access_token": registration_token,
@@ -148,137 +145,77 @@ def _refused_token() -> InvalidToken:
     )
 
 
-def _new_client(metadata: dict[str, Any], policy: Policy, token_digest: bytes) -> NewClient:
-    """The client the metadata describes, within the policy. Where it is silent, the specifications' defaults hold."""
-    _check_shape(metadata)
-    scopes = _scopes(metadata, policy)
-    name = metadata.get("client_name") or "未命名的接入系统"
+def _new_client(document: dict[str, Any], policy: Policy, token_digest: bytes) -> NewClient:
+    """The client the document describes, within the policy. Where it is silent, the specifications' defaults hold."""
+    given = metadata.read(document)
+    grant_types = _grant_types(given, policy)
+    scopes = _scopes(given, grant_types, policy)
+    name = given.get("client_name", _NAMELESS)
+    method = given.get("token_endpoint_auth_method", CLIENT_SECRET_BASIC)
     return NewClient(
         client_id=new_id(),
         name=name,
-        name_en=metadata.get("client_name#en") or name,
+        name_en=given.get("client_name#en", name),
         division=policy.division,
         purpose=policy.purpose,
         purpose_en=policy.purpose_en,
         legal_basis=policy.legal_basis,
-        redirect_uris=tuple(metadata.get("redirect_uris", ())),
-        post_logout_redirect_uris=tuple(metadata.get("post_logout_redirect_uris", ())),
-        backchannel_logout_uri=metadata.get("backchannel_logout_uri"),
-        backchannel_logout_session_required=metadata.get("backchannel_logout_session_required", False),
+        redirect_uris=given.get("redirect_uris", ()),
+        post_logout_redirect_uris=given.get("post_logout_redirect_uris", ()),
+        backchannel_logout_uri=given.get("backchannel_logout_uri"),
+        backchannel_logout_session_required=given.get("backchannel_logout_session_required", False),
         scopes=scopes,
         claims_ceiling=of_scopes(scopes),
-        grant_types=tuple(metadata.get("grant_types", ("authorization_code",))),
-        token_endpoint_auth_method=metadata["token_endpoint_auth_method"],
-        id_token_signed_response_alg=metadata.get("id_token_signed_response_alg", "RS256"),
-        require_pkce=policy.require_pkce or metadata["token_endpoint_auth_method"] == NONE,
-        home_uri=metadata.get("client_uri"),
+        grant_types=grant_types,
+        token_endpoint_auth_method=method,
+        id_token_signed_response_alg=given.get("id_token_signed_response_alg", "RS256"),
+        require_pkce=policy.require_pkce or method == NONE,
+        home_uri=given.get("client_uri"),
         registration_token_digest=token_digest,
-        metadata={key: metadata[key] for key in (*_KEPT, "jwks") if key in metadata},
+        metadata={m.name: given[m.name] for m in metadata.MEMBERS if m.attribute is None and m.name in given},
     )
 
 
-def _check_shape(metadata: dict[str, Any]) -> None:
-    """Types, known values, and nothing that we would have to fetch. Completes `token_endpoint_auth_method`."""
-    for name, cure in _REFUSED.items():
-        if metadata.get(name):
-            raise InvalidClientMetadata(cure)
-    for name in ("redirect_uris", "post_logout_redirect_uris", "grant_types", "response_types", "contacts"):
-        _strings(metadata, name)
-    for name in ("client_name", "client_name#en", "client_uri", "backchannel_logout_uri", "policy_uri", "tos_uri"):
-        _text(metadata, name)
-    _flag(metadata, "backchannel_logout_session_required")
-    _check_uris(metadata)
-    if metadata.get("jwks") is not None:
-        assertions.check_keys(metadata["jwks"])
-    _validated_by_library(metadata)
-    _one_of(metadata, "token_endpoint_auth_method", [method.name for method in authentication.METHODS])
-    _one_of(metadata, "id_token_signed_response_alg", SIGNING_ALGORITHMS)
-    _one_of(metadata, "subject_type", ("pairwise",))
-    _one_of(metadata, "application_type", ("web", "native"))
-    _each_of(metadata, "grant_types", [grant.grant_type for grant in GRANTS])
-    _each_of(metadata, "response_types", RESPONSE_TYPES)
+def _check_names(c: Connection, new: NewClient) -> None:
+    official = registry.every(c)
+    for name in {new.name, new.name_en} - {_NAMELESS}:
+        names.check_name(name, official)
 
 
-def _check_uris(metadata: Mapping[str, Any]) -> None:
-    """Before anything else about them: what cannot be registered has its own error (RFC 7591 §3.2.2)."""
-    for name in ("redirect_uris", "post_logout_redirect_uris"):
-        for uri in metadata.get(name, ()):
-            urls.check_uri(uri, name=name)
-    for name in ("client_uri", "policy_uri", "tos_uri", "backchannel_logout_uri"):
-        try:
-            urls.check_uri(metadata.get(name, "https://absent.invalid"), name=name)
-        except InvalidRedirectUri as error:
-            raise InvalidClientMetadata(error.description) from None
+def _grant_types(given: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
+    """What was asked, all of it within the policy: less would be another kind of client than was asked for.
+
+    Silent, it is the code grant (RFC 7591 §2), or all the policy allows where that is not among it.
+    """
+    usual = (AUTHORIZATION_CODE,) if AUTHORIZATION_CODE in policy.grant_types else policy.grant_types
+    wanted: tuple[str, ...] = given.get("grant_types", usual)
+    refused = [name for name in wanted if name not in policy.grant_types]
+    if refused:
+        raise InvalidClientMetadata(
+            f"the initial access token does not allow {refused[0]}; leave it out, or ask the administrator for another"
+        )
+    if "response_types" in given and not metadata.response_types_of(wanted):
+        raise InvalidClientMetadata("response_types needs authorization_code among grant_types (RFC 7591 section 2.1)")
+    return wanted
 
 
-def _validated_by_library(metadata: dict[str, Any]) -> None:
-    """Authlib knows the shape of each field of RFC 7591 §2, and fills in the default authentication method."""
-    library = ClientMetadataClaims(metadata, {}, {}, {})
-    try:
-        library.validate()  # type: ignore[no-untyped-call]
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
-        field = getattr(error, "claim", None) or "a field"
-        raise InvalidClientMetadata(f"{field} is malformed; see RFC 7591 section 2") from error
-    metadata["token_endpoint_auth_method"] = library["token_endpoint_auth_method"]
-
-
-def _scopes(metadata: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
-    """What was asked within the policy, or all the policy allows."""
-    asked = metadata.get("scope")
-    if asked is not None and not isinstance(asked, str):
-        raise InvalidClientMetadata("scope must be one string of space-separated scopes")
-    wanted = policy.scopes if asked is None else tuple(dict.fromkeys(asked.split()))
-    kept = tuple(name for name in wanted if name in policy.scopes and name in scopes_supported())
+def _scopes(given: Mapping[str, Any], grant_types: tuple[str, ...], policy: Policy) -> tuple[str, ...]:
+    """What was asked within the policy, or all the policy allows and these grants have a use for."""
+    useful = frozenset(policy.scopes)
+    if not metadata.has_scopes_of_its_own(grant_types):
+        useful &= frozenset(scopes_supported())
+    kept = tuple(name for name in given.get("scope", policy.scopes) if name in useful)
     if not kept:
         raise InvalidClientMetadata("none of these scopes is within the initial access token's policy")
     return kept
 
 
-def _strings(metadata: Mapping[str, Any], name: str) -> None:
-    value = metadata.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(item, str) and item.isprintable() for item in value):
-        raise InvalidClientMetadata(f"{name} must be an array of printable strings")
-
-
-def _text(metadata: Mapping[str, Any], name: str) -> None:
-    value = metadata.get(name, "")
-    longest = _LONGEST_NAME if name.startswith("client_name") else 2000
-    if not isinstance(value, str) or len(value) > longest or not value.isprintable() or value.isspace():
-        raise InvalidClientMetadata(f"{name} must be a printable string of at most {longest} characters, not blank")
-
-
-def _flag(metadata: Mapping[str, Any], name: str) -> None:
-    if not isinstance(metadata.get(name, False), bool):
-        raise InvalidClientMetadata(f"{name} must be true or false")
-
-
-def _one_of(metadata: Mapping[str, Any], name: str, known: list[str] | tuple[str, ...]) -> None:
-    if name in metadata and metadata[name] not in known:
-        raise InvalidClientMetadata(f"{name} must be one of {', '.join(known)}")
-
-
-def _each_of(metadata: Mapping[str, Any], name: str, known: list[str] | tuple[str, ...]) -> None:
-    if not set(metadata.get(name, ())) <= set(known):
-        raise InvalidClientMetadata(f"{name} may hold {', '.join(known)} only")
-
-
 def _described(provider: Provider, client: Client) -> dict[str, Any]:
-    """The registration as RFC 7591 §3.2.1 shows it: an allow-list, so that no digest can ever slip in."""
-    described = {
+    """The registration as RFC 7591 §3.2.1 shows it."""
+    return {
         "client_id": client.client_id,
-        "client_name": client.name,
-        "redirect_uris": list(client.redirect_uris),
-        "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
-        "backchannel_logout_uri": client.backchannel_logout_uri,
-        "backchannel_logout_session_required": client.backchannel_logout_session_required,
-        "grant_types": list(client.grant_types),
-        "response_types": list(client.response_types),
-        "scope": " ".join(client.scopes),
-        "token_endpoint_auth_method": client.token_endpoint_auth_method,
-        "id_token_signed_response_alg": client.id_token_signed_response_alg,
+        **dict(metadata.described(client)),
         "subject_type": "pairwise",
         "require_pkce": client.require_pkce,
         "registration_client_uri": f"{provider.issuer}{REGISTRATION.path}?client_id={client.client_id}",
-        **{key: client.metadata[key] for key in (*_KEPT, "jwks") if key in client.metadata},
     }
-    return {name: value for name, value in described.items() if value is not None}

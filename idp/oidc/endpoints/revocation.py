@@ -6,7 +6,7 @@ from datetime import datetime
 
 from accounts import audit
 from accounts.database import Connection
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.client import Client
 from idp.oidc.endpoints.token import client_of
 from idp.oidc.errors import InvalidRequest
 from idp.oidc.messages import NO_STORE, Reply, Request

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from idp.oidc.clients.authentication import AuthenticationAttempt, authenticated
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.client import Client
+from idp.oidc.endpoints.paths import TOKEN
 from idp.oidc.errors import InvalidRequest, UnauthorizedClient, UnsupportedGrantType
 from idp.oidc.grants import GRANTS
 from idp.oidc.messages import Reply, Request, json_reply
@@ -31,7 +32,6 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
 
 def client_of(provider: Provider, request: Request, now: datetime) -> Client:
     """The client that made the request, authenticated."""
-    asked = AuthenticationAttempt(
-        request, request.form, provider.clients, provider.database.connection, provider.issuer, now
-    )
+    here, connection = provider.issuer + TOKEN.path, provider.database.connection
+    asked = AuthenticationAttempt(request, request.form, provider.clients, connection, provider.issuer, here, now)
     return authenticated(asked)

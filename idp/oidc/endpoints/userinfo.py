@@ -10,7 +10,7 @@ from typing import Any
 
 from accounts.merging import linking
 from accounts.people import PersonPhone
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.client import Client
 from idp.oidc.consent import claims
 from idp.oidc.errors import InsufficientScope, InvalidRequest, InvalidToken
 from idp.oidc.gate import is_token_active

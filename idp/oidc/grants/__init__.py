@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.client import Client
 from idp.oidc.grants import authorization_code, client_credentials, refresh_token
 from idp.oidc.messages import Parameters
 from idp.oidc.provider import Provider
@@ -18,14 +18,21 @@ Redeem = Callable[[Provider, Client, Parameters, datetime], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One grant type and what redeems it."""
+    """One grant type, what redeems it, and who may be registered for it.
+
+    `for_public`: whether a client that proves itself by nothing may. `acts_alone`: whether the client acts for nobody
+    but itself, so that scopes of its own, which speak of no person, mean something.
+    """
 
     grant_type: str
     redeem: Redeem
+    for_public: bool
+    acts_alone: bool
 
 
 GRANTS: tuple[Grant, ...] = (
-    Grant(AUTHORIZATION_CODE, authorization_code.redeem),
-    Grant(REFRESH_TOKEN, refresh_token.redeem),
-    Grant(CLIENT_CREDENTIALS, client_credentials.redeem),
+    Grant(AUTHORIZATION_CODE, authorization_code.redeem, for_public=True, acts_alone=False),
+    Grant(REFRESH_TOKEN, refresh_token.redeem, for_public=True, acts_alone=False),
+    Grant(CLIENT_CREDENTIALS, client_credentials.redeem, for_public=False, acts_alone=True),
 )
+GRANT_TYPES: tuple[str, ...] = tuple(grant.grant_type for grant in GRANTS)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from accounts.database import new_id
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.client import Client
 from idp.oidc.consent import claims
 from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
 from idp.oidc.gate import may_proceed

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.client import Client
 from idp.oidc.consent.claims import scopes_supported
 from idp.oidc.errors import InvalidClient, InvalidScope, UnauthorizedClient
 from idp.oidc.gate import may_act_alone

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from accounts import audit
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.client import Client
 from idp.oidc.consent import claims
 from idp.oidc.errors import InvalidScope
 from idp.oidc.provider import Provider

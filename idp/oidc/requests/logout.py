@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.client import Client
 from idp.oidc.errors import BadParameters, RefusedToPerson
 from idp.oidc.messages import Parameters, Request
 from idp.oidc.provider import Provider

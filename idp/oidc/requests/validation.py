@@ -20,7 +20,7 @@ import orjson
 from accounts.database import new_id
 from idp.oidc import assurance
 from idp.oidc.clients.assertions import unproven_texts
-from idp.oidc.clients.registry import Client
+from idp.oidc.clients.client import Client
 from idp.oidc.consent import claims
 from idp.oidc.errors import (
     InvalidRequest,

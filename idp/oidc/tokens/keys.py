@@ -25,8 +25,8 @@ from joserfc import jwk
 from accounts.database import Connection, Database
 from accounts.vault import Vault
 from idp.oidc.tokens import signed_jwt, token_store
+from idp.oidc.vocabulary import SIGNING_ALGORITHMS
 
-ALGORITHMS = ("ES256", "RS256")
 PLACE = "signing_keys.private"
 JWKS_MAX_AGE = timedelta(minutes=10)
 PUBLISHED_BEFORE_USE = 2 * JWKS_MAX_AGE
@@ -135,7 +135,7 @@ class KeyRing:
 
     def ensure(self, c: Connection, now: datetime) -> None:
         """Each algorithm has a key that may sign; a missing one is made, and active at once."""
-        for alg in ALGORITHMS:
+        for alg in SIGNING_ALGORITHMS:
             if not any(row.alg == alg and row.retired_at is None for row in c.rows(token_store.ALL_KEYS)):
                 self._make(c, alg, published_at=now, active_from=now)
         self._forget()
@@ -147,7 +147,7 @@ class KeyRing:
         """
         starts = now + lead
         old = [row.kid for row in c.rows(token_store.ALL_KEYS) if row.retired_at is None]
-        made = tuple(self._make(c, alg, published_at=now, active_from=starts) for alg in ALGORITHMS)
+        made = tuple(self._make(c, alg, published_at=now, active_from=starts) for alg in SIGNING_ALGORITHMS)
         for kid in old:
             c.execute(token_store.RETIRE_KEY, of_kid=kid, retire_at=starts, remove_at=starts + PUBLISHED_AFTER_USE)
         self._forget()

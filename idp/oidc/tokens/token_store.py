@@ -39,6 +39,16 @@ END_OLD_SECRET = Statement(
     .where(clients.c.client_id == _p("of_client"), clients.c.previous_secret_digest.is_not(None))
     .values(previous_secret_digest=None, updated_at=_p("now"))
 )
+FIRST_SECRET = Statement(
+    sa.update(clients)
+    .where(clients.c.client_id == _p("of_client"), clients.c.secret_digest.is_(None))
+    .values(secret_digest=_p("fresh"), updated_at=_p("now"))
+)
+END_SECRETS = Statement(  # in the transaction of CHANGE_CLIENT, which has set `updated_at`
+    sa.update(clients)
+    .where(clients.c.client_id == _p("of_client"))
+    .values(secret_digest=None, previous_secret_digest=None)
+)
 CHANGE_CLIENT_STATUS = Statement(
     sa.update(clients)
     .where(clients.c.client_id == _p("of_client"))

@@ -15,7 +15,7 @@ from idp.i18n import N_
 from idp.i18n.labels import CHANNELS, LEGAL_BASES, OUTCOMES
 from idp.login import sessions
 from idp.login.sessions import Session
-from idp.oidc.clients.registry import ClientCache
+from idp.oidc.clients.client import ClientCache
 from idp.oidc.consent import consents
 from idp.oidc.consent.consents import ConnectedService, ReleaseMode
 from idp.services import unit_of_work

@@ -1,0 +1,102 @@
+"""A system that registers itself cannot be called like an official one, however the name is written."""
+
+import pytest
+from tests.fixtures.city import City, build
+
+from idp.oidc.clients import registry
+from idp.oidc.clients.names import check_name, skeleton
+from idp.oidc.errors import InvalidClientMetadata
+from tests.protocol.test_client_metadata import invitation, register
+
+OFFICIAL, OFFICIAL_EN = "泸州市住房公积金", "Luzhou Housing Fund"
+
+
+@pytest.fixture
+def city(database, vault, clock) -> City:
+    made = build(database, vault, clock)
+    made.registers(name=OFFICIAL, name_en=OFFICIAL_EN)
+    return made
+
+
+IMITATIONS = {
+    "the name": OFFICIAL,
+    "the English name": OFFICIAL_EN,
+    "case": "LUZHOU housing FUND",
+    "wide letters": "Ｌｕｚｈｏｕ Ｈｏｕｓｉｎｇ Ｆｕｎｄ",
+    "no spaces": "LuzhouHousingFund",
+    "spaces": "泸州市 住房 公积金",
+    "punctuation": "泸州市·住房公积金。",
+    "quotes": "“泸州市”住房公积金",
+    "more around it": "泸州市住房公积金（官方）",
+    "more before it": "登录泸州市住房公积金",
+    "less": "住房公积金",
+    "traditional": "瀘州市住房公積金",
+    "one traditional": "泸州市住房公積金",
+    "a character of compatibility": "泸州市住房公積⾦",
+    "a radical": "泸州市住房公积\u2fa6",
+    "another character that looks so": "泸州巿住房公积金",
+    "a digit for a letter": "Luzh0u Housing Fund",
+    "one for i": "Luzhou Hous1ng Fund",
+    "l for i": "Luzhou Houslng Fund",
+    "Cyrillic": "Luzhоu Housing Fund",
+    "Greek": "Luzhου Housing Fund",
+    "mathematical": "𝐋𝐮𝐳𝐡𝐨𝐮 𝐇𝐨𝐮𝐬𝐢𝐧𝐠 𝐅𝐮𝐧𝐝",
+    "circled": "Ⓛⓤⓩⓗⓞⓤ Housing Fund",
+    "accents": "Lúzhōu Housing Fund",
+    "a combining mark": "Luzho\u0335u Housing Fund",
+    "a variation selector": "泸州市\ufe00住房公积金",
+    "a filler": "泸州市\u3164住房公积金",
+    "a joiner of graphemes": "泸州市\u034f住房公积金",
+    "a space of no width": "泸州市\u200b住房公积金",
+    "a mark of direction": "泸州市\u200e住房公积金",
+    "a Braille blank": "泸州市\u2800住房公积金",
+    "kana": "泸州市住房公积金ー",
+    "dotless": "Luzhou Housıng Fund",
+}
+
+
+@pytest.mark.parametrize("member", ["client_name", "client_name#en"])
+def test_an_official_name_is_taken(city, member):
+    """Neither name of a self-registered client may be taken for one of an official client's names."""
+    token = invitation(city)
+    for how, name in IMITATIONS.items():
+        status, told = register(city, token, **{"client_name": "借书小程序", member: name})
+        assert (how, status, told.get("error")) == (how, 400, "invalid_client_metadata")
+        assert "client_name" in told["error_description"]
+
+
+def test_other_names_are_free(city):
+    """Honest names with digits, accents and punctuation register, also twice."""
+    token = invitation(city)
+    for name in (
+        "借书小程序",
+        "Housing calculator",
+        "泸州市图书馆",
+        "A+ 学习平台（二期）",
+        "Café 1号",
+        "第〇一号",
+        "Kids' Club",
+    ):
+        assert [register(city, token, client_name=name)[0] for _ in range(2)] == [201, 201]
+
+
+def test_a_disabled_official_client_keeps_its_name(city):
+    """People remember it longer than its registration lasts."""
+    with city.database.transaction() as c:
+        registry.change_status(c, "fund", "disabled", now=city.clock())
+    assert register(city, invitation(city), client_name=OFFICIAL)[0] == 400
+
+
+def test_a_name_needs_a_letter():
+    """Marks alone are no name."""
+    with pytest.raises(InvalidClientMetadata, match="no letter"):
+        check_name("——（）", ())
+
+
+def test_a_short_official_name_may_be_part_of_another():
+    """Tax is taken, taxi is not."""
+    assert skeleton("Tax") == "tax"
+    official = type("Official", (), {"registration_token_digest": None, "name": "税务", "name_en": "Tax"})
+    check_name("Taxi stand", [official])
+    with pytest.raises(InvalidClientMetadata, match="too close"):
+        check_name("ＴＡＸ", [official])
