@@ -5,12 +5,12 @@ import json
 import pytest
 from click.testing import Result
 from joserfc import jwk
-from tests.fixtures.city import City, build
 
 from accounts.vault import Vault
 from idp.oidc.clients import registry
 from idp.oidc.tokens.secret import digest
 from tests.contracts.conftest import vault_keys
+from tests.fixtures.city import City, build
 from tests.protocol.test_client_metadata import invitation, register
 
 ROOT = b"r" * 32

@@ -6,17 +6,17 @@ import pytest
 import sqlalchemy as sa
 from authlib.oauth2.rfc7591 import ClientMetadataClaims
 from joserfc import jwk
-from tests.fixtures.city import City, build
-from tests.fixtures.messages import CALLBACK
 
 from accounts import audit
 from accounts.database import Statement
-from idp.oidc.clients import metadata, registry
+from idp.oidc.clients import client_metadata, registry
 from idp.oidc.errors import InvalidClientMetadata
 from idp.oidc.grants import GRANTS
 from idp.oidc.messages import Request
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.secret import digest, new_secret
+from tests.fixtures.city import City, build
+from tests.fixtures.messages import CALLBACK
 
 KEY = {"keys": [jwk.ECKey.generate_key("P-256").as_dict(private=False)]}
 ELSEWHERE = "https://fund.example/x"
@@ -154,10 +154,10 @@ def register(city: City, token: str, **members: object) -> tuple[int, dict]:
 
 def test_every_member_is_of_one_kind():
     """Nothing in the registry is forgotten, and nothing is of two kinds."""
-    supported = [member.name for member in metadata.MEMBERS if member.registrable]
+    supported = [member.name for member in client_metadata.MEMBERS if member.registrable]
     assert sorted(supported) == sorted(REGISTERED) == sorted(INVALID)
-    assert sorted(metadata.UNSUPPORTED) == sorted(LEFT_OUT)
-    assert sorted(metadata.ASSIGNED) == sorted(ASSIGNED)
+    assert sorted(client_metadata.UNSUPPORTED) == sorted(LEFT_OUT)
+    assert sorted(client_metadata.ASSIGNED) == sorted(ASSIGNED)
     assert len({*REGISTERED, *LEFT_OUT, *ASSIGNED}) == len(REGISTERED) + len(LEFT_OUT) + len(ASSIGNED)
 
 

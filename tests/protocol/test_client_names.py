@@ -1,11 +1,11 @@
 """A system that registers itself cannot be called like an official one, however the name is written."""
 
 import pytest
-from tests.fixtures.city import City, build
 
 from idp.oidc.clients import registry
-from idp.oidc.clients.names import check_name, skeleton
+from idp.oidc.clients.client_names import check_name, skeleton
 from idp.oidc.errors import InvalidClientMetadata
+from tests.fixtures.city import City, build
 from tests.protocol.test_client_metadata import invitation, register
 
 OFFICIAL, OFFICIAL_EN = "泸州市住房公积金", "Luzhou Housing Fund"

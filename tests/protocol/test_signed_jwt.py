@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.fixtures.city import City, build
-from tests.fixtures.messages import ISSUER, get
 
 from idp.oidc.messages import FORM, Request
 from idp.oidc.requests import logout
 from idp.oidc.requests.validation import AuthorizationError
 from idp.oidc.tokens.keys import concatenated
+from tests.fixtures.city import City, build
+from tests.fixtures.messages import ISSUER, get
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTENDED = (

@@ -12,7 +12,7 @@ from typing import Any
 from accounts.database import Connection
 from accounts.errors import Conflict
 from idp.oidc.clients.client import Client, ClientCache, NewClient, from_row
-from idp.oidc.clients.metadata import check, response_types_of
+from idp.oidc.clients.client_metadata import check, response_types_of
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.secret import digest, new_secret
 from idp.oidc.vocabulary import CLIENT_SECRET_PREFIX, NONE, PRIVATE_KEY_JWT

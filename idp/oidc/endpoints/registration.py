@@ -17,7 +17,7 @@ import orjson
 
 from accounts import audit
 from accounts.database import Connection, new_id
-from idp.oidc.clients import metadata, names, registry
+from idp.oidc.clients import client_metadata, client_names, registry
 from idp.oidc.clients.client import Client, NewClient
 from idp.oidc.consent.claims import of_scopes, scopes_supported
 from idp.oidc.endpoints.paths import REGISTRATION
@@ -75,7 +75,7 @@ def _register(provider: Provider, request: Request, now: datetime) -> Reply:
         new = _new_client(metadata, policy, digest(registration_token))
         _check_names(c, new)
         client, secret = registry.create(c, new, now=now)
-        left_out = list(metadata.left_out(metadata))
+        left_out = list(client_metadata.left_out(metadata))
         detail = {"left_out": left_out} if left_out else None
         audit.append(c, _CREATED, now=now, client=client.client_id, source=request.source, detail=detail)
     answer = {
@@ -147,7 +147,7 @@ def _refused_token() -> InvalidToken:
 
 def _new_client(document: dict[str, Any], policy: Policy, token_digest: bytes) -> NewClient:
     """The client the document describes, within the policy. Where it is silent, the specifications' defaults hold."""
-    given = metadata.read(document)
+    given = client_metadata.read(document)
     grant_types = _grant_types(given, policy)
     scopes = _scopes(given, grant_types, policy)
     name = given.get("client_name", _NAMELESS)
@@ -172,14 +172,14 @@ def _new_client(document: dict[str, Any], policy: Policy, token_digest: bytes) -
         require_pkce=policy.require_pkce or method == NONE,
         home_uri=given.get("client_uri"),
         registration_token_digest=token_digest,
-        metadata={m.name: given[m.name] for m in metadata.MEMBERS if m.attribute is None and m.name in given},
+        metadata={m.name: given[m.name] for m in client_metadata.MEMBERS if m.attribute is None and m.name in given},
     )
 
 
 def _check_names(c: Connection, new: NewClient) -> None:
     official = registry.every(c)
     for name in {new.name, new.name_en} - {_NAMELESS}:
-        names.check_name(name, official)
+        client_names.check_name(name, official)
 
 
 def _grant_types(given: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ def _grant_types(given: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
         raise InvalidClientMetadata(
             f"the initial access token does not allow {refused[0]}; leave it out, or ask the administrator for another"
         )
-    if "response_types" in given and not metadata.response_types_of(wanted):
+    if "response_types" in given and not client_metadata.response_types_of(wanted):
         raise InvalidClientMetadata("response_types needs authorization_code among grant_types (RFC 7591 section 2.1)")
     return wanted
 
@@ -202,7 +202,7 @@ def _grant_types(given: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
 def _scopes(given: Mapping[str, Any], grant_types: tuple[str, ...], policy: Policy) -> tuple[str, ...]:
     """What was asked within the policy, or all the policy allows and these grants have a use for."""
     useful = frozenset(policy.scopes)
-    if not metadata.has_scopes_of_its_own(grant_types):
+    if not client_metadata.has_scopes_of_its_own(grant_types):
         useful &= frozenset(scopes_supported())
     kept = tuple(name for name in given.get("scope", policy.scopes) if name in useful)
     if not kept:
@@ -214,7 +214,7 @@ def _described(provider: Provider, client: Client) -> dict[str, Any]:
     """The registration as RFC 7591 §3.2.1 shows it."""
     return {
         "client_id": client.client_id,
-        **dict(metadata.described(client)),
+        **dict(client_metadata.described(client)),
         "subject_type": "pairwise",
         "require_pkce": client.require_pkce,
         "registration_client_uri": f"{provider.issuer}{REGISTRATION.path}?client_id={client.client_id}",
