@@ -22,6 +22,7 @@ from idp.settings import Settings
 from idp.web import errors, pages, request_security, routes
 from idp.web.front import Front
 from idp.web.pages import form_post, layout
+from idp.web.source_address import SourceAddress
 from idp.web.views import DeclaredFlask
 
 _ASKING = (*AUTHORIZATION.methods, "HEAD")
@@ -52,7 +53,7 @@ def serve(services: Services) -> Front:
         handlers=handlers,
         fallback=flask_app(services).wsgi_app,
         for_people=frozenset({AUTHORIZATION.path}),
-        trusted_proxies=services.settings.proxies(),
+        source=SourceAddress(services.settings.proxies(), services.settings.proxy_header),
     )
 
 

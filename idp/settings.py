@@ -81,8 +81,13 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         "",
-        description="Networks of our own proxies, comma-separated (`10.0.0.0/8`). Only they may say in "
-        "X-Forwarded-For whom a request comes from; a stranger listed here can evade every limit.",
+        description="Networks of our own proxies, comma-separated (`10.0.0.0/8`). Only they may say whom a request "
+        "comes from; a stranger listed here can evade every limit.",
+    )
+    proxy_header: Literal["X-Forwarded-For", "Forwarded"] = Field(
+        "X-Forwarded-For",
+        description="The header in which our proxies say it: `X-Forwarded-For`, or `Forwarded` (RFC 7239). The other "
+        "one is never read, for a client can send it. A header whose name has an underscore is never read as either.",
     )
     allow_private_destinations: bool = Field(
         False,  # noqa: FBT003 - a field's default, not a switch

@@ -13,6 +13,7 @@ import click
 from idp import settings
 from idp.cli.terminal import USAGE, CommandError
 
+THREADS = "YITONG_SERVE_THREADS"  # idp.web.rsgi reads it; importing that here would import the application
 _IDLE = 600  # seconds, the longest there is: a thread takes its database connection and prepared statements with it
 
 
@@ -28,13 +29,21 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
         raise CommandError(
             "one_worker_with_sqlite", "SQLite serves one process.", "Use --workers 1, or PostgreSQL.", USAGE
         )
-    options = {
-        "host": host,
-        "port": port,
-        "workers": workers,
-        "interface": "wsgi",
-        "blocking-threads": threads,
-        "blocking-threads-idle-timeout": _IDLE,
-    }
-    command = [sys.executable, "-m", "granian", *(f"--{name}={value}" for name, value in options.items())]
-    os.execv(sys.executable, [*command, "wsgi:application"])  # noqa: S606 - our own command
+    os.environ[THREADS] = str(threads)
+    command = [sys.executable, "-m", "granian", f"--host={host}", f"--port={port}", f"--workers={workers}"]
+    os.execv(sys.executable, [*command, *_interface(chosen, threads)])  # noqa: S606 - our own command
+
+
+def _interface(chosen: settings.Settings, threads: int) -> tuple[str, ...]:
+    """RSGI where a header with a hyphen is believed, for WSGI cannot tell it from a client's with an underscore.
+
+    WSGI, which costs less, where no header is believed or one of a single word.
+    """
+    if chosen.proxies() and "-" in chosen.proxy_header:
+        return "--interface=rsgi", "--factory", "--no-ws", "idp.web.rsgi:served"
+    return (
+        "--interface=wsgi",
+        f"--blocking-threads={threads}",
+        f"--blocking-threads-idle-timeout={_IDLE}",
+        "wsgi:application",
+    )

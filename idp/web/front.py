@@ -1,11 +1,10 @@
 """The front door: a thin WSGI adapter that maps protocol paths straight onto Reply, and gives the rest to Flask.
 
-It decides who the client's address is, caps the body, and translates; it knows no rule of the protocol.
+It has the client's address decided, caps the body, and translates; it knows no rule of the protocol.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
@@ -13,12 +12,12 @@ from io import BytesIO
 from typing import Any
 
 from idp.oidc.messages import MAX_BODY, Reply, Request, json_reply
+from idp.web.source_address import SourceAddress
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 Handler = Callable[[Request], Reply | None]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _MOST_DIGITS = 20
@@ -48,16 +47,16 @@ class Front:
         handlers: Mapping[str, Handler],
         fallback: Wsgi,
         for_people: frozenset[str] = frozenset(),
-        trusted_proxies: tuple[Network, ...] = (),
+        source: SourceAddress | None = None,
     ) -> None:
         self._handlers = handlers
         self._fallback = fallback
         self._for_people = for_people
-        self._trusted = trusted_proxies
+        self._source = source or SourceAddress()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """One request. `REMOTE_ADDR` is the client's address from here on; the body is read at most once."""
-        environ["REMOTE_ADDR"] = self._source(environ)
+        environ["REMOTE_ADDR"] = self._source.of(environ)
         handler = self._handlers.get(environ["PATH_INFO"])
         if handler is None:
             return self._fallback(environ, start_response)
@@ -77,34 +76,6 @@ class Front:
             return _respond(json_reply(refused.status, document), start_response, "POST")
         _hand_over(environ, BytesIO(), refused.length)
         return self._fallback(environ, start_response)
-
-    def _source(self, environ: Environ) -> str:
-        """The peer, or behind trusted proxies the nearest address that is not one of them."""
-        peer: str = environ.get("REMOTE_ADDR", "")
-        if not self._trusted or not self._is_trusted(peer):
-            return peer
-        for hop in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
-            if not self._is_trusted(hop.strip()):
-                return hop.strip() if _is_address(hop.strip()) else peer
-        return peer
-
-    def _is_trusted(self, address: str) -> bool:
-        if not _is_address(address):
-            return False
-        found = ipaddress.ip_address(address)
-        plain = getattr(found, "ipv4_mapped", None) or found  # a dual-stack listener writes ::ffff:10.0.0.1
-        return any(plain in network for network in self._trusted)
-
-
-def _is_address(text: str) -> bool:
-    """A plain address; a scoped one (`fe80::1%…`) carries free text and is none."""
-    if "%" in text:
-        return False
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _body(environ: Environ) -> bytes:

@@ -10,6 +10,7 @@ import pytest
 
 from idp.oidc.messages import MAX_BODY, Reply
 from idp.web.front import Front
+from idp.web.source_address import SourceAddress
 
 PROXIES = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8")))
 
@@ -24,7 +25,7 @@ class Door:
             handlers=dict.fromkeys(("/token", "/authorize"), self._handle),
             fallback=self._fallback,
             for_people=frozenset({"/authorize"}),
-            trusted_proxies=trusted,
+            source=SourceAddress(trusted),
         )
 
     def _handle(self, request):
@@ -218,11 +219,15 @@ def test_a_length_that_only_looks_like_a_number_is_refused(length):
         ("10.0.0.1", "", "10.0.0.1"),
         ("10.0.0.1", "unknown", "10.0.0.1"),
         ("10.0.0.1", "1.1.1.1, <script>", "10.0.0.1"),
-        ("10.0.0.1", "203.0.113.1:4711", "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.1:4711", "203.0.113.1"),
+        ("10.0.0.1", "::ffff:203.0.113.1", "203.0.113.1"),
+        ("10.0.0.1", "1.1.1.1,", "10.0.0.1"),  # a proxy that wrote nothing
         ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
+        ("10.0.0.1", "[2001:0DB8:0::1]:443", "2001:db8::1"),
+        ("::ffff:198.51.100.7", "", "198.51.100.7"),
         ("fd00::1", "203.0.113.1", "203.0.113.1"),
         ("", "203.0.113.1", ""),
-        ("not an address", "203.0.113.1", "not an address"),
+        ("not an address", "203.0.113.1", ""),
     ],
 )
 def test_only_trusted_proxies_are_believed(peer, forwarded, source):

@@ -1,0 +1,144 @@
+"""The same application behind granian's RSGI, which tells header names apart that WSGI folds into one.
+
+To WSGI both `X-Forwarded-For` and `X_Forwarded_For` are HTTP_X_FORWARDED_FOR (RFC 3875 §4.1.18). A proxy writes the
+first and passes the client's second on, and granian keeps one of them: the client then says where it comes from. Here
+a header whose name has an underscore is dropped, as nginx and gunicorn do. `yitong serve` starts this application
+wherever such a header is believed; it costs a request about 0.1 ms more than WSGI.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import Any
+
+from idp.oidc.messages import MAX_BODY
+from idp.web.front import Environ, Wsgi
+
+THREADS = "YITONG_SERVE_THREADS"  # how `yitong serve` tells its workers
+
+log = logging.getLogger(__name__)
+
+_BODY_WITHIN = 30  # seconds: a body that does not arrive holds no thread, and no connection for longer
+_CONSTANT: Environ = {
+    "SCRIPT_NAME": "",
+    "SERVER_SOFTWARE": "Granian",
+    "wsgi.errors": sys.stderr,
+    "wsgi.input_terminated": True,
+    "wsgi.multiprocess": False,
+    "wsgi.multithread": True,
+    "wsgi.run_once": False,
+    "wsgi.version": (1, 0),
+}
+
+
+class RsgiApplication:
+    """A WSGI application as granian calls it by RSGI: bodies are read here, then a thread answers."""
+
+    def __init__(self, application: Wsgi, threads: int) -> None:
+        self._application = application
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """One request. A body that is too large arrives cut one byte past what is read; a late one is answered 408."""
+        try:
+            body = await _body(scope, protocol)
+        except TimeoutError:
+            protocol.response_empty(408, [])
+            return
+        environ = environ_of(scope, body)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, environ, protocol)
+
+    def _answer(self, environ: Environ, protocol: Any) -> None:
+        started: list[tuple[int, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _: object = None) -> Callable[[bytes], None]:
+            started[:] = [(int(status[:3]), headers)]
+            return _no_write
+
+        try:
+            body = _joined(self._application(environ, start_response))
+        except Exception as error:  # noqa: BLE001 - the border: the application has said what it could
+            log.error("application_failed type=%s", type(error).__name__)  # noqa: TRY400 - a trace may hold what was typed
+            protocol.response_empty(500, [])
+            return
+        protocol.response_bytes(*started[0], body)
+
+
+def environ_of(scope: Any, body: bytes) -> Environ:
+    """The request as WSGI has it (PEP 3333), without headers whose name has an underscore."""
+    server, _, port = scope.server.rpartition(":")
+    environ = {
+        **_CONSTANT,
+        "REQUEST_METHOD": scope.method,
+        "PATH_INFO": scope.path.encode("utf-8", "surrogateescape").decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "REMOTE_ADDR": scope.client,  # with its port: the front reads both
+        "SERVER_NAME": server,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": BytesIO(body),
+    }
+    environ.update(_headers(scope.headers))
+    environ.setdefault("HTTP_HOST", scope.authority or "")  # HTTP/2 has no Host header
+    return environ
+
+
+def _headers(headers: Any) -> dict[str, str]:
+    """Each header once, several lines of it joined (RFC 9110 §5.3; cookies as RFC 9113 §8.2.3 says).
+
+    One that is not ASCII is empty, as by WSGI: the pages tell of cookies that cannot be read.
+    """
+    return {
+        _key(name): ("; " if name == "cookie" else ",").join(headers.get_all(name))
+        for name in headers.keys()  # noqa: SIM118 - no mapping: iterating it is not defined
+        if "_" not in name
+    }
+
+
+def _key(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+
+
+async def _body(scope: Any, protocol: Any) -> bytes:
+    """Nothing is read of a body that says it is too large: the front refuses it by its length. Raises TimeoutError."""
+    headers = scope.headers
+    declared = headers.get("content-length") or ""
+    if not declared and "transfer-encoding" not in headers:
+        return b""
+    if declared.isascii() and declared.isdigit() and (len(declared) > len(str(MAX_BODY)) or int(declared) > MAX_BODY):
+        return b""
+    read = bytearray()
+    async with asyncio.timeout(_BODY_WITHIN):
+        async for part in protocol:
+            read += part
+            if len(read) > MAX_BODY:
+                break
+    return bytes(read[: MAX_BODY + 1])
+
+
+def _joined(parts: Iterable[bytes]) -> bytes:
+    try:
+        return b"".join(parts)
+    finally:
+        close = getattr(parts, "close", None)
+        if close is not None:
+            close()
+
+
+def _no_write(data: bytes) -> None:
+    raise NotImplementedError("the application returns its body")
+
+
+def served() -> RsgiApplication:
+    """The application of one process; `granian --interface rsgi --factory idp.web.rsgi:served`."""
+    from wsgi import application  # noqa: PLC0415 - it reads the settings and connects when it is imported
+
+    return RsgiApplication(application, int(os.environ.get(THREADS, "4")))

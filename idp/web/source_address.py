@@ -1,0 +1,96 @@
+"""Where a request comes from: the only code that reads a peer's address or a proxy's word about it.
+
+Everything behind it (limits, audit, sessions) sees one canonical spelling, or nothing. Only proxies listed in the
+settings are believed, and only in the header that they are said to write: a client can send the other one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Literal
+
+from accounts.network_address import Address, Network, parse, plain_network
+
+ProxyHeader = Literal["X-Forwarded-For", "Forwarded"]
+
+_MOST_HOPS = 32  # of our own proxies in a row; a longer chain is somebody playing
+# RFC 7239 §4: a token, or a quoted string. Some proxies leave out the quotes that `:` and `[` ask for.
+_PAIR = re.compile(r'[ \t]*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=(?:"((?:[^"\\]|\\.)*)"|([^ \t;,"\\]*))[ \t]*(?:;|\Z)')
+_OBFUSCATED_PORT = re.compile(r":_[0-9A-Za-z._-]+\Z")  # RFC 7239 §6
+
+
+class SourceAddress:
+    """Tells the client's address. Immutable: one for the process."""
+
+    def __init__(self, trusted_proxies: tuple[Network, ...] = (), header: ProxyHeader = "X-Forwarded-For") -> None:
+        self._trusted = tuple(map(plain_network, trusted_proxies))
+        self._key = "HTTP_" + header.upper().replace("-", "_")
+        self._hops: Callable[[str], Iterator[str]] = _forwarded if header == "Forwarded" else _forwarded_for
+
+    def of(self, environ: Mapping[str, Any]) -> str:
+        """The peer, or behind trusted proxies the nearest address that is not one of them.
+
+        What cannot be read ends the walk at the peer: whatever stands further left may be the client's own invention.
+        Empty when the peer has no address.
+        """
+        peer = parse(environ.get("REMOTE_ADDR", ""))
+        if peer is None:
+            return ""
+        return str(self._behind(environ, peer) if self._is_trusted(peer) else peer)
+
+    def _behind(self, environ: Mapping[str, Any], peer: Address) -> Address:
+        for text in islice(self._hops(environ.get(self._key, "")), _MOST_HOPS):
+            hop = parse(text)
+            if hop is None:
+                return peer
+            if not self._is_trusted(hop):
+                return hop
+        return peer
+
+    def _is_trusted(self, address: Address) -> bool:
+        return any(address in network for network in self._trusted)
+
+
+def _forwarded_for(value: str) -> Iterator[str]:
+    """The addresses of X-Forwarded-For from the right, where the nearest proxy wrote. Several lines arrive joined."""
+    while True:
+        value, _, last = value.rpartition(",")
+        yield last
+        if not value:
+            return
+
+
+def _forwarded(value: str) -> Iterator[str]:
+    """The `for` of each element of Forwarded (RFC 7239) from the right; empty where an element names none.
+
+    Read from the right, because only there a proxy of ours wrote: a quotation mark that a client left open further
+    left must not swallow what the proxy added.
+    """
+    end, is_quoted = len(value), False
+    for at in range(len(value) - 1, -1, -1):
+        if value[at] == '"' and not _is_escaped(value, at):
+            is_quoted = not is_quoted
+        elif value[at] == "," and not is_quoted:
+            yield _node(value[at + 1 : end])
+            end = at
+    yield _node(value[:end])
+
+
+def _is_escaped(value: str, at: int) -> bool:
+    before = value[:at]
+    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
+
+
+def _node(element: str) -> str:
+    """What the element's one `for` says; empty for an element that is not well-formed, or names none or several."""
+    named, at = [], 0
+    while at < len(element):
+        pair = _PAIR.match(element, at)
+        if pair is None:
+            return ""
+        if pair[1].lower() == "for":
+            named.append(pair[3] if pair[2] is None else pair[2])
+        at = pair.end()
+    return _OBFUSCATED_PORT.sub("", named[0]) if len(named) == 1 else ""
