@@ -18,7 +18,7 @@ secret was adopted, its person logs in with their number.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,8 +26,9 @@ import sqlalchemy as sa
 
 from accounts import audit, evidence
 from accounts.credentials import password as passwords
+from accounts.credentials.known_browsers import KnownBrowsers, Standing
 from accounts.credentials.password import PasswordHasher, password_credentials
-from accounts.credentials.throttle import Throttle
+from accounts.credentials.throttle import Counted, Throttle
 from accounts.database import Connection, Database, Statement
 from accounts.errors import Busy, NotProven
 from accounts.identifiers import Identifier, IdentifierKind, guess_person_identifier
@@ -43,11 +44,15 @@ _NOBODY = ""
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """A person proved who they are. `at` is when; `methods` are RFC 8176 values."""
+    """A person proved who they are. `at` is when; `methods` are RFC 8176 values.
+
+    `known_browsers` is what the browser keeps from now on, for its own counter (KnownBrowsers).
+    """
 
     person_id: str
     methods: tuple[str, ...]
     at: datetime
+    known_browsers: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class _Candidate:
     may_log_in: bool = False
     sealed: bytes | None = field(default=None, repr=False)
     adopted: bool = False
+    password_since: datetime | None = None
+    status_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +76,18 @@ class _Attempt:
     source: str
     channel: str
     now: datetime
+    known_browsers: str = field(repr=False)
     record: Callable[[dict[str, Any]], object] | None = field(repr=False)
 
 
-_PERSON = (natural_persons.c.id, natural_persons.c.status, password_credentials.c.sealed, password_credentials.c.origin)
+_PERSON = (
+    natural_persons.c.id,
+    natural_persons.c.status,
+    natural_persons.c.updated_at,
+    password_credentials.c.sealed,
+    password_credentials.c.origin,
+    password_credentials.c.changed_at,
+)
 _WITH_PASSWORD = natural_persons.outerjoin(
     password_credentials, password_credentials.c.person_id == natural_persons.c.id
 )
@@ -109,6 +124,7 @@ class PasswordAuthentication:
         self._hasher = hasher
         self._throttle = throttle
         self._linking = linking
+        self._browsers = KnownBrowsers(people.vault)
 
     def authenticate(
         self,
@@ -119,17 +135,19 @@ class PasswordAuthentication:
         source: str,
         channel: str,
         now: datetime,
+        known_browsers: str = "",
         record: Callable[[dict[str, Any]], object] | None = None,
     ) -> Authenticated:
         """The person this identifier or login name stands for has proven to know their password.
 
         A success is on record when this returns; or `record` was given its row, and the caller writes it together with
         what the success opens. Everything else is on record either way.
+        `known_browsers` is what an earlier success left with this browser, as the browser sent it.
         Raises NotProven (one answer for everything that is wrong), Throttled (nothing was tried), Busy (nothing was
         tried and nothing counted). Call it outside a transaction: counting an attempt must outlive a rollback.
         """
         typed = identifier.strip()[:LONGEST_TYPED].encode("utf-8", "replace").decode()
-        attempt = _Attempt(typed, password, source, channel, now, record)
+        attempt = _Attempt(typed, password, source, channel, now, known_browsers, record)
         known = guess_person_identifier(attempt.typed)
         if known is not None:
             return self._by_number(database, attempt, known)
@@ -139,18 +157,18 @@ class PasswordAuthentication:
         c = database.connection()
         candidate = self._candidate(c, number)
         subject = candidate.person_id or self._stand_in(number.canonical)
-        self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now)
+        counted = self._counted(c, attempt, subject, candidate)
         try:
             if candidate.sealed is not None:
                 encoded = self._check(candidate.sealed, attempt.password)
                 if encoded is None or not candidate.may_log_in:
                     self._linking.find(c, attempt.typed)  # what a guess at an unknown number costs as well
-                return self._conclude(database, attempt, subject, candidate, encoded)
+                return self._conclude(database, attempt, counted, candidate, encoded)
             logins = self._linking.find(c, attempt.typed)
             theirs = [login for login in logins if candidate.person_id in (None, login.person_id)]
-            return self._by_legacy(database, attempt, subject, theirs)
+            return self._by_legacy(database, attempt, counted, theirs)
         except Busy:
-            self._throttle.untried(c, person=subject, source=attempt.source, now=attempt.now)
+            self._throttle.untried(c, counted)
             raise
 
     def _by_login_name(self, database: Database, attempt: _Attempt) -> Authenticated:
@@ -159,15 +177,21 @@ class PasswordAuthentication:
         person_id = _only_person(logins)
         candidate = _candidate_of(c.one(_BY_PERSON, person_id=person_id or _NOBODY))
         subject = person_id or self._stand_in(attempt.typed)
-        self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now)
+        counted = self._counted(c, attempt, subject, candidate)
         try:
             if candidate.sealed is not None:
                 encoded = self._check(candidate.sealed, attempt.password)
-                return self._conclude(database, attempt, subject, candidate, encoded)
-            return self._by_legacy(database, attempt, subject, logins)
+                return self._conclude(database, attempt, counted, candidate, encoded)
+            return self._by_legacy(database, attempt, counted, logins)
         except Busy:
-            self._throttle.untried(c, person=subject, source=attempt.source, now=attempt.now)
+            self._throttle.untried(c, counted)
             raise
+
+    def _counted(self, c: Connection, attempt: _Attempt, subject: str, candidate: _Candidate) -> Counted:
+        """The guess is counted: for this browser alone where the person signed in before. Raises Throttled."""
+        standing = Standing(subject, candidate.password_since, candidate.status_since)
+        known = self._browsers.known_as(attempt.known_browsers, standing, attempt.now)
+        return self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now, browser=known)
 
     def _candidate(self, c: Connection, number: Identifier) -> _Candidate:
         terms = self._people.terms(number)
@@ -185,7 +209,7 @@ class PasswordAuthentication:
         return encoded if self._hasher.verify(encoded, password) else None
 
     def _conclude(
-        self, database: Database, attempt: _Attempt, subject: str, candidate: _Candidate, encoded: str | None
+        self, database: Database, attempt: _Attempt, counted: Counted, candidate: _Candidate, encoded: str | None
     ) -> Authenticated:
         """The outcome is on record, and the hash is renewed where parameters or keys have moved on."""
         proven = encoded is not None and candidate.may_log_in
@@ -195,11 +219,11 @@ class PasswordAuthentication:
             return self._refuse(database, attempt, candidate.person_id)
         renewed = self._renewed(candidate, encoded, attempt.password)
         if renewed is None and attempt.record is not None:
-            return self._accept(database.connection(), attempt, subject, candidate.person_id)
+            return self._accept(database.connection(), attempt, counted, candidate)
         with database.transaction() as c:
             if renewed is not None and candidate.sealed is not None:
                 passwords.replace_hash(c, self._people.vault, candidate.person_id, candidate.sealed, renewed)
-            return self._accept(c, attempt, subject, candidate.person_id)
+            return self._accept(c, attempt, counted, candidate)
 
     def _renewed(self, candidate: _Candidate, encoded: str, password: str) -> str | None:
         """What to store in place of the hash, or None. A full bulkhead only puts it off to the next login."""
@@ -212,7 +236,7 @@ class PasswordAuthentication:
         return encoded if stale else None
 
     def _by_legacy(
-        self, database: Database, attempt: _Attempt, subject: str, logins: Sequence[LegacyLogin]
+        self, database: Database, attempt: _Attempt, counted: Counted, logins: Sequence[LegacyLogin]
     ) -> Authenticated:
         """An older system's password: verified there, hashed anew here, and the old secret erased, all or nothing."""
         fitting = self._hasher.in_turn(
@@ -226,14 +250,20 @@ class PasswordAuthentication:
         with database.transaction() as c:
             candidate = _candidate_of(c.one(_BY_PERSON, person_id=person_id))
             if candidate.sealed is None and candidate.may_log_in and not _proven_here(c, person_id, attempt.now):
-                return self._adopt(c, attempt, subject, fitting, encoded)
+                return self._adopt(c, attempt, counted, candidate, fitting, encoded)
         if candidate.sealed is None:
             return self._refuse(database, attempt, person_id)
         # A second tab adopted it a moment ago: the password is checked against what that one stored.
-        return self._conclude(database, attempt, subject, candidate, self._check(candidate.sealed, attempt.password))
+        return self._conclude(database, attempt, counted, candidate, self._check(candidate.sealed, attempt.password))
 
     def _adopt(
-        self, c: Connection, attempt: _Attempt, subject: str, fitting: Sequence[LegacyLogin], encoded: str
+        self,
+        c: Connection,
+        attempt: _Attempt,
+        counted: Counted,
+        candidate: _Candidate,
+        fitting: Sequence[LegacyLogin],
+        encoded: str,
     ) -> Authenticated:
         person_id = fitting[0].person_id
         if not passwords.adopt(c, self._people.vault, person_id, encoded, now=attempt.now):
@@ -241,16 +271,19 @@ class PasswordAuthentication:
         for login in fitting:
             self._linking.adopt(c, login, now=attempt.now)
         audit.append(c, "person:password:adopt", now=attempt.now, person=person_id, channel=attempt.channel)
-        return self._accept(c, attempt, subject, person_id)
+        return self._accept(c, attempt, counted, replace(candidate, person_id=person_id, password_since=attempt.now))
 
-    def _accept(self, c: Connection, attempt: _Attempt, subject: str, person_id: str) -> Authenticated:
+    def _accept(self, c: Connection, attempt: _Attempt, counted: Counted, candidate: _Candidate) -> Authenticated:
+        person_id = candidate.person_id or _NOBODY
         row = audit.row(_EVENT, now=attempt.now, person=person_id, channel=attempt.channel, source=attempt.source)
         if attempt.record is None:
             audit.record(c, row)
         else:
             attempt.record(row)
-        self._throttle.succeeded(c, person=subject, source=attempt.source, now=attempt.now)
-        return Authenticated(person_id, ("pwd",), attempt.now)
+        self._throttle.succeeded(c, counted)
+        standing = Standing(person_id, candidate.password_since, candidate.status_since)
+        known = self._browsers.remember(attempt.known_browsers, standing, attempt.now)
+        return Authenticated(person_id, ("pwd",), attempt.now, known)
 
     def _refuse(self, database: Database, attempt: _Attempt, person_id: str | None) -> Authenticated:
         """Never returns: the refusal is on record, without what was typed (people type passwords into that field)."""
@@ -269,7 +302,11 @@ class PasswordAuthentication:
 
 def _candidate_of(row: Any) -> _Candidate:
     return (
-        _Candidate() if row is None else _Candidate(row.id, row.status == "active", row.sealed, row.origin == "adopted")
+        _Candidate()
+        if row is None
+        else _Candidate(
+            row.id, row.status == "active", row.sealed, row.origin == "adopted", row.changed_at, row.updated_at
+        )
     )
 
 

@@ -1,20 +1,24 @@
 """Throttling of guesses, in the database, so that every node and every restart counts the same.
 
-Three counters, each over a window that starts with its first attempt:
-`pair`     this person from this source;
-`source`   this source over all persons, which stops one password tried on many;
-`stranger` this person from all sources they never succeeded from, or `familiar` from those they did.
-A flood from strangers fills `stranger` only. At a source they succeeded from, the person is counted as `familiar`:
-nobody elsewhere can lock them out there. An attempt is counted before the hash is computed, all three counters or none
-in one statement, and each counter refuses to pass its ceiling, so guesses that arrive together verify no more hashes
-than the ceiling.
+A guess from a browser where the person signed in before counts there and nowhere else (`browser`): no stranger can use
+that up. Every other guess counts three times, over windows that start with their first attempt:
+`pair`     this person from this network;
+`source`   this network over all persons, which stops one password tried on many;
+and this person over networks of one kind: `familiar` ones, where they signed in lately; `newcomer`, the first few
+guesses of a network that has not tried this person lately; `stranger`, all others. So whoever guesses from a few
+networks fills `stranger`, and a person with a new browser still gets in; from familiar networks they always do unless
+the guesses come from there. A network that goes on guessing gets fewer guesses a window than one that begins.
+An IPv6 network is a /64, and its /48 counts beside it with higher ceilings.
+
+An attempt is counted before the hash is computed, in all its counters or none in one statement, and each counter
+refuses to pass its ceiling, so guesses that arrive together verify no more hashes than the ceiling.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,23 +26,27 @@ from sqlalchemy.dialects.postgresql import insert as insert_with_conflict
 
 from accounts.database import Connection, Statement, UtcDateTime, metadata
 from accounts.errors import Throttled
+from accounts.network_address import networks
 
 throttle_counters = sa.Table(
     "throttle_counters",
     metadata,
     sa.Column("counter", sa.Text, primary_key=True),
     sa.Column("subject", sa.Text, primary_key=True),  # person id, or a keyed digest of what an unknown one typed
-    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),  # a network, or the name of a known browser
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("ceiling", sa.Integer, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
     sa.Column("succeeded_at", UtcDateTime),
-    sa.CheckConstraint("counter IN ('pair', 'source', 'stranger', 'familiar')", name="counter"),
+    sa.CheckConstraint("counter IN ('pair', 'source', 'stranger', 'newcomer', 'familiar', 'browser')", name="counter"),
 )
 _t = throttle_counters.c
-_COUNTED = 3
+_COLUMNS = ["counter", "subject", "source", "attempts", "ceiling", "expires_at"]
 _ANYONE = ""
+_RESIDENTS = "residents"  # the subject under which a network counts people who signed in there lately
+_WINDOW = timedelta(minutes=15)
 FAMILIAR_FOR = timedelta(days=180)
+QUIET_FOR = timedelta(days=1)  # after which a network that guessed is a new one again
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +54,37 @@ class Limit:
     """So many attempts in so long, from the first of them."""
 
     attempts: int
-    within: timedelta
+    within: timedelta = _WINDOW
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The ceilings. An account can lose 100 guesses an hour at most over all strangers' and its own sources."""
+    """The ceilings. Beside known browsers an account can lose 100 guesses in any hour at most: 20 a window.
 
-    pair: Limit = Limit(6, timedelta(minutes=15))
-    source: Limit = Limit(100, timedelta(minutes=15))
-    stranger: Limit = Limit(30, timedelta(hours=1))
-    familiar: Limit = Limit(60, timedelta(hours=1))
+    `again` is what `pair` allows in later windows; `wide_…` are those of an IPv6 /48.
+    """
+
+    browser: Limit = Limit(10)
+    pair: Limit = Limit(6)
+    again: Limit = Limit(2)
+    wide_pair: Limit = Limit(10)
+    wide_again: Limit = Limit(4)
+    source: Limit = Limit(100)
+    wide_source: Limit = Limit(400)
+    newcomer: Limit = Limit(9)
+    stranger: Limit = Limit(6)
+    familiar: Limit = Limit(5)
+    first_guesses: int = 3  # of a network that is new to a person, counted as `newcomer`
     familiar_for: timedelta = FAMILIAR_FOR
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """An attempt that was counted, and where: what `succeeded` and `untried` take back."""
+
+    arguments: dict[str, Any]
+    is_known: bool
+    is_wide: bool
 
 
 def _text(name: str) -> Any:
@@ -72,41 +99,82 @@ def _moment(name: str) -> Any:
     return sa.cast(sa.bindparam(name, type_=UtcDateTime), UtcDateTime)
 
 
-def _known() -> sa.ColumnElement[bool]:
-    """Whether the person succeeded from this source lately."""
-    earlier = throttle_counters.alias()
-    return sa.exists().where(
-        earlier.c.counter == "pair",
-        earlier.c.subject == _text("subject"),
-        earlier.c.source == _text("source"),
-        earlier.c.succeeded_at > _moment("familiar_since"),
+def _literal(text: str) -> Any:
+    return sa.literal(text, sa.Text)
+
+
+def _earlier(source: str, *conditions: str) -> sa.ColumnElement[bool]:
+    """Whether the pair's counter at that network says so: it is what we remember of a person and a network."""
+    pair = throttle_counters.alias()
+    description = {
+        "succeeded": pair.c.succeeded_at > _moment("familiar_since"),
+        "over": pair.c.expires_at <= _moment("now"),
+        "lowered": pair.c.ceiling <= _number(f"{_wide(source)}again_ceiling"),
+        "begun": pair.c.attempts >= _number("first_guesses"),
+    }
+    this = (pair.c.counter == "pair", pair.c.subject == _text("subject"), pair.c.source == _text(source))
+    return sa.exists().where(*this, sa.or_(*(description[each] for each in conditions)))
+
+
+def _wide(source: str) -> str:
+    return "wide_" if source == "site" else ""
+
+
+def _is_familiar() -> sa.ColumnElement[bool]:
+    return _earlier("source", "succeeded")
+
+
+def _person(sources: tuple[str, ...]) -> tuple[Any, Any, Any, Any, Any]:
+    """The counter of this person over networks of one kind."""
+    is_not_new = sa.or_(*(_earlier(each, "over", "lowered", "begun") for each in sources))
+
+    def chosen(of: Any) -> Any:
+        return sa.case((_is_familiar(), of("familiar")), (is_not_new, of("stranger")), else_=of("newcomer"))
+
+    return (
+        chosen(_literal),
+        _text("subject"),
+        _literal(_ANYONE),
+        chosen(lambda kind: _number(f"{kind}_ceiling")),
+        chosen(lambda kind: _moment(f"{kind}_ends")),
     )
 
 
-def _whose() -> Any:
-    return sa.case((_known(), sa.literal("familiar", sa.Text)), else_=sa.literal("stranger", sa.Text))
+def _source(source: str) -> tuple[Any, Any, Any, Any, Any]:
+    wide = _wide(source)
+    whose = sa.case((_is_familiar(), _literal(_RESIDENTS)), else_=_literal(_ANYONE))
+    return _literal("source"), whose, _text(source), _number(f"{wide}source_ceiling"), _moment(f"{wide}source_ends")
 
 
-def _wanted() -> list[tuple[Any, Any, Any, Any, Any]]:
-    """The three counters of an attempt, always in this order: concurrent attempts then wait, never deadlock."""
-    anyone = sa.literal(_ANYONE, sa.Text)
-    third = (
-        sa.case((_known(), _number("familiar_ceiling")), else_=_number("stranger_ceiling")),
-        sa.case((_known(), _moment("familiar_ends")), else_=_moment("stranger_ends")),
-    )
-    return [
-        (_whose(), _text("subject"), anyone, *third),
-        (sa.literal("source", sa.Text), anyone, _text("source"), _number("source_ceiling"), _moment("source_ends")),
-        (sa.literal("pair", sa.Text), _text("subject"), _text("source"), _number("pair_ceiling"), _moment("pair_ends")),
-    ]
+def _pair(source: str) -> tuple[Any, Any, Any, Any, Any]:
+    wide = _wide(source)
+    is_lower = sa.and_(~_is_familiar(), _earlier(source, "over", "lowered"))
+    ceiling = sa.case((is_lower, _number(f"{wide}again_ceiling")), else_=_number(f"{wide}pair_ceiling"))
+    ends = sa.case((is_lower, _moment(f"{wide}again_ends")), else_=_moment(f"{wide}pair_ends"))
+    return _literal("pair"), _text("subject"), _text(source), ceiling, ends
 
 
-def _full() -> sa.Select[Any]:
+_BROWSER = (
+    _literal("browser"),
+    _text("subject"),
+    _text("browser"),
+    _number("browser_ceiling"),
+    _moment("browser_ends"),
+)
+
+
+def _wanted(*, is_wide: bool) -> list[tuple[Any, Any, Any, Any, Any]]:
+    """The counters of an attempt, always in this order: concurrent attempts then wait, never deadlock."""
+    sources = ("site", "source") if is_wide else ("source",)
+    return [_person(sources), *map(_source, sources), *map(_pair, sources)]
+
+
+def _full(wanted: list[tuple[Any, Any, Any, Any, Any]]) -> sa.Select[Any]:
     """The counters of this attempt that let nothing more through."""
     this_one = sa.or_(
         *(
             sa.and_(_t.counter == counter, _t.subject == subject, _t.source == source)
-            for counter, subject, source, _, _ in _wanted()
+            for counter, subject, source, _, _ in wanted
         )
     )
     return sa.select(sa.func.max(_t.expires_at, type_=UtcDateTime).label("opens_at")).where(
@@ -114,7 +182,7 @@ def _full() -> sa.Select[Any]:
     )
 
 
-def _count() -> sa.Insert:
+def _count(wanted: list[tuple[Any, Any, Any, Any, Any]]) -> sa.sql.dml.ReturningInsert[Any]:
     rows = [
         sa.select(
             counter.label("counter"),
@@ -124,13 +192,12 @@ def _count() -> sa.Insert:
             ceiling.label("ceiling"),
             ends.label("expires_at"),
         )
-        for counter, subject, source, ceiling, ends in _wanted()
+        for counter, subject, source, ceiling, ends in wanted
     ]
     attempt = sa.union_all(*rows).subquery("attempt")
-    full = _full().subquery("full_ones")
+    full = _full(wanted).subquery("full_ones")
     free = ~sa.exists().where(full.c.opens_at.is_not(None))
-    names = ["counter", "subject", "source", "attempts", "ceiling", "expires_at"]
-    insert = insert_with_conflict(throttle_counters).from_select(names, sa.select(attempt).where(free))
+    insert = insert_with_conflict(throttle_counters).from_select(_COLUMNS, sa.select(attempt).where(free))
     over = _t.expires_at <= _moment("now")
     return insert.on_conflict_do_update(
         index_elements=["counter", "subject", "source"],
@@ -140,55 +207,66 @@ def _count() -> sa.Insert:
             "expires_at": sa.case((over, insert.excluded.expires_at), else_=_t.expires_at),
         },
         where=sa.or_(over, _t.attempts < insert.excluded.ceiling),
-    )
+    ).returning(_t.counter, _t.subject, _t.source)
 
 
-def _success() -> sa.Insert:
-    """The same three rows in the same order as the attempt took them: two people at one source never deadlock."""
-    rows = [
-        sa.select(
-            counter.label("counter"),
-            subject.label("subject"),
-            source.label("source"),
-            sa.literal(0, sa.Integer).label("attempts"),
-            ceiling.label("ceiling"),
-            ends.label("expires_at"),
-            (_moment("now") if is_pair else sa.cast(sa.null(), UtcDateTime)).label("succeeded_at"),
-        )
-        for is_pair, (counter, subject, source, ceiling, ends) in zip((False, False, True), _wanted(), strict=True)
+def _counted(*, is_known: bool, is_wide: bool) -> list[tuple[Any, Any, Any]]:
+    """The keys of the counters that an attempt was counted in, in the order in which it took them."""
+    if is_known:
+        return [(_literal("browser"), _text("subject"), _text("browser"))]
+    sources = ("site", "source") if is_wide else ("source",)
+    return [
+        (_text("whose"), _text("subject"), _literal(_ANYONE)),
+        *((_literal("source"), _text("whom"), _text(each)) for each in sources),
+        *((_literal("pair"), _text("subject"), _text(each)) for each in sources),
     ]
-    done = sa.union_all(*rows).subquery("done")
-    names = ["counter", "subject", "source", "attempts", "ceiling", "expires_at", "succeeded_at"]
-    insert = insert_with_conflict(throttle_counters).from_select(names, sa.select(done).where(sa.true()))
+
+
+def _take_back(*, is_known: bool, is_wide: bool, succeeded: bool) -> sa.Insert:
+    """One attempt less in each counter; after a success the pair of person and network remembers it.
+
+    The rows are taken in the order in which the attempt took them: two people at one network never deadlock.
+    """
+    pair = (_literal("pair"), _text("subject"), _text("source"))
+    keys = _counted(is_known=is_known, is_wide=is_wide) + ([pair] if is_known and succeeded else [])
+    remembers = [succeeded and at == len(keys) - 1 for at in range(len(keys))]
+    done = sa.union_all(*(_nothing(*key, remembers=each) for key, each in zip(keys, remembers, strict=True)))
+    insert = insert_with_conflict(throttle_counters).from_select(
+        [*_COLUMNS, "succeeded_at"], sa.select(done.subquery("done")).where(sa.true())
+    )
     fewer = sa.case((_t.attempts > 0, _t.attempts - 1), else_=0)
     return insert.on_conflict_do_update(
         index_elements=["counter", "subject", "source"],
         set_={
-            "attempts": sa.case((_t.counter == "pair", 0), else_=fewer),
+            "attempts": sa.case((_t.counter == "pair", _t.attempts), else_=fewer) if is_known else fewer,
             "succeeded_at": sa.func.coalesce(insert.excluded.succeeded_at, _t.succeeded_at),
         },
     )
 
 
-_COUNT = Statement(_count())
-_OPENS_AT = Statement(_full())
-_GIVE_BACK_PERSON = Statement(
-    sa.update(throttle_counters)
-    .where(_t.counter == _whose(), _t.subject == _text("subject"), _t.source == _ANYONE, _t.attempts > 0)
-    .values(attempts=_t.attempts - 1)
-)
-_GIVE_BACK_SOURCE = Statement(
-    sa.update(throttle_counters)
-    .where(_t.counter == "source", _t.subject == _ANYONE, _t.source == _text("source"), _t.attempts > 0)
-    .values(attempts=_t.attempts - 1)
-)
-_this_pair = (_t.counter == "pair", _t.subject == _text("subject"), _t.source == _text("source"))
-_GIVE_BACK_PAIR = Statement(
-    sa.update(throttle_counters).where(*_this_pair, _t.attempts > 0).values(attempts=_t.attempts - 1)
-)
-_SUCCEED = Statement(_success())
+def _nothing(counter: Any, subject: Any, source: Any, *, remembers: bool) -> sa.Select[Any]:
+    """The row of a counter that has counted nothing, where there is none: its window is over already."""
+    return sa.select(
+        counter.label("counter"),
+        subject.label("subject"),
+        source.label("source"),
+        sa.literal(0, sa.Integer).label("attempts"),
+        sa.literal(0, sa.Integer).label("ceiling"),
+        _moment("now").label("expires_at"),
+        (_moment("now") if remembers else sa.cast(sa.null(), UtcDateTime)).label("succeeded_at"),
+    )
+
+
+_COUNT = {is_wide: Statement(_count(_wanted(is_wide=is_wide))) for is_wide in (False, True)}
+_OPENS_AT = {is_wide: Statement(_full(_wanted(is_wide=is_wide))) for is_wide in (False, True)}
+_COUNT_BROWSER, _BROWSER_OPENS_AT = Statement(_count([_BROWSER])), Statement(_full([_BROWSER]))
+_TAKE_BACK = {
+    kind: Statement(_take_back(is_known=kind[0], is_wide=kind[1], succeeded=kind[2]))
+    for kind in product((False, True), repeat=3)
+}
+_LIMITS = [each.name for each in fields(Limits) if each.type == "Limit"]
 # A counter whose window is over is of no use any more, except where it tells that the person is known.
-OVER = _t.expires_at <= _moment("now")
+OVER = _t.expires_at <= _moment("before")
 TELLS_WHO_IS_KNOWN = sa.and_(_t.succeeded_at.is_not(None), _t.succeeded_at > _moment("familiar_since"))
 
 
@@ -198,54 +276,52 @@ class Throttle:
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
 
-    def check(self, c: Connection, *, person: str | None, source: str, now: datetime) -> None:
+    def check(
+        self, c: Connection, *, person: str | None, source: str, now: datetime, browser: str | None = None
+    ) -> Counted:
         """The attempt is counted and may go on. Raises Throttled, with the time to wait, when a counter is full.
 
         One statement, two when it refuses. Call it outside a transaction, before the costly check: an attempt that
-        rolls back must stay counted. `person` of None counts all attempts that name nobody together.
+        rolls back must stay counted. `person` of None counts all attempts that name nobody together. `browser` is
+        what KnownBrowsers.known_as said: then the attempt counts for that browser alone.
         """
-        arguments = self._arguments(person, source, now)
-        if c.execute(_COUNT, **arguments) == _COUNTED:
-            return
-        row = c.one(_OPENS_AT, **arguments)
-        wait = (row.opens_at - now) if row.opens_at is not None else timedelta(seconds=1)
-        raise Throttled(wait)
+        network, site = networks(source)
+        is_wide = network != site
+        arguments = self._arguments(now) | {"subject": person or _ANYONE, "source": network, "site": site}
+        if browser is not None:
+            arguments["browser"] = browser
+            count, opens_at, wanted = _COUNT_BROWSER, _BROWSER_OPENS_AT, 1
+        else:
+            count, opens_at, wanted = _COUNT[is_wide], _OPENS_AT[is_wide], 5 if is_wide else 3
+        rows = c.rows(count, **arguments)
+        if len(rows) < wanted:
+            row = c.one(opens_at, **arguments)
+            raise Throttled((row.opens_at - now) if row.opens_at is not None else timedelta(seconds=1))
+        where = {row.counter: row.subject for row in rows}
+        whose = next((kind for kind in ("familiar", "newcomer", "stranger") if kind in where), "")
+        taken = arguments | {"whose": whose, "whom": where.get("source", _ANYONE)}
+        return Counted(taken, browser is not None, is_wide)
 
-    def failed(self, c: Connection, *, person: str | None, source: str, now: datetime) -> None:
+    def failed(self, c: Connection, counted: Counted) -> None:
         """The attempt stays counted, as `check` left it: nothing is written here, and nothing can be forgotten."""
 
-    def succeeded(self, c: Connection, *, person: str | None, source: str, now: datetime) -> None:
-        """The attempt no longer counts, and this source is one the person is known at. One statement."""
-        c.execute(_SUCCEED, **self._arguments(person, source, now))
+    def succeeded(self, c: Connection, counted: Counted) -> None:
+        """The attempt no longer counts, and this network is one the person is known at. One statement."""
+        c.execute(_TAKE_BACK[counted.is_known, counted.is_wide, True], **counted.arguments)
 
-    def untried(self, c: Connection, *, person: str | None, source: str, now: datetime) -> None:
-        """The attempt no longer counts, for nothing was tried: the process was too busy."""
-        arguments = self._arguments(person, source, now)
-        c.execute(_GIVE_BACK_PERSON, **arguments)
-        c.execute(_GIVE_BACK_SOURCE, **arguments)
-        c.execute(_GIVE_BACK_PAIR, **arguments)
+    def untried(self, c: Connection, counted: Counted) -> None:
+        """The attempt no longer counts, for nothing was tried: the process was too busy. One statement."""
+        c.execute(_TAKE_BACK[counted.is_known, counted.is_wide, False], **counted.arguments)
 
-    def _arguments(self, person: str | None, source: str, now: datetime) -> dict[str, Any]:
+    def _arguments(self, now: datetime) -> dict[str, Any]:
         limits = self.limits
         arguments: dict[str, Any] = {
-            "subject": person or _ANYONE,
-            "source": _network(source),
             "now": now,
             "familiar_since": now - limits.familiar_for,
+            "first_guesses": limits.first_guesses,
         }
-        for name in ("pair", "source", "stranger", "familiar"):
+        for name in _LIMITS:
             limit: Limit = getattr(limits, name)
             arguments[f"{name}_ceiling"] = limit.attempts
             arguments[f"{name}_ends"] = now + limit.within
         return arguments
-
-
-def _network(source: str) -> str:
-    """An IPv6 customer holds a /64: one address more must not be one attempt more. Other names stand as they are."""
-    try:
-        address = ipaddress.ip_address(source)
-    except ValueError:
-        return source
-    if address.version == 4:  # noqa: PLR2004 - the protocol's name
-        return str(address)
-    return str(ipaddress.ip_network(f"{address}/64", strict=False))

@@ -175,7 +175,7 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         throttle_counters.c.source,
         due=throttle.OVER,
         spare=throttle.TELLS_WHO_IS_KNOWN,
-        keeps=timedelta(0),
+        keeps=throttle.QUIET_FOR,
         every=DAILY,
     ),
     RetentionRule(

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from idp.login import sessions
 from idp.services import Services, unit_of_work
 
-FORM, FLASH = "yt_form", "yt_notice"
+FORM, FLASH, KNOWN_BROWSERS = "yt_form", "yt_notice", "yt_known"
 
 
 def sent_cookie(name: str) -> str:

@@ -10,6 +10,7 @@ import random
 import statistics
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -30,6 +31,7 @@ ROUNDS = 41
 GAP = 0.001  # seconds between the medians of two paths
 MEMORY_KIB = 16384  # a hash of many times the gap: one hash more or less shows at once
 SECRET = "lvshu chuangwai 9"
+COUNTERS = ("pair", "again", "source", "newcomer", "stranger", "familiar")
 MINE, PASSWORDLESS, DISABLED, DECEASED, MERGED, INTO, OTHER, ADOPTED, UNKNOWN = map(citizen_number, range(1, 10))
 HUSBAND, STOPPED = citizen_number(10), citizen_number(11)
 PHONE, SHARED, UNVERIFIED, STOPPED_PHONE, UNKNOWN_PHONE = (f"1390000000{i}" for i in range(1, 6))
@@ -44,7 +46,7 @@ class Street:
         self.people, self.linking = People(vault), Linking(vault)
         self.hasher = PasswordHasher(memory_kib=MEMORY_KIB, passes=1)
         many = Limit(1_000_000, clock.now - clock.now.replace(year=clock.now.year - 1))
-        throttle = Throttle(limits or Limits(pair=many, source=many, stranger=many, familiar=many))
+        throttle = Throttle(limits or replace(Limits(), **dict.fromkeys(COUNTERS, many)))
         self.door = PasswordAuthentication(self.people, self.hasher, throttle, self.linking)
         self.encoded = self.hasher.hash(SECRET)
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from accounts import audit
-from accounts.credentials.throttle import Throttle
+from accounts.credentials.throttle import Throttle, throttle_counters
 from accounts.database import Database, Statement, metadata, new_id
 from accounts.identifiers import Mobile
 from idp.adapters.systems.sandbox import SandboxSms, sandbox_messages
@@ -153,11 +153,22 @@ def test_sessions_go_with_their_clients_a_day_after_their_end(city):
 def test_counters_go_but_not_where_a_person_is_known(database, clock):
     """Old counters go; the memory of a success stays until it is too old itself."""
     throttle, c = Throttle(), database.connection()
-    throttle.check(c, person="p", source=HOME, now=clock.now)
-    throttle.succeeded(c, person="p", source=HOME, now=clock.now)
-    assert tidied(database, "throttle_counters", clock.advance(minutes=1)) == 0
-    assert tidied(database, "throttle_counters", clock.advance(days=1)) == 2
+    throttle.succeeded(c, throttle.check(c, person="p", source=HOME, now=clock.now))
+    throttle.check(c, person="p", source="198.51.100.7", now=clock.now)
+    assert tidied(database, "throttle_counters", clock.advance(minutes=16)) == 0
+    assert tidied(database, "throttle_counters", clock.advance(hours=23)) == 0
+    assert tidied(database, "throttle_counters", clock.advance(hours=1)) == 4
     assert tidied(database, "throttle_counters", clock.advance(days=180)) == 1
+
+
+def test_a_network_that_guessed_is_remembered_for_a_day(database, clock):
+    """Until then its guesses are not a newcomer's: otherwise every window would begin with new ones."""
+    throttle, c = Throttle(), database.connection()
+    throttle.check(c, person="p", source=HOME, now=clock.now)
+    tidied(database, "throttle_counters", clock.advance(minutes=16))
+    kinds = Statement(sa.select(throttle_counters.c.counter).where(throttle_counters.c.attempts > 0))
+    throttle.check(c, person="p", source=HOME, now=clock.now)
+    assert "stranger" in {row.counter for row in c.rows(kinds)}
 
 
 def test_an_assertion_is_known_until_it_could_not_be_used(city):

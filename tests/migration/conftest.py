@@ -51,7 +51,7 @@ def yitong(bench, ended):
 def log_in(bench):
     hasher = PasswordHasher(memory_kib=8, passes=1, wait=timedelta(seconds=5))
     many = Limit(1000, timedelta(minutes=1))
-    throttle = Throttle(Limits(pair=many, source=many))
+    throttle = Throttle(Limits(pair=many, again=many, source=many, newcomer=many, stranger=many))
     door = PasswordAuthentication(People(bench.vault), hasher, throttle, Linking(bench.vault))
 
     def attempt(name, password):

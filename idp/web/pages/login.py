@@ -10,12 +10,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from accounts.authentication import Authenticated
+from accounts.credentials.known_browsers import KNOWN_FOR
 from accounts.errors import NotProven
 from idp.i18n import N_
 from idp.login import dispatcher
 from idp.login.interaction import Step
 from idp.services import unit_of_work
 from idp.web import browser
+from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
 from idp.web.pages import prerendered
 from idp.web.pages.formatting import localized_name
 from idp.web.pages.layout import use_ui_locales
@@ -135,8 +137,10 @@ def _authenticate(identifier: str, password: str) -> tuple[Authenticated, Record
         source=work.request.source,
         channel=dispatcher.WEB,
         now=work.now,
+        known_browsers=sent_cookie(KNOWN_BROWSERS),
         record=records.append,
     )
+    give_cookie(KNOWN_BROWSERS, proof.known_browsers, age=int(KNOWN_FOR.total_seconds()))
     return proof, records[0]
 
 
