@@ -1,7 +1,8 @@
 """Throttling of guesses, in the database, so that every node and every restart counts the same.
 
 A guess from a browser where the person signed in before counts there and nowhere else (`browser`): no stranger can use
-that up. Every other guess counts three times, over windows that start with their first attempt:
+that up. Every other guess, and those that a known browser has too many of, counts three times, over windows that start
+with their first attempt:
 `pair`     this person from this network;
 `source`   this network over all persons, which stops one password tried on many;
 and this person over networks of one kind: `familiar` ones, where they signed in lately; `newcomer`, the first few
@@ -264,6 +265,9 @@ _TAKE_BACK = {
     kind: Statement(_take_back(is_known=kind[0], is_wide=kind[1], succeeded=kind[2]))
     for kind in product((False, True), repeat=3)
 }
+_WANTED = {is_wide: len(_wanted(is_wide=is_wide)) for is_wide in (False, True)}
+_OF_A_PERSON = ("familiar", "newcomer", "stranger")
+_AT_ONCE = timedelta(seconds=1)
 _LIMITS = [each.name for each in fields(Limits) if each.type == "Limit"]
 # A counter whose window is over is of no use any more, except where it tells that the person is known.
 OVER = _t.expires_at <= _moment("before")
@@ -283,24 +287,23 @@ class Throttle:
 
         One statement, two when it refuses. Call it outside a transaction, before the costly check: an attempt that
         rolls back must stay counted. `person` of None counts all attempts that name nobody together. `browser` is
-        what KnownBrowsers.known_as said: then the attempt counts for that browser alone.
+        what KnownBrowsers.known_as said: then the attempt counts for that browser alone, and once its counter is full
+        as anybody's, so that whoever stole the cookie does not stop its owner at home (two statements, four).
         """
         network, site = networks(source)
-        is_wide = network != site
-        arguments = self._arguments(now) | {"subject": person or _ANYONE, "source": network, "site": site}
+        place = {"subject": person or _ANYONE, "source": network, "site": site, "browser": browser or ""}
+        arguments, is_wide = self._arguments(now) | place, network != site
+        if browser is not None and c.rows(_COUNT_BROWSER, **arguments):
+            return Counted(arguments, is_known=True, is_wide=is_wide)
+        rows = c.rows(_COUNT[is_wide], **arguments)
+        if len(rows) == _WANTED[is_wide]:
+            where = {row.counter: row.subject for row in rows}
+            whose = next(kind for kind in _OF_A_PERSON if kind in where)
+            return Counted(arguments | {"whose": whose, "whom": where["source"]}, is_known=False, is_wide=is_wide)
+        opens = [c.one(_OPENS_AT[is_wide], **arguments).opens_at]
         if browser is not None:
-            arguments["browser"] = browser
-            count, opens_at, wanted = _COUNT_BROWSER, _BROWSER_OPENS_AT, 1
-        else:
-            count, opens_at, wanted = _COUNT[is_wide], _OPENS_AT[is_wide], 5 if is_wide else 3
-        rows = c.rows(count, **arguments)
-        if len(rows) < wanted:
-            row = c.one(opens_at, **arguments)
-            raise Throttled((row.opens_at - now) if row.opens_at is not None else timedelta(seconds=1))
-        where = {row.counter: row.subject for row in rows}
-        whose = next((kind for kind in ("familiar", "newcomer", "stranger") if kind in where), "")
-        taken = arguments | {"whose": whose, "whom": where.get("source", _ANYONE)}
-        return Counted(taken, browser is not None, is_wide)
+            opens.append(c.one(_BROWSER_OPENS_AT, **arguments).opens_at)
+        raise Throttled(min(opens_at - now if opens_at is not None else _AT_ONCE for opens_at in opens))
 
     def failed(self, c: Connection, counted: Counted) -> None:
         """The attempt stays counted, as `check` left it: nothing is written here, and nothing can be forgotten."""
