@@ -3,7 +3,7 @@
 To WSGI both `X-Forwarded-For` and `X_Forwarded_For` are HTTP_X_FORWARDED_FOR (RFC 3875 §4.1.18). A proxy writes the
 first and passes the client's second on, and granian keeps one of them: the client then says where it comes from. Here
 a header whose name has an underscore is dropped, as nginx and gunicorn do. `yitong serve` starts this application
-wherever such a header is believed; it costs a request about 0.1 ms more than WSGI.
+wherever such a header is believed; it costs a request some 0.3 ms more than WSGI, and 0.5 ms with a body.
 """
 
 from __future__ import annotations
@@ -110,13 +110,15 @@ def _key(name: str) -> str:
 async def _body(scope: Any, protocol: Any) -> bytes:
     """Nothing is read of a body that says it is too large: the front refuses it by its length. Raises TimeoutError."""
     headers = scope.headers
-    declared = headers.get("content-length") or ""
-    if not declared and "transfer-encoding" not in headers:
+    declared, is_chunked = headers.get("content-length") or "", "transfer-encoding" in headers
+    if not declared and not is_chunked:
         return b""
     if declared.isascii() and declared.isdigit() and (len(declared) > len(str(MAX_BODY)) or int(declared) > MAX_BODY):
         return b""
     read = bytearray()
     async with asyncio.timeout(_BODY_WITHIN):
+        if not is_chunked:
+            return bytes(await protocol())  # no longer than it says
         async for part in protocol:
             read += part
             if len(read) > MAX_BODY:

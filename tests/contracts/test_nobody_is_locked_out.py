@@ -249,6 +249,17 @@ def test_a_cookie_outlives_new_parameters_of_the_hash(site, person, device):
     assert site.guess(person, ELSEWHERE, device.cookie, times=30) == 10 + 6
 
 
+def test_a_known_browser_costs_no_statement_more(site, person, device):
+    """What a login asks of the database is as much with the cookie as without."""
+    counted = []
+    site.database.count = lambda: counted.append(1)
+    Device(site).log_in(person, HOME)
+    without = len(counted)
+    counted.clear()
+    device.log_in(person, HOME)
+    assert len(counted) == without
+
+
 # the cookie itself ---------------------------------------------------------------------------------------------------
 @pytest.fixture
 def browsers(vault):
