@@ -27,7 +27,7 @@ HOME, ELSEWHERE = "192.0.2.1", "198.51.100.200"
 class Device:
     """A browser with its cookie."""
 
-    site: "City"
+    site: "Site"
     cookie: str = ""
 
     def log_in(self, person, source, password=RIGHT):
