@@ -23,9 +23,9 @@ from idp.web import errors, pages, request_security, routes
 from idp.web.front import Front
 from idp.web.pages import form_post, layout
 from idp.web.source_address import SourceAddress
+from idp.web.public_origin import at_origin
 from idp.web.views import DeclaredFlask
 
-_ASKING = (*AUTHORIZATION.methods, "HEAD")
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
@@ -51,7 +51,8 @@ def serve(services: Services) -> Front:
     handlers[AUTHORIZATION.path] = _authorize(services)
     return Front(
         handlers=handlers,
-        fallback=flask_app(services).wsgi_app,
+        fallback=at_origin(flask_app(services).wsgi_app, services.settings.origin),
+        refuse=machine.refuse,
         for_people=frozenset({AUTHORIZATION.path}),
         source=SourceAddress(services.settings.proxies(), services.settings.proxy_header),
     )
@@ -85,7 +86,7 @@ def _authorize(services: Services) -> Callable[[Request], Reply | None]:
     def handle(request: Request) -> Reply | None:
         """None for whatever needs a page: Flask asks again, and draws it. An answer by form_post is one, too."""
         try:
-            if request.method not in _ASKING or answers_by_form(request):
+            if request.method not in AUTHORIZATION.methods or answers_by_form(request):
                 return None
             return dispatcher.authorize(services, request, services.clock())
         except Exception:  # noqa: BLE001 - nothing was written, and the second attempt reports

@@ -18,6 +18,7 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 Handler = Callable[[Request], Reply | None]
+Refuse = Callable[[str, int, str], Reply]  # path, status and why → the answer to a body that was not taken
 
 _STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _MOST_DIGITS = 20
@@ -35,10 +36,14 @@ class _BodyRefused(Exception):
         self.description = description
 
 
+def _plainly(path: str, status: int, description: str) -> Reply:  # noqa: ARG001 - the same for every path
+    return json_reply(status, {"error": "invalid_request", "error_description": description})
+
+
 class Front:
     """The WSGI application: each path it was given has one handler; one that answers None leaves it to Flask.
 
-    At a path `for_people` a body that is refused is answered with Flask's page, at every other with JSON.
+    At a path `for_people` a body that is refused is answered with Flask's page, at every other by `refuse`.
     """
 
     def __init__(
@@ -46,11 +51,13 @@ class Front:
         *,
         handlers: Mapping[str, Handler],
         fallback: Wsgi,
+        refuse: Refuse = _plainly,
         for_people: frozenset[str] = frozenset(),
         source: SourceAddress | None = None,
     ) -> None:
         self._handlers = handlers
         self._fallback = fallback
+        self._refusal = refuse
         self._for_people = for_people
         self._source = source or SourceAddress()
 
@@ -71,9 +78,9 @@ class Front:
         return self._fallback(environ, start_response)
 
     def _refuse(self, environ: Environ, start_response: StartResponse, refused: _BodyRefused) -> Iterable[bytes]:
-        if environ["PATH_INFO"] not in self._for_people:
-            document = {"error": "invalid_request", "error_description": refused.description}
-            return _respond(json_reply(refused.status, document), start_response, "POST")
+        path = environ["PATH_INFO"]
+        if path not in self._for_people:
+            return _respond(self._refusal(path, refused.status, refused.description), start_response, "POST")
         _hand_over(environ, BytesIO(), refused.length)
         return self._fallback(environ, start_response)
 

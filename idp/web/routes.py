@@ -30,7 +30,7 @@ routes = flask.Blueprint("routes", __name__)
 
 
 @routes.route("/authorize", methods=["GET", "POST"])
-@view(audience=Audience.RELYING_SYSTEM, csrf=Csrf.PROTOCOL)
+@view(audience=Audience.RELYING_SYSTEM, csrf=Csrf.PROTOCOL, acts_on_get=True)
 def authorize() -> ResponseReturnValue:
     """The same as the front's, so that what it raises becomes a page."""
     work = unit_of_work()
@@ -44,8 +44,8 @@ def home() -> ResponseReturnValue:
     return browser.redirect_to_path("/account")
 
 
-@routes.get("/continue/<request_id>")
-@view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY)
+@routes.get("/continue/<id:request_id>")
+@view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY, acts_on_get=True)
 def continue_request(request_id: str) -> ResponseReturnValue:
     """The next step's page, or the client with its answer."""
     work = unit_of_work()
@@ -54,7 +54,7 @@ def continue_request(request_id: str) -> ResponseReturnValue:
 
 
 @routes.route("/end_session", methods=["GET", "POST"])
-@view(audience=Audience.RELYING_SYSTEM, csrf=Csrf.PROTOCOL)
+@view(audience=Audience.RELYING_SYSTEM, csrf=Csrf.PROTOCOL, acts_on_get=True)
 def end_session() -> ResponseReturnValue:
     """OpenID Connect RP-Initiated Logout 1.0: over at once with an ID token of this session, otherwise after a yes."""
     work = unit_of_work()
@@ -106,6 +106,8 @@ def static_file(filename: str) -> ResponseReturnValue:
     kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     response = flask.send_file(path, mimetype=kind, max_age=_DAY, conditional=True)
     response.headers["Cache-Control"] = f"public, max-age={_DAY}"
+    if flask.request.method == "HEAD":
+        response.close()  # werkzeug sends no body, and would leave the file open
     return response
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 import flask
+from werkzeug.routing import BaseConverter
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _View = TypeVar("_View", bound=Callable[..., Any])
@@ -33,23 +34,27 @@ class Csrf(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ViewRules:
-    """What a view declared. `role` is `none` until the console brings administrators' roles."""
+    """What a view declared. `role` is `none` until the console brings administrators' roles.
+
+    `acts_on_get`: its GET has an effect beyond the page (RFC 9110 §9.2.1), so HEAD is refused there.
+    """
 
     audience: Audience
     csrf: Csrf
     role: str
+    acts_on_get: bool = False
 
 
 class UndeclaredView(Exception):
     """A view has no declared audience, role and CSRF mode, or takes POST while declared read-only."""
 
 
-def view(*, audience: Audience, csrf: Csrf, role: str = "none") -> Callable[[_View], _View]:
+def view(*, audience: Audience, csrf: Csrf, role: str = "none", acts_on_get: bool = False) -> Callable[[_View], _View]:
     """The decorated function may be registered as a view; put it below the route decorator.
 
     Example::
 
-        @login.post("/login/<request_id>")
+        @login.post("/login/<id:request_id>")
         @view(audience=Audience.PERSON, csrf=Csrf.FORM)
         def submit(request_id: str) -> ResponseReturnValue: ...
 
@@ -57,7 +62,7 @@ def view(*, audience: Audience, csrf: Csrf, role: str = "none") -> Callable[[_Vi
     """
 
     def declare(function: _View) -> _View:
-        setattr(function, _RULES, ViewRules(audience, csrf, role))
+        setattr(function, _RULES, ViewRules(audience, csrf, role, acts_on_get))
         return function
 
     return declare
@@ -71,8 +76,24 @@ def rules_of(function: Callable[..., Any]) -> ViewRules:
     return rules
 
 
+class IdConverter(BaseConverter):
+    """`<id:…>` in a rule: a key as `accounts.database.new_id` makes it. Nothing else reaches a view, or a database."""
+
+    regex = "[0-9a-f]{32}"
+
+
 class DeclaredFlask(flask.Flask):
-    """A Flask application in which an undeclared view cannot be registered."""
+    """A Flask application in which an undeclared view cannot be registered, and no address is corrected.
+
+    Each address has one spelling. werkzeug would answer another with a redirect, to an absolute URL that it builds.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.url_map.converters["id"] = IdConverter
+        self.url_map.merge_slashes = False
+        self.url_map.strict_slashes = False
+        self.url_map.redirect_defaults = False
 
     def add_url_rule(
         self,
@@ -89,3 +110,10 @@ class DeclaredFlask(flask.Flask):
             if writes and rules.csrf is Csrf.READ_ONLY:
                 raise UndeclaredView(f"{rule} takes {', '.join(sorted(writes))} but is declared read-only")
         super().add_url_rule(rule, endpoint, view_func, provide_automatic_options, **options)
+        if view_func is not None and rules_of(view_func).acts_on_get:
+            self._without_head(endpoint or view_func.__name__)
+
+    def _without_head(self, endpoint: str) -> None:
+        """HEAD must change nothing (RFC 9110 §9.2.1), and werkzeug would answer it by running GET."""
+        for rule in self.url_map.iter_rules(endpoint):
+            (rule.methods or set()).discard("HEAD")

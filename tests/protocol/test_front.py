@@ -11,6 +11,7 @@ import pytest
 from idp.oidc.messages import MAX_BODY, Reply
 from idp.web.front import Front
 from idp.web.source_address import SourceAddress
+from tests.fixtures.replies import no_repeats
 
 PROXIES = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8")))
 
@@ -42,6 +43,7 @@ class Door:
         answer = {}
 
         def start_response(status, headers, exc_info=None):
+            no_repeats(headers)
             answer.update(status=int(status[:3]), line=status, headers=dict(headers))
 
         given = {
@@ -282,7 +284,8 @@ def test_every_status_we_send_has_its_phrase(status):
 def served(city):
     """The machine's endpoints behind a front."""
     door = Door()
-    door.front = Front(handlers=dict.fromkeys(city.router.endpoints, city.router.handle), fallback=door._fallback)
+    handlers = dict.fromkeys(city.router.endpoints, city.router.handle)
+    door.front = Front(handlers=handlers, fallback=door._fallback, refuse=city.router.refuse)
     return door
 
 
@@ -351,3 +354,13 @@ def test_a_host_header_changes_nothing(served):
     answer = served.knock(method="GET", path="/.well-known/openid-configuration", **spoofed)
     assert b"evil.example" not in answer["body"]
     assert json.loads(answer["body"])["token_endpoint"] == "https://id.luzhou.example/token"
+
+
+@pytest.mark.parametrize("path", ["/token", "/userinfo", "/revoke", "/introspect", "/register"])
+def test_a_body_that_is_not_taken_is_refused_as_that_endpoint_refuses(served, path):
+    """A page of another origin may read a 413 where it may read everything else, and nowhere else."""
+    refused = served.knock(path=path, body=b"x" * (MAX_BODY + 1))
+    usual = served.knock(path=path, body=b"x", CONTENT_TYPE="application/x-www-form-urlencoded")
+    assert (refused["status"], json.loads(refused["body"])["error"]) == (413, "invalid_request")
+    for name in ("Access-Control-Allow-Origin", "X-Content-Type-Options", "Cache-Control"):
+        assert refused["headers"].get(name) == usual["headers"].get(name), name

@@ -30,6 +30,7 @@ from idp.settings import Settings
 from tests.fixtures.hygiene import Hygiene
 from tests.fixtures.processes import free_ports, running
 from tests.fixtures.relying_party import Form, Page
+from tests.fixtures.replies import no_repeats
 
 CALLBACK = "http://127.0.0.1/callback"  # nobody listens there: the browser stops before it and hands it over
 GOODBYE = "http://127.0.0.1/goodbye"
@@ -69,6 +70,7 @@ class Browser:
             ours = {"Sec-Fetch-Site": "same-origin"} if fields is not None else {}
             method = "GET" if fields is None else "POST"
             reply = self.http.request(method, url, data=fields, headers=ours, allow_redirects=False, timeout=20)
+            no_repeats(reply.raw.headers.iteritems())
             reply.encoding = "utf-8"
             if reply.status_code not in REDIRECTS:
                 break

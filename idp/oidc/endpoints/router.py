@@ -17,9 +17,12 @@ from idp.oidc.messages import NO_STORE, Headers, Reply, Request, json_reply
 from idp.oidc.provider import Provider
 
 _log = logging.getLogger("idp.oidc")
-_CORS: Headers = (("Access-Control-Allow-Origin", "*"),)
+# A page of another origin may call, and read why it was refused and when to come again.
+_CORS: Headers = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After"),
+)
 _PREFLIGHT: Headers = (
-    *_CORS,
     ("Access-Control-Allow-Methods", "GET, POST"),
     ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
     ("Access-Control-Max-Age", "600"),
@@ -39,9 +42,12 @@ class EndpointRouter:
         endpoint = self.endpoints.get(request.path)
         if endpoint is None:
             return None
-        reply = self._answer(endpoint, request)
-        cors = _CORS if endpoint.at.for_browsers else ()
-        return Reply(reply.status, reply.body, (*reply.headers, *_EVERY, *cors))
+        return _framed(endpoint, self._answer(endpoint, request))
+
+    def refuse(self, path: str, status: int, description: str) -> Reply:
+        """The answer to a request whose body was not taken, with the headers of every answer of that endpoint."""
+        refused = json_reply(status, {"error": "invalid_request", "error_description": description})
+        return _framed(self.endpoints[path], refused)
 
     def _answer(self, endpoint: Endpoint, request: Request) -> Reply:
         if request.method == "OPTIONS" and endpoint.at.for_browsers:
@@ -60,6 +66,12 @@ class EndpointRouter:
             return _unavailable(error)
         except Exception as error:  # noqa: BLE001 - the last net: an answer with a log id, never a traceback
             return _failed(error)
+
+
+def _framed(endpoint: Endpoint, reply: Reply) -> Reply:
+    """The one place that adds CORS headers: browsers refuse an answer that has one twice (Fetch standard, §4.9)."""
+    cors = _CORS if endpoint.at.for_browsers else ()
+    return Reply(reply.status, reply.body, (*reply.headers, *_EVERY, *cors))
 
 
 def _wrong_method(allowed: tuple[str, ...]) -> Reply:

@@ -27,7 +27,7 @@ _YES = {ReleaseMode.NOTICE: "acknowledge", ReleaseMode.CONSENT: "agree"}
 _NO = {"refuse", "cancel"}
 
 
-@consent.get("/consent/<request_id>")
+@consent.get("/consent/<id:request_id>")
 @view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY)
 def show(request_id: str) -> ResponseReturnValue:
     """The page that names the facts, the receiver, the purpose and the legal basis."""
@@ -47,7 +47,7 @@ def show(request_id: str) -> ResponseReturnValue:
     )
 
 
-@consent.post("/consent/<request_id>")
+@consent.post("/consent/<id:request_id>")
 @view(audience=Audience.PERSON, csrf=Csrf.FORM)
 def submit(request_id: str) -> ResponseReturnValue:
     """The grant is given, or the client hears that the person declined; anything else asks again.

@@ -40,7 +40,7 @@ _SIGNED_OUT = {
 }
 
 
-@login.get("/login/<request_id>")
+@login.get("/login/<id:request_id>")
 @view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY)
 def show(request_id: str) -> ResponseReturnValue:
     """The login page of a client's request: also, when somebody is here already, of who typed what was wrong."""
@@ -49,7 +49,7 @@ def show(request_id: str) -> ResponseReturnValue:
     return _page(f"/login/{request_id}", client_name=localized_name(due.client.name, due.client.name_en))
 
 
-@login.post("/login/<request_id>")
+@login.post("/login/<id:request_id>")
 @view(audience=Audience.PERSON, csrf=Csrf.FORM)
 def submit(request_id: str) -> ResponseReturnValue:
     """The person is signed in and goes on; or is told what to put right; or has declined.
