@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 from rich.table import Column, Table
 
 from accounts.database import Connection
@@ -22,6 +21,7 @@ from idp.oidc.endpoints.registration import Policy
 from idp.oidc.grants import GRANT_TYPES
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.secret import digest, new_secret
+from idp.oidc.untrusted_json import UnreadableJson, read_object
 from idp.oidc.vocabulary import INITIAL_ACCESS_PREFIX, SIGNING_ALGORITHMS
 
 
@@ -30,9 +30,9 @@ def read_keys(ctx: click.Context, param: click.Parameter, value: Path | None) ->
     if value is None:
         return None
     try:
-        jwks: dict[str, Any] = orjson.loads(value.read_bytes())
-    except orjson.JSONDecodeError:
-        cause, cure = "The file is no JSON.", 'Write a JWK Set: {"keys": [ … ]}, with public keys.'
+        jwks = read_object(value.read_bytes())
+    except UnreadableJson:
+        cause, cure = "The file is no JSON object that we read.", 'Write a JWK Set: {"keys": [ … ]}, with public keys.'
         raise CommandError("keys_unreadable", cause, cure, USAGE) from None
     assertions.check_keys(jwks)
     return jwks

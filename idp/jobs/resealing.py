@@ -11,12 +11,14 @@ from accounts.vault.resealing import SealedColumn
 from idp.adapters.systems import sandbox
 from idp.adapters.systems.sandbox import sandbox_messages
 from idp.delivery.outbox import SEALED_MESSAGE, outbox
-from idp.oidc.models import signing_keys
+from idp.oidc.models import authorization_requests, signing_keys
+from idp.oidc.requests import request_store
 from idp.oidc.tokens import keys
 
 SEALED: tuple[SealedColumn, ...] = (
     *resealing.SEALED,
     SealedColumn(signing_keys.c.kid, sealed=signing_keys.c.private_sealed, place=keys.PLACE),
+    SealedColumn(authorization_requests.c.id, sealed=authorization_requests.c.sealed, place=request_store.WORDED),
     SealedColumn(outbox.c.id, sealed=outbox.c.sealed, place=SEALED_MESSAGE),
     SealedColumn(sandbox_messages.c.id, sealed=sandbox_messages.c.sealed, place=sandbox.PLACE),
 )

@@ -319,7 +319,7 @@ def _begin(
     """The request waits for a person, bound to this browser: a link to it is worth nothing in another one."""
     secure = services.settings.is_secure
     known_by = browser_binding.value(request, secure=secure)
-    authorization.open_request(c, auth_request, now, binding=digest(known_by))
+    authorization.open_request(c, services.provider, auth_request, now, binding=digest(known_by))
     reply = _see_other(f"/{step}/{auth_request.id}")
     return Reply(reply.status, b"", (*reply.headers, browser_binding.cookie(known_by, secure=secure)))
 
@@ -327,7 +327,7 @@ def _begin(
 def _pending(
     services: LoginContext, c: Connection, request: Request, request_id: str, now: datetime
 ) -> tuple[AuthorizationRequest, Client]:
-    auth_request = request_store.find(c, request_id)
+    auth_request = request_store.find(c, services.vault, request_id)
     if auth_request is None:
         raise RequestGone(None)
     client = _client(services, auth_request)

@@ -18,12 +18,11 @@ from accounts import audit, evidence
 from accounts.database import Connection, Json, Statement, UtcDateTime, insert_unless_present, metadata, new_id
 from accounts.people import natural_persons
 from idp.delivery import outbox
+from idp.login.user_agent import known_names
 from idp.oidc import assurance
 from idp.oidc.assurance import Authentication
 from idp.oidc.models import clients, grants, subjects
 from idp.oidc.tokens.secret import digest
-
-MAX_USER_AGENT_LENGTH = 300
 
 sessions = sa.Table(
     "sessions",
@@ -245,7 +244,7 @@ def prepare(
         created_at=now,
         seen_at=now,
         expires_at=now + lifetimes.absolute,
-        user_agent=user_agent[:MAX_USER_AGENT_LENGTH] if user_agent else None,
+        user_agent=known_names(user_agent),
         source=source,
     )
     row = _row(session) | {"amr": list(proven.amr), "handle_digest": digest(handle), "ended_at": None}

@@ -19,6 +19,7 @@ FORM = "application/x-www-form-urlencoded"
 Headers = tuple[tuple[str, str], ...]
 NO_STORE: Headers = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 Parameters = Mapping[str, str]
+_NAME = re.compile(r"[a-z]{1,20}(?:_[a-z]{1,20}){0,4}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -66,8 +67,8 @@ def _legible(raw: bytes) -> str:
 
 
 def _printable(name: str) -> str:
-    safe = "".join(c for c in name[:40] if c.isascii() and (c.isalnum() or c in "_-."))
-    return safe or "(unreadable)"
+    """The name, when it is like those of the specifications; anything else is a stranger's text, or a number."""
+    return name if _NAME.fullmatch(name) else "(unknown)"
 
 
 @dataclass(frozen=True)

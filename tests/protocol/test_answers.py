@@ -27,7 +27,7 @@ def test_yes_and_no_exclude_each_other(city):
     citizen, collected, denied = city.person, city.read_request(), city.read_request()
     assert city.redeem(redirect_parameters(citizen.approve(collected))["code"]).status == 200
     with city.database.transaction() as c:
-        authorization.open_request(c, denied, city.clock())
+        authorization.open_request(c, city.provider, denied, city.clock())
     denies(city, denied)
     with pytest.raises(RefusedToPerson):
         denies(city, collected)
@@ -93,7 +93,7 @@ def test_racing_answers_leave_one_code(city):
     citizen, asked = city.person, city.read_request()
     approval = citizen.approval(asked)
     with city.database.transaction() as c:
-        authorization.open_request(c, asked, city.clock())
+        authorization.open_request(c, city.provider, asked, city.clock())
     bought: list[int] = []
 
     def answer() -> None:
@@ -110,7 +110,7 @@ def test_old_request_is_refused(city):
     """A request nobody answered within its time cannot be approved any more."""
     citizen, asked = city.person, city.read_request()
     with city.database.transaction() as c:
-        authorization.open_request(c, asked, city.clock())
+        authorization.open_request(c, city.provider, asked, city.clock())
     city.clock.advance(minutes=31)
     assert asked.is_expired(city.clock())
     with city.database.transaction() as c, pytest.raises(RefusedToPerson):
@@ -121,7 +121,7 @@ def test_denial_is_told(city):
     """A refusal reaches the client as access_denied."""
     asked = city.read_request()
     with city.database.transaction() as c:
-        authorization.open_request(c, asked, city.clock())
+        authorization.open_request(c, city.provider, asked, city.clock())
         reply = authorization.deny(c, city.provider, asked, AccessDenied("the person declined"), city.clock())
     assert redirect_parameters(reply)["error"] == "access_denied"
 

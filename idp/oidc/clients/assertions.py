@@ -16,7 +16,7 @@ _MOST_CHARACTERS = 8192
 _MOST_KEYS = 10
 _RSA_BITS = range(2048, 8193)
 _MOST_E = 64  # bits of the exponent
-_UNREADABLE = (JoseError, ValueError, KeyError, TypeError, RecursionError)  # nesting is what an attacker controls
+_UNREADABLE = (JoseError, ValueError, KeyError, TypeError)
 
 
 class BadAssertion(Exception):

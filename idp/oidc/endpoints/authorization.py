@@ -29,7 +29,7 @@ from idp.oidc.requests.authorization_request import (
     RequestState,
     next_state,
 )
-from idp.oidc.requests.code import new_code
+from idp.oidc.requests.code import names_its_row_only, new_code
 from idp.oidc.requests.validation import AuthorizationError, ResponseTarget
 from idp.oidc.tokens.keys import NotSignedByUs
 from idp.oidc.tokens.secret import digest
@@ -93,6 +93,7 @@ def error_reply(provider: Provider, error: AuthorizationError, page: FormPostPag
 
 def open_request(
     c: Connection,
+    provider: Provider,
     request: AuthorizationRequest,
     now: datetime,  # noqa: ARG001 - the request carries its own times; the caller's is part of the contract
     *,
@@ -100,7 +101,7 @@ def open_request(
 ) -> str:
     """The request is stored, OPEN; returns its id. `binding` is the digest of the cookie of the browser that asked."""
     bound = request if binding is None else replace(request, browser_binding=binding)
-    request_store.insert(c, request_store.open_row(bound))
+    request_store.insert(c, request_store.open_row(bound, request_store.sealed(provider.people.vault, request)))
     return request.id
 
 
@@ -139,7 +140,9 @@ def issue_code(
     Nothing is stored by this call: whoever writes the row answers with `success_reply`.
     """
     code, answer = _answer(provider, request, approval, now)
-    row = request_store.open_row(request) | {
+    # Its browser cannot come back for another answer, and a code that carries its request needs nothing of the row.
+    worded = request_store.sealed(provider.people.vault, request) if names_its_row_only(code) else None
+    row = request_store.open_row(request, worded) | {
         "state": next_state(RequestState.OPEN, RequestEvent.APPROVE).value,
         "person_id": approval.person_id,
         "session_id": approval.session_id,

@@ -66,5 +66,5 @@ def document(issuer: str) -> dict[str, Any]:
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
-        "ui_locales_supported": ["zh-CN", "en"],
+        "ui_locales_supported": list(validation.UI_LOCALES.values()),
     }

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
 
 from accounts import audit
 from accounts.database import Connection, new_id
@@ -26,6 +25,7 @@ from idp.oidc.messages import NO_STORE, Reply, Request, json_reply
 from idp.oidc.provider import Provider
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.secret import digest, new_secret
+from idp.oidc.untrusted_json import UnreadableJson, read_object
 from idp.oidc.vocabulary import (
     AUTHORIZATION_CODE,
     CLIENT_SECRET_BASIC,
@@ -120,12 +120,9 @@ def _document(request: Request) -> dict[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise InvalidRequest("the Content-Type must be application/json")
     try:
-        document = orjson.loads(request.body)
-    except orjson.JSONDecodeError:
-        raise InvalidClientMetadata("the body is not JSON; send one object (RFC 7591 section 3.1)") from None
-    if not isinstance(document, dict):
-        raise InvalidClientMetadata("the body must be one JSON object (RFC 7591 section 3.1)")
-    return document
+        return read_object(request.body)
+    except UnreadableJson as error:
+        raise InvalidClientMetadata(f"the body cannot be read ({error}); send one object (RFC 7591 3.1)") from None
 
 
 def _spent(c: Connection, request: Request, now: datetime) -> Policy:

@@ -96,7 +96,6 @@ class AuthorizationRequest:
     acr_values: tuple[str, ...] = ()
     prompt: frozenset[str] = frozenset()
     max_age: int | None = None
-    login_hint: str | None = field(default=None, repr=False)
     ui_locales: tuple[str, ...] = ()
     browser_binding: bytes | None = field(default=None, repr=False)
 

@@ -19,11 +19,13 @@ import orjson
 from accounts.database import microseconds, moment
 from accounts.errors import SealBroken
 from accounts.vault import Vault
+from idp.oidc.requests import request_store
 from idp.oidc.requests.authorization_request import Approval, AuthorizationRequest
 from idp.oidc.tokens.keys import encoded
 from idp.oidc.vocabulary import CODE_PREFIX
 
 IN_A_CODE = "authorization_code"  # the place of the seal; it lies in no table
+_SHORTEST = 200  # characters of a code with facts; one that only names its row has some 140 at most
 _LONGEST = 1200  # bytes of facts: a code of some 1,700 characters
 
 
@@ -57,6 +59,11 @@ def new_code(vault: Vault, request: AuthorizationRequest, approval: Approval, ex
     return CODE_PREFIX + encoded(vault.seal(facts.decode(), place=IN_A_CODE)).decode()
 
 
+def names_its_row_only(code: str) -> bool:
+    """Whether whoever redeems this code of ours must read the request."""
+    return len(code) < _SHORTEST
+
+
 def answers_for(vault: Vault, code: str, stored: Callable[[str], Any]) -> Redeemable | None:
     """What the code stands for; None when we did not make it, or another version of us did.
 
@@ -66,7 +73,7 @@ def answers_for(vault: Vault, code: str, stored: Callable[[str], Any]) -> Redeem
         sealed = base64.b64decode(code.removeprefix(CODE_PREFIX) + "==", altchars=b"-_")
         request_id, *facts = orjson.loads(vault.open(sealed, place=IN_A_CODE))
         if not facts:
-            return _of_row(stored(request_id))
+            return _of_row(vault, stored(request_id))
         *texts, scopes, claims, released, amr, auth_time, expires_at = facts
         times = moment(auth_time), moment(expires_at)
         return _redeemable([request_id, *texts], scopes, claims, released, amr, *times)
@@ -74,10 +81,11 @@ def answers_for(vault: Vault, code: str, stored: Callable[[str], Any]) -> Redeem
         return None
 
 
-def _of_row(row: Any) -> Redeemable | None:
+def _of_row(vault: Vault, row: Any) -> Redeemable | None:
     if row is None:
         return None
-    texts = [getattr(row, name) for name in _TEXTS]
+    _, nonce, _ = request_store.worded(vault, row)
+    texts = [nonce if name == "nonce" else getattr(row, name) for name in _TEXTS]
     return _redeemable(texts, row.scopes, row.claims, row.released, row.amr, row.auth_time, row.expires_at)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from accounts import audit
 from accounts.database import Connection, Json, Redemption, Statement, UtcDateTime
+from accounts.vault import Vault
 from idp.oidc.models import authorization_requests
+from idp.oidc.requests import claims_parameter
 from idp.oidc.requests.authorization_request import (
     TRANSITIONS,
     AuthorizationRequest,
@@ -18,6 +21,7 @@ from idp.oidc.requests.authorization_request import (
     RequestState,
 )
 
+WORDED = "authorization_requests.sealed"
 _requests = authorization_requests.c
 _INSERT = Statement(sa.insert(authorization_requests))
 _FIND = Statement(sa.select(authorization_requests).where(_requests.id == sa.bindparam("request_id")))
@@ -54,7 +58,7 @@ _APPROVE = Redemption(APPROVE, audit.audit_events)
 _DENY = Statement(
     sa.update(authorization_requests)
     .where(*_in_time, _knows(RequestEvent.DENY))
-    .values(state=RequestState.DENIED.value)
+    .values(state=RequestState.DENIED.value, sealed=sa.null(), client_state=sa.null(), nonce=sa.null())
 )
 
 
@@ -63,10 +67,10 @@ def insert(c: Connection, row: dict[str, Any]) -> None:
     c.execute(_INSERT, **row)
 
 
-def find(c: Connection, request_id: str) -> AuthorizationRequest | None:
-    """The request, whatever its state and age, or None."""
+def find(c: Connection, vault: Vault, request_id: str) -> AuthorizationRequest | None:
+    """The request, whatever its state and age, or None; of one that is over, without what its client worded."""
     row = c.one(_FIND, request_id=request_id)
-    return _request(row) if row else None
+    return _request(row, *worded(vault, row)) if row else None
 
 
 def approve(c: Connection, spend: dict[str, Any], event: dict[str, Any]) -> bool:
@@ -79,8 +83,22 @@ def deny(c: Connection, request_id: str, now: datetime) -> bool:
     return c.execute(_DENY, request_id=request_id, now=now) == 1
 
 
-def open_row(request: AuthorizationRequest) -> dict[str, Any]:
-    """A whole row for a request nobody has answered yet."""
+def sealed(vault: Vault, request: AuthorizationRequest) -> bytes:
+    """What the client worded freely, for the row."""
+    told = (request.client_state, request.nonce, request.requested_subject)
+    return vault.seal(orjson.dumps(told).decode(), place=WORDED)
+
+
+def worded(vault: Vault, row: Any) -> tuple[str | None, str | None, str | None]:
+    """`state`, `nonce` and the `sub` that must be met, of a row. A row of the release before has them in the clear."""
+    if row.sealed is None:
+        return row.client_state, row.nonce, None
+    state, nonce, subject = orjson.loads(vault.open(row.sealed, place=WORDED))
+    return state, nonce, subject
+
+
+def open_row(request: AuthorizationRequest, worded: bytes | None) -> dict[str, Any]:
+    """A whole row for a request nobody has answered yet. `worded` is `sealed`, or None where nobody will ask for it."""
     return {
         "id": request.id,
         "kind": request.kind.value,
@@ -91,17 +109,18 @@ def open_row(request: AuthorizationRequest) -> dict[str, Any]:
         "grant_id": None,
         "sub": None,
         "scopes": list(request.scopes),
-        "claims": dict(request.claims),
+        "claims": claims_parameter.of_anybody(request.claims),
         "released": [],
         "redirect_uri": request.redirect_uri,
         "response_mode": request.response_mode,
-        "client_state": request.client_state,
-        "nonce": request.nonce,
+        "sealed": worded,
+        "client_state": None,
+        "nonce": None,
+        "login_hint": None,
         "code_challenge": request.code_challenge,
         "acr_values": list(request.acr_values),
         "prompt": sorted(request.prompt),
         "max_age": request.max_age,
-        "login_hint": request.login_hint,
         "ui_locales": list(request.ui_locales),
         "browser_binding": request.browser_binding,
         "code_digest": None,
@@ -115,7 +134,7 @@ def open_row(request: AuthorizationRequest) -> dict[str, Any]:
     }
 
 
-def _request(row: Any) -> AuthorizationRequest:
+def _request(row: Any, state: str | None, nonce: str | None, subject: str | None) -> AuthorizationRequest:
     return AuthorizationRequest(
         id=row.id,
         client_id=row.client_id,
@@ -126,14 +145,13 @@ def _request(row: Any) -> AuthorizationRequest:
         expires_at=row.expires_at,
         kind=RequestKind(row.kind),
         state=RequestState(row.state),
-        claims=row.claims,
-        client_state=row.client_state,
-        nonce=row.nonce,
+        claims=claims_parameter.asked_of(row.claims, subject),
+        client_state=state,
+        nonce=nonce,
         code_challenge=row.code_challenge,
         acr_values=tuple(row.acr_values),
         prompt=frozenset(row.prompt),
         max_age=row.max_age,
-        login_hint=row.login_hint,
         ui_locales=tuple(row.ui_locales),
         browser_binding=row.browser_binding,
     )

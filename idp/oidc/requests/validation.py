@@ -15,8 +15,6 @@ from datetime import datetime
 from enum import Flag, auto
 from typing import Any, Protocol
 
-import orjson
-
 from accounts.database import new_id
 from idp.oidc import assurance
 from idp.oidc.clients.assertions import unproven_texts
@@ -32,9 +30,9 @@ from idp.oidc.errors import (
     RequestNotSupported,
     RequestUriNotSupported,
     UnauthorizedClient,
-    UnmetAuthenticationRequirements,
     UnsupportedResponseType,
 )
+from idp.oidc.requests import claims_parameter
 from idp.oidc.requests.authorization_request import OPEN_FOR, AuthorizationRequest
 from idp.oidc.urls import accepted
 from idp.oidc.vocabulary import AUTHORIZATION_CODE, OFFLINE_ACCESS, REFRESH_TOKEN
@@ -43,17 +41,14 @@ _log = logging.getLogger(__name__)
 
 RESPONSE_TYPES = ("code",)
 RESPONSE_MODES = ("query", "form_post")
+UI_LOCALES = {"zh": "zh-CN", "en": "en"}  # a wish for any variety of the language → what there is
 PROMPTS = ("none", "login", "consent", "select_account")
 MAX_LENGTHS = {"state": 2048, "nonce": 1024, "scope": 2048, "claims": 8192, "id_token_hint": 8192, "acr_values": 1024}
 _MOST_LOCALES = 10
-_MOST_CLAIMS = 50
-_LONGEST_HINT = 100
 _LONGEST_AGE = 10  # digits
 _OLDEST_LOGIN = 2**31 - 1  # seconds: 68 years, more than any session has, and what the column holds
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # RFC 7636 §4.2: BASE64URL of one SHA-256
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")  # RFC 6749 §3.3
-_LOCALE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
-_LIKE_A_NUMBER = re.compile(r"(?:\d[ -]?){6}")
 
 Fields = Mapping[str, Any]
 
@@ -267,55 +262,13 @@ def acr(context: ValidationContext) -> Fields:
 
 def claims_and_hint(context: ValidationContext) -> Fields:
     """The `claims` parameter and the subject of `id_token_hint`, which says the same as `claims.id_token.sub.value`."""
-    requested = _claims(context.get("claims"))
-    if claims.essential_acr(requested) and not any(map(assurance.parse, claims.essential_acr(requested))):
-        raise UnmetAuthenticationRequirements("no essential acr value is one of acr_values_supported")
+    requested = claims_parameter.read_claims(context.get("claims"))
     subject = _hinted_subject(context)
     if subject is None:
         return {"claims": requested}
     if claims.requested_subject(requested) not in (None, subject):
         raise LoginRequired("id_token_hint and the claims parameter name different persons")
-    return {"claims": {**requested, "id_token": {**requested.get("id_token", {}), "sub": {"value": subject}}}}
-
-
-def _claims(text: str | None) -> dict[str, dict[str, Any]]:
-    if text is None:
-        return {}
-    try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise InvalidRequest("claims is not JSON; see OpenID Connect Core 5.5") from None
-    if not isinstance(document, dict):
-        raise InvalidRequest("claims must be a JSON object with the members userinfo and id_token")
-    requested = {member: _member(document[member]) for member in ("userinfo", "id_token") if document.get(member)}
-    _check_heeded(requested.get("id_token", {}))
-    return requested
-
-
-def _member(member: Any) -> dict[str, Any]:
-    if not isinstance(member, dict) or len(member) > _MOST_CLAIMS:
-        raise InvalidRequest(f"each member of claims must be an object of at most {_MOST_CLAIMS} claims")
-    return {name: _wish(wish) for name, wish in member.items()}
-
-
-def _wish(wish: Any) -> dict[str, Any] | None:
-    """One claim's wish: null, or what of `essential`, `value` and `values` it says."""
-    if wish is None:
-        return None
-    well_formed = isinstance(wish, dict) and isinstance(wish.get("essential", False), bool)
-    if not well_formed or not isinstance(wish.get("values", []), list):
-        raise InvalidRequest("claims: each claim is null or an object with essential, value or values")
-    return {key: wish[key] for key in ("essential", "value", "values") if key in wish}
-
-
-def _check_heeded(wishes: Mapping[str, dict[str, Any] | None]) -> None:
-    """What decides about the login can be read: a level or a person that we misread, anybody here would meet."""
-    acr, sub = (wishes.get(name) or {} for name in ("acr", "sub"))
-    named = [*acr.get("values", ()), *(wish["value"] for wish in (acr, sub) if wish.get("value") is not None)]
-    if acr.get("values") == [] or not all(isinstance(text, str) for text in named):
-        raise InvalidRequest("claims: acr and sub take strings, and values holds at least one")
-    if "values" in sub:
-        raise InvalidRequest("claims: sub takes one person; send value instead of values")
+    return {"claims": claims_parameter.asked_of(requested, subject)}
 
 
 def _hinted_subject(context: ValidationContext) -> str | None:
@@ -334,18 +287,11 @@ def _is_for(known: Mapping[str, Any], client_id: str) -> bool:
     return client_id in (audience if isinstance(audience, list) else [audience]) and isinstance(known.get("sub"), str)
 
 
-def login_hint(context: ValidationContext) -> Fields:
-    """A name for the first field of the login page. What is long or like a number is dropped and told to nobody."""
-    hint = context.parameters.get("login_hint")
-    if hint is None or len(hint) > _LONGEST_HINT or _LIKE_A_NUMBER.search(hint):
-        return {}
-    return {"login_hint": hint}
-
-
 def locales(context: ValidationContext) -> Fields:
-    """Languages for the pages. `claims_locales` and `display` change nothing: facts have one language."""
+    """Those of our languages that are wished for. `claims_locales` and `display` change nothing."""
     wished = (context.parameters.get("ui_locales") or "").split()[:_MOST_LOCALES]
-    return {"ui_locales": tuple(tag for tag in wished if _LOCALE.fullmatch(tag))}
+    ours = (UI_LOCALES.get(tag.partition("-")[0].lower()) for tag in wished)
+    return {"ui_locales": tuple(dict.fromkeys(tag for tag in ours if tag))}
 
 
 _BOTH = Entry.AUTHORIZE | Entry.PUSHED
@@ -360,7 +306,6 @@ CHECKS: tuple[Check, ...] = (
     Check("max_age", _BOTH, max_age),
     Check("acr", _BOTH, acr),
     Check("claims_and_hint", _BOTH, claims_and_hint),
-    Check("login_hint", _BOTH, login_hint),
     Check("locales", _BOTH, locales),
 )
 

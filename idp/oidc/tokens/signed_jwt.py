@@ -7,11 +7,12 @@ Nothing in the token chooses key or algorithm. Extensions of JWS are refused as 
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from joserfc import jwk, jws
 from joserfc.errors import JoseError
+
+from idp.oidc.untrusted_json import UnreadableJson, read_compact, read_object
 
 _EXTENDING = frozenset({"crit", "b64"})
 _UNREADABLE = (JoseError, ValueError, KeyError, TypeError, AttributeError, RecursionError)  # an attacker writes it
@@ -20,43 +21,36 @@ Key = jwk.Key | jwk.KeySet
 
 
 class UnreadableJwt(Exception):
-    """The token is no signed JWT, or not what this key signed. It says no more, for an attacker reads it."""
+    """The token is no signed JWT, or this key did not sign it. The error says no more, because an attacker reads it."""
 
 
 def header_of(token: str) -> dict[str, Any]:
-    """The protected header, unverified: only to look up whose key to try. Raises UnreadableJwt."""
-    try:
-        header = dict(jws.extract_compact(token.encode()).headers())
-    except _UNREADABLE as error:
-        raise UnreadableJwt from error
-    if not _EXTENDING.isdisjoint(header):
-        raise UnreadableJwt
-    return header
+    """The protected header, unverified, to look up whose key to try. Raises UnreadableJwt."""
+    return _unproven(token)[0]
 
 
 def unproven_claims(token: str) -> dict[str, Any]:
-    """The claims, unverified and therefore anybody's. Raises UnreadableJwt."""
-    header_of(token)
-    try:
-        return _object(jws.extract_compact(token.encode()).payload)
-    except _UNREADABLE as error:
-        raise UnreadableJwt from error
+    """The claims, unverified: anybody may have written them. Raises UnreadableJwt."""
+    return _unproven(token)[1]
 
 
 def claims_of(token: str, key: Key, algorithms: tuple[str, ...]) -> dict[str, Any]:
-    """The claims, when the key (or one of the set) signed them with an allowed algorithm. Raises UnreadableJwt.
+    """The claims that the key (or one of the set) signed with an allowed algorithm. Raises UnreadableJwt.
 
-    Time, issuer, audience and type are the caller's to check, for each reader has its own.
+    The caller checks time, issuer, audience and type, because each reader has its own.
     """
-    header_of(token)
+    _unproven(token)  # before the library, whose own reader of the header has no bounds
     try:
-        return _object(jws.deserialize_compact(token, key, algorithms=list(algorithms)).payload)
+        return read_object(jws.deserialize_compact(token, key, algorithms=list(algorithms)).payload)
     except _UNREADABLE as error:
         raise UnreadableJwt from error
 
 
-def _object(payload: bytes) -> dict[str, Any]:
-    claims = json.loads(payload)
-    if not isinstance(claims, dict):
-        raise TypeError(payload)
-    return claims
+def _unproven(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        header, claims = read_compact(token)
+    except UnreadableJson as error:
+        raise UnreadableJwt from error
+    if not _EXTENDING.isdisjoint(header):
+        raise UnreadableJwt
+    return header, claims

@@ -152,7 +152,7 @@ _spend_code = (
         ~_grant_was_withdrawn,
         ~_session_has_ended,
     )
-    .values(state="redeemed", redeemed_at=_p("now"))
+    .values(state="redeemed", redeemed_at=_p("now"), sealed=sa.null(), client_state=sa.null(), nonce=sa.null())
 )
 REDEEM_CODE = Redemption(_spend_code, access_tokens, releases)
 REDEEM_CODE_FOR_REFRESH = Redemption(_spend_code, access_tokens, releases, refresh_tokens)
@@ -163,7 +163,7 @@ SPOIL_CODE = Statement(
         _requested.c.code_digest == _p("of_code"),  # not the one that takes its place at this moment
         _requested.c.state == "approved",
     )
-    .values(state="denied")
+    .values(state="denied", sealed=sa.null(), client_state=sa.null(), nonce=sa.null())
 )
 
 # What a token depends on. What is missing counts as ended (idp.oidc.gate). Subqueries by key, where a join would carry

@@ -1,0 +1,92 @@
+"""The `claims` parameter (OpenID Connect Core §5.5): read, and cut to what has an effect here.
+
+Relying systems put into it what they know of a person: a number as `value` of `identity_number`, a phone. Nothing here
+compares those, so they go no further. What stays are names of our claims, `essential`, levels of ours for `acr`, and
+the `sub` that must be met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from idp.oidc import assurance
+from idp.oidc.consent import claims
+from idp.oidc.errors import InvalidRequest, UnmetAuthenticationRequirements
+from idp.oidc.untrusted_json import UnreadableJson, read_object
+
+Requested = dict[str, dict[str, Any]]
+_MEMBERS = ("userinfo", "id_token")
+_MOST_CLAIMS = 50
+
+
+def read_claims(text: str | None) -> Requested:
+    """What is asked. Raises InvalidRequest, or UnmetAuthenticationRequirements for an essential `acr` of no level."""
+    if text is None:
+        return {}
+    try:
+        document = read_object(text)
+    except UnreadableJson as error:
+        raise InvalidRequest(f"claims cannot be read ({error}); see OpenID Connect Core 5.5") from None
+    wishes = {member: _member(document[member]) for member in _MEMBERS if document.get(member)}
+    _check_heeded(wishes.get("id_token", {}))
+    if claims.essential_acr(wishes) and not any(map(assurance.parse, claims.essential_acr(wishes))):
+        raise UnmetAuthenticationRequirements("no essential acr value is one of acr_values_supported")
+    return {member: _effective(member, asked) for member, asked in wishes.items()}
+
+
+def asked_of(requested: Mapping[str, Mapping[str, Any]], subject: str | None) -> Requested:
+    """The same, where this `sub` must be met; where it is None, whoever is there."""
+    asked = {member: {**wishes} for member, wishes in requested.items()}
+    if subject is not None:
+        asked.setdefault("id_token", {})["sub"] = {"value": subject}
+    return asked
+
+
+def of_anybody(requested: Mapping[str, Mapping[str, Any]]) -> Requested:
+    """The same without the `sub`: it is a client's word, and kept apart from what may lie open."""
+    asked = {member: {**wishes} for member, wishes in requested.items()}
+    if claims.requested_subject(requested) is not None:
+        asked["id_token"]["sub"] = None
+    return asked
+
+
+def _member(member: Any) -> dict[str, Any]:
+    if not isinstance(member, dict) or len(member) > _MOST_CLAIMS:
+        raise InvalidRequest(f"each member of claims must be an object of at most {_MOST_CLAIMS} claims")
+    return {name: _wish(wish) for name, wish in member.items()}
+
+
+def _wish(wish: Any) -> dict[str, Any] | None:
+    """One claim's wish: null, or what of `essential`, `value` and `values` it says."""
+    if wish is None:
+        return None
+    well_formed = isinstance(wish, dict) and isinstance(wish.get("essential", False), bool)
+    if not well_formed or not isinstance(wish.get("values", []), list):
+        raise InvalidRequest("claims: each claim is null or an object with essential, value or values")
+    return {key: wish[key] for key in ("essential", "value", "values") if key in wish}
+
+
+def _check_heeded(wishes: Mapping[str, dict[str, Any] | None]) -> None:
+    """What decides about the login can be read: a level or a person that we misread, anybody here would meet."""
+    acr, sub = (wishes.get(name) or {} for name in ("acr", "sub"))
+    named = [*acr.get("values", ()), *(wish["value"] for wish in (acr, sub) if wish.get("value") is not None)]
+    if acr.get("values") == [] or not all(isinstance(text, str) for text in named):
+        raise InvalidRequest("claims: acr and sub take strings, and values holds at least one")
+    if "values" in sub:
+        raise InvalidRequest("claims: sub takes one person; send value instead of values")
+
+
+def _effective(member: str, wishes: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
+    known = claims.claims_supported()
+    return {name: _kept(member, name, wish or {}) for name, wish in wishes.items() if name in known}
+
+
+def _kept(member: str, name: str, wish: Mapping[str, Any]) -> dict[str, Any] | None:
+    kept: dict[str, Any] = {"essential": True} if wish.get("essential") else {}
+    if member == "id_token" and name == "sub" and wish.get("value") is not None:
+        kept["value"] = wish["value"]
+    if member == "id_token" and name == "acr":
+        levels = [level for level in claims.requested_acr({"id_token": {"acr": wish}}) if assurance.parse(level)]
+        kept |= {"values": list(dict.fromkeys(levels))} if levels else {}
+    return kept or None

@@ -1,0 +1,78 @@
+"""JSON from outside: the one place that reads it. What comes back can be walked, stored and written again.
+
+A reader that accepts more than the writers behind it fails where nobody expects it: orjson reads 1,024 levels and
+writes 254, the standard library's reader ends in RecursionError and lets lone surrogates and NaN through, and
+PostgreSQL stores no NUL.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import orjson
+
+MOST_DEPTH = 32  # levels; a JWK Set has three, the `claims` parameter four
+MOST_BYTES = 64 * 1024  # what a body may have
+
+
+class UnreadableJson(ValueError):
+    """Not JSON (RFC 8259), or too deep, too long, or with a NUL in a text."""
+
+
+def read_json(raw: str | bytes, *, most_bytes: int = MOST_BYTES) -> Any:
+    """The value. Raises UnreadableJson."""
+    try:
+        text = raw.encode() if isinstance(raw, str) else raw
+        if len(text) > most_bytes:
+            raise UnreadableJson("too long")
+        value = orjson.loads(text)
+    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        raise UnreadableJson("no JSON") from None
+    if b"\\u0000" in text:  # the only spelling: a bare NUL is no JSON
+        raise UnreadableJson("a NUL in a text")
+    if not _is_shallow(value):
+        raise UnreadableJson("nested too deeply")
+    return value
+
+
+def read_object(raw: str | bytes, *, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
+    """The same of an object; of anything else UnreadableJson is raised."""
+    value = read_json(raw, most_bytes=most_bytes)
+    if not isinstance(value, dict):
+        raise UnreadableJson("no object")
+    return value
+
+
+def read_compact(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims of a JWS in compact form (RFC 7515 §7.1), unverified. Raises UnreadableJson.
+
+    For whoever gives the token to a library afterwards: its own reader of the header has no bounds.
+    """
+    parts = token.split(".")
+    if len(parts) != 3:  # noqa: PLR2004 - header, payload, signature
+        raise UnreadableJson("no compact JWS")
+    return read_object(_decoded(parts[0])), read_object(_decoded(parts[1]))
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise UnreadableJson("no base64url") from None
+
+
+def _is_shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(MOST_DEPTH + 1):
+        level = [inner for outer in level for inner in _members(outer)]
+        if not level:
+            return True
+    return False
+
+
+def _members(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
