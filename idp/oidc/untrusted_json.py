@@ -64,15 +64,14 @@ def _decoded(text: str) -> bytes:
 
 
 def _is_shallow(value: Any) -> bool:
-    level = [value]
-    for _ in range(MOST_DEPTH + 1):
-        level = [inner for outer in level for inner in _members(outer)]
+    level = _containers((value,))
+    for _ in range(MOST_DEPTH):
+        level = [inner for outer in level for inner in _containers(outer)]
         if not level:
             return True
     return False
 
 
-def _members(value: Any) -> Any:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+def _containers(outer: Any) -> list[Any]:
+    members = outer.values() if isinstance(outer, dict) else outer
+    return [inner for inner in members if isinstance(inner, dict | list)]

@@ -34,6 +34,7 @@ def protect(app: flask.Flask, services: Services) -> None:
         flask.g.unit_of_work = work = UnitOfWork(services, _plain_request())
         if flask.request.method not in SAFE_METHODS:  # only now: also a body we do not take is answered with a page
             work.request = replace(work.request, body=flask.request.get_data())
+        refuse_unreadable_query()
         check_csrf(services.settings.origin)
         function = app.view_functions.get(flask.request.endpoint or "")
         if function is not None and rules_of(function).audience is Audience.SIGNED_IN:
@@ -75,6 +76,14 @@ def _plain_request() -> Request:
         headers=headers | {"content-type": environ.get("CONTENT_TYPE", "")},
         source=incoming.remote_addr or "",
     )
+
+
+def refuse_unreadable_query() -> None:
+    """The query is UTF-8, or the answer is 400: werkzeug's reader of its parameters fails at anything else."""
+    try:
+        flask.request.query_string.decode()
+    except UnicodeDecodeError:
+        flask.abort(400)
 
 
 def check_csrf(origin: str) -> None:

@@ -95,5 +95,5 @@ def return_to() -> str:
     """
     if flask.request.method == "POST" and not can_be_opened(flask.request.path):
         return "/account"
-    path = flask.request.full_path if flask.request.query_string else flask.request.path
-    return own_path(path.rstrip("?")) or ""
+    query = flask.request.query_string.decode("latin-1")  # werkzeug fails at bytes that are no UTF-8
+    return own_path(f"{flask.request.path}?{query}".rstrip("?")) or ""

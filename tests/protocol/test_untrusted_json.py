@@ -1,0 +1,89 @@
+"""JSON from outside: one reader with bounds, wherever it comes in."""
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import pytest
+from tests.fixtures.messages import answer_of, get
+
+from idp.oidc.clients.assertions import unproven_texts
+from idp.oidc.untrusted_json import MOST_DEPTH, UnreadableJson, read_compact, read_json
+
+ROOT = Path(__file__).parents[2]
+DEEP = ("[" * 251 + "]" * 251, '{"a":' * 251 + "1" + "}" * 251, "[" * 4000 + "]" * 4000)
+READERS = re.compile(r"\b(?:orj|j)son\.loads\(|\bget_json\(")
+# What is read there is our own: opened from a seal, or from a table of ours, or a plan whose digest is checked.
+OUR_OWN = {
+    "accounts/credentials/legacy.py",
+    "accounts/organisations.py",
+    "accounts/people.py",
+    "accounts/database/statements.py",
+    "idp/adapters/systems/sandbox.py",
+    "idp/delivery/worker.py",
+    "idp/oidc/requests/code.py",
+    "idp/oidc/requests/request_store.py",
+    "migration_tools/planning/plan.py",
+}
+
+
+def token(header, payload="{}"):
+    parts = (base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode() for text in (header, payload, "x"))
+    return ".".join(parts)
+
+
+@pytest.mark.parametrize(
+    "text", [*DEEP, "", "nope", "NaN", "1e999", '"\\ud800"', '{"a":"\\u0000"}', "\ud800", "x" * 70_000]
+)
+def test_what_cannot_be_written_again_is_not_read(text):
+    """Too deep, too long, no JSON, a lone surrogate, a NUL: one error for all of it."""
+    with pytest.raises(UnreadableJson):
+        read_json(text)
+
+
+def test_the_bound_itself_is_inside():
+    """The deepest value that is read has exactly that many levels."""
+    assert read_json("[" * MOST_DEPTH + "1" + "]" * MOST_DEPTH)
+    with pytest.raises(UnreadableJson):
+        read_json("[" * (MOST_DEPTH + 1) + "]" * (MOST_DEPTH + 1))
+
+
+@pytest.mark.parametrize("text", DEEP)
+def test_a_token_is_read_before_a_library_sees_it(text):
+    """The library reads a header without bounds: it is given none that we have not read."""
+    for deep in (token(f'{{"a":{text}}}'), token("{}", f'{{"iss":"fund","a":{text}}}'), token(text)):
+        with pytest.raises(UnreadableJson):
+            read_compact(deep)
+        assert unproven_texts(deep) == {}
+
+
+@pytest.mark.parametrize("text", DEEP)
+def test_deep_json_is_the_senders_fault_everywhere(city, city, text):
+    """At every way in: the specification's error, and never a failure of ours."""
+    client = city.register_client("key", "private_key_jwt")
+    signed = token(f'{{"alg":"ES256","kid":"key-key","typ":"JWT","a":{text[:5000]}}}')
+    for answer in (
+        city.introspect(client, signed),
+        city.post_as(client, "/revoke", token=signed),
+        city.userinfo(signed),
+        city.send("POST", "/register", text.encode(), content_type="application/json", authorization="Bearer x"),
+        city.post("/token", {"grant_type": "client_credentials", "client_assertion": signed,
+                              "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}),
+    ):  # fmt: skip
+        assert answer.status < 500
+    nested = json.dumps({"userinfo": {"name": {"value": 1}}}).replace("1", text[:8000])
+    for changes in ({"claims": nested}, {"id_token_hint": signed[:8000]}, {"claims": text[:8000]}):
+        assert answer_of(city.refusal(get(**changes)))["error"] == "invalid_request"
+    assert city.refusal(get(request=signed[:8000])).status == 303
+
+
+def test_nothing_else_reads_json_from_outside():
+    """Each place that reads JSON by itself reads our own; a new one is put here, or uses `read_json`."""
+    found = {
+        str(file.relative_to(ROOT))
+        for folder in ("accounts", "idp", "migration_tools")
+        for file in (ROOT / folder).rglob("*.py")
+        if READERS.search(file.read_text(encoding="utf-8"))
+    }
+    assert found - {"idp/oidc/untrusted_json.py"} == OUR_OWN
