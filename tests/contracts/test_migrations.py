@@ -205,3 +205,28 @@ def test_a_change_of_the_schema_is_on_record_with_who_made_it(bare, monkeypatch)
 
 def audit_row():
     return audit.row("administrator:schema:change", now=datetime(2026, 3, 2, tzinfo=UTC))
+
+
+def test_what_clients_worded_is_not_kept_in_the_clear(bare):
+    """Answered requests lose their words, those that wait keep what they need; sessions keep names of browsers."""
+    migrations.upgrade(bare)
+    migrations.downgrade(bare, "c41e7a905d22")
+    for request_id, state in (("r-1", "redeemed"), ("r-2", "denied"), ("r-3", "open")):
+        _run(bare, _REQUEST.format(request_id))
+        words = "client_state = 'a number', nonce = 'a name', login_hint = 'a phone', claims = '{\"userinfo\":{}}'"
+        whose = "person_id = 'p', sub = 's', code_digest = 'd'" if bare.dialect == "sqlite" else _WHOSE
+        _run(bare, f"UPDATE authorization_requests SET state = '{state}', {words}, {whose} WHERE id = '{request_id}'")
+    migrations.upgrade(bare)
+    engine = bare.engine()
+    kept = sa.text("SELECT id, client_state, nonce, login_hint, claims FROM authorization_requests ORDER BY id")
+    with engine.connect() as c:
+        rows = [tuple(row) for row in c.execute(kept)]
+    engine.dispose()
+    assert rows == [
+        ("r-1", None, None, None, "{}"),
+        ("r-2", None, None, None, "{}"),
+        ("r-3", "a number", "a name", None, '{"userinfo":{}}'),
+    ]
+
+
+_WHOSE = "person_id = 'p', sub = 's', code_digest = 'd'::bytea"

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from accounts import merging
 from accounts.credentials import password as passwords
 from accounts.credentials.legacy import LegacySecret
-from accounts.database import Statement, metadata
+from accounts.database import Statement, metadata, new_id
 from accounts.errors import SealBroken
 from accounts.identifiers import CitizenId, IdentifierKind, Mobile, parse
 from accounts.merging import number_conflicts
@@ -24,6 +24,8 @@ from idp.adapters.systems.sandbox import SandboxSms
 from idp.delivery import outbox
 from idp.jobs.resealing import SEALED
 from idp.migrations import load_tables
+from idp.oidc.requests import request_store
+from idp.oidc.requests.authorization_request import AuthorizationRequest
 from idp.oidc.tokens.keys import KeyRing
 from tests.architecture.tracked import text_of, tracked
 from tests.fixtures.site import citizen_number
@@ -33,6 +35,18 @@ OLD, NEW = ("k1", b"1" * 32), ("k2", b"2" * 32)
 PHONE = Mobile.parse("13900000031")
 COMPANY = parse(IdentifierKind.USCC, "93510502100000008X")
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+ASKED = AuthorizationRequest(
+    id=new_id(),
+    client_id="fund",
+    redirect_uri="https://fund.example/callback",
+    response_mode="query",
+    scopes=("openid",),
+    created_at=NOW,
+    expires_at=NOW,
+    claims={"id_token": {"sub": {"value": "s-1"}}},
+    client_state="state",
+    nonce="nonce",
+)
 # Bytes that no vault made readable: SHA-256 digests, and the signatures of the audit's chain, which are never opened.
 NOT_SEALED = {
     "access_tokens.digest",
@@ -88,7 +102,7 @@ def calls_of(name, method):
 def test_whoever_seals_names_a_place_that_moves():
     """The sources are read: `seal(…, place=X)` outside the vault names a constant of a column that is moved."""
     constants = {"ATTRIBUTES", "IDENTIFIER", "PHONE", "CREDENTIAL", "LEGAL_ATTRIBUTES", "LEGAL_IDENTIFIER", "SECRET"}
-    constants |= {"CONTESTED", "PLACE", "SEALED_MESSAGE", "self.place"}
+    constants |= {"CONTESTED", "PLACE", "SEALED_MESSAGE", "WORDED", "self.place"}
     constants |= {"IN_A_CODE"}  # in no table: it is handed out, and over in a minute
     named_places = {
         told["place"]
@@ -141,6 +155,7 @@ def fill(database, vault):
         merging.open_run(c, "run", plan_digest="digest", system="library", rows_read=2, now=NOW)
         number_conflicts.remember(c, vault, "run", (CitizenId.parse(citizen_number(4)),), now=NOW)
         KeyRing(database, vault).ensure(c, NOW)
+        request_store.insert(c, request_store.open_row(ASKED, request_store.sealed(vault, ASKED)))
         outbox.send_sms(c, vault, phone=PHONE, text="您好", now=NOW)
     SandboxSms(database, vault, lambda: NOW, environment="test").send(PHONE, "您好")
     return person.id
@@ -181,6 +196,7 @@ def test_everything_moves_and_opens_without_the_old_key(database, old, both, new
     assert passwords.read(c, new, person_id) == "$argon2id$not-a-real-one"
     assert KeyRing(database, new).current("RS256", NOW).alg == "RS256"
     assert [message.text for message in sandbox.newest(c, new)] == ["您好"]
+    assert request_store.find(c, new, ASKED.id) == ASKED
 
 
 @pytest.mark.parametrize(("typed", "uid", "mixed_in"), [("zhang.san", "7", "zs7"), ("LISI", "8", "lisi")])
