@@ -22,8 +22,8 @@ from idp.settings import Settings
 from idp.web import errors, pages, request_security, routes
 from idp.web.front import Front
 from idp.web.pages import form_post, layout
-from idp.web.source_address import SourceAddress
 from idp.web.public_origin import at_origin
+from idp.web.source_address import SourceAddress
 from idp.web.views import DeclaredFlask
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"

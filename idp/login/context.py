@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from accounts.database import Database
+from accounts.vault import Vault
 from idp.login.interaction import ChannelRules
 from idp.oidc.clients.registry import ClientCache
 from idp.oidc.endpoints.authorization import FormPostPage
@@ -30,6 +31,10 @@ class LoginContext(Protocol):
     @property
     def database(self) -> Database:
         """The database."""
+
+    @property
+    def vault(self) -> Vault:
+        """The vault, which seals what a client worded."""
 
     @property
     def provider(self) -> Provider:

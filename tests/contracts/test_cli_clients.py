@@ -10,7 +10,8 @@ from accounts.vault import Vault
 from idp.oidc.clients import registry
 from idp.oidc.tokens.secret import digest
 from tests.contracts.conftest import vault_keys
-from tests.fixtures.city import City, build
+from tests.fixtures.city import City
+from tests.fixtures.messages import basic
 from tests.protocol.test_client_metadata import invitation, register
 
 ROOT = b"r" * 32
@@ -29,7 +30,7 @@ def yitong(yitong, monkeypatch):
 @pytest.fixture
 def provider(database, clock) -> City:
     """The machine endpoints on the database that the commands change."""
-    return build(database, Vault.from_keys([("test", ROOT)]), clock)
+    return City(database, Vault.from_keys([("test", ROOT)]), clock)
 
 
 @pytest.fixture
@@ -59,12 +60,12 @@ def refused(answer: Result) -> str:
 def test_a_machine_gets_a_token_with_its_own_scope(yitong, provider, client):
     """From `clients add` to the token endpoint, without a redirect URI; then another scope by `clients set`."""
     added = done(yitong(*ADD, "--grant-type", "client_credentials", "--scope", "reports.read"))
-    provider.secrets["library"] = added.split("client_secret")[1].split()[0]
+    authorization = basic("library", added.split("client_secret")[1].split()[0])
 
     def scope() -> object:
         provider.provider.clients = registry.ClientCache(provider.database)
         form = {"grant_type": "client_credentials"}
-        return provider.posts("/token", form, authorization=provider.basic("library"))[1].get("scope")
+        return provider.post("/token", form, authorization=authorization).json.get("scope")
 
     assert scope() == "reports.read"
     done(yitong("clients", "set", "library", "--scope", "reports.read", "--scope", "reports.write"))

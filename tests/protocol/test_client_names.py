@@ -5,7 +5,7 @@ import pytest
 from idp.oidc.clients import registry
 from idp.oidc.clients.client_names import check_name, skeleton
 from idp.oidc.errors import InvalidClientMetadata
-from tests.fixtures.city import City, build
+from tests.fixtures.city import City
 from tests.protocol.test_client_metadata import invitation, register
 
 OFFICIAL, OFFICIAL_EN = "泸州市住房公积金", "Luzhou Housing Fund"
@@ -13,8 +13,8 @@ OFFICIAL, OFFICIAL_EN = "泸州市住房公积金", "Luzhou Housing Fund"
 
 @pytest.fixture
 def city(database, vault, clock) -> City:
-    made = build(database, vault, clock)
-    made.registers(name=OFFICIAL, name_en=OFFICIAL_EN)
+    made = City(database, vault, clock)
+    made.register_client(name=OFFICIAL, name_en=OFFICIAL_EN)
     return made
 
 

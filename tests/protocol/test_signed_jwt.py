@@ -13,7 +13,7 @@ from idp.oidc.messages import FORM, Request
 from idp.oidc.requests import logout
 from idp.oidc.requests.validation import AuthorizationError
 from idp.oidc.tokens.keys import concatenated
-from tests.fixtures.city import City, build
+from tests.fixtures.city import City
 from tests.fixtures.messages import ISSUER, get
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,27 +45,27 @@ def signed(private: ec.EllipticCurvePrivateKey, header: dict, claims: dict) -> s
 
 @pytest.fixture
 def city(database, vault, clock) -> City:
-    made = build(database, vault, clock)
-    made.registers(id_token_signed_response_alg="ES256")
+    made = City(database, vault, clock)
+    made.register_client(id_token_signed_response_alg="ES256")
     return made
 
 
 def hint(city: City, header: dict) -> str:
-    key = city.provider.keys.current("ES256", city.now())
-    claims = {"iss": city.provider.issuer, "aud": "fund", "sub": "s-1", "exp": int(city.now().timestamp()) + 60}
+    key = city.provider.keys.current("ES256", city.clock())
+    claims = {"iss": city.provider.issuer, "aud": "fund", "sub": "s-1", "exp": int(city.clock().timestamp()) + 60}
     return signed(key.private, {"alg": "ES256", "typ": "JWT", "kid": key.kid, **header}, claims)
 
 
 def hint_at_authorize(city: City, header: dict) -> bool:
     try:
-        return city.asks(id_token_hint=hint(city, header)) is not None
+        return city.read_request(id_token_hint=hint(city, header)) is not None
     except AuthorizationError:
         return False
 
 
 def hint_at_end_session(city: City, header: dict) -> bool:
     query = get(id_token_hint=hint(city, header), client_id=None, redirect_uri=None).query
-    return logout.read_logout(city.provider, Request("GET", "/end_session", query), city.now()).is_proven
+    return logout.read_logout(city.provider, Request("GET", "/end_session", query), city.clock()).is_proven
 
 
 @pytest.mark.parametrize("reader", [hint_at_authorize, hint_at_end_session])

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.fixtures.messages import answer_of, get
 
 from idp.oidc.clients.assertions import unproven_texts
 from idp.oidc.untrusted_json import MOST_DEPTH, UnreadableJson, read_compact, read_json
+from tests.fixtures.messages import get
 
 ROOT = Path(__file__).parents[2]
 DEEP = ("[" * 251 + "]" * 251, '{"a":' * 251 + "1" + "}" * 251, "[" * 4000 + "]" * 4000)
@@ -59,8 +59,9 @@ def test_a_token_is_read_before_a_library_sees_it(text):
 
 
 @pytest.mark.parametrize("text", DEEP)
-def test_deep_json_is_the_senders_fault_everywhere(city, city, text):
+def test_deep_json_is_the_senders_fault_everywhere(city, text):
     """At every way in: the specification's error, and never a failure of ours."""
+    city.register_client("fund")
     client = city.register_client("key", "private_key_jwt")
     signed = token(f'{{"alg":"ES256","kid":"key-key","typ":"JWT","a":{text[:5000]}}}')
     for answer in (
@@ -74,8 +75,8 @@ def test_deep_json_is_the_senders_fault_everywhere(city, city, text):
         assert answer.status < 500
     nested = json.dumps({"userinfo": {"name": {"value": 1}}}).replace("1", text[:8000])
     for changes in ({"claims": nested}, {"id_token_hint": signed[:8000]}, {"claims": text[:8000]}):
-        assert answer_of(city.refusal(get(**changes)))["error"] == "invalid_request"
-    assert city.refusal(get(request=signed[:8000])).status == 303
+        assert redirect_parameters(city.refuse_request(get(**changes)))["error"] == "invalid_request"
+    assert city.refuse_request(get(request=signed[:8000])).status == 303
 
 
 def test_nothing_else_reads_json_from_outside():

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-
 from accounts import audit
 from accounts.database import Connection, new_id
 from idp.oidc.clients import client_metadata, client_names, registry
