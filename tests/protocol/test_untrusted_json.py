@@ -9,7 +9,7 @@ import pytest
 
 from idp.oidc.clients.assertions import unproven_texts
 from idp.oidc.untrusted_json import MOST_DEPTH, UnreadableJson, read_compact, read_json
-from tests.fixtures.messages import get
+from tests.fixtures.messages import get, redirect_parameters
 
 ROOT = Path(__file__).parents[2]
 DEEP = ("[" * 251 + "]" * 251, '{"a":' * 251 + "1" + "}" * 251, "[" * 4000 + "]" * 4000)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "5e0c6b1f9a47"
-down_revision = "c41e7a905d22"
+down_revision = "e52b6c0d9a71"
 branch_labels = None
 depends_on = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "e52b6c0d9a71"
-down_revision = "c41e7a905d22"
+down_revision = "e50c0a7d2b41"
 branch_labels = None
 depends_on = None
 
