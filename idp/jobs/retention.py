@@ -4,6 +4,8 @@ RETENTION_RULES is the whole list. What is not in it stays: the audit, the ledge
 merges. Each table is walked in the order of an index that it has anyway, so that no token pays for an index that only
 this job reads. A statement looks at BATCH rows at most, whatever the table holds. An interrupted run leaves nothing
 half done.
+What strangers can cause to be stored is looked for every few minutes, from where the last look ended, so that it is gone
+within the hour; once a day such a table is walked whole.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from accounts import failed_logins as failures
 from accounts.credentials import throttle
 from accounts.credentials.throttle import throttle_counters
 from accounts.database import Connection, Database, Statement, UtcDateTime
@@ -37,8 +40,10 @@ log = logging.getLogger(__name__)
 
 BATCH = 500
 PAUSE = 0.05  # seconds between two batches: whoever waits for SQLite's one writer gets their turn
-HOURLY, DAILY = timedelta(hours=1), timedelta(days=1)
+OFTEN, HOURLY, DAILY = timedelta(minutes=10), timedelta(hours=1), timedelta(days=1)
+_KNOWN_FOR = timedelta(days=1)  # a code that was collected, whatever it bought
 _BEFORE: sa.BindParameter[datetime] = sa.bindparam("before", type_=UtcDateTime)
+_COLLECTED_BEFORE: sa.BindParameter[datetime] = sa.bindparam("collected_before", type_=UtcDateTime)
 _LOWEST: dict[type[Any], Any] = {sa.Text: "", sa.LargeBinary: b"", UtcDateTime: datetime(1970, 1, 1, tzinfo=UTC)}
 
 
@@ -58,7 +63,7 @@ class RetentionRule:
 
         Where `walk` begins with a time, `due` must be a bound of it, and only what is due is read; `spare` keeps some
         of it. Rows of another table that point here by `first` go before, in the same transaction. The conditions may
-        use `before` (now less `keeps`), `now` and `familiar_since`.
+        use `before` (now less `keeps`), `now`, `collected_before` and `familiar_since`.
         """
         self.table, self.walk, self.keeps, self.every = walk[0].table, walk, keeps, every
         start, end = _bounds("after", walk), _bounds("last", walk)
@@ -75,11 +80,20 @@ class RetentionRule:
         """The table's."""
         return self.table.name
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a look may begin where the last one ended: what was not due then has its turn once a day."""
+        return self.every < HOURLY
+
+    def since(self, last: datetime) -> tuple[Any, ...]:
+        """The key before all that became due after a look at that moment."""
+        return (last - self.keeps, *(_LOWEST[type(column.type)] for column in self.walk[1:]))
+
     def batch(
         self, database: Database, *, now: datetime, after: tuple[Any, ...] | None = None, most: int = BATCH
     ) -> PurgeResult:
         """The next `most` rows after that key have been looked at, and those that are due are gone."""
-        times = {"now": now, "before": now - self.keeps, "familiar_since": now - throttle.FAMILIAR_FOR}
+        times = _times(now, self.keeps)
         start = _named("after", after or tuple(_LOWEST[type(column.type)] for column in self.walk))
         rows = database.connection().rows(self._page, most=most, **times, **start)
         if not rows:
@@ -103,6 +117,15 @@ class PurgeResult:
     after: tuple[Any, ...] | None
 
 
+def _times(now: datetime, keeps: timedelta) -> dict[str, datetime]:
+    return {
+        "now": now,
+        "before": now - keeps,
+        "collected_before": now - _KNOWN_FOR,
+        "familiar_since": now - throttle.FAMILIAR_FOR,
+    }
+
+
 def _bounds(name: str, walk: Sequence[sa.Column[Any]]) -> sa.Tuple:
     return sa.tuple_(*(sa.bindparam(f"{name}_{i}", type_=column.type) for i, column in enumerate(walk)))
 
@@ -122,11 +145,15 @@ _bought_lives = (
     .where(
         refresh_tokens.c.request_id == authorization_requests.c.id,
         authorization_requests.c.revoked_at.is_(None),
-        refresh_tokens.c.expires_at >= _BEFORE,
+        refresh_tokens.c.expires_at >= _COLLECTED_BEFORE,
     )
     .limit(1)
     .scalar_subquery()  # looked up row by row: as EXISTS, a planner may join the whole table of tokens instead
     .is_not(None)
+)
+_was_collected = sa.and_(
+    authorization_requests.c.state == "redeemed",
+    sa.or_(authorization_requests.c.expires_at >= _COLLECTED_BEFORE, _bought_lives),
 )
 _bought_was_revoked = (
     sa.select(authorization_requests.c.revoked_at < _BEFORE)
@@ -155,9 +182,9 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         authorization_requests.c.expires_at,
         authorization_requests.c.id,
         due=authorization_requests.c.expires_at < _BEFORE,
-        spare=_bought_lives,
-        keeps=timedelta(days=1),
-        every=DAILY,
+        spare=_was_collected,
+        keeps=timedelta(minutes=15),
+        every=OFTEN,
     ),
     RetentionRule(refresh_tokens.c.digest, due=_refresh_is_over, keeps=timedelta(days=1), every=DAILY),
     RetentionRule(
@@ -176,7 +203,14 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         due=throttle.OVER,
         spare=throttle.TELLS_WHO_IS_KNOWN,
         keeps=throttle.QUIET_FOR,
-        every=DAILY,
+        every=OFTEN,
+    ),
+    RetentionRule(
+        failures.failed_logins.c.at,
+        failures.failed_logins.c.id,
+        due=failures.failed_logins.c.at < _BEFORE,
+        keeps=timedelta(minutes=45),
+        every=OFTEN,
     ),
     RetentionRule(
         outbox.c.id,
@@ -201,9 +235,11 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
 )
 
 
-def purge(database: Database, each: RetentionRule, now: datetime, stop: threading.Event) -> int:
-    """The table has been walked to its end, or `stop` was set; how many rows went."""
-    total, after = 0, None
+def purge(
+    database: Database, each: RetentionRule, now: datetime, stop: threading.Event, after: tuple[Any, ...] | None = None
+) -> int:
+    """The table has been walked to its end, from `after` on, or `stop` was set; how many rows went."""
+    total = 0
     while not stop.is_set():
         removed = each.batch(database, now=now, after=after)
         total, after = total + removed.rows, removed.after
@@ -215,21 +251,42 @@ def purge(database: Database, each: RetentionRule, now: datetime, stop: threadin
 
 def run(database: Database, clock: Callable[[], datetime], stop: threading.Event) -> None:
     """Every table is tidied at its time until `stop` is set. One that cannot be now is tried again in an hour."""
-    due: dict[str, datetime] = {}
+    rounds = [_Rounds(each) for each in RETENTION_RULES]
     while not stop.is_set():
-        for each in RETENTION_RULES:
-            if due.get(each.name, clock()) <= clock():
-                due[each.name] = clock() + each.every
-                _purge_logged(database, each, clock(), stop)
-        database.close()  # nothing to hold it for until the next hour
-        stop.wait(HOURLY.total_seconds())
+        for each in rounds:
+            each.look(database, clock(), stop)
+        database.close()  # nothing to hold it for until the next look
+        stop.wait(OFTEN.total_seconds())
 
 
-def _purge_logged(database: Database, each: RetentionRule, now: datetime, stop: threading.Event) -> None:
+class _Rounds:
+    """When one table was looked at last, and when it was walked whole."""
+
+    def __init__(self, of: RetentionRule) -> None:
+        self._of = of
+        self._due = self._whole_due = _LOWEST[UtcDateTime]
+        self._last: datetime | None = None
+
+    def look(self, database: Database, now: datetime, stop: threading.Event) -> None:
+        """What is due is gone, if it is time. A look that could not be ended is made anew, whole, at the next time."""
+        if now < self._due:
+            return
+        self._due = now + self._of.every
+        is_whole = self._last is None or not self._of.goes_on or now >= self._whole_due
+        after = None if is_whole or self._last is None else self._of.since(self._last)
+        self._last = now if _purge_logged(database, self._of, now, stop, after) else None
+        if is_whole:
+            self._whole_due = now + DAILY
+
+
+def _purge_logged(
+    database: Database, each: RetentionRule, now: datetime, stop: threading.Event, after: tuple[Any, ...] | None
+) -> bool:
     try:
-        removed = purge(database, each, now, stop)
+        removed = purge(database, each, now, stop, after)
     except (Conflict, Unavailable) as later:
         log.warning("purge_postponed table=%s code=%s", each.name, later.code)
-        return
+        return False
     if removed:
         log.info("purged table=%s removed=%s", each.name, removed)
+    return True

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from accounts import audit, evidence
+from accounts import audit, evidence, network_address
 from accounts.authentication import Authenticated
 from accounts.database import Connection, Redemption
 from idp.login import browser_binding, interaction, sessions
@@ -128,7 +128,8 @@ def _advance(
     try:
         step = _next_step(services, c, auth_request, client, state)
     except ProtocolError as error:
-        return authorization.deny(c, services.provider, auth_request, error, now, services.form_post_page)
+        who, page = state.session.person_id if state else None, services.form_post_page
+        return authorization.deny(c, services.provider, auth_request, error, now, page, person=who)
     if step is not None or state is None:
         return _see_other(f"/{step or Step.LOGIN}/{auth_request.id}")
     if not is_live and not sessions.touch(c, state.session.id, now):
@@ -319,7 +320,8 @@ def _begin(
     """The request waits for a person, bound to this browser: a link to it is worth nothing in another one."""
     secure = services.settings.is_secure
     known_by = browser_binding.value(request, secure=secure)
-    authorization.open_request(c, services.provider, auth_request, now, binding=digest(known_by))
+    _, network = network_address.networks(request.source)
+    authorization.open_request(c, services.provider, auth_request, now, binding=digest(known_by), opened_from=network)
     reply = _see_other(f"/{step}/{auth_request.id}")
     return Reply(reply.status, b"", (*reply.headers, browser_binding.cookie(known_by, secure=secure)))
 

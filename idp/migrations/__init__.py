@@ -26,6 +26,7 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.people",
     "accounts.organisations",
     "accounts.evidence",
+    "accounts.failed_logins",
     "accounts.credentials.password",
     "accounts.credentials.throttle",
     "accounts.audit",

@@ -82,6 +82,7 @@ authorization_requests = sa.Table(
     sa.Column("max_age", sa.Integer),
     sa.Column("ui_locales", Json, nullable=False),
     sa.Column("browser_binding", sa.LargeBinary),
+    sa.Column("opened_from", sa.Text),  # where it counts while it is open: a network, or a browser that is known
     sa.Column("code_digest", sa.LargeBinary),
     sa.Column("amr", Json, nullable=False),
     sa.Column("acr", sa.Text),
@@ -98,6 +99,15 @@ authorization_requests = sa.Table(
     ),
 )
 sa.Index("ix_authorization_requests_expires_at", authorization_requests.c.expires_at)
+_is_open = authorization_requests.c.state == "open"  # one that is answered at once pays for neither index
+for _column in (authorization_requests.c.browser_binding, authorization_requests.c.opened_from):
+    sa.Index(
+        f"ix_authorization_requests_open_{_column.key}",
+        _column,
+        authorization_requests.c.created_at,
+        sqlite_where=_is_open,
+        postgresql_where=_is_open,
+    )
 
 grants = sa.Table(
     "grants",

@@ -1,4 +1,5 @@
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -6,7 +7,7 @@ from accounts.audit.events import EVENTS
 from accounts.database import metadata
 from idp.adapters.channels import CHANNELS
 from idp.delivery.worker import OUTBOX_KINDS
-from idp.jobs.retention import DAILY, HOURLY, RETENTION_RULES
+from idp.jobs.retention import DAILY, HOURLY, OFTEN, RETENTION_RULES
 from idp.login.interaction import Step
 from idp.migrations import load_tables
 from idp.oidc import errors as protocol
@@ -36,12 +37,13 @@ def protocol_errors(kind=protocol.ProtocolError):
 
 
 def how_often(rule):
-    return {HOURLY: "Hourly;", DAILY: "Daily;"}[rule.every]
+    return {OFTEN: "Every ten minutes;", HOURLY: "Hourly;", DAILY: "Daily;"}[rule.every]
 
 
 def how_long(rule):
     """`30 days`, `1 hour`."""
-    keeps, unit = (rule.keeps.days, "day") if rule.keeps.days or not rule.keeps else (rule.keeps // HOURLY, "hour")
+    units = ((rule.keeps.days, "day"), (rule.keeps // HOURLY, "hour"))
+    keeps, unit = next((each for each in units if each[0]), (rule.keeps // timedelta(minutes=1), "minute"))
     return f"{keeps} {unit}{'' if keeps == 1 else 's'}"
 
 

@@ -91,13 +91,34 @@ def test_a_redeemed_code_is_known_while_what_it_bought_lives(city):
     assert tidied(city.database, "authorization_requests", city.clock()) == 1
 
 
-def test_a_request_nobody_can_use_goes_after_a_day(city):
-    """Unanswered, refused, uncollected, or collected for tokens that have ended: after a day it is gone."""
+def test_a_request_nobody_can_use_goes_after_a_quarter_of_an_hour(city):
+    """Unanswered, refused or uncollected: a quarter of an hour after its end. Collected: a day, for a late thief."""
     client = city.register_client()
     city.issue_code(client)
     city.issue_tokens(client, ("openid",))
-    assert tidied(city.database, "authorization_requests", city.clock.advance(hours=24)) == 0
-    assert tidied(city.database, "authorization_requests", city.clock.advance(minutes=2)) == 2
+    assert tidied(city.database, "authorization_requests", city.clock.advance(minutes=15)) == 0
+    assert tidied(city.database, "authorization_requests", city.clock.advance(minutes=2)) == 1
+    assert tidied(city.database, "authorization_requests", city.clock.advance(hours=23)) == 0
+    assert tidied(city.database, "authorization_requests", city.clock.advance(hours=1)) == 1
+
+
+def test_a_look_goes_on_where_the_last_one_ended(database, clock):
+    """Every ten minutes only what has become due since is read; what was spared is read again once a day."""
+    throttle, c = Throttle(), database.connection()
+    throttle.check(c, person="p", source=HOME, now=clock.now)
+    throttle.succeeded(c, person="p", source=HOME, now=clock.now)
+    rounds = retention._Rounds(BY_NAME["throttle_counters"])
+    rounds.look(database, clock.advance(hours=2), GO_ON)
+    assert count(database, throttle_counters) == 1
+    clock.advance(days=180)
+    asked = []
+    database.count = lambda: asked.append(1)
+    rounds._last, rounds._whole_due = clock(), clock.advance(days=1)
+    rounds.look(database, clock.advance(hours=-1), GO_ON)
+    assert len(asked) == 1
+    assert count(database, throttle_counters) == 1
+    rounds.look(database, clock.advance(hours=1), GO_ON)
+    assert count(database, throttle_counters) == 0
 
 
 def test_an_idle_refresh_token_lets_its_request_go(city):
@@ -330,7 +351,7 @@ def test_no_statement_reads_a_whole_table(database, clock, name):
     each, now = BY_NAME[name], clock.now
     lowest = {f"{bound}_{i}": retention._LOWEST[type(col.type)] for i, col in enumerate(each.walk) for bound in "al"}
     lowest = {key.replace("a_", "after_").replace("l_", "last_"): value for key, value in lowest.items()}
-    params = {"now": now, "before": now, "familiar_since": now, "most": BATCH, **lowest}
+    params = {"now": now, "before": now, "collected_before": now, "familiar_since": now, "most": BATCH, **lowest}
     for statement in filter(None, (each._page, each._delete, each._first)):
         said = plan(database, each.table, statement, **params)
         assert ("SEARCH" in said and "SCAN" not in said) or "Index Cond" in said, said

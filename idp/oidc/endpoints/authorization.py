@@ -98,10 +98,15 @@ def open_request(
     now: datetime,  # noqa: ARG001 - the request carries its own times; the caller's is part of the contract
     *,
     binding: bytes | None = None,
+    opened_from: str | None = None,
 ) -> str:
-    """The request is stored, OPEN; returns its id. `binding` is the digest of the cookie of the browser that asked."""
+    """The request is stored, OPEN; returns its id. `binding` is the digest of the cookie of the browser that asked.
+
+    Of one binding, and of one `opened_from`, so many stay open at a time; the oldest make room.
+    """
     bound = request if binding is None else replace(request, browser_binding=binding)
-    request_store.insert(c, request_store.open_row(bound, request_store.sealed(provider.people.vault, request)))
+    sealed = request_store.sealed(provider.people.vault, request)
+    request_store.insert(c, request_store.open_row(bound, sealed, opened_from))
     return request.id
 
 
@@ -174,15 +179,18 @@ def deny(
     page: FormPostPage = plain_page,
     *,
     declined_by: str | None = None,
+    person: str | None = None,
 ) -> Reply:
     """The request is DENIED and the client told why. Raises RefusedToPerson if it was answered or is too old.
 
-    `declined_by` is the person whose own decision it was: their record shows it, and it is no failure.
+    `declined_by` is the person whose own decision it was: their record shows it, and it is no failure. `person` is who
+    was signed in otherwise. What nobody did who is known here is not for the record, which stays for ever.
     """
     if not request_store.deny(c, request.id, now):
         raise _answered()
     outcome = "failure" if declined_by is None else "success"
-    audit.append(c, "person:request:deny", now=now, person=declined_by, client=request.client_id, outcome=outcome)
+    if whose := declined_by or person:
+        audit.append(c, "person:request:deny", now=now, person=whose, client=request.client_id, outcome=outcome)
     return refusal_reply(provider, request, error, page)
 
 

@@ -23,8 +23,36 @@ from idp.oidc.requests.authorization_request import (
 
 WORDED = "authorization_requests.sealed"
 _requests = authorization_requests.c
-_INSERT = Statement(sa.insert(authorization_requests))
+MOST_OF_BROWSER = 20  # open at a time: somebody's tabs
+MOST_FROM = 1000  # open at a time from one network: a school or a carrier, of whose people few wait at a login page
 _FIND = Statement(sa.select(authorization_requests).where(_requests.id == sa.bindparam("request_id")))
+
+
+def _are_open(column: sa.Column[Any]) -> sa.Select[Any]:
+    """The open requests that share this column's value with the new one, newest first."""
+    same = column == sa.bindparam(f"of_{column.key}", type_=column.type)
+    return sa.select(_requests.id).where(same, _is_open).order_by(_requests.created_at.desc())
+
+
+def _has_room(column: sa.Column[Any], most: int) -> sa.ColumnElement[bool]:
+    found = _are_open(column).limit(most).subquery()
+    return sa.select(sa.func.count()).select_from(found).scalar_subquery() < most
+
+
+_is_open = _requests.state == sa.literal_column("'open'")  # as the partial index says it
+_BOUNDS = ((_requests.browser_binding, MOST_OF_BROWSER), (_requests.opened_from, MOST_FROM))
+_NAMES = [column.key for column in authorization_requests.columns]
+_new = [sa.cast(sa.bindparam(column.key, type_=column.type), column.type) for column in authorization_requests.columns]
+_INSERT_IF_ROOM = Statement(
+    sa.insert(authorization_requests).from_select(
+        _NAMES, sa.select(*_new).where(*(_has_room(column, most) for column, most in _BOUNDS))
+    )
+)
+_MAKE_ROOM = Statement(
+    sa.delete(authorization_requests).where(
+        sa.or_(*(_requests.id.in_(_are_open(column).offset(most - 1)) for column, most in _BOUNDS))
+    )
+)
 
 
 def _knows(event: RequestEvent) -> sa.ColumnElement[bool]:
@@ -63,8 +91,13 @@ _DENY = Statement(
 
 
 def insert(c: Connection, row: dict[str, Any]) -> None:
-    """The request is stored; `row` has a value for every column."""
-    c.execute(_INSERT, **row)
+    """The request is stored; `row` has a value for every column.
+
+    One statement; where the browser or the network has too many open, the oldest of them are gone in two more.
+    """
+    shared = {f"of_{column.key}": row[column.key] for column, _ in _BOUNDS}
+    while not c.execute(_INSERT_IF_ROOM, **row, **shared):
+        c.execute(_MAKE_ROOM, **shared)
 
 
 def find(c: Connection, vault: Vault, request_id: str) -> AuthorizationRequest | None:
@@ -97,7 +130,7 @@ def worded(vault: Vault, row: Any) -> tuple[str | None, str | None, str | None]:
     return state, nonce, subject
 
 
-def open_row(request: AuthorizationRequest, worded: bytes | None) -> dict[str, Any]:
+def open_row(request: AuthorizationRequest, worded: bytes | None, opened_from: str | None = None) -> dict[str, Any]:
     """A whole row for a request nobody has answered yet. `worded` is `sealed`, or None where nobody will ask for it."""
     return {
         "id": request.id,
@@ -123,6 +156,7 @@ def open_row(request: AuthorizationRequest, worded: bytes | None) -> dict[str, A
         "max_age": request.max_age,
         "ui_locales": list(request.ui_locales),
         "browser_binding": request.browser_binding,
+        "opened_from": opened_from,
         "code_digest": None,
         "amr": [],
         "acr": None,
