@@ -24,7 +24,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from accounts import audit, evidence
+from accounts import audit, evidence, failed_logins
 from accounts.credentials import password as passwords
 from accounts.credentials.known_browsers import KnownBrowsers, Standing
 from accounts.credentials.password import PasswordHasher, password_credentials
@@ -78,6 +78,7 @@ class _Attempt:
     now: datetime
     known_browsers: str = field(repr=False)
     record: Callable[[dict[str, Any]], object] | None = field(repr=False)
+    priority: bool | None = None  # None: whether the person is familiar where the guess comes from
 
 
 _PERSON = (
@@ -137,17 +138,19 @@ class PasswordAuthentication:
         now: datetime,
         known_browsers: str = "",
         record: Callable[[dict[str, Any]], object] | None = None,
+        priority: bool | None = None,
     ) -> Authenticated:
         """The person this identifier or login name stands for has proven to know their password.
 
         A success is on record when this returns; or `record` was given its row, and the caller writes it together with
         what the success opens. Everything else is on record either way.
-        `known_browsers` is what an earlier success left with this browser, as the browser sent it.
+        `known_browsers` is what an earlier success left with this browser, as the browser sent it. Where checks queue,
+        a guess with `priority` goes first; by default one of a known browser, or from where the person logged in lately.
         Raises NotProven (one answer for everything that is wrong), Throttled (nothing was tried), Busy (nothing was
         tried and nothing counted). Call it outside a transaction: counting an attempt must outlive a rollback.
         """
         typed = identifier.strip()[:LONGEST_TYPED].encode("utf-8", "replace").decode()
-        attempt = _Attempt(typed, password, source, channel, now, known_browsers, record)
+        attempt = _Attempt(typed, password, source, channel, now, known_browsers, record, priority)
         known = guess_person_identifier(attempt.typed)
         if known is not None:
             return self._by_number(database, attempt, known)
@@ -160,15 +163,16 @@ class PasswordAuthentication:
         counted = self._counted(c, attempt, subject, candidate)
         try:
             if candidate.sealed is not None:
-                encoded = self._check(candidate.sealed, attempt.password)
+                encoded = self._check(attempt, counted, candidate.sealed)
                 if encoded is None or not candidate.may_log_in:
-                    self._linking.find(c, attempt.typed)  # what a guess at an unknown number costs as well
+                    # What a guess at an unknown number costs, too. The check may have given the connection away.
+                    self._linking.find(database.connection(), attempt.typed)
                 return self._conclude(database, attempt, counted, candidate, encoded)
             logins = self._linking.find(c, attempt.typed)
             theirs = [login for login in logins if candidate.person_id in (None, login.person_id)]
             return self._by_legacy(database, attempt, counted, theirs)
         except Busy:
-            self._throttle.untried(c, counted)
+            self._throttle.untried(database.connection(), counted)
             raise
 
     def _by_login_name(self, database: Database, attempt: _Attempt) -> Authenticated:
@@ -180,11 +184,11 @@ class PasswordAuthentication:
         counted = self._counted(c, attempt, subject, candidate)
         try:
             if candidate.sealed is not None:
-                encoded = self._check(candidate.sealed, attempt.password)
+                encoded = self._check(attempt, counted, candidate.sealed)
                 return self._conclude(database, attempt, counted, candidate, encoded)
             return self._by_legacy(database, attempt, counted, logins)
         except Busy:
-            self._throttle.untried(c, counted)
+            self._throttle.untried(database.connection(), counted)
             raise
 
     def _counted(self, c: Connection, attempt: _Attempt, subject: str, candidate: _Candidate) -> Counted:
@@ -203,10 +207,11 @@ class PasswordAuthentication:
         """What an unknown name is throttled as: guesses at nobody run out exactly as guesses at somebody do."""
         return self._people.vault.pepper(text.casefold().encode("utf-8", "surrogatepass"), purpose="throttle").hex()
 
-    def _check(self, sealed: bytes, password: str) -> str | None:
+    def _check(self, attempt: _Attempt, counted: Counted, sealed: bytes) -> str | None:
         """The encoded hash if it is of this password."""
         encoded = self._people.vault.open(sealed, place=passwords.CREDENTIAL)
-        return encoded if self._hasher.verify(encoded, password) else None
+        priority = _priority(attempt, counted)
+        return encoded if self._hasher.verify(encoded, attempt.password, priority=priority) else None
 
     def _conclude(
         self, database: Database, attempt: _Attempt, counted: Counted, candidate: _Candidate, encoded: str | None
@@ -239,14 +244,16 @@ class PasswordAuthentication:
         self, database: Database, attempt: _Attempt, counted: Counted, logins: Sequence[LegacyLogin]
     ) -> Authenticated:
         """An older system's password: verified there, hashed anew here, and the old secret erased, all or nothing."""
+        priority = _priority(attempt, counted)
         fitting = self._hasher.in_turn(
-            lambda: [login for login in logins[:MOST_LOGINS] if self._linking.verify(login, attempt.password)]
+            lambda: [login for login in logins[:MOST_LOGINS] if self._linking.verify(login, attempt.password)],
+            priority=priority,
         )
         person_id = _only_person(fitting)
         if person_id is None:
-            self._hasher.verify_nothing(attempt.password)
+            self._hasher.verify_nothing(attempt.password, priority=priority)
             return self._refuse(database, attempt, None)
-        encoded = self._hasher.hash(attempt.password)
+        encoded = self._hasher.hash(attempt.password, priority=priority)
         with database.transaction() as c:
             candidate = _candidate_of(c.one(_BY_PERSON, person_id=person_id))
             if candidate.sealed is None and candidate.may_log_in and not _proven_here(c, person_id, attempt.now):
@@ -254,7 +261,8 @@ class PasswordAuthentication:
         if candidate.sealed is None:
             return self._refuse(database, attempt, person_id)
         # A second tab adopted it a moment ago: the password is checked against what that one stored.
-        return self._conclude(database, attempt, counted, candidate, self._check(candidate.sealed, attempt.password))
+        encoded_here = self._check(attempt, counted, candidate.sealed)
+        return self._conclude(database, attempt, counted, candidate, encoded_here)
 
     def _adopt(
         self,
@@ -286,18 +294,23 @@ class PasswordAuthentication:
         return Authenticated(person_id, ("pwd",), attempt.now, known)
 
     def _refuse(self, database: Database, attempt: _Attempt, person_id: str | None) -> Authenticated:
-        """Never returns: the refusal is on record, without what was typed (people type passwords into that field)."""
+        """Never returns: the refusal is on record, without what was typed (people type passwords into that field).
+
+        What is about nobody we know is written, too, but does not stay.
+        """
         with database.transaction() as c:
-            audit.append(
-                c,
-                _EVENT,
-                now=attempt.now,
-                person=person_id,
-                channel=attempt.channel,
-                source=attempt.source,
-                outcome="failure",
-            )
+            if person_id is None:
+                failed_logins.record(c, channel=attempt.channel, source=attempt.source, now=attempt.now)
+            else:
+                facts = audit.row(_EVENT, now=attempt.now, person=person_id, source=attempt.source, outcome="failure")
+                audit.record(c, facts | {"channel": attempt.channel})
         raise NotProven
+
+
+def _priority(attempt: _Attempt, counted: Counted) -> Callable[[], bool]:
+    """Whether this guess goes before others where checks queue."""
+    goes_first = counted.is_familiar if attempt.priority is None else attempt.priority
+    return lambda: goes_first
 
 
 def _candidate_of(row: Any) -> _Candidate:

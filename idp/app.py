@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from accounts.errors import VaultKeyMismatch
@@ -14,18 +15,22 @@ from idp.adapters.channels.web import WEB
 from idp.login import dispatcher
 from idp.login.sessions import SessionLifetimes
 from idp.oidc.endpoints.authorization import answers_by_form
-from idp.oidc.endpoints.paths import AUTHORIZATION
+from idp.oidc.endpoints.paths import AUTHORIZATION, JWKS, OPENID_CONFIGURATION, SERVER_METADATA
 from idp.oidc.endpoints.router import EndpointRouter
+from idp.oidc.errors import BadParameters
 from idp.oidc.messages import MAX_BODY, Reply, Request
 from idp.services import Services, build_services, require_own_keys
 from idp.settings import Settings
-from idp.web import errors, pages, request_security, routes
-from idp.web.front import Front
+from idp.web import errors, health, pages, request_security, routes
+from idp.web.admission import OF_PAGES, PATIENCE, Lane, aside
+from idp.web.cookies import KNOWN_BROWSERS, full_name
+from idp.web.front import Environ, Front
 from idp.web.pages import form_post, layout
 from idp.web.public_origin import at_origin
 from idp.web.source_address import SourceAddress
 from idp.web.views import DeclaredFlask
 
+FROM_MEMORY = frozenset(path.path for path in (JWKS, OPENID_CONFIGURATION, SERVER_METADATA))
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
@@ -35,7 +40,7 @@ def create_app(settings: Settings) -> Front:
     Raises SystemExit, with code, cause and cure, where the database is sealed under other keys.
     """
     logs.to_standard_error()
-    services = build_services(settings, channels=channels(settings))
+    services = build_services(settings, channels=channels(settings), aside=aside)
     try:
         require_own_keys(services)
     except VaultKeyMismatch as refused:
@@ -49,13 +54,54 @@ def serve(services: Services) -> Front:
     machine = EndpointRouter(services.provider)
     handlers: dict[str, Callable[[Request], Reply | None]] = dict.fromkeys(machine.endpoints, machine.handle)
     handlers[AUTHORIZATION.path] = _authorize(services)
+    handlers |= {health.READY: health.ready(services.database), **dict.fromkeys(health.ALIVE, health.alive)}
+    is_known = _may_be_known(services)
     return Front(
         handlers=handlers,
         fallback=at_origin(flask_app(services).wsgi_app, services.settings.origin),
         refuse=machine.refuse,
         for_people=frozenset({AUTHORIZATION.path}),
         source=SourceAddress(services.settings.proxies(), services.settings.proxy_header),
+        lanes=_lanes(services, machine.endpoints),
+        pages=_lane(services, max(1, services.settings.concurrent_requests // 2), OF_PAGES),
+        is_known=is_known,
+        is_full=_is_full(services, is_known),
     )
+
+
+def _lanes(services: Services, machines: Iterable[str]) -> dict[str, Lane]:
+    """Which paths wait in which lane; what has a handler and no lane is answered from memory.
+
+    The shorter a request is, the more places: to wait for one and be woken costs as much as half a token.
+    """
+    places = services.settings.concurrent_requests
+    of_machines = _lane(services, 4 * places)
+    lanes = {path: of_machines for path in machines if path not in FROM_MEMORY}
+    return lanes | {AUTHORIZATION.path: _lane(services, 2 * places), health.READY: _lane(services, 1)}
+
+
+def _lane(services: Services, places: int, patience: timedelta = PATIENCE) -> Lane:
+    return Lane(places, patience=patience, leaving=services.database.release)
+
+
+def _may_be_known(services: Services) -> Callable[[Environ], bool]:
+    """Whether the browser brings a cookie of known browsers: it goes first where requests wait.
+
+    Only the login can verify the cookie, because it takes the person. A forged one competes with known browsers for
+    places, but has no priority at the password check.
+    """
+    name = f"{full_name(KNOWN_BROWSERS, secure=services.settings.is_secure)}="
+    return lambda environ: name in environ.get("HTTP_COOKIE", "")
+
+
+def _is_full(services: Services, is_known: Callable[[Environ], bool]) -> Callable[[Environ], bool]:
+    """A stranger's login that finds too many waiting for a password check is refused before it costs a page."""
+
+    def is_full(environ: Environ) -> bool:
+        is_login = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"].startswith("/login")
+        return is_login and services.hasher.is_crowded() and not is_known(environ)
+
+    return is_full
 
 
 def channels(settings: Settings) -> tuple[Channel, ...]:
@@ -84,12 +130,11 @@ def flask_app(services: Services) -> DeclaredFlask:
 
 def _authorize(services: Services) -> Callable[[Request], Reply | None]:
     def handle(request: Request) -> Reply | None:
-        """None for whatever needs a page: Flask asks again, and draws it. An answer by form_post is one, too."""
+        """None for whatever needs a page from the start, as an answer by form_post does: Flask does all of it."""
         try:
-            if request.method not in AUTHORIZATION.methods or answers_by_form(request):
-                return None
-            return dispatcher.authorize(services, request, services.clock())
-        except Exception:  # noqa: BLE001 - nothing was written, and the second attempt reports
-            return None
+            needs_page = request.method not in AUTHORIZATION.methods or answers_by_form(request)
+        except BadParameters:
+            needs_page = True
+        return None if needs_page else dispatcher.authorize(services, request, services.clock())
 
     return handle

@@ -6,13 +6,14 @@ Nothing here decides anything: `build_services` only puts the parts of one proce
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import flask
 
 from accounts.authentication import PasswordAuthentication
+from accounts.credentials.bulkhead import Aside
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database
@@ -73,11 +74,13 @@ def build_services(
     channels: tuple[ChannelRules, ...] = (),
     systems: Systems | None = None,
     admits: bool = True,
+    aside: Aside = nullcontext,
 ) -> Services:
     """The parts of one process, connected to each other but not yet to any database server.
 
     The command line needs no channels; the web application hands in its registry. With `admits` every connection is
-    refused whose database is sealed under other keys; only who looks for what is wrong does without.
+    refused whose database is sealed under other keys; only who looks for what is wrong does without. A password check
+    waits inside `aside()`, where the thread gives up what other requests need.
     """
     vault = Vault.from_keys(settings.vault_key_pairs(), profile=settings.crypto_profile)
     vault_keys = VaultKeys(vault, clock, SEALED)
@@ -87,7 +90,7 @@ def build_services(
         admit=vault_keys.admit if admits else None,
     )
     people = People(vault)
-    hasher = _hasher(settings)
+    hasher = _hasher(settings, aside)
     keys = KeyRing(database, vault)
     provider = Provider(
         database=database, issuer=settings.issuer, keys=keys, people=people, policy=ProviderPolicy(), now=clock
@@ -115,13 +118,14 @@ def require_own_keys(services: Services) -> None:
         services.database.connection()
 
 
-def _hasher(settings: Settings) -> PasswordHasher:
+def _hasher(settings: Settings, aside: Aside) -> PasswordHasher:
     return PasswordHasher(
         memory_kib=settings.argon2_memory_kib,
         passes=settings.argon2_passes,
         lanes=settings.argon2_lanes,
         concurrent=settings.argon2_concurrent or None,
         wait=settings.argon2_wait,
+        aside=aside,
     )
 
 

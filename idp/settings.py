@@ -24,6 +24,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _KEY_BYTES = 32
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _NEW_KEY = "python -c 'import base64,secrets; print(\"k1:\" + base64.b64encode(secrets.token_bytes(32)).decode())'"
+SERVER_THREADS = 1024  # as many as the server takes connections, so that no request waits for a thread
 
 
 class Settings(BaseSettings):
@@ -70,8 +71,15 @@ class Settings(BaseSettings):
         0, ge=0, description="Password checks at a time in this process; 0 is one for each core."
     )
     argon2_wait: timedelta = Field(
-        timedelta(milliseconds=50),
-        description="How long a login waits for its turn before the page says that too many people are logging in.",
+        timedelta(seconds=4),
+        description="How long a login waits for its turn before the page says that too many people are logging in. "
+        "It holds nothing while it waits; where the person signed in before it waits longer, and goes first.",
+    )
+    concurrent_requests: int = Field(
+        4,
+        ge=1,
+        description="Requests worked on at a time in this process: half as many pages, twice as many at /authorize, "
+        "four times as many of machines. Each may hold a database connection. `yitong serve --threads` sets it.",
     )
     web_idle: timedelta = Field(
         timedelta(minutes=15), description="A web session unused for this long asks for a login again."

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import timedelta
 from queue import SimpleQueue
 from typing import TypeVar, cast
@@ -21,30 +22,56 @@ from accounts.errors import Busy
 _Result = TypeVar("_Result")
 _NICENESS = 10  # about a tenth of a busy core, all of an idle one
 _LOWEST_PRIORITY = 19
+MOST_WAITING = 96
+KNOWN_WAIT = timedelta(seconds=10)
+Aside = Callable[[], AbstractContextManager[None]]
+
+
+def _stranger() -> bool:
+    return False
 
 
 class Bulkhead:
     """Runs `concurrent` checks at a time. Threads may share it, and it works in a process forked from this one."""
 
-    def __init__(self, concurrent: int, wait: timedelta, *, named: str) -> None:
-        """A call waits up to `wait` for its turn, then raises Busy. `named` says what it is for, in errors."""
-        self._turns = threading.BoundedSemaphore(concurrent)
-        self._wait = wait.total_seconds()
+    def __init__(self, concurrent: int, wait: timedelta, *, named: str, aside: Aside = nullcontext) -> None:
+        """A call waits up to `wait` for its turn, then raises Busy. `named` says what it is for, in errors.
+
+        The calling thread waits for its turn and for the outcome inside `aside()`, where it gives up what others need.
+        """
+        self._turns = Turns(concurrent)
+        self._wait = wait
+        self._aside = aside
         self._named = named
         self._process = os.getpid()
         self._idle: list[_Worker] = []
 
-    def run(self, work: Callable[[], _Result]) -> _Result:
-        """What `work` returned, or the exception it raised, from a thread of ours. Raises Busy."""
-        if not self._turns.acquire(timeout=self._wait):
-            raise Busy(detail=self._named)
+    def is_crowded(self) -> bool:
+        """Whether a call of a stranger would be refused at once."""
+        return self._turns.is_crowded()
+
+    def run(self, work: Callable[[], _Result], *, priority: Callable[[], bool] = _stranger) -> _Result:
+        """What `work` returned, or the exception it raised, from a thread of ours. Raises Busy.
+
+        Where others wait, too, `priority` is asked: a call that has it goes before those that have not, and waits
+        longer. It is asked before this thread steps aside.
+        """
+        at_once = self._turns.take()
+        first = not at_once and priority()
+        with self._aside():
+            if not at_once and not self._turns.wait(max(self._wait, KNOWN_WAIT) if first else self._wait, first=first):
+                raise Busy(detail=self._named)
+            return self._run(work)
+
+    def _run(self, work: Callable[[], _Result]) -> _Result:
+        """The same for a call whose turn it is."""
         try:
             hand = self._hand()
             hand.take(work)
             result = hand.finished()
             self._idle.append(hand)  # not reached when the wait is interrupted: a hand at work is in nobody's way
         finally:
-            self._turns.release()
+            self._turns.give_back()
         if isinstance(result, _Raised):
             raise result.error
         return cast("_Result", result)
@@ -56,6 +83,57 @@ class Bulkhead:
         with suppress(IndexError):
             return self._idle.pop()
         return _Worker(self._named)
+
+
+class Turns:
+    """Who may run: so many at a time; those who wait come in order, but whoever has priority before all others."""
+
+    def __init__(self, concurrent: int, *, most_waiting: int = MOST_WAITING) -> None:
+        """At most so many wait of either kind."""
+        self._lock = threading.Lock()
+        self._free = concurrent
+        self._first: deque[threading.Lock] = deque()
+        self._others: deque[threading.Lock] = deque()
+        self._most = most_waiting
+
+    def take(self) -> bool:
+        """Whether there was a free turn; it is the caller's then. One that is free is nobody's who waits."""
+        with self._lock:
+            taken = self._free > 0
+            self._free -= taken
+        return taken
+
+    def wait(self, timeout: timedelta, *, first: bool, most: int | None = None) -> bool:
+        """Whether the caller's turn came in time; false at once where too many wait, or `most`."""
+        queue, mine = self._first if first else self._others, threading.Lock()
+        mine.acquire()
+        with self._lock:
+            if self._free > 0:
+                self._free -= 1
+                return True
+            if len(queue) >= (self._most if most is None else most):
+                return False
+            queue.append(mine)
+        if mine.acquire(timeout=timeout.total_seconds()):
+            return True
+        with self._lock:
+            if mine not in queue:
+                return True  # it came in this very moment
+            queue.remove(mine)
+        return False
+
+    def give_back(self) -> None:
+        """It is the turn of whoever waits, or free."""
+        with self._lock:
+            queue = self._first or self._others
+            if queue:
+                queue.popleft().release()
+            else:
+                self._free += 1
+
+    def is_crowded(self) -> bool:
+        """Whether no more may wait, but for those who go first."""
+        return len(self._others) >= self._most
 
 
 class _Raised:

@@ -13,6 +13,7 @@ import time
 import unicodedata
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -22,7 +23,7 @@ import sqlalchemy as sa
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy.dialects.postgresql import insert as insert_with_conflict
 
-from accounts.credentials.bulkhead import Bulkhead
+from accounts.credentials.bulkhead import Aside, Bulkhead
 from accounts.database import Connection, Statement, UtcDateTime, insert_unless_present, metadata
 from accounts.vault import Vault
 
@@ -30,6 +31,12 @@ CREDENTIAL = "password_credentials.sealed"
 _NATIVE = "Build: 1native"  # what scripts/native-argon2 writes into the package it builds
 LONGEST = 256  # code points; the policy refuses more, and so does the hasher before it spends anything
 _Result = TypeVar("_Result")
+Priority = Callable[[], bool]
+
+
+def _stranger() -> bool:
+    return False
+
 
 password_credentials = sa.Table(
     "password_credentials",
@@ -85,27 +92,35 @@ class PasswordHasher:
         lanes: int = 1,
         concurrent: int | None = None,
         wait: timedelta = timedelta(milliseconds=50),
+        aside: Aside = nullcontext,
     ) -> None:
-        """`concurrent` defaults to one check a core; a call waits up to `wait` for its turn, then raises Busy."""
+        """`concurrent` defaults to one check a core; a call waits up to `wait` for its turn, then raises Busy.
+
+        It waits inside `aside()`. Where `priority` says so a call goes before others, and waits longer.
+        """
         self._argon2 = argon2.PasswordHasher(passes, memory_kib, lanes)
-        self._bulkhead = Bulkhead(concurrent or os.cpu_count() or 1, wait, named="password checks")
+        self._bulkhead = Bulkhead(concurrent or os.cpu_count() or 1, wait, named="password checks", aside=aside)
         self._nothing = _encoded_nothing(memory_kib, passes, lanes)
 
-    def hash(self, password: str) -> str:
+    def is_crowded(self) -> bool:
+        """Whether a stranger's check would be refused at once."""
+        return self._bulkhead.is_crowded()
+
+    def hash(self, password: str, *, priority: Priority = _stranger) -> str:
         """The encoded Argon2id hash of the password's NFKC form, with a fresh salt. Raises Busy."""
-        return self._bulkhead.run(lambda: self._argon2.hash(_normal(password)))
+        return self._bulkhead.run(lambda: self._argon2.hash(_normal(password)), priority=priority)
 
-    def verify(self, encoded: str, password: str) -> bool:
+    def verify(self, encoded: str, password: str, *, priority: Priority = _stranger) -> bool:
         """Whether the hash is of this password. Raises Busy. A hash that cannot be read verifies nothing."""
-        return self._bulkhead.run(lambda: self._verified(encoded, password))
+        return self._bulkhead.run(lambda: self._verified(encoded, password), priority=priority)
 
-    def verify_nothing(self, password: str) -> bool:
+    def verify_nothing(self, password: str, *, priority: Priority = _stranger) -> bool:
         """False, after the time `verify` takes: for a person who does not exist or has no password. Raises Busy."""
-        return self.verify(self._nothing, password) and False
+        return self.verify(self._nothing, password, priority=priority) and False
 
-    def in_turn(self, work: Callable[[], _Result]) -> _Result:
+    def in_turn(self, work: Callable[[], _Result], *, priority: Priority = _stranger) -> _Result:
         """The result of `work`, run in one of our turns: the hash of an older system takes a core, too. Raises Busy."""
-        return self._bulkhead.run(work)
+        return self._bulkhead.run(work, priority=priority)
 
     def needs_rehash(self, encoded: str) -> bool:
         """Whether the hash was made with other parameters than ours are now."""

@@ -87,6 +87,11 @@ class Counted:
     is_known: bool
     is_wide: bool
 
+    @property
+    def is_familiar(self) -> bool:
+        """Whether the browser is known, or the person logged in from this network lately."""
+        return self.is_known or self.arguments.get("whose") == "familiar"
+
 
 def _text(name: str) -> Any:
     return sa.cast(sa.bindparam(name, type_=sa.Text), sa.Text)

@@ -63,7 +63,7 @@ Admission = Callable[[Connection], None]  # raises what refuses the database
 
 
 class Database:
-    """One database of one process. Each thread gets its own connection."""
+    """One database of one process. A thread has a connection of its own until it releases it."""
 
     def __init__(
         self, url: str, *, statement_timeout: timedelta = timedelta(seconds=5), admit: Admission | None = None
@@ -77,6 +77,7 @@ class Database:
         self._kind = _KINDS[self.url.get_backend_name()]
         self._mine = threading.local()
         self._process = os.getpid()
+        self._idle: list[Connection] = []
 
     @property
     def dialect(self) -> str:
@@ -86,10 +87,10 @@ class Database:
     def connection(self) -> Connection:
         """This thread's connection, in autocommit unless a transaction is open on it."""
         if getattr(self._mine, "process", None) != os.getpid():  # a fork must never share a socket
-            self._mine.connection = self._opened()
+            self._mine.connection = self._taken() or self._opened()
             self._mine.process = os.getpid()
         connection: Connection = self._mine.connection
-        if self._admit is not None and time.monotonic() > self._mine.admitted_until and not connection.in_transaction:
+        if self._admit is not None and time.monotonic() > connection.admitted_until and not connection.in_transaction:
             self._admitted(connection)
         return connection
 
@@ -107,7 +108,7 @@ class Database:
         if self._admit is not None:
             with self._uncounted():
                 self._admit(connection)
-            self._mine.admitted_until = time.monotonic() + ADMITTED_FOR.total_seconds()
+            connection.admitted_until = time.monotonic() + ADMITTED_FOR.total_seconds()
 
     @contextmanager
     def _uncounted(self) -> Iterator[None]:
@@ -121,6 +122,25 @@ class Database:
                 yield
             finally:
                 self.count = counter
+
+    def release(self) -> None:
+        """Another thread may have this thread's connection; one with an open transaction stays.
+
+        There are as many connections as were ever in use at once, however many threads come and go.
+        """
+        if getattr(self._mine, "process", None) == os.getpid() and not self._mine.connection.in_transaction:
+            self._mine.process = None
+            self._idle.append(self._mine.connection)
+            del self._mine.connection
+
+    def _taken(self) -> Connection | None:
+        """The connection that was used last: the server has its statements at hand."""
+        if self._process != os.getpid():  # a fork inherits the list, but must not use what is in it
+            self._process, self._idle = os.getpid(), []
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -150,18 +170,21 @@ class Database:
         connection.end("COMMIT")
 
     def forget(self, connection: Connection) -> None:
-        """Drop a broken connection: the thread's next call opens a new one."""
+        """Drop a broken connection, and those that are idle: what broke one may have broken all of them."""
         self._mine.process = None
+        self._idle = []
         try:
             connection.close()
         except Exception:  # noqa: BLE001 - it is broken already, and a second error would hide the first
             return
 
     def close(self) -> None:
-        """Close this thread's connection."""
+        """Close this thread's connection, and those that nobody uses."""
         if getattr(self._mine, "process", None) == os.getpid():
             self._mine.connection.close()
             self._mine.process = None
+        while (idle := self._taken()) is not None:
+            idle.close()
 
     def engine(self) -> sa.Engine:
         """A SQLAlchemy engine on the same database, for migrations and tests; never on a request path.
@@ -170,7 +193,8 @@ class Database:
         """
         if self._admit is not None:
             self._opened().close()
-            self._mine.admitted_until = 0.0
+            if getattr(self._mine, "process", None) == os.getpid():
+                self._mine.connection.admitted_until = 0.0
         if self.dialect == "sqlite":
             make_private(self.url)
         backend = "postgresql+psycopg" if self.dialect == "postgresql" else "sqlite"

@@ -40,6 +40,7 @@ class Connection(ABC):
         self._database = database
         self._process = os.getpid()
         self.in_transaction = False
+        self.admitted_until = 0.0  # of the monotonic clock: until then its database need not be compared again
 
     def __del__(self) -> None:
         """A thread that ends closes its connection. A forked copy is left alone: the parent still uses it."""

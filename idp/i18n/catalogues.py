@@ -20,7 +20,7 @@ from babel.messages.pofile import read_po, write_po
 from accounts.audit.events import EVENTS
 from idp.i18n import CATALOGUES
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TRANSLATED = ("en",)
 _SOURCES = {"templates": [("**.html", "jinja2")], "idp": [("**.py", "python")]}
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")

@@ -4,8 +4,8 @@ RETENTION_RULES is the whole list. What is not in it stays: the audit, the ledge
 merges. Each table is walked in the order of an index that it has anyway, so that no token pays for an index that only
 this job reads. A statement looks at BATCH rows at most, whatever the table holds. An interrupted run leaves nothing
 half done.
-What strangers can cause to be stored is looked for every few minutes, from where the last look ended, so that it is gone
-within the hour; once a day such a table is walked whole.
+What strangers can cause to be stored is purged every few minutes, from where the last purge ended, so that it is gone
+within the hour. Once a day such a table is walked whole.
 """
 
 from __future__ import annotations

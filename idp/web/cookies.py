@@ -34,5 +34,10 @@ def set_cookies(response: Response, services: Services) -> None:
         )
 
 
+def full_name(name: str, *, secure: bool) -> str:
+    """The cookie's name with the prefix that binds it to this origin, which only https may set."""
+    return f"__Host-{name}" if secure else name
+
+
 def _full(name: str) -> str:
-    return f"__Host-{name}" if unit_of_work().services.settings.is_secure else name
+    return full_name(name, secure=unit_of_work().services.settings.is_secure)

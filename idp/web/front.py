@@ -1,6 +1,7 @@
 """The front door: a thin WSGI adapter that maps protocol paths straight onto Reply, and gives the rest to Flask.
 
-It has the client's address decided, caps the body, and translates; it knows no rule of the protocol.
+It limits the body, gives each request a place in its lane (`idp.web.admission`) and translates it; it knows no rule of
+the protocol.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 
-from idp.oidc.messages import MAX_BODY, Reply, Request, json_reply
+from accounts.errors import Busy
+from idp.oidc.messages import MAX_BODY, NO_STORE, Reply, Request, json_reply
+from idp.web import failure
+from idp.web.admission import Lane, Readers
 from idp.web.source_address import SourceAddress
 
 Environ = dict[str, Any]
@@ -24,6 +28,26 @@ _STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPSta
 _MOST_DIGITS = 20
 _TOO_LARGE = "the body exceeds 64 kB; send less"
 _WITHOUT_LENGTH = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_AGAIN = ("Retry-After", str(int(Busy.retry_after.total_seconds())))
+# Written by hand: whoever is turned away must cost nothing, and a page of ours is rendered in a place.
+_CROWDED_PAGE = (
+    "<!doctype html><html lang='zh-CN'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+    "<title>现在人多，请稍等</title><h1>现在人多，请稍等</h1><p>同时登录的人太多，您的这一次没有办成，也不算试错。"
+    "请过几秒钟再试一次。</p><p lang='en'>Too many people are logging in. Nothing was changed and nothing counts "
+    "against you. Please try again in a few seconds.</p></html>"
+).encode()
+_PAGE_HEADERS = (
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    *NO_STORE,
+    _AGAIN,
+)
+
+
+def _never(_: Environ) -> bool:
+    return False
 
 
 class _BodyRefused(Exception):
@@ -43,7 +67,10 @@ def _plainly(path: str, status: int, description: str) -> Reply:  # noqa: ARG001
 class Front:
     """The WSGI application: each path it was given has one handler; one that answers None leaves it to Flask.
 
-    At a path `for_people` a body that is refused is answered with Flask's page, at every other by `refuse`.
+    Flask also reports what a handler raises (`idp.web.failure`): a request that failed is never run again. A body that
+    is refused is answered with Flask's page at a path `for_people` and at each path without a handler, and by `refuse`
+    at every other. A path with a handler but no lane needs no place; `pages` is the lane of paths without a handler.
+    `is_known` says whether the browser goes first where requests wait; `is_full` turns a request away at once.
     """
 
     def __init__(
@@ -54,54 +81,100 @@ class Front:
         refuse: Refuse = _plainly,
         for_people: frozenset[str] = frozenset(),
         source: SourceAddress | None = None,
+        lanes: Mapping[str, Lane] | None = None,
+        pages: Lane | None = None,
+        is_known: Callable[[Environ], bool] = _never,
+        is_full: Callable[[Environ], bool] = _never,
     ) -> None:
         self._handlers = handlers
         self._fallback = fallback
         self._refusal = refuse
         self._for_people = for_people
         self._source = source or SourceAddress()
+        self._lanes = dict[str, Lane | None](dict.fromkeys(handlers)) | dict(lanes or {})
+        self._pages = pages
+        self._is_known = is_known
+        self._is_full = is_full
+        self._readers = Readers()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """One request. `REMOTE_ADDR` is the client's address from here on; the body is read at most once."""
         environ["REMOTE_ADDR"] = self._source.of(environ)
-        handler = self._handlers.get(environ["PATH_INFO"])
-        if handler is None:
-            return self._fallback(environ, start_response)
+        path = environ["PATH_INFO"]
+        handler, lane = self._handlers.get(path), self._lanes.get(path, self._pages)
         try:
-            body = _body(environ)
+            body = _body(environ, self._readers)
+            if lane is None:
+                return self._answer(handler, environ, body, start_response)
+            if self._is_full(environ):
+                return self._turn_away(path, start_response)
+            lane.enter(lambda: self._is_known(environ))
         except _BodyRefused as refused:
             return self._refuse(environ, start_response, refused)
-        reply = handler(_request(environ, body))
+        except Busy:
+            return self._turn_away(path, start_response)
+        try:
+            return self._answer(handler, environ, body, start_response)
+        finally:
+            lane.leave()
+
+    def _answer(
+        self, handler: Handler | None, environ: Environ, body: bytes, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        try:
+            reply = None if handler is None else handler(_request(environ, body))
+        except Exception as error:  # noqa: BLE001 - whoever draws the page reports it
+            failure.keep(environ, error)
+            reply = None
         if reply is not None:
             return _respond(reply, start_response, environ["REQUEST_METHOD"])
-        _hand_over(environ, BytesIO(body), len(body))
+        if handler is not None or body:
+            _hand_over(environ, BytesIO(body), len(body))
         return self._fallback(environ, start_response)
 
     def _refuse(self, environ: Environ, start_response: StartResponse, refused: _BodyRefused) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        if path not in self._for_people:
+        if path in self._handlers and path not in self._for_people:
             return _respond(self._refusal(path, refused.status, refused.description), start_response, "POST")
         _hand_over(environ, BytesIO(), refused.length)
-        return self._fallback(environ, start_response)
+        if self._pages is None:
+            return self._fallback(environ, start_response)
+        try:
+            self._pages.enter(lambda: self._is_known(environ))
+        except Busy:
+            return self._turn_away(path, start_response)
+        try:
+            return self._fallback(environ, start_response)
+        finally:
+            self._pages.leave()
+
+    def _turn_away(self, path: str, start_response: StartResponse) -> Iterable[bytes]:
+        if path in self._handlers and path not in self._for_people:
+            reply = self._refusal(path, 503, "too many requests wait; try again after the time in Retry-After")
+            return _respond(Reply(reply.status, reply.body, (*reply.headers, _AGAIN)), start_response, "POST")
+        return _respond(Reply(503, _CROWDED_PAGE, _PAGE_HEADERS), start_response, "POST")
 
 
-def _body(environ: Environ) -> bytes:
-    """The whole body. Raises _BodyRefused when it is larger than we read, or ends before it is whole (RFC 9112 §8)."""
+def _body(environ: Environ, readers: Readers) -> bytes:
+    """The whole body. Raises _BodyRefused when it is larger than we read, or ends before it is whole (RFC 9112 §8).
+
+    Raises Busy when too many bodies are being read.
+    """
     declared = environ.get("CONTENT_LENGTH") or ""
     if declared.isascii() and declared.isdigit():
-        return _declared_body(environ, int(declared) if len(declared) < _MOST_DIGITS else MAX_BODY + 1)
+        return _declared_body(environ, int(declared) if len(declared) < _MOST_DIGITS else MAX_BODY + 1, readers)
     if "HTTP_TRANSFER_ENCODING" not in environ:
         return b""
-    body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
+    body = readers.read(environ["wsgi.input"], MAX_BODY + 1)
     if len(body) > MAX_BODY:
         raise _BodyRefused(413, len(body), _TOO_LARGE)
     return body
 
 
-def _declared_body(environ: Environ, length: int) -> bytes:
+def _declared_body(environ: Environ, length: int, readers: Readers) -> bytes:
     if length > MAX_BODY:
         raise _BodyRefused(413, length, _TOO_LARGE)
-    body: bytes = environ["wsgi.input"].read(length) if length else b""
+    body = readers.read(environ["wsgi.input"], length) if length else b""
     if len(body) < length:
         raise _BodyRefused(400, length, "the body is shorter than its Content-Length; send it again, whole")
     return body

@@ -1,4 +1,4 @@
-"""The browser's URLs that belong to no page: the dispatcher, logging out, choices of display, health, files.
+"""The browser's URLs that belong to no page: the dispatcher, logging out, choices of display, files.
 
 /authorize is answered by the front; what comes here is the request that can only be answered with a page.
 """
@@ -9,22 +9,19 @@ import mimetypes
 from pathlib import Path
 
 import flask
-import sqlalchemy as sa
 from flask.typing import ResponseReturnValue
 from werkzeug.security import safe_join
 
-from accounts.database import Statement
 from idp.i18n.labels import client_name
 from idp.login import dispatcher, sessions
 from idp.oidc.endpoints.end_session import signed_out_reply
 from idp.oidc.requests import logout
 from idp.oidc.requests.logout import LogoutRequest
 from idp.services import UnitOfWork, unit_of_work
-from idp.web import browser
+from idp.web import browser, failure
 from idp.web.views import Audience, Csrf, view
 
-STATIC = Path(__file__).parent.parent / "static"
-_ALIVE = Statement(sa.select(sa.literal(1).label("one")))
+STATIC = Path(__file__).parents[2] / "static"
 _DAY = 24 * 3600
 routes = flask.Blueprint("routes", __name__)
 
@@ -32,7 +29,8 @@ routes = flask.Blueprint("routes", __name__)
 @routes.route("/authorize", methods=["GET", "POST"])
 @view(audience=Audience.RELYING_SYSTEM, csrf=Csrf.PROTOCOL, acts_on_get=True)
 def authorize() -> ResponseReturnValue:
-    """The same as the front's, so that what it raises becomes a page."""
+    """What the front left to a page: a request that needs one from the start, or what went wrong with one there."""
+    failure.raise_kept(flask.request.environ)
     work = unit_of_work()
     return browser.answer(dispatcher.authorize(work.services, work.request, work.now))
 
@@ -79,22 +77,6 @@ def confirm_end_session() -> ResponseReturnValue:
         return browser.redirect_to_path("/account")
     browser.sign_out("person")
     return _signed_out(asked)
-
-
-@routes.get("/livez")
-@routes.get("/healthz")
-@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
-def alive() -> ResponseReturnValue:
-    """The process answers."""
-    return "ok\n", 200, {"Content-Type": "text/plain"}
-
-
-@routes.get("/readyz")
-@view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
-def ready() -> ResponseReturnValue:
-    """The database answers, too; 503 when not."""
-    unit_of_work().reading.one(_ALIVE)
-    return "ok\n", 200, {"Content-Type": "text/plain"}
 
 
 @view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +17,8 @@ from io import BytesIO
 from typing import Any
 
 from idp.oidc.messages import MAX_BODY
+from idp.settings import SERVER_THREADS
 from idp.web.front import Environ, Wsgi
-
-THREADS = "YITONG_SERVE_THREADS"  # how `yitong serve` tells its workers
 
 log = logging.getLogger(__name__)
 
@@ -143,4 +141,4 @@ def served() -> RsgiApplication:
     """The application of one process; `granian --interface rsgi --factory idp.web.rsgi:served`."""
     from wsgi import application  # noqa: PLC0415 - it reads the settings and connects when it is imported
 
-    return RsgiApplication(application, int(os.environ.get(THREADS, "4")))
+    return RsgiApplication(application, SERVER_THREADS)

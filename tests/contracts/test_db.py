@@ -239,3 +239,22 @@ def test_statements_are_counted(scratch_database):
     scratch_database.count = lambda: counted.append(1)
     scratch_database.connection().rows(ALL)
     assert counted == [1]
+
+
+def test_a_connection_is_handed_from_thread_to_thread(database):
+    """As many connections as are in use at once: a thread that needs none any more gives its own away."""
+    mine = database.connection()
+    database.release()
+    theirs = []
+
+    def other():
+        theirs.append(database.connection())
+        database.release()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join(10)
+    assert theirs == [mine]
+    with database.transaction() as c:
+        database.release()
+        assert database.connection() is c is mine

@@ -13,6 +13,7 @@ import pytest
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 from accounts.database import new_id
+from accounts.errors import DatabaseUnavailable
 from tests.fixtures.relying_party import Browser, Page, RelyingParty
 from tests.fixtures.site import Site
 
@@ -169,3 +170,18 @@ def test_a_database_that_is_away_is_told_from_a_crowd(sqlite_template, tmp_path,
         other.execute("ROLLBACK")
     assert browser.get(unescape(again)).visited[-1].startswith("/consent/")
     site.database.close()
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable, RuntimeError, KeyError])
+def test_a_request_that_failed_is_never_run_again(site: Site, browser: Browser, housing: RelyingParty, error):
+    """Whatever goes wrong at /authorize, the page is drawn from it: nothing is asked of the database a second time."""
+    url, statements = housing.start(), []
+    browser.get(housing.start(prompt="none"))  # whoever the client is, is known from here on
+
+    def count():
+        statements.append(1)
+        raise error
+
+    site.database.count = count
+    page = browser.get(url)
+    assert (page.status, len(statements)) == (503 if error is DatabaseUnavailable else 500, 1)

@@ -24,13 +24,13 @@ def test_a_full_house_says_so_and_counts_nothing(database_url: str, clock, housi
     """When every place for a password check is taken, the page asks to wait a moment and no attempt is counted."""
     browser, person = Browser(site), site.register_person()
     turns = site.services.hasher._bulkhead._turns
-    taken = [turns.acquire(blocking=False) for _ in range(4)]
+    taken = [turns.take() for _ in range(4)]
     assert all(taken)
     browser.get(housing.start())
     page = browser.log_in(person)
     assert page.status == 503
     assert int(page.headers["Retry-After"]) >= int(Busy.retry_after.total_seconds()) > 0
     for _ in taken:
-        turns.release()
+        turns.give_back()
     browser.get(housing.start())
     assert browser.log_in(person).visited[-1].startswith("/consent/")

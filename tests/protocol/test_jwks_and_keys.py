@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from joserfc import jwk, jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from accounts.errors import DatabaseUnavailable
 from accounts.vault import SealBroken, Vault
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.keys import KeyRing, NotSignedByUs
@@ -225,3 +227,26 @@ def test_a_deeply_nested_token_is_refused(city, clock, opening):
     deep = base64.urlsafe_b64encode((opening * 5000).encode()).rstrip(b"=").decode()
     with pytest.raises(NotSignedByUs):
         city.provider.keys.verified(f"{deep}.e30.AAAA", typ="JWT", now=clock())
+
+
+def test_the_set_is_published_without_the_database(city):
+    """The keys are in memory: whoever verifies our tokens finds them while the database is away, or does not answer."""
+    before = city.send("GET", "/jwks")
+
+    def away():
+        raise DatabaseUnavailable
+
+    def silent():
+        time.sleep(1)
+        raise DatabaseUnavailable
+
+    for count in (away, silent):
+        city.database.count = count
+        city.expire_caches()
+        begun = time.monotonic()
+        assert [city.send("GET", "/jwks").body for _ in range(3)] == [before.body] * 3
+        assert time.monotonic() - begun < 0.9
+    time.sleep(1)
+    city.database.count = lambda: None
+    made = rotates(city)
+    assert set(made) <= {key["kid"] for key in published(city)}

@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from http import HTTPStatus
 
 from accounts.errors import Unavailable
 from idp.oidc.endpoints import ENDPOINTS, Endpoint
@@ -45,9 +46,11 @@ class EndpointRouter:
         return _framed(endpoint, self._answer(endpoint, request))
 
     def refuse(self, path: str, status: int, description: str) -> Reply:
-        """The answer to a request whose body was not taken, with the headers of every answer of that endpoint."""
-        refused = json_reply(status, {"error": "invalid_request", "error_description": description})
-        return _framed(self.endpoints[path], refused)
+        """The answer to a request that was not taken, with the headers of every answer of that endpoint."""
+        error = "temporarily_unavailable" if status == HTTPStatus.SERVICE_UNAVAILABLE else "invalid_request"
+        document = {"error": error, "error_description": description}
+        reply, endpoint = json_reply(status, document, NO_STORE), self.endpoints.get(path)
+        return reply if endpoint is None else _framed(endpoint, reply)
 
     def _answer(self, endpoint: Endpoint, request: Request) -> Reply:
         if request.method == "OPTIONS" and endpoint.at.for_browsers:

@@ -13,6 +13,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from joserfc import jwk
 
 from accounts.database import Connection, Database
+from accounts.errors import Unavailable
 from accounts.vault import Vault
 from idp.oidc.tokens import signed_jwt, token_store
 from idp.oidc.vocabulary import SIGNING_ALGORITHMS
@@ -33,6 +35,7 @@ PUBLISHED_BEFORE_USE = 2 * JWKS_MAX_AGE
 PUBLISHED_AFTER_USE = timedelta(hours=24)  # longer than any token we sign lives
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _P256_BYTES = 32
+_SOON = 0.03  # seconds
 
 
 class NotSignedByUs(Exception):
@@ -92,6 +95,7 @@ class KeyRing:
         self._keys: tuple[SigningKey, ...] = ()
         self._headers: dict[tuple[str, str], bytes] = {}
         self._published: tuple[tuple[str, ...], bytes] = ((), b"")
+        self._asked_at = float("-inf")
 
     def signed(self, claims: Mapping[str, Any], *, alg: str, typ: str, now: datetime) -> str:
         """A compact JWS of the claims by the current key of that algorithm, with `kid` and `typ` in its header."""
@@ -122,8 +126,8 @@ class KeyRing:
             raise NotSignedByUs from error
 
     def jwks(self, now: datetime) -> bytes:
-        """The published keys as a JWK Set (RFC 7517 §5)."""
-        published = [k for k in self._loaded() if k.is_published(now)]
+        """The published keys as a JWK Set (RFC 7517 §5); as they were last, while the database does not answer."""
+        published = [k for k in self._remembered() if k.is_published(now)]
         kids = tuple(k.kid for k in published)
         if self._published[0] != kids:
             self._published = (kids, orjson.dumps({"keys": [dict(k.public) for k in published]}))
@@ -186,6 +190,25 @@ class KeyRing:
             if self._monotonic() >= self._fresh_until:
                 self._reload()
         return self._keys
+
+    def _remembered(self) -> tuple[SigningKey, ...]:
+        """The keys, without waiting for the database longer than _SOON: what is published may be a little old.
+
+        Only what signs or verifies insists on fresh ones.
+        """
+        if not self._keys or self._fresh_until == float("-inf"):
+            return self._loaded()
+        if self._monotonic() >= max(self._fresh_until, self._asked_at + self._lifetime):
+            self._asked_at = self._monotonic()
+            asking = threading.Thread(target=self._reread, name="keys", daemon=True)
+            asking.start()
+            asking.join(_SOON)
+        return self._keys
+
+    def _reread(self) -> None:
+        with suppress(Unavailable):
+            self._loaded()
+        self._database.release()
 
     def _reload(self) -> None:
         c = self._database.connection()
