@@ -195,7 +195,7 @@ class Redemption:
     row, only when exactly one row was spent. PostgreSQL gets one statement (a CTE), SQLite one short transaction.
     """
 
-    def __init__(self, spend: sa.Update, *buys: sa.Table) -> None:
+    def __init__(self, spend: sa.Update, *buys: sa.TableClause) -> None:
         self.spend = Statement(spend)
         self.buys = tuple(Statement(_bought(table, "")) for table in buys)
         self.together = Statement(_one_statement(spend, buys))
@@ -217,14 +217,14 @@ def _place(name: str, process: _Processor | None) -> tuple[int, str, _Processor 
     return (0, name, process) if bought is None else (int(bought[1]) + 1, bought[2], process)
 
 
-def _bought(table: sa.Table, prefix: str, spent: sa.CTE | None = None) -> sa.Insert:
+def _bought(table: sa.TableClause, prefix: str, spent: sa.CTE | None = None) -> sa.Insert:
     values = sa.select(*(sa.cast(sa.bindparam(prefix + c.key, type_=c.type), c.type) for c in table.columns))
     return sa.insert(table).from_select(
         [c.key for c in table.columns], values if spent is None else values.select_from(spent)
     )
 
 
-def _one_statement(spend: sa.Update, buys: Sequence[sa.Table]) -> sa.Select[Any]:
+def _one_statement(spend: sa.Update, buys: Sequence[sa.TableClause]) -> sa.Select[Any]:
     spent = spend.returning(sa.literal(1).label("spent")).cte("redeemed")
     bought = [_bought(table, f"buy{i}_", spent).cte(f"bought_{i}") for i, table in enumerate(buys)]
     return sa.select(spent.c.spent).add_cte(*bought)

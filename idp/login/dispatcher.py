@@ -1,7 +1,7 @@
 """From a client's request to its answer: which step is due, and the approval when none is. Knows no web framework.
 
-The silent path, a person who is signed in and has agreed before, costs two statements: one read of everything that
-matters, and one Redemption that proves the session live in the same moment in which it approves the request.
+The silent path, a person who is signed in and has agreed before, costs one read of everything that matters. What it
+approves is written when the client collects it, in the statement that proves the session live then (decision 51).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from idp.oidc.gate import may_proceed
 from idp.oidc.messages import Reply, Request
 from idp.oidc.models import authorization_requests
 from idp.oidc.requests import request_store
-from idp.oidc.requests.authorization_request import Approval, AuthorizationRequest, RequestState
+from idp.oidc.requests.authorization_request import CODE_FOR, Approval, AuthorizationRequest, RequestState
+from idp.oidc.requests.code import Unstored, code_without_row
 from idp.oidc.requests.validation import AuthorizationError
 from idp.oidc.tokens.secret import digest, is_handle
 from idp.oidc.urls import accepted
@@ -259,9 +260,13 @@ def _approve_silently(
     state: sessions.SessionState,
     now: datetime,
 ) -> Reply | None:
-    """The answer, or None when the session ended between the read and this statement."""
+    """The answer, or None when the session ended before it could be stored."""
     sub = state.sub or subjects.subject_for(c, state.session.person_id, client.sector, now)
     approval = _approval(state, auth_request, client, state.grant_id or "", sub)
+    unstored = Unstored(WEB, joins_session=not state.knows_client)
+    carrying = code_without_row(services.vault, auth_request, approval, now + CODE_FOR, unstored)
+    if carrying is not None:
+        return authorization.success_reply(services.provider, auth_request, carrying, services.form_post_page)
     code, row = authorization.issue_code(services.provider, auth_request, approval, now)
     event = audit.row(
         "person:request:approve", now=now, person=approval.person_id, client=client.client_id, channel=WEB

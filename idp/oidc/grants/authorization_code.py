@@ -17,6 +17,7 @@ from idp.oidc.clients.client import Client
 from idp.oidc.consent import claims
 from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
 from idp.oidc.gate import may_proceed
+from idp.oidc.grants import collecting
 from idp.oidc.grants.issue import TokenGrant, access_row, answer, end_replayed, refresh_row, registered_scopes
 from idp.oidc.messages import Parameters
 from idp.oidc.provider import Provider
@@ -81,13 +82,15 @@ def _refused(provider: Provider, client: Client, text: str, held: Redeemable, wh
     Of a code that another took the place of, because the person pressed twice, nothing follows: it bought nothing.
     """
     row = _stored(provider, held.id)
+    if row is None and held.unstored is not None and held.client_id != client.client_id:
+        collecting.spoil(provider.database.connection(), held, text, now)
     if row is None or not hmac.compare_digest(row.code_digest or b"", digest(text)):
         return InvalidGrant(_REFUSED)
     if row.state == "redeemed":
         end_replayed(provider, held.id, "code", person_id=held.person_id, client_id=held.client_id, now=now)
         return InvalidGrant(_REFUSED)
     if held.client_id != client.client_id:
-        provider.database.connection().execute(token_store.SPOIL_CODE, of_request=held.id, of_code=row.code_digest)
+        collecting.spoil(provider.database.connection(), held, text, now)
         return InvalidGrant(_REFUSED)
     refusal = may_proceed(
         client=client, person_status=row.person_status, grant_withdrawn=row.grant_withdrawn_at is not None
@@ -133,14 +136,16 @@ def _spend(
     refresh_token: str | None,
     now: datetime,
 ) -> bool:
-    spend = {"of_request": held.id, "of_code": digest(text), "of_client": issue.client.client_id, "now": now}
-    buys = [access_row(provider, issue, access_token, now), _release_row(issue, held, now)]
-    c = provider.database.connection()
-    if refresh_token is None:
-        return c.redeem(token_store.REDEEM_CODE, spend, *buys)
     ends_at = now + provider.policy.lifetimes.refresh_end
-    buys.append(refresh_row(provider, issue, refresh_token, now, ends_at=ends_at))
-    return c.redeem(token_store.REDEEM_CODE_FOR_REFRESH, spend, *buys)
+    return collecting.spend(
+        provider.database.connection(),
+        held,
+        text,
+        access=access_row(provider, issue, access_token, now),
+        release=_release_row(issue, held, now),
+        refresh=None if refresh_token is None else refresh_row(provider, issue, refresh_token, now, ends_at=ends_at),
+        now=now,
+    )
 
 
 def _release_row(issue: TokenGrant, held: Redeemable, now: datetime) -> dict[str, Any]:

@@ -7,6 +7,7 @@
 Approved again it has a new code, and the code before is none any more: whoever presses a button twice throws the first
 answer away, and must not be left standing. The browser that asked may do that, until somebody collects or a minute
 after the request's time; until then a no takes the yes back.
+A request that is answered without a page is stored when its code is spent, REDEEMED from the start (decision 51).
 "Expired" is no state but a question asked of `expires_at`. The database holds the same table as conditions of its
 UPDATEs (`request_store`), so that two answers racing for one request cannot both win.
 """

@@ -3,6 +3,8 @@
 Whoever redeems it need not read the request first: the code opens, the checks are made, and one statement spends it.
 The row stays the only judge of whether it may be spent. What would make a code too long for an address is left in the
 row, and such a code carries only the row's key (docs/decisions/0034-a-code-carries-its-request.md).
+A request that was answered without a page has no row until its code is spent: spending writes it
+(docs/decisions/0051-a-silent-login-is-written-when-it-is-collected.md).
 """
 
 from __future__ import annotations
@@ -30,6 +32,14 @@ _LONGEST = 1200  # bytes of facts: a code of some 1,700 characters
 
 
 @dataclass(frozen=True, slots=True)
+class Unstored:
+    """What is still to be written of an approval when its code is spent: its record, and the session's client."""
+
+    channel: str
+    joins_session: bool  # whether the session did not know the client
+
+
+@dataclass(frozen=True, slots=True)
 class Redeemable:
     """What a code answers for, as it was when it was approved. Whether it still does, the row knows."""
 
@@ -49,14 +59,29 @@ class Redeemable:
     acr: str | None
     auth_time: datetime | None
     expires_at: datetime
+    unstored: Unstored | None = None
 
 
 def new_code(vault: Vault, request: AuthorizationRequest, approval: Approval, expires_at: datetime) -> str:
     """A code nobody can guess or make, for this request with this approval."""
     facts = orjson.dumps(_facts(request, approval, expires_at))
-    if len(facts) > _LONGEST:
-        facts = orjson.dumps([request.id])
-    return CODE_PREFIX + encoded(vault.seal(facts.decode(), place=IN_A_CODE)).decode()
+    return _sealed(vault, facts if len(facts) <= _LONGEST else orjson.dumps([request.id]))
+
+
+def code_without_row(
+    vault: Vault, request: AuthorizationRequest, approval: Approval, expires_at: datetime, unstored: Unstored
+) -> str | None:
+    """The same for a request that no table holds; None where its facts are too long, and it must be stored."""
+    facts = orjson.dumps([*_facts(request, approval, expires_at), unstored.channel, unstored.joins_session])
+    return _sealed(vault, facts) if len(facts) <= _LONGEST else None
+
+
+def _sealed(vault: Vault, facts: bytes) -> str:
+    return _spelt(vault.seal(facts.decode(), place=IN_A_CODE))
+
+
+def _spelt(sealed: bytes) -> str:
+    return CODE_PREFIX + encoded(sealed).decode()
 
 
 def names_its_row_only(code: str) -> bool:
@@ -71,13 +96,16 @@ def answers_for(vault: Vault, code: str, stored: Callable[[str], Any]) -> Redeem
     """
     try:
         sealed = base64.b64decode(code.removeprefix(CODE_PREFIX) + "==", altchars=b"-_")
+        if code != _spelt(sealed):  # base64 has several spellings of one value; a replay is known by the one we sent
+            return None
         request_id, *facts = orjson.loads(vault.open(sealed, place=IN_A_CODE))
         if not facts:
             return _of_row(vault, stored(request_id))
-        *texts, scopes, claims, released, amr, auth_time, expires_at = facts
+        unstored = Unstored(*facts[_OF_REQUEST:]) if len(facts) > _OF_REQUEST else None
+        *texts, scopes, claims, released, amr, auth_time, expires_at = facts[:_OF_REQUEST]
         times = moment(auth_time), moment(expires_at)
-        return _redeemable([request_id, *texts], scopes, claims, released, amr, *times)
-    except (SealBroken, binascii.Error, ValueError):
+        return _redeemable([request_id, *texts], scopes, claims, released, amr, *times, unstored)
+    except (SealBroken, binascii.Error, ValueError, TypeError):
         return None
 
 
@@ -94,6 +122,9 @@ _TEXTS = (
 )  # fmt: skip
 
 
+_OF_REQUEST = len(_TEXTS) - 1 + 6  # facts of any code beside its request's key; more follow in one without a row
+
+
 def _facts(request: AuthorizationRequest, approval: Approval, expires_at: datetime) -> list[Any]:
     proven = approval.authentication
     return [
@@ -105,7 +136,14 @@ def _facts(request: AuthorizationRequest, approval: Approval, expires_at: dateti
 
 
 def _redeemable(
-    texts: list[Any], scopes: Any, claims: Any, released: Any, amr: Any, auth_time: Any, expires_at: Any
+    texts: list[Any],
+    scopes: Any,
+    claims: Any,
+    released: Any,
+    amr: Any,
+    auth_time: Any,
+    expires_at: Any,
+    unstored: Unstored | None = None,
 ) -> Redeemable:
     known: dict[str, Any] = dict(zip(_TEXTS, texts, strict=True))
     return Redeemable(
@@ -116,4 +154,5 @@ def _redeemable(
         amr=tuple(amr),
         auth_time=auth_time,
         expires_at=expires_at,
+        unstored=unstored,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from accounts.database import Connection, Redemption, Statement, insert_unless_present
+from accounts.audit import audit_events
+from accounts.database import Connection, Redemption, Statement, UtcDateTime, insert_unless_present
 from accounts.people import natural_persons, person_phones
 from idp.oidc.models import (
     access_tokens,
@@ -156,6 +158,46 @@ _spend_code = (
 )
 REDEEM_CODE = Redemption(_spend_code, access_tokens, releases)
 REDEEM_CODE_FOR_REFRESH = Redemption(_spend_code, access_tokens, releases, refresh_tokens)
+# A request that was answered without a page is written when its code is spent, by the update of the session that
+# answered it: the row's key lets that happen once. The gate stands in that update, as above.
+_seen_session = sa.table(
+    "sessions",
+    sa.column("id", sa.Text),
+    sa.column("person_id", sa.Text),
+    sa.column("seen_at", UtcDateTime),
+    sa.column("ended_at", UtcDateTime),
+)
+_session_clients = sa.table(
+    "session_clients",
+    sa.column("session_id", sa.Text),
+    sa.column("client_id", sa.Text),
+    sa.column("sub", sa.Text),
+    sa.column("first_at", UtcDateTime),
+)
+_collect = (
+    sa.update(_seen_session)
+    .where(
+        _seen_session.c.id == _p("of_session"),
+        _seen_session.c.person_id == _p("of_person"),
+        _seen_session.c.ended_at.is_(None),
+        sa.exists().where(natural_persons.c.id == _seen_session.c.person_id, natural_persons.c.status == "active"),
+        ~sa.exists().where(grants.c.id == _p("of_grant"), grants.c.withdrawn_at.is_not(None)),
+    )
+    .values(seen_at=_p("now"))
+)
+_collected = (authorization_requests, audit_events, access_tokens, releases)
+# By what else the code buys: a refresh token, a place of the client in the session.
+COLLECT: Mapping[tuple[bool, bool], Redemption] = {
+    (refreshes, joins): Redemption(
+        _collect,
+        *_collected,
+        *((refresh_tokens,) if refreshes else ()),
+        *((_session_clients,) if joins else ()),
+    )
+    for refreshes in (False, True)
+    for joins in (False, True)
+}
+SPOIL_UNSTORED = Statement(insert_unless_present(authorization_requests), authorization_requests.columns.keys())
 SPOIL_CODE = Statement(
     sa.update(_requested)
     .where(

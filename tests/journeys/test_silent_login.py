@@ -1,0 +1,208 @@
+"""A silent login writes nothing until its code is collected; then it writes everything once, or nothing."""
+
+import base64
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from tests.fixtures.builders import City
+from tests.fixtures.city import eight_at_once
+
+from accounts import audit
+from accounts.database import Statement
+from idp.login import person_status, sessions
+from idp.login.sessions import session_clients
+from idp.oidc.clients import registry
+from idp.oidc.models import access_tokens, authorization_requests, grants, releases
+from idp.oidc.vocabulary import CODE_PREFIX
+from tests.fixtures.relying_party import Browser, Page, RelyingParty, id_token_claims
+
+WRITTEN = (authorization_requests, audit.audit_events, access_tokens, releases, session_clients)
+REQUESTS = Statement(sa.select(authorization_requests).order_by(authorization_requests.c.created_at))
+SESSION = Statement(sa.select(sessions.sessions))
+
+
+def rows(city: City) -> dict[str, int]:
+    c = city.database.connection()
+    counts = {t.name: Statement(sa.select(sa.func.count().label("n")).select_from(t)) for t in WRITTEN}
+    return {name: c.one(statement).n for name, statement in counts.items()}
+
+
+@pytest.fixture
+def person(city: City, browser: Browser, housing: RelyingParty):
+    """Somebody who is signed in and has agreed before."""
+    made = city.person()
+    browser.get(housing.start())
+    browser.log_in(made)
+    housing.redeem(browser.agree())
+    city.clock.advance(seconds=5)
+    return made
+
+
+def silent(browser: Browser, party: RelyingParty, **changes: str) -> Page:
+    arrived = browser.get(party.start(**changes))
+    assert arrived.visited == ("/authorize",)
+    assert "code" in arrived.answer
+    return arrived
+
+
+def test_nothing_is_written_before_it_is_collected(city: City, browser: Browser, housing: RelyingParty, person):
+    """The answer is one read; request, record, tokens and release come together when the client collects."""
+    before, counted = rows(city), list[int]()
+    city.database.count = lambda: counted.append(1)
+    arrived = silent(browser, housing)
+    assert len(counted) <= 1 + 1  # the cache of clients may look once a second whether it is current
+    assert rows(city) == before
+    counted.clear()
+    assert housing.redeem(arrived)["status"] == 200
+    # SQLite: BEGIN, the session, four rows, COMMIT.
+    assert len(counted) <= (1 if city.database.dialect == "postgresql" else 7) + 1
+    after = rows(city)
+    assert {name: after[name] - before[name] for name in after} == {
+        "authorization_requests": 1, "audit_events": 1, "access_tokens": 1, "releases": 1, "session_clients": 0,
+    }  # fmt: skip
+
+
+def test_what_is_written_is_a_redeemed_request(city: City, browser: Browser, housing: RelyingParty, person):
+    """The row is the one a stored request has after its code was collected, and the person's record names the login."""
+    tokens = housing.redeem(silent(browser, housing, nonce="of-this-login"))
+    first, second = city.database.connection().rows(REQUESTS)
+    same = ("kind", "state", "client_id", "person_id", "session_id", "grant_id", "sub", "scopes", "claims", "released",
+            "redirect_uri", "amr", "acr", "auth_time")  # fmt: skip
+    assert [getattr(first, name) for name in same] == [getattr(second, name) for name in same]
+    assert (second.nonce, second.redeemed_at) == ("of-this-login", city.clock())
+    assert id_token_claims(tokens)["nonce"] == "of-this-login"
+    newest = audit.recent(city.database.connection(), second.person_id, 1)[0]
+    assert (newest.event.name, newest.channel, newest.at) == ("person:request:approve", "web", city.clock())
+    assert city.database.connection().one(SESSION).seen_at == city.clock()
+
+
+def test_one_of_eight_collects_it(city: City, browser: Browser, housing: RelyingParty, person):
+    """Eight requests with one code at one moment: one buys; the others are replays and end what it bought."""
+    arrived, answers = silent(browser, housing), list[dict]()
+    eight_at_once(city.database, lambda: answers.append(housing.redeem(arrived)))
+    assert sorted(answer["status"] for answer in answers) == [200] + [400] * 7
+    bought = next(answer for answer in answers if answer["status"] == 200)
+    assert housing.userinfo(bought)["status"] == 401
+
+
+def test_a_second_collecting_ends_what_the_first_bought(city: City, browser: Browser, housing: RelyingParty, person):
+    arrived = silent(browser, housing)
+    tokens = housing.redeem(arrived)
+    assert housing.userinfo(tokens)["status"] == 200
+    assert housing.redeem(arrived)["error"] == "invalid_grant"
+    assert housing.userinfo(tokens)["status"] == 401
+
+
+def test_another_spelling_of_the_code_is_none(city: City, browser: Browser, housing: RelyingParty, person):
+    """Base64 ignores what is not of it: only the text that went out is the code."""
+    arrived = silent(browser, housing)
+    code = arrived.answer["code"]
+    sealed = base64.urlsafe_b64decode(code.removeprefix(CODE_PREFIX) + "==")
+    for other in (code.removeprefix(CODE_PREFIX), f"{code}=", f"{code[:20]}!{code[20:]}"):
+        assert base64.b64decode(other.removeprefix(CODE_PREFIX) + "==", altchars=b"-_") == sealed
+        assert housing.redeem(Page(303, arrived.url.replace(code, other), "", {}))["error"] == "invalid_grant"
+    assert housing.redeem(arrived)["status"] == 200
+
+
+def _signs_out(city, person_id):
+    with city.database.transaction() as c:
+        sessions.end_all_of(c, person_id, city.clock(), "test")
+
+
+def _is_disabled(city, person_id):
+    with city.database.transaction() as c:
+        person_status.change(
+            c, city.services.people, person_id, "disabled", actor="operator:x", now=city.clock()
+        )  # fmt: skip
+
+
+def _only_is_disabled(city, person_id):
+    """The status alone, without what else the command ends: the gate in the statement is asked."""
+    table = sa.table("natural_persons", sa.column("id", sa.Text), sa.column("status", sa.Text))
+    city.database.connection().execute(
+        Statement(sa.update(table).where(table.c.id == sa.bindparam("who")).values(status="merged")), who=person_id
+    )
+
+
+def _withdraws(city, person_id):
+    statement = sa.update(grants).where(grants.c.person_id == sa.bindparam("who"))
+    statement = statement.values(withdrawn_at=sa.bindparam("at", type_=grants.c.given_at.type))
+    city.database.connection().execute(Statement(statement), who=person_id, at=city.clock())
+
+
+def _is_left_alone(city, person_id):
+    city.clock.advance(seconds=61)
+
+
+def _disables_the_client(city, person_id):
+    with city.database.transaction() as c:
+        registry.change_status(c, "housing", "disabled", now=city.clock())
+    city.services.clients._fresh_until = 0  # a second has passed
+
+
+@pytest.mark.parametrize(
+    "happens", [_signs_out, _is_disabled, _only_is_disabled, _withdraws, _is_left_alone, _disables_the_client]
+)
+def test_what_ends_in_between_ends_the_code(city: City, browser: Browser, housing: RelyingParty, person, happens):
+    """Between answer and collecting: the session, the person, the grant, the client or the minute may end."""
+    arrived, before = silent(browser, housing), rows(city)
+    happens(city, person.id)
+    changed = rows(city)
+    assert housing.redeem(arrived)["status"] in (400, 401)
+    assert rows(city) == changed
+    assert changed["access_tokens"] == before["access_tokens"]
+
+
+def test_foreign_hands_spoil_it(city: City, browser: Browser, housing: RelyingParty, social: RelyingParty, person):
+    """A code another client brings was stolen: nobody may have it, its own client neither."""
+    arrived = silent(browser, housing)
+    social.state, social.verifier = housing.state, housing.verifier
+    assert social.redeem(arrived)["error"] == "invalid_grant"
+    assert housing.redeem(arrived)["error"] == "invalid_grant"
+    assert city.database.connection().rows(REQUESTS)[-1].state == "denied"
+
+
+def test_a_wrong_verifier_leaves_it(city: City, browser: Browser, housing: RelyingParty, person):
+    arrived, right = silent(browser, housing), housing.verifier
+    housing.verifier = "w" * 43
+    assert housing.redeem(arrived)["error"] == "invalid_grant"
+    housing.verifier = right
+    assert housing.redeem(arrived)["status"] == 200
+
+
+def test_a_session_learns_of_a_client_when_it_collects(city: City, housing: RelyingParty, person):
+    """A new session knows no client yet: two codes at once bring it in once, and both are good."""
+    browser = Browser(city)
+    browser.get("/login")
+    browser.log_in(person)
+    before = rows(city)["session_clients"]
+    first = silent(browser, housing)
+    held = housing.state, housing.verifier
+    second = silent(browser, housing)
+    assert rows(city)["session_clients"] == before
+    assert housing.redeem(second)["status"] == 200
+    housing.state, housing.verifier = held
+    tokens = housing.redeem(first)
+    assert tokens["status"] == 200
+    assert rows(city)["session_clients"] == before + 1
+    assert housing.redeem(first)["error"] == "invalid_grant"
+    assert housing.userinfo(tokens)["status"] == 401
+
+
+def test_a_session_that_idled_out_meanwhile_was_live(city: City, browser: Browser, housing: RelyingParty, person):
+    """The answer came in the last second of an idle session: the minute of its code is still given."""
+    idle = city.services.channels["web"].lifetimes.idle
+    city.clock.now = city.database.connection().one(SESSION).seen_at + idle - timedelta(seconds=1)
+    arrived = silent(browser, housing)
+    city.clock.advance(seconds=10)
+    assert housing.redeem(arrived)["status"] == 200
+
+
+def test_a_long_request_is_stored(city: City, browser: Browser, housing: RelyingParty, person):
+    """Facts that make no address stay in a row, written when the answer is given."""
+    asked = '{"id_token":{' + ",".join(f'"claim_{i:02}_of_many":{{"essential":false}}' for i in range(45)) + "}}"
+    before = rows(city)["authorization_requests"]
+    arrived = silent(browser, housing, claims=asked)
+    assert rows(city)["authorization_requests"] == before + 1
+    assert housing.redeem(arrived)["status"] == 200
