@@ -50,7 +50,7 @@ class Connection(ABC):
     def rows(self, statement: Statement, /, **params: Any) -> list[Any]:
         """Every row, as named tuples."""
         compiled = statement.compiled(self.dialect)
-        return compiled.rows(self._fetch(compiled, compiled.arguments(params)))
+        return compiled.rows(self._fetch(compiled, params))
 
     def one(self, statement: Statement, /, **params: Any) -> Any:
         """The first row, or None."""
@@ -60,7 +60,7 @@ class Connection(ABC):
     def execute(self, statement: Statement, /, **params: Any) -> int:
         """Run the statement and return how many rows it wrote. Raises Conflict where a constraint refuses it."""
         compiled = statement.compiled(self.dialect)
-        return self._write(compiled, compiled.arguments(params))
+        return self._write(compiled, params)
 
     def execute_many(self, statement: Statement, many: Iterable[Mapping[str, Any]]) -> int:
         """Run the statement once for each mapping, in one transaction, with the driver's bulk call."""
@@ -93,10 +93,10 @@ class Connection(ABC):
         """Give the driver's connection back."""
 
     @abstractmethod
-    def _fetch(self, compiled: Compiled, arguments: list[Any]) -> list[Any]: ...
+    def _fetch(self, compiled: Compiled, params: Mapping[str, Any]) -> list[Any]: ...
 
     @abstractmethod
-    def _write(self, compiled: Compiled, arguments: list[Any]) -> int: ...
+    def _write(self, compiled: Compiled, params: Mapping[str, Any]) -> int: ...
 
     @abstractmethod
     def _write_many(self, compiled: Compiled, arguments: list[list[Any]]) -> int: ...

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+import orjson
 import psycopg
 import sqlalchemy as sa
 from psycopg.adapt import Transformer
@@ -21,7 +23,7 @@ from psycopg.pq.abc import PGresult
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from accounts.database.connection import Connection, ConnectionOwner
-from accounts.database.statements import Compiled, Redemption, Statement
+from accounts.database.statements import Compiled, Json, Redemption, Statement, UtcDateTime, microseconds
 from accounts.errors import Conflict, DatabaseUnavailable
 
 _DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
@@ -33,13 +35,22 @@ _TYPES: tuple[tuple[type[sa.types.TypeEngine[Any]], int], ...] = (  # of paramet
     (sa.Boolean, 16),
 )
 _AS_BYTES = (25, 17)  # sent with their length: libpq would end a text at its first NUL, and the server refuses one
-_ON_THE_WIRE: dict[type, Callable[[Any], bytes | None]] = {
-    str: str.encode,
-    bytes: bytes,
-    int: b"%d".__mod__,
-    bool: {True: b"t", False: b"f"}.__getitem__,
-    type(None): lambda _: None,
+_Encoder = Callable[[Any], bytes]
+_ENCODERS: dict[int, _Encoder] = {
+    25: str.encode,
+    17: bytes,
+    20: b"%d".__mod__,
+    23: b"%d".__mod__,
+    16: {True: b"t", False: b"f"}.__getitem__,
 }
+
+
+def _encoded_moment(value: datetime) -> bytes:
+    return b"%d" % (microseconds(value) or 0)
+
+
+# Straight to what is sent: a value is looked at once, and never made into a text only to be encoded.
+_ENCODERS_OF_OURS: dict[type, _Encoder] = {UtcDateTime: _encoded_moment, Json: orjson.dumps}
 
 
 @dataclass(slots=True)
@@ -48,6 +59,7 @@ class _Prepared:
 
     name: bytes
     formats: list[int]
+    encoders: list[_Encoder]
     loading: Any  # psycopg.adapt.Transformer, which is two classes under one name
     knows_columns: bool = False
 
@@ -85,7 +97,7 @@ class PostgresConnection(Connection):
     def redeem(self, redemption: Redemption, spend: Mapping[str, Any], *buys: Mapping[str, Any]) -> bool:
         """One statement: PostgreSQL writes the bought rows from the row that was spent, or writes nothing."""
         compiled = redemption.together.compiled(self.dialect)
-        return self._run(compiled, redemption.arguments(self.dialect, spend, buys)).ntuples == 1
+        return self._run(compiled, redemption.values(self.dialect, spend, buys)).ntuples == 1
 
     def begin(self) -> None:
         """Open a transaction, READ COMMITTED."""
@@ -99,8 +111,8 @@ class PostgresConnection(Connection):
         """Give the driver's connection back."""
         self._driver.close()
 
-    def _fetch(self, compiled: Compiled, arguments: list[Any]) -> list[Any]:
-        result = self._run(compiled, arguments)
+    def _fetch(self, compiled: Compiled, params: Mapping[str, Any]) -> list[Any]:
+        result = self._run(compiled, compiled.values(params))
         if not result.ntuples:
             return []
         prepared = self._prepared[compiled]
@@ -109,8 +121,8 @@ class PostgresConnection(Connection):
         rows: list[Any] = prepared.loading.load_rows(0, result.ntuples, tuple)
         return rows
 
-    def _write(self, compiled: Compiled, arguments: list[Any]) -> int:
-        return self._run(compiled, arguments).command_tuples or 0
+    def _write(self, compiled: Compiled, params: Mapping[str, Any]) -> int:
+        return self._run(compiled, compiled.values(params)).command_tuples or 0
 
     def _write_many(self, compiled: Compiled, arguments: list[list[Any]]) -> int:
         self._database.count()
@@ -121,12 +133,15 @@ class PostgresConnection(Connection):
         except psycopg.Error as error:
             raise self._domain_error(error) from error
 
-    def _run(self, compiled: Compiled, arguments: list[Any]) -> PGresult:
+    def _run(self, compiled: Compiled, values: list[Any]) -> PGresult:
         self._database.count()
         try:
             prepared = self._prepared.get(compiled) or self._prepare(compiled)
-            values: list[Any] = [_ON_THE_WIRE[type(value)](value) for value in arguments]
-            return _done(self._libpq.exec_prepared(prepared.name, values, prepared.formats, Format.BINARY))
+            sent: list[Any] = [
+                None if value is None else encode(value)
+                for encode, value in zip(prepared.encoders, values, strict=True)
+            ]
+            return _done(self._libpq.exec_prepared(prepared.name, sent, prepared.formats, Format.BINARY))
         except psycopg.Error as error:
             raise self._domain_error(error) from error
 
@@ -142,7 +157,7 @@ class PostgresConnection(Connection):
         formats = [int(Format.BINARY if number in _AS_BYTES else Format.TEXT) for number in types]
         name = b"yt_%d" % len(self._prepared)
         _done(self._libpq.prepare(name, compiled.text.encode(), types))
-        prepared = _Prepared(name, formats, Transformer(self._driver))
+        prepared = _Prepared(name, formats, [_encoder(kind) for kind in compiled.types], Transformer(self._driver))
         self._prepared[compiled] = prepared
         return prepared
 
@@ -163,6 +178,10 @@ def _done(result: PGresult) -> PGresult:
     if result.error_field(DiagnosticField.SQLSTATE) is None:  # libpq's own words: the server never answered
         raise psycopg.OperationalError("the connection was lost")
     raise error_from_result(result)
+
+
+def _encoder(kind: sa.types.TypeEngine[Any]) -> _Encoder:
+    return _ENCODERS_OF_OURS.get(type(kind)) or _ENCODERS[_type_number(kind)]
 
 
 def _type_number(kind: sa.types.TypeEngine[Any]) -> int:

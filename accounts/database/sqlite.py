@@ -61,14 +61,14 @@ class SqliteConnection(Connection):
         """Give the driver's connection back."""
         self._driver.close()
 
-    def _fetch(self, compiled: Compiled, arguments: list[Any]) -> list[Any]:
+    def _fetch(self, compiled: Compiled, params: Mapping[str, Any]) -> list[Any]:
         self._database.count()
-        found: list[Any] = _domain_error(self._driver.execute, compiled.text, arguments).fetchall()
+        found: list[Any] = _domain_error(self._driver.execute, compiled.text, compiled.arguments(params)).fetchall()
         return found
 
-    def _write(self, compiled: Compiled, arguments: list[Any]) -> int:
+    def _write(self, compiled: Compiled, params: Mapping[str, Any]) -> int:
         self._database.count()
-        return int(_domain_error(self._driver.execute, compiled.text, arguments).rowcount)
+        return int(_domain_error(self._driver.execute, compiled.text, compiled.arguments(params)).rowcount)
 
     def _write_many(self, compiled: Compiled, arguments: list[list[Any]]) -> int:
         self._database.count()

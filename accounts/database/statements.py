@@ -125,12 +125,16 @@ class Compiled:
         self.converters = tuple((i, f) for i, f in enumerate(converters) if f is not None)
 
     def arguments(self, params: Mapping[str, Any]) -> list[Any]:
-        """The driver's positional arguments; a parameter that was not given and has no value raises KeyError.
+        """The driver's positional arguments; a parameter that was not given and has no value raises KeyError."""
+        return [
+            value if process is None else process(value)
+            for value, (_, process) in zip(self.values(params), self.parameters, strict=True)
+        ]
 
-        1.3 µs; SQLAlchemy's `construct_params` takes 2.4 µs, before it has put them in order or converted any.
-        """
+    def values(self, params: Mapping[str, Any]) -> list[Any]:
+        """The same in order, but as they were given: for a driver that converts them itself."""
         known = {**self.fixed, **params} if self.fixed else params
-        return [known[name] if process is None else process(known[name]) for name, process in self.parameters]
+        return [known[name] for name, _ in self.parameters]
 
     def rows(self, raw: Iterable[Sequence[Any]]) -> list[Any]:
         """Named rows, with converted columns."""
@@ -199,22 +203,20 @@ class Redemption:
         self.spend = Statement(spend)
         self.buys = tuple(Statement(_bought(table, "")) for table in buys)
         self.together = Statement(_one_statement(spend, buys))
-        self._places: tuple[tuple[int, str, _Processor | None], ...] = ()
+        self._places: tuple[tuple[int, str], ...] = ()
 
-    def arguments(self, dialect: sa.Dialect, spend: Mapping[str, Any], buys: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """The driver's arguments of `together`: each value taken straight from the row it comes in."""
+    def values(self, dialect: sa.Dialect, spend: Mapping[str, Any], buys: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """The values of `together` in order, as they were given: each taken straight from the row it comes in."""
         if not self._places:
-            self._places = tuple(_place(*parameter) for parameter in self.together.compiled(dialect).parameters)
+            self._places = tuple(_place(name) for name, _ in self.together.compiled(dialect).parameters)
         given = ({**self.together.compiled(dialect).fixed, **spend}, *buys)
-        return [
-            given[row][name] if process is None else process(given[row][name]) for row, name, process in self._places
-        ]
+        return [given[row][name] for row, name in self._places]
 
 
-def _place(name: str, process: _Processor | None) -> tuple[int, str, _Processor | None]:
+def _place(name: str) -> tuple[int, str]:
     """Which of the given rows holds a parameter, and under which name."""
     bought = _BOUGHT.fullmatch(name)
-    return (0, name, process) if bought is None else (int(bought[1]) + 1, bought[2], process)
+    return (0, name) if bought is None else (int(bought[1]) + 1, bought[2])
 
 
 def _bought(table: sa.TableClause, prefix: str, spent: sa.CTE | None = None) -> sa.Insert:
