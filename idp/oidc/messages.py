@@ -113,11 +113,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer."""
+    """One HTTP answer. A `constant` one is the same for every GET of its path as long as the process lives."""
 
     status: int
     body: bytes = b""
     headers: Headers = ()
+    constant: bool = False
 
     @property
     def location(self) -> str | None:

@@ -96,11 +96,15 @@ class Front:
         self._is_known = is_known
         self._is_full = is_full
         self._readers = Readers()
+        self._constants: dict[str, Reply] = {}  # what handlers have answered that every GET of that path gets
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """One request. `REMOTE_ADDR` is the client's address from here on; the body is read at most once."""
-        environ["REMOTE_ADDR"] = self._source.of(environ)
         path = environ["PATH_INFO"]
+        constant = self._constants.get(path)
+        if constant is not None and environ["REQUEST_METHOD"] == "GET":
+            return _respond(constant, start_response, "GET")
+        environ["REMOTE_ADDR"] = self._source.of(environ)
         handler, lane = self._handlers.get(path), self._lanes.get(path, self._pages)
         try:
             body = _body(environ, self._readers)
@@ -127,6 +131,8 @@ class Front:
             failure.keep(environ, error)
             reply = None
         if reply is not None:
+            if reply.constant and environ["REQUEST_METHOD"] == "GET":
+                self._constants[environ["PATH_INFO"]] = reply
             return _respond(reply, start_response, environ["REQUEST_METHOD"])
         if handler is not None or body:
             _hand_over(environ, BytesIO(body), len(body))

@@ -364,3 +364,24 @@ def test_a_body_that_is_not_taken_is_refused_as_that_endpoint_refuses(served, pa
     assert (refused["status"], json.loads(refused["body"])["error"]) == (413, "invalid_request")
     for name in ("Access-Control-Allow-Origin", "X-Content-Type-Options", "Cache-Control"):
         assert refused["headers"].get(name) == usual["headers"].get(name), name
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_a_constant_answer_is_asked_for_once(constant):
+    """A document that is the same for everybody is kept for GET; every other method, and other answers, are asked."""
+    door = Door(Reply(200, b"{}", (("Content-Type", "application/json"),), constant=constant))
+    first, second = (door.knock("GET") for _ in range(2))
+    assert first == second
+    assert len(door.asked) == (1 if constant else 2)
+    door.knock("POST")
+    door.knock("OPTIONS")
+    door.knock("GET", "/authorize")
+    assert len(door.asked) == (4 if constant else 5)
+
+
+def test_what_another_method_was_told_is_not_kept():
+    """A constant answer to POST says nothing of GET."""
+    door = Door(Reply(200, b"{}", constant=True))
+    door.knock("POST")
+    door.knock("GET")
+    assert len(door.asked) == 2

@@ -26,7 +26,7 @@ _HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "public, max
 
 def handle(provider: Provider, request: Request, now: datetime) -> Reply:  # noqa: ARG001 - one signature for all endpoints
     """The metadata document; both well-known paths answer the same."""
-    return Reply(200, _bytes(provider.issuer), _HEADERS)
+    return Reply(200, _bytes(provider.issuer), _HEADERS, constant=True)
 
 
 @lru_cache(maxsize=8)

@@ -74,7 +74,7 @@ class EndpointRouter:
 def _framed(endpoint: Endpoint, reply: Reply) -> Reply:
     """The one place that adds CORS headers: browsers refuse an answer that has one twice (Fetch standard, §4.9)."""
     cors = _CORS if endpoint.at.for_browsers else ()
-    return Reply(reply.status, reply.body, (*reply.headers, *_EVERY, *cors))
+    return Reply(reply.status, reply.body, (*reply.headers, *_EVERY, *cors), reply.constant)
 
 
 def _wrong_method(allowed: tuple[str, ...]) -> Reply:
