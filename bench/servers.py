@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import shutil
 import signal
 import socket
@@ -36,6 +38,19 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def machine() -> str:
+    """The processor, how many cores this process may use, kernel, Python: what a figure is worth nothing without."""
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        told = ""
+    model = re.search(r"^model name\s*: (.+)$", told, re.MULTILINE)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    python = f"{platform.python_implementation()} {platform.python_version()} ({platform.python_compiler()})"
+    system = f"{platform.system()} {platform.release()}"
+    return f"{model[1] if model else platform.machine()}, {cores} cores, {system}, {python}"
 
 
 def pinned(core: str, command: list[str]) -> list[str]:

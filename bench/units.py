@@ -157,12 +157,24 @@ def authorized(target: Target, jar: dict[str, str], *, client: str | None = None
     return _code_of(answer), verifier  # type: ignore[return-value]
 
 
+def agreed(target: Target, jar: dict[str, str], person: Person) -> Unit:
+    """Ask for a code with a live session and agree to it on a page; returns the code and its verifier."""
+    return signed_in(target, jar, person, prompt="consent")
+
+
 def signed_in(
-    target: Target, jar: dict[str, str], person: Person, *, client: str | None = None, scope: str = SCOPE
+    target: Target,
+    jar: dict[str, str],
+    person: Person,
+    *,
+    client: str | None = None,
+    scope: str = SCOPE,
+    prompt: str | None = None,
 ) -> Unit:
     """The same without a session: the person types identifier and password, and agrees to what is asked."""
     verifier = secrets.token_urlsafe(32)
-    answer = yield from _follow(target, _authorize_path(target, verifier, client, scope), jar)
+    path = _authorize_path(target, verifier, client, scope) + (f"&prompt={prompt}" if prompt else "")
+    answer = yield from _follow(target, path, jar)
     typed = {"identifier": person.login, "password": person.password}
     for _ in range(3):
         if answer.status != 200:
