@@ -379,6 +379,13 @@ def _member(requested: RequestedClaims, name: str) -> Mapping[str, Any]:
 
 def _requested(scopes: Iterable[str], requested: RequestedClaims) -> frozenset[str]:
     """The names that a scope stands for, or that the parameter names; whose fact is `only_by_scope` needs the scope."""
-    by_scope = (name for scope in scopes for name in _BY_SCOPE.get(scope, ()))
+    by_scope = _of_each(tuple(scopes))
+    if not requested:
+        return by_scope
     by_name = (name for member in requested.values() for name in member)
-    return frozenset((*by_scope, *(c.name for c in by_names(by_name) if not c.only_by_scope)))
+    return by_scope | {claim.name for claim in by_names(by_name) if not claim.only_by_scope}
+
+
+@lru_cache(maxsize=1024)  # keyed by scopes a client is registered for: no stranger's word gets in
+def _of_each(scopes: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for scope in scopes for name in _BY_SCOPE.get(scope, ()))
