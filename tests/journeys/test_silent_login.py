@@ -87,6 +87,7 @@ def test_one_of_eight_collects_it(city: City, browser: Browser, housing: Relying
 
 
 def test_a_second_collecting_ends_what_the_first_bought(city: City, browser: Browser, housing: RelyingParty, person):
+    """Of two who bring one code one is a thief: neither keeps anything (RFC 6749 §4.1.2)."""
     arrived = silent(browser, housing)
     tokens = housing.redeem(arrived)
     assert housing.userinfo(tokens)["status"] == 200
@@ -164,6 +165,7 @@ def test_foreign_hands_spoil_it(city: City, browser: Browser, housing: RelyingPa
 
 
 def test_a_wrong_verifier_leaves_it(city: City, browser: Browser, housing: RelyingParty, person):
+    """A refused proof key spends nothing: the client may still bring the right one."""
     arrived, right = silent(browser, housing), housing.verifier
     housing.verifier = "w" * 43
     assert housing.redeem(arrived)["error"] == "invalid_grant"
