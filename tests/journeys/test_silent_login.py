@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from tests.fixtures.builders import City
-from tests.fixtures.city import eight_at_once
 
 from accounts import audit
 from accounts.database import Statement
@@ -14,7 +13,9 @@ from idp.login import person_status, sessions
 from idp.login.sessions import session_clients
 from idp.oidc.clients import registry
 from idp.oidc.models import access_tokens, authorization_requests, grants, releases
+from idp.oidc.tokens import token_store
 from idp.oidc.vocabulary import CODE_PREFIX
+from tests.fixtures.city import eight_at_once
 from tests.fixtures.relying_party import Browser, Page, RelyingParty, id_token_claims
 
 WRITTEN = (authorization_requests, audit.audit_events, access_tokens, releases, session_clients)
@@ -208,3 +209,31 @@ def test_a_long_request_is_stored(city: City, browser: Browser, housing: Relying
     arrived = silent(browser, housing, claims=asked)
     assert rows(city)["authorization_requests"] == before + 1
     assert housing.redeem(arrived)["status"] == 200
+
+
+def plan_of(city: City, statement: Statement) -> str:
+    """How the database would run it without knowing the parameters, or anything of the tables."""
+    c = city.database.connection()
+    text, count = statement.compiled(c.dialect).text, len(statement.compiled(c.dialect).types)
+    if city.database.dialect == "sqlite":
+        return "\n".join(row[3] for row in c._driver.execute(f"EXPLAIN QUERY PLAN {text}", [None] * count))
+    c._driver.execute("SET plan_cache_mode = force_generic_plan")
+    c._driver.execute(f"PREPARE planned AS {text}".encode())
+    nothing = ", ".join(["NULL"] * count)
+    return "\n".join(row[0] for row in c._driver.execute(f"EXPLAIN EXECUTE planned({nothing})".encode()))
+
+
+STANDS = [sessions._STANDING, token_store.COLLECT[False, True].spend]
+
+
+@pytest.mark.parametrize("statement", STANDS, ids=["standing", "collecting"])
+def test_nothing_is_looked_up_by_its_client(city: City, statement: Statement):
+    """A client has all the city's sessions and grants, a person has many sessions: each row is found by its own key.
+
+    Without statistics, as in a young city, planners took indexes on the client: cost grew with every login.
+    """
+    plan = plan_of(city, statement)
+    for index in ("uq_subjects_sector_sub", "ix_session_clients_client_id", "ix_sessions_person_id"):
+        assert index not in plan, plan
+    for only_by_client in ("Index Cond: (client_id", "Index Cond: ((client_id", "(client_id=?)"):
+        assert only_by_client not in plan, plan

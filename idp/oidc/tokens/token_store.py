@@ -178,7 +178,7 @@ _collect = (
     sa.update(_seen_session)
     .where(
         _seen_session.c.id == _p("of_session"),
-        _seen_session.c.person_id == _p("of_person"),
+        _seen_session.c.person_id + "" == _p("of_person"),  # by its key, not among all sessions the person has
         _seen_session.c.ended_at.is_(None),
         sa.exists().where(natural_persons.c.id == _seen_session.c.person_id, natural_persons.c.status == "active"),
         ~sa.exists().where(grants.c.id == _p("of_grant"), grants.c.withdrawn_at.is_not(None)),
