@@ -145,7 +145,7 @@ class PasswordAuthentication:
         A success is on record when this returns; or `record` was given its row, and the caller writes it together with
         what the success opens. Everything else is on record either way.
         `known_browsers` is what an earlier success left with this browser, as the browser sent it. Where checks queue,
-        a guess with `priority` goes first; by default one of a known browser, or from where the person logged in lately.
+        a guess with `priority` goes first: by default one of a known browser, or from a network of a recent login.
         Raises NotProven (one answer for everything that is wrong), Throttled (nothing was tried), Busy (nothing was
         tried and nothing counted). Call it outside a transaction: counting an attempt must outlive a rollback.
         """
