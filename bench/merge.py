@@ -25,6 +25,7 @@ from migration_tools.apply import apply_plan
 from migration_tools.mapping import load
 from migration_tools.planning.planner import make_plan
 from migration_tools.progress import Advance
+from migration_tools.readers import FORMATS
 from migration_tools.undo import undo_run
 
 MAPPING = """
@@ -70,7 +71,7 @@ def export(folder: Path, rows: int) -> Path:
 
 def measure(database: Database, folder: Path, source: Path) -> None:
     """Every step once, in the order of an operator."""
-    vault, mapping = Vault.from_keys([("bench", b"b" * 32)]), load(folder / "forum.toml")
+    vault, mapping = Vault.from_keys([("bench", b"b" * 32)]), load(folder / "forum.toml", FORMATS)
     plan = make_plan(database, vault, mapping, source, folder / "plans", now=_now(), shown=shown)
     for title in ("applying", "applying again"):
         with shown(title, plan.steps) as advance:

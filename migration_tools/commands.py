@@ -34,6 +34,7 @@ from migration_tools.planning.plan import LeaveOut
 from migration_tools.planning.plan import load as load_plan
 from migration_tools.planning.planner import make_plan
 from migration_tools.progress import shown
+from migration_tools.readers import FORMATS
 from migration_tools.undo import find_run, undo_link, undo_run
 
 
@@ -137,7 +138,7 @@ def plan(context: MergeContext, mapping: Path, source: Path | None, out: Path, m
     Rows that are no accounts are refused, each by line and reason, and the others are planned. While rows are refused
     that may not stay behind, the plan cannot be applied and the exit code is 3.
     """
-    read = load_mapping(mapping)
+    read = load_mapping(mapping, FORMATS)
     made = make_plan(
         context.database,
         context.vault,
@@ -251,7 +252,7 @@ def hashes() -> None:
 @click.argument("mapping", type=_FILE)
 def test(mapping: Path) -> None:
     """Whether the recipe in MAPPING verifies its known pairs, before anything is read."""
-    read = load_mapping(mapping)
+    read = load_mapping(mapping, FORMATS)
     if read.password is None:
         click.echo("The mapping has no password section: nobody logs in with an old password.")
         return

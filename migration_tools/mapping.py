@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from accounts.credentials.legacy import LegacySecret, Recipe
 from accounts.credentials.recipe_language import RecipeRefused
@@ -24,6 +26,7 @@ _CURES = {
     "missing": "Add it; docs/reference/merge-mapping.md shows a whole file.",
     "extra_forbidden": "Remove it, or look for a misspelt key.",
     "literal_error": "Use one of the values named.",
+    "unknown_format": "Use one of the formats named, or export again in one of them.",
 }
 
 
@@ -45,13 +48,23 @@ class System(_Section):
 class Source(_Section):
     """How the export is written. Without `encoding` it is UTF-8 or, failing that, GB18030."""
 
-    format: Literal["csv", "ldif"]
+    format: str
     key: str = Field(min_length=1)
     file: str | None = None
     encoding: Literal["utf-8", "gb18030"] | None = None
     delimiter: str = Field(default=",", pattern=r"^(\t|[^\w\s\"])$")
     object_class: str | None = None
     expect_rows: tuple[int, int] | None = None
+
+    @field_validator("format")
+    @classmethod
+    def _one_with_a_reader(cls, value: str, info: ValidationInfo) -> str:
+        formats = (info.context or {}).get("formats", ())
+        if value not in formats:
+            raise PydanticCustomError(
+                "unknown_format", "no reader for it; there are {names}", {"names": ", ".join(formats)}
+            )
+        return value
 
     @field_validator("expect_rows")
     @classmethod
@@ -133,11 +146,11 @@ class Mapping:
         return tuple((name, column) for name, column in wanted.items() if column)
 
 
-def load(path: Path) -> Mapping:
-    """The mapping in that file. Raises MappingRefused, naming file, key and cure."""
+def load(path: Path, formats: Collection[str]) -> Mapping:
+    """The mapping in that file, whose format is one of these. Raises MappingRefused, naming file, key and cure."""
     try:
         raw = path.read_bytes()
-        parsed = _File.model_validate(tomllib.loads(raw.decode()))
+        parsed = _File.model_validate(tomllib.loads(raw.decode()), context={"formats": formats})
     except OSError as error:
         raise MappingRefused(path, "file", error.strerror or "unreadable", "Check the path.") from None
     except UnicodeDecodeError:

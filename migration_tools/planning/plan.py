@@ -22,6 +22,7 @@ from migration_tools import mapping as mappings
 from migration_tools.errors import PlanRefused, RowsRefused
 from migration_tools.planning import refusals
 from migration_tools.planning.matching import AUTO, CONTESTED, PARKED, REFUSED, RULES_VERSION
+from migration_tools.readers import FORMATS
 from migration_tools.readers.legacy_account import RefusedRow
 
 FORMAT = 3  # of a plan's files, and of what a reader takes for a row
@@ -132,7 +133,7 @@ class Plan:
 
     def mapping(self) -> mappings.Mapping:
         """The mapping that the plan was made with."""
-        return mappings.load(self.path / MAPPING)
+        return mappings.load(self.path / MAPPING, FORMATS)
 
     def check_vault(self, vault: Vault) -> None:
         """The plan was made, as it is, under a key that this vault has. Raises PlanRefused."""

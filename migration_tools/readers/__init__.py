@@ -28,6 +28,7 @@ class Reader(Protocol):
 
 
 READERS: tuple[Reader, ...] = (csv_export, ldif)
+FORMATS = tuple(reader.FORMAT for reader in READERS)  # what a mapping may name
 
 
 def read(path: Path, mapping: Mapping) -> Iterator[LegacyAccount | RefusedRow]:

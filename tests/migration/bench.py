@@ -16,6 +16,7 @@ from accounts.vault import Vault
 from migration_tools.apply import apply_plan
 from migration_tools.mapping import load
 from migration_tools.planning.planner import make_plan
+from migration_tools.readers import FORMATS
 from migration_tools.undo import undo_link, undo_run
 
 ROOT = Path(__file__).parents[2]
@@ -90,7 +91,7 @@ class Bench:
         return make_plan(
             self.database,
             self.vault,
-            load(mapping),
+            load(mapping, FORMATS),
             source,
             self.path / "plans",
             now=self.clock(),

@@ -3,69 +3,17 @@
 import pytest
 
 from tests.migration.bench import MAPPING, row
-from tests.migration.faulty import ENTRY, FIRST, LDIF, NAME, PHONE, SECOND, SECRETS, WHOLE, A, B, lines
+from tests.migration.faulty import SECOND, SECRETS, WHOLE, A, lines
+from tests.migration.formats import SAMPLES
 
-FAULTS = {  # file, content, line, the reason
-    "UTF-16": ("csv", WHOLE.encode("utf-16"), 1, "the text is UTF-16"),
-    "UTF-16 without a mark": ("csv", WHOLE.encode("utf-16-le"), 1, "a NUL character"),
-    "UTF-32": ("csv", WHOLE.encode("utf-32"), 1, "the text is UTF-16"),
-    "Latin-1": ("csv", lines("1,a,José,,,,,").encode("latin-1"), 2, "the text is not utf-8 or gb18030"),
-    "GB18030 after UTF-8": (
-        "csv",
-        lines(FIRST).encode() + f"{SECOND}\n".encode("gb18030"),
-        3,
-        "the encoding changes between utf-8 and gb18030",
-    ),
-    "UTF-8 after GB18030": (
-        "csv",
-        lines(SECOND).encode("gb18030") + f"{FIRST}\n".encode(),
-        3,
-        "the encoding changes between utf-8 and gb18030",
-    ),
-    "cut in a character": ("csv", lines(FIRST, f"2,u,{NAME}").encode()[:-2], 3, "the encoding changes"),
-    "NUL bytes": ("csv", lines(FIRST, SECOND.replace("王", "\0")), 3, "a NUL character"),
-    "two exports joined": ("csv", WHOLE.encode("utf-8-sig") * 2, 4, "a byte order mark inside the file"),
-    "the header twice": ("csv", WHOLE * 2, 4, "the header again"),
-    "no header": ("csv", f"{FIRST}\n{SECOND}\n", 1, "the first line has none of the mapped columns"),
-    "another delimiter": ("csv", WHOLE.replace(",", ";"), 1, "the first line has none of the mapped columns"),
-    "a missing column": ("csv", WHOLE.replace("salt", "pepper", 1), 1, "no column salt"),
-    "a header twice in it": ("csv", lines().replace("salt", "salt,salt"), 1, "a column name occurs twice"),
-    "a quote never closed": ("csv", lines(FIRST, SECOND.replace("王", '"王'), SECOND), 3, "unexpected end of data"),
-    "two quotes never closed": (
-        "csv",
-        lines(row(1, f'"{NAME}', A), row(2, "周五", B), row(3, '周六"', B)),
-        2,
-        "a field that holds a whole row",
-    ),
-    "two quotes in different columns": (
-        "csv",
-        lines(row(1, f'"{NAME}', A), row(2, "周五", B, login='x"')),
-        2,
-        "9 fields where the header has 8, over several lines",
-    ),
-    "a line end lost": ("csv", lines(FIRST + SECOND), 2, "15 fields where the header has 8: enough for two rows"),
-    "text behind a quote": ("csv", lines(SECOND.replace("王芳", f'"{NAME}"王')), 2, "',' expected after '\"'"),
-    "a huge field": ("csv", lines(FIRST, row(2, "王" * 140_000, B)), 3, "field larger than field limit (131072)"),
-    "a huge line": ("csv", WHOLE + "x" * 17_000_000, 4, "a line of more than 16 MiB"),
-    "an empty file": ("csv", "", 1, "the file is empty"),
-    "blank lines only": ("csv", "\r\n\r\n", 1, "the file is empty"),
-    "a fold after a blank line": ("ldif", f"{ENTRY}\n {NAME}\n", 6, "a continuation of nothing"),
-    "a fold first": ("ldif", f" {NAME}\n{ENTRY}", 1, "a continuation of nothing"),
-    "no dn": ("ldif", f"{ENTRY}\nuid: r2\ncn: {NAME}\n", 6, "a record without dn"),
-    "two dns": ("ldif", ENTRY * 2, 5, "a dn inside a record"),
-    "a dn behind a damaged line": ("ldif", f"{ENTRY}\n{PHONE}\n{ENTRY}", 7, "a dn inside a record"),
-    "a damaged line without dn": ("ldif", f"{ENTRY}\nref: x\n{PHONE}\n", 6, "a record without dn"),
-    "changes": ("ldif", "dn: uid=r1\nchangetype: delete\n", 2, "a change record"),
-    "a search cut short": ("ldif", f"{ENTRY}\nsearch: 2\nresult: 4 Size\n", 6, "ended the search with result 4"),
-    "half UTF-16": ("ldif", ENTRY.encode() + ENTRY.encode("utf-16-le"), 5, "a NUL character"),
-}
+FAULTS = [(kind, fault) for kind, sample in SAMPLES.items() for fault in sample.file_faults]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_refused_by_line_and_reason_and_repeats_nobodys_data(yitong, bench, write, tmp_path, fault):
+@pytest.mark.parametrize(("kind", "fault"), FAULTS)
+def test_a_fault_is_refused_by_line_and_reason_and_repeats_nobodys_data(yitong, bench, write, tmp_path, kind, fault):
     """Exit code 3; code, cause and cure on standard error; no plan, no write, no traceback, no value of a row."""
-    kind, content, line, reason = FAULTS[fault]
-    mapping = write(f"{kind}.toml", MAPPING if kind == "csv" else LDIF)
+    content, line, reason = SAMPLES[kind].file_faults[fault]
+    mapping = write(f"{kind}.toml", SAMPLES[kind].mapping)
     answer = yitong("plan", mapping, write(f"export.{kind}", content), "--out", tmp_path / "plans")
     assert answer.exit_code == 3, answer.output
     assert answer.stderr.startswith(f"source_refused: export.{kind}, line {line}: ")

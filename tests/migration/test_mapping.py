@@ -2,6 +2,7 @@ import pytest
 
 from migration_tools.errors import MappingRefused
 from migration_tools.mapping import load
+from migration_tools.readers import FORMATS
 from tests.migration.bench import MAPPING
 
 
@@ -25,7 +26,7 @@ def test_a_mapping_that_says_too_little_is_refused_by_key_with_a_cure(write, cha
     """The author of a mapping learns the file, the key and what to write instead."""
     assert change[0] in MAPPING
     with pytest.raises(MappingRefused) as refused:
-        load(write("forum.toml", MAPPING.replace(*change, 1)))
+        load(write("forum.toml", MAPPING.replace(*change, 1)), FORMATS)
     assert refused.value.cause.startswith("forum.toml, ")
     assert told in refused.value.cause
     assert refused.value.cure
@@ -35,10 +36,24 @@ def test_a_password_column_without_known_pairs_is_refused(write):
     """A recipe nobody has tried would lock every citizen out at the first login."""
     cut = MAPPING[: MAPPING.index("tests =")]
     with pytest.raises(MappingRefused, match=r"password\.tests"):
-        load(write("forum.toml", cut))
+        load(write("forum.toml", cut), FORMATS)
 
 
 def test_a_mapping_that_is_no_text_is_refused(write):
     """A wrong file on the command line gives a sentence, not a traceback."""
     with pytest.raises(MappingRefused, match="not UTF-8"):
-        load(write("forum.toml", b"\xff\xfe\x00"))
+        load(write("forum.toml", b"\xff\xfe\x00"), FORMATS)
+
+
+def test_an_unknown_format_is_refused_with_the_list_of_formats(write):
+    """A mapping is only as old as the readers: whoever names another format learns which there are."""
+    with pytest.raises(MappingRefused) as refused:
+        load(write("forum.toml", MAPPING.replace('"csv"', '"xlsx"')), FORMATS)
+    assert refused.value.cause == f"forum.toml, source.format: no reader for it; there are {', '.join(FORMATS)}"
+    assert refused.value.cure.startswith("Use one of the formats named")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_reader_can_be_named_by_a_mapping(write, name):
+    """A reader in READERS is a format at once; there is no second list to extend."""
+    assert load(write("forum.toml", MAPPING.replace('"csv"', f'"{name}"')), FORMATS).source.format == name

@@ -9,6 +9,7 @@ from migration_tools import readers
 from migration_tools.errors import SourceRefused
 from migration_tools.mapping import load
 from migration_tools.planning.plan import LeaveOut
+from migration_tools.readers import FORMATS
 from tests.fixtures import openldap
 from tests.migration.bench import number
 
@@ -116,7 +117,7 @@ def directory():
 
 def accounts_of(directory, write, export):
     source = write("library.ldif", EXPORTS[export](directory))
-    return list(readers.read(source, load(write("library.toml", MAPPING))))
+    return list(readers.read(source, load(write("library.toml", MAPPING), FORMATS)))
 
 
 @pytest.mark.parametrize("export", EXPORTS)
@@ -165,7 +166,7 @@ def test_a_search_that_the_directory_cut_short_is_refused(directory, write):
     """Some entries of many are no export: what ldapsearch says at its end is heard."""
     source = write("library.ldif", directory.search("-z", "5", accepted=(0, 4)))
     with pytest.raises(SourceRefused, match="the directory ended the search with result 4"):
-        list(readers.read(source, load(write("library.toml", MAPPING))))
+        list(readers.read(source, load(write("library.toml", MAPPING), FORMATS)))
 
 
 def test_an_entry_that_the_directory_allows_and_we_do_not_is_refused_alone(write, bench, log_in):

@@ -8,53 +8,47 @@ import pytest
 from migration_tools import readers
 from migration_tools.errors import SourceRefused
 from migration_tools.mapping import load
-from tests.migration.bench import HEADER, LEGACY, MAPPING, generator
+from migration_tools.readers import FORMATS
+from tests.migration.bench import HEADER, LEGACY, MAPPING, generator, number
 from tests.migration.faulty import LDIF
+from tests.migration.formats import SAMPLES
+
+DEMONSTRATION = {"forum": (LEGACY / "forum.csv", 202), "library": (LEGACY / "library.ldif", 60)}
+ROWS = 20
 
 
-def shuffled_csv(content, dice):
-    lines = content.decode("gb18030").splitlines()
-    body = lines[1:]
-    dice.shuffle(body)
-    return "\n".join([lines[0], *body]).encode("gb18030")
+def export(write, kind, order=range(ROWS)):
+    """The format's sample rows in that order, read."""
+    sample = SAMPLES[kind]
+    source = write(f"export.{kind}", sample.head + "".join(map(sample.row, order)))
+    return list(readers.read(source, load(write("m.toml", sample.mapping), FORMATS)))
 
 
-def shuffled_ldif(content, dice):
-    records = content.decode().split("\n\n")
-    dice.shuffle(records)
-    return "\n\n".join(records).encode()
-
-
-EXAMPLES = {
-    "csv": (LEGACY / "forum.toml", LEGACY / "forum.csv", shuffled_csv, 202),
-    "ldif": (LEGACY / "library.toml", LEGACY / "library.ldif", shuffled_ldif, 60),
-}
-
-
-def test_every_reader_has_an_example():
-    """A reader without an example in this file would escape the contract."""
-    assert sorted(EXAMPLES) == sorted(reader.FORMAT for reader in readers.READERS)
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_reading_twice_gives_the_same_and_every_row(name):
+@pytest.mark.parametrize("kind", FORMATS)
+def test_reading_twice_gives_the_same_and_every_row(write, kind):
     """A reader is repeatable, numbers its rows from 1, and loses none."""
-    mapping, source, _, count = EXAMPLES[name]
-    first, second = (list(readers.read(source, load(mapping))) for _ in range(2))
+    first, second = export(write, kind), export(write, kind)
     assert first == second
-    assert [account.row for account in first] == list(range(1, count + 1))
+    assert [(a.row, a.uid, a.number) for a in first] == [(i + 1, str(i), number(100 + i)) for i in range(ROWS)]
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_the_order_of_the_rows_changes_no_account(name, write):
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_order_of_the_rows_changes_no_account(write, kind):
     """A reader carries nothing from one row to the next."""
-    mapping, source, shuffle, _ = EXAMPLES[name]
-    other = write(source.name, shuffle(source.read_bytes(), random.Random(7)))
+    order = random.Random(7).sample(range(ROWS), ROWS)
     first, second = (
-        sorted(repr(replace(a, row=0)) + a.password for a in readers.read(path, load(mapping)))
-        for path in (source, other)
+        sorted(repr(replace(a, row=0)) + a.password + a.number for a in export(write, kind, each))
+        for each in (range(ROWS), order)
     )
     assert first == second
+
+
+@pytest.mark.parametrize("name", DEMONSTRATION)
+def test_the_demonstrations_exports_are_read_whole(name):
+    """What the how-to shows is read with every row, by the mapping beside it."""
+    source, rows = DEMONSTRATION[name]
+    found = list(readers.read(source, load(LEGACY / f"{name}.toml", FORMATS)))
+    assert [account.row for account in found] == list(range(1, rows + 1))
 
 
 def test_the_committed_exports_are_what_the_generator_writes():
@@ -66,7 +60,7 @@ def test_the_committed_exports_are_what_the_generator_writes():
 def refused(write, content, mapping=MAPPING, name="forum.csv"):
     source = write(name, content)
     with pytest.raises(SourceRefused) as caught:
-        list(readers.read(source, load(write("m.toml", mapping))))
+        list(readers.read(source, load(write("m.toml", mapping), FORMATS)))
     assert caught.value.cure
     return caught.value.cause
 
@@ -97,7 +91,7 @@ def test_a_declared_encoding_is_not_guessed_around(write):
 def test_a_csv_is_read_in_each_usual_encoding(write, encoding):
     """With or without a byte order mark, in UTF-8 or GB18030, a name is the same name."""
     source = write("forum.csv", f"{HEADER}\n1,a,㐂龙王,,,,,\n".encode(encoding))
-    (account,) = readers.read(source, load(write("m.toml", MAPPING)))
+    (account,) = readers.read(source, load(write("m.toml", MAPPING), FORMATS))
     assert (account.uid, account.name) == ("1", "㐂龙王")
 
 
@@ -117,5 +111,5 @@ def test_a_broken_ldif_is_refused_by_line_and_reason(write, content, cause):
 def test_ldif_lines_fold_and_comments_do_not_count(write):
     """RFC 2849: a line that begins with a space goes on, also inside base64 and comments."""
     content = "version: 1\n# a comment\n that goes on\ndn: uid=a\nuid: a\ncn;lang-zh:: 5p2O\n 5piO\nphoto:: /9j/\n"
-    (account,) = readers.read(write("l.ldif", content), load(write("m.toml", LDIF)))
+    (account,) = readers.read(write("l.ldif", content), load(write("m.toml", LDIF), FORMATS))
     assert (account.uid, account.name, account.login_name) == ("a", "李明", "a")

@@ -20,68 +20,20 @@ from migration_tools.planning import plan as plans
 from migration_tools.planning import refusals
 from migration_tools.planning.plan import LeaveOut
 from migration_tools.planning.planner import make_plan
+from migration_tools.readers import FORMATS
 from migration_tools.readers.legacy_account import LegacyAccount, RefusedRow
 from tests.migration.bench import LEGACY, MAPPING, number, row
-from tests.migration.faulty import ENTRY, FIRST, LDIF, NAME, PHONE, SECOND, SECRETS, A, B, lines
+from tests.migration.faulty import BROKEN, ENTRY, FIRST, LDIF, NAME, SECOND, SECRETS, THIRD, A, B, between, entry, lines
+from tests.migration.formats import SAMPLES
 
-THIRD = row(3, "周五", number(303))
-BROKEN = f"9,u,{NAME},{B}"
-OTHER = f"dn: uid=r3,dc=x\nuid: r3\ncn: Z\nemployeeNumber: {number(303)}\n"
-
-
-def between(*middle):
-    """A file whose first and last account are sound."""
-    return lines(FIRST, *middle, THIRD)
+FAULTS = [(kind, fault) for kind, sample in SAMPLES.items() for fault in sample.row_faults]
 
 
-def entries(middle):
-    return f"{ENTRY}\n{middle}\n{OTHER}"
-
-
-def entry(more, uid="uid: r2\n"):
-    return f"dn: uid=r2,dc=x\n{uid}{more}"
-
-
-FAULTS = {  # file, content, line, the reason
-    "too few fields": ("csv", between(BROKEN), 3, "4 fields where the header has 8"),
-    "too many fields": ("csv", between(f"{SECOND},{PHONE}"), 3, "9 fields where the header has 8"),
-    "a line break in a name": (
-        "csv",
-        between(SECOND.replace("王芳", '"王\n芳"')),
-        3,
-        "a line break or control character in name",
-    ),
-    "a key with a control character": (
-        "csv",
-        between(row("2\x1b[2J", "王芳", B)),
-        3,
-        "a line break or control character in uid",
-    ),
-    "a huge key": ("csv", between(row("k" * 201, "王芳", B)), 3, "a key of more than 200 characters"),
-    "no key": ("csv", between(row("  ", "王芳", B)), 3, "the key is empty"),
-    "base64 cut": ("ldif", entries(entry("mobile:: MTM5MDAw\nsn:: MTM5MD\n")), 9, "a value that is no base64"),
-    "a dn cut": ("ldif", entries("dn:: MTM5MD\nuid: r2\n"), 6, "a value that is no base64"),
-    "base64 of bytes": ("ldif", entries(entry("cn:: /9j/\n")), 6, "cn holds no text"),
-    "base64 of a NUL": ("ldif", entries(entry("", "uid:: cgBx\n")), 6, "a line break or control character in uid"),
-    "a fold without its space": (
-        "ldif",
-        entries(entry(f"description: one\n{PHONE}\n")),
-        9,
-        "neither an attribute nor a comment",
-    ),
-    "half a value": ("ldif", entries(entry(f"{B}: x\n")), 8, "neither an attribute nor a comment"),
-    "two names": ("ldif", entries(entry(f"cn: {NAME}\ncn: {NAME}\n")), 6, "cn has 2 values"),
-    "two keys": ("ldif", entries(entry("uid: r3\n")), 6, "uid has 2 values"),
-    "no key in an entry": ("ldif", entries(entry(f"cn: {NAME}\n", "")), 6, "the key is empty"),
-    "a file elsewhere": ("ldif", entries(entry(f"photo:< file:///{PHONE}\n")), 8, "a value kept in another file"),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_row_is_refused_by_line_and_reason_and_the_rest_is_planned(yitong, bench, write, tmp_path, fault):
+@pytest.mark.parametrize(("kind", "fault"), FAULTS)
+def test_a_row_is_refused_by_line_and_reason_and_the_rest_is_planned(yitong, bench, write, tmp_path, kind, fault):
     """Exit code 3, the list in the plan and on the terminal, both neighbours planned, no write, no value of the row."""
-    kind, content, line, reason = FAULTS[fault]
-    mapping, source = write(f"{kind}.toml", MAPPING if kind == "csv" else LDIF), write(f"export.{kind}", content)
+    content, line, reason = SAMPLES[kind].row_faults[fault]
+    mapping, source = write(f"{kind}.toml", SAMPLES[kind].mapping), write(f"export.{kind}", content)
     answer = yitong("plan", mapping, source, "--out", tmp_path / "plans")
     assert answer.exit_code == 3, answer.output
     assert answer.stderr.startswith("rows_refused: 1 refused of 3 rows: ")
@@ -107,13 +59,13 @@ def test_a_row_is_refused_by_line_and_reason_and_the_rest_is_planned(yitong, ben
 )
 def test_half_a_value_is_never_taken_for_a_whole_one(write, texts, mapping, refused):
     """A line without a delimiter may be part of either row beside it: where that field is mapped, they wait too."""
-    found = readers.read(write("forum.csv", lines(*texts)), load(write("m.toml", mapping)))
+    found = readers.read(write("forum.csv", lines(*texts)), load(write("m.toml", mapping), FORMATS))
     assert [each.line for each in found if isinstance(each, RefusedRow)] == refused
 
 
 def test_an_entry_of_another_class_is_no_row_unless_it_is_damaged(write):
     """A damaged line may have been the class, so the entry is named; a sound one of another class is not counted."""
-    mapping = load(write("m.toml", LDIF.replace('key = "uid"', 'key = "uid"\nobject_class = "person"')))
+    mapping = load(write("m.toml", LDIF.replace('key = "uid"', 'key = "uid"\nobject_class = "person"')), FORMATS)
     whole, damaged = "dn: ou=a\nobjectClass: unit\n", "dn: ou=b\nobjectClass: unit\ncut\n"
     source = write("l.ldif", f"{whole}\n{damaged}\n{ENTRY}objectClass: person\n")
     first, second = readers.read(source, mapping)
@@ -290,7 +242,7 @@ def test_whoever_waits_hears_of_refused_rows_at_the_beginning(bench):
 
     bench.plan(FIRST, BROKEN, THIRD)
     mapping, source, out = (bench.path / name for name in ("forum.toml", "forum.csv", "plans"))
-    make_plan(bench.database, bench.vault, load(mapping), source, out, now=bench.clock(), shown=shown)
+    make_plan(bench.database, bench.vault, load(mapping, FORMATS), source, out, now=bench.clock(), shown=shown)
     assert told == [("checking forum", None, 3), ("reading forum, refused rows: 1", 2, 2), ("comparing forum", 2, 2)]
 
 
@@ -312,7 +264,7 @@ def test_refused_rows_are_rows_of_the_source(bench):
 
 def test_a_reader_hands_on_rows_in_the_order_of_the_file(write):
     """Accounts are numbered over every row, so that a row repaired later has the number it always had."""
-    found = list(readers.read(write("forum.csv", between(BROKEN)), load(write("m.toml", MAPPING))))
+    found = list(readers.read(write("forum.csv", between(BROKEN)), load(write("m.toml", MAPPING), FORMATS)))
     assert [each.row if isinstance(each, LegacyAccount) else each.line for each in found] == [1, 3, 3]
 
 
