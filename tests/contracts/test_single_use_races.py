@@ -144,6 +144,7 @@ class Arena:
             "state": "approved",
             "client_id": "public",
             "person_id": self.person_id,
+            "grant_id": self.grant_id,
             "sub": "subject",
             "scopes": list(scopes),
             "claims": {},
@@ -166,9 +167,9 @@ class Arena:
 
 
 def test_a_code_buys_tokens_once(arena):
-    """Of sixty-four exchanges of one code, one succeeds and one access token was ever bought."""
-    for _ in range(ROUNDS):
-        request_id, code = arena.code()
+    """Of sixty-four exchanges of one code, with refresh or without, one succeeds and buys one access token."""
+    for n in range(ROUNDS):
+        request_id, code = arena.code(("openid", "offline_access") if n % 2 else ("openid",))
         form = {
             "grant_type": "authorization_code",
             "client_id": "public",
@@ -245,3 +246,18 @@ def test_an_initial_access_token_registers_as_often_as_it_says(arena):
 
 def _member(reply, name):
     return json.loads(reply.body)[name]
+
+
+# Every Redemption of the product: the test that races it, or why it may succeed more than once.
+RACED = {
+    "REDEEM_CODE": test_a_code_buys_tokens_once,
+    "REDEEM_CODE_FOR_REFRESH": test_a_code_buys_tokens_once,
+    "ROTATE_REFRESH_TOKEN": test_a_refresh_token_has_one_successor,
+}
+NOT_SINGLE_USE = {
+    "KEEP_REFRESH_TOKEN": "a confidential client keeps its token (decision 8)",
+    "_APPROVE": "a person who presses twice is answered again, until the code is collected (decision 39)",
+    "_SILENT": "a live session answers every request",
+    "_SILENT_FIRST": "a live session answers every request",
+    "_SIGN_IN": "opens a session; what is spent is the password check",
+}

@@ -1,27 +1,13 @@
-"""The one gate: what it says, and that everybody who hands something out asks it."""
+"""The one gate: what it says. Who asks it: tests/architecture/test_gate_callers.py."""
 
-import ast
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-import idp.oidc
 from idp.cli.context import CommandContext
 from idp.login import person_status
 from idp.oidc.gate import Refusal, may_act_alone, may_proceed
-from idp.oidc.grants import GRANTS
 from tests.fixtures.messages import payload
-
-SOURCE = Path(idp.oidc.__file__).parent
-GATE = {"may_proceed", "may_act_alone", "token_stands"}
-MUST_ASK = {
-    "grants/authorization_code.py",
-    "grants/client_credentials.py",
-    "grants/refresh_token.py",
-    "endpoints/introspection.py",
-    "endpoints/userinfo.py",
-}
 
 
 @dataclass(frozen=True)
@@ -49,59 +35,6 @@ def test_only_one_way_is_open(client, person, withdrawn):
 def test_a_client_alone_must_be_active(status, open_):
     """A client acting for itself is asked for its own status only."""
     assert (may_act_alone(Someone(status)) is None) is open_
-
-
-def calls(path):
-    """The names a module calls."""
-    nodes = ast.walk(ast.parse(path.read_text()))
-    return {
-        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        for node in nodes
-        if isinstance(node, ast.Call)
-    }
-
-
-def callers():
-    return {
-        str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if path.name != "gate.py" and calls(path) & GATE
-    }
-
-
-def test_everybody_who_hands_something_out_asks_the_gate():
-    """The sources of the protocol are read: each grant and each reader of tokens calls the gate."""
-    assert callers() >= MUST_ASK
-
-
-def test_every_grant_is_among_the_callers():
-    """A grant that is added later is found by this test before it is found by anybody else."""
-    modules = {f"grants/{grant.redeem.__module__.rpartition('.')[2]}.py" for grant in GRANTS}
-    assert modules <= callers()
-    assert modules <= MUST_ASK
-
-
-def test_every_reader_of_stored_tokens_is_among_the_callers():
-    """A module that looks up a code or token to act on it asks the gate; revocation only ends things."""
-    finders = ("FIND_APPROVED", "FIND_ACCESS_TOKEN", "FIND_ACCESS_TOKEN_WITH_PERSON", "FIND_REFRESH_TOKEN")
-    found = set()
-    for path in SOURCE.rglob("*.py"):
-        names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
-        if names & set(finders):
-            found.add(str(path.relative_to(SOURCE)))
-    assert found - {"endpoints/revocation.py"} <= callers()
-
-
-def test_no_caller_ignores_the_answer():
-    """The gate's answer is compared or kept, never dropped."""
-    for name in callers():
-        tree = ast.parse((SOURCE / name).read_text())
-        dropped = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Call)
-            and getattr(node.value.func, "id", getattr(node.value.func, "attr", "")) in GATE
-        ]
-        assert not dropped, name
 
 
 @pytest.mark.parametrize("withdrawn", [False, True])

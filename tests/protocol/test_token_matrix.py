@@ -10,17 +10,17 @@ from idp.oidc.tokens.secret import digest, new_secret
 from tests.fixtures.messages import basic
 
 OFFLINE = ("openid", "offline_access")
-KINDS = (
-    "access_token",
-    "id_token",
-    "logout_token",
-    "refresh_token",
-    "code",
-    "client_assertion",
-    "client_secret",
-    "initial_access_token",
-    "registration_access_token",
-)
+KINDS = {  # what is minted or shown → the constant of idp/oidc/vocabulary.py by which it is told apart
+    "access_token": "AT_JWT",
+    "id_token": "ID_JWT",
+    "logout_token": "LOGOUT_JWT",
+    "refresh_token": "REFRESH_PREFIX",
+    "code": "CODE_PREFIX",
+    "client_assertion": "JWT_BEARER",
+    "client_secret": "CLIENT_SECRET_PREFIX",
+    "initial_access_token": "INITIAL_ACCESS_PREFIX",
+    "registration_access_token": "REGISTRATION_PREFIX",
+}
 
 
 def mint(city):
@@ -82,30 +82,43 @@ def reads_by_form(city, token):
     return city.post("/userinfo", {"access_token": token}).status == 200
 
 
+def is_active(city, client, token):
+    return city.introspect(client, token).json["active"]
+
+
 def secret_accepted(city, token):
     form = {"grant_type": "client_credentials"}
     return city.post("/token", form, authorization=basic("fund", token)).status == 200
 
 
-READERS = {
-    "userinfo by header": ({"access_token"}, lambda city, c, k, t: city.userinfo(t).status == 200),
-    "userinfo by form": ({"access_token"}, lambda city, c, k, t: reads_by_form(city, t)),
-    "introspection": ({"access_token", "refresh_token"}, lambda city, c, k, t: city.introspect(c, t).json["active"]),
-    "id_token_hint": ({"id_token"}, lambda city, c, k, t: read_id_token(city, t)),
-    "refresh grant": ({"refresh_token"}, lambda city, c, k, t: city.refresh(c, t).status == 200),
-    "code grant": ({"code"}, lambda city, c, k, t: city.exchange(c, t).status == 200),
-    "client assertion": ({"client_assertion"}, lambda city, c, k, t: assertion_accepted(city, k, t)),
-    "client secret": ({"client_secret"}, lambda city, c, k, t: secret_accepted(city, t)),
-    "registration": ({"initial_access_token"}, lambda city, c, k, t: registers(city, t)),
-    "client configuration": ({"registration_access_token"}, lambda city, c, k, t: reads_registration(city, t)),
+READERS = {  # the endpoints and grants where it reads, the kinds it takes, whether it took one
+    "userinfo by header": ("userinfo", {"access_token"}, lambda city, c, k, t: city.userinfo(t).status == 200),
+    "userinfo by form": ("userinfo", {"access_token"}, lambda city, c, k, t: reads_by_form(city, t)),
+    "introspection": ("introspection", {"access_token", "refresh_token"}, lambda city, c, k, t: is_active(city, c, t)),
+    "id_token_hint": ("authorization end_session", {"id_token"}, lambda city, c, k, t: read_id_token(city, t)),
+    "refresh grant": ("refresh_token", {"refresh_token"}, lambda city, c, k, t: city.refresh(c, t).status == 200),
+    "code grant": ("authorization_code", {"code"}, lambda city, c, k, t: city.exchange(c, t).status == 200),
+    "client assertion": ("token", {"client_assertion"}, lambda city, c, k, t: assertion_accepted(city, k, t)),
+    "client secret": ("token", {"client_secret"}, lambda city, c, k, t: secret_accepted(city, t)),
+    "registration": ("registration", {"initial_access_token"}, lambda city, c, k, t: registers(city, t)),
+    "client configuration": (
+        "registration", {"registration_access_token"}, lambda city, c, k, t: reads_registration(city, t)
+    ),
 }  # fmt: skip
+NO_READERS = {  # endpoints and grants that take no token, or have a test of their own
+    "revocation": "answers 200 to everything: test_only_tokens_are_revoked",
+    "client_credentials": "takes what the client proves itself by, which the token endpoint reads",
+    "jwks": "public keys for anybody",
+    "openid_configuration": "metadata for anybody",
+    "server_metadata": "metadata for anybody",
+}
 
 
 @pytest.mark.parametrize("reader", READERS)
 def test_only_the_diagonal_passes(city, reader):
     """A token of one kind is nothing at the readers of all others, whatever signed it."""
     client, keyed, tokens = mint(city)
-    expected, accepts = READERS[reader]
+    _, expected, accepts = READERS[reader]
     order = sorted(KINDS, key=lambda kind: kind in expected)  # wrong ones first: the right one may be spent
     assert {kind for kind in order if accepts(city, client, keyed, tokens[kind])} == expected
 

@@ -2,7 +2,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from idp.adapters.channels import CHANNELS
 from idp.adapters.channels.web import WEB
 from idp.login.interaction import AuthenticationState, PromptRequest, Step, next_step
 from idp.oidc.errors import ConsentRequired, LoginRequired, UnmetAuthenticationRequirements
@@ -66,10 +65,3 @@ def test_the_wrong_person_after_a_login_ends_instead_of_looping():
     """Who logs in as somebody else than the hint names is not asked for ever."""
     with pytest.raises(LoginRequired):
         next_step(asked(subject="t"), FRESH, WEB)
-
-
-def test_channels_are_five_and_only_the_web_shares_its_session():
-    """The agreed limits of each channel are data, and single sign-on belongs to the browser at home."""
-    assert [channel.name for channel in CHANNELS] == ["web", "mobile", "hall", "kiosk", "hotline"]
-    assert [channel.name for channel in CHANNELS if channel.shares_session] == ["web"]
-    assert all(channel.lifetimes.idle <= channel.lifetimes.absolute for channel in CHANNELS)

@@ -1,0 +1,159 @@
+"""Nothing is registered twice: what repeats a registry of the product is held to it here."""
+
+import importlib
+import pkgutil
+import re
+from pathlib import PurePath
+
+import flask
+
+import accounts
+import idp
+import migration_tools
+from accounts.database import Redemption
+from idp.adapters.channels import CHANNELS
+from idp.i18n import labels
+from idp.oidc import vocabulary
+from idp.oidc.consent.claims import CLAIMS
+from idp.oidc.endpoints import ENDPOINTS
+from idp.oidc.endpoints.paths import PATHS
+from idp.oidc.grants import GRANTS
+from idp.web.pages import PAGES
+from migration_tools.readers import FORMATS
+from tests.architecture.tracked import text_of, tracked
+from tests.contracts.test_single_use_races import NOT_SINGLE_USE, RACED
+from tests.fixtures.page_samples import PICTURES, scenes
+from tests.migration.formats import SAMPLES
+from tests.protocol.claim_values import VALUES
+from tests.protocol.test_token_matrix import KINDS, NO_READERS, READERS
+from tests.unit.test_channels import LIMITS
+
+GRANT_TYPES = [grant.grant_type for grant in GRANTS]
+MOST_ENTRIES = 16  # of a folder; a dozen is the aim
+
+
+def own_addresses():
+    """The addresses of every page, without what changes in them: `/login/`, `/account/sessions/end`."""
+    app = flask.Flask("pages")
+    for page in PAGES:
+        app.register_blueprint(page)
+    rules = {rule.rule.partition("<")[0] for rule in app.url_map.iter_rules() if rule.endpoint != "static"}
+    return sorted(rules)
+
+
+def modules():
+    """Every module of the product."""
+    for package in (accounts, idp, migration_tools):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not found.name.endswith("__main__") and ".migrations." not in found.name:
+                yield importlib.import_module(found.name)
+
+
+def names_in(entries, text):
+    """Those of the names that stand in the text in code quotes."""
+    return {name for name in entries if f"`{name}`" in text}
+
+
+def test_a_client_can_be_registered_for_every_grant():
+    """Discovery announces GRANTS; a grant type that registration does not know could be used by nobody."""
+    assert sorted(vocabulary.GRANT_TYPES) == sorted(GRANT_TYPES)
+
+
+def test_every_grant_has_a_test_file_of_its_own():
+    """A grant hands out tokens: tests/protocol/test_<its module>.py says to whom."""
+    there = {PurePath(name).stem for name in tracked("tests/protocol/test_*.py")}
+    assert {f"test_{grant.redeem.__module__.rpartition('.')[2]}" for grant in GRANTS} - there == set()
+
+
+def test_every_kind_of_token_is_in_the_matrix():
+    """What we mint or read has a prefix, a type or an assertion type in the vocabulary, and is shown to every reader."""
+    told_apart = {"JWT_BEARER"} | {name for name in vars(vocabulary) if name.endswith(("_PREFIX", "_JWT"))}
+    told_apart -= {"PRIVATE_KEY_JWT"}  # a method, whose token is the client assertion
+    assert told_apart ^ set(KINDS.values()) == set()
+
+
+def test_every_place_that_may_read_a_token_is_in_the_matrix():
+    """An endpoint or grant reads some kinds and is tried with all, or test_token_matrix.py says why not."""
+    tried = {place for places, _, _ in READERS.values() for place in places.split()}
+    places = {path.name for path in PATHS} | {endpoint.at.name for endpoint in ENDPOINTS} | set(GRANT_TYPES)
+    assert places - tried - NO_READERS.keys() == set()
+    assert (tried | NO_READERS.keys()) - places == set()
+
+
+def test_every_redemption_is_raced():
+    """What is spent once is raced by sixty-four, or test_single_use_races.py says why it is no such thing."""
+    found = {
+        id(value): name for module in modules() for name, value in vars(module).items() if isinstance(value, Redemption)
+    }
+    assert set(found.values()) ^ (RACED.keys() | NOT_SINGLE_USE.keys()) == set()
+
+
+def test_every_claim_has_an_expected_value():
+    """A claim that no test expects may say anything: tests/protocol/claim_values.py has one value for each."""
+    assert {claim.name for claim in CLAIMS} ^ VALUES.keys() == set()
+
+
+def test_every_format_has_a_sample():
+    """Contract, damage and fault tests run over tests/migration/formats.py, so a reader without a sample meets none."""
+    assert set(FORMATS) ^ SAMPLES.keys() == set()
+    assert [name for name, sample in SAMPLES.items() if not (sample.row_faults and sample.file_faults)] == []
+
+
+def test_the_mapping_reference_names_every_format():
+    """Whoever writes a mapping finds what may stand behind `format`."""
+    (line,) = re.findall(r"^format = .*$", text_of("docs/reference/merge-mapping.md"), re.MULTILINE)
+    assert set(re.findall(r'"([^"]+)"', line)) ^ set(FORMATS) == set()
+
+
+def test_every_channel_has_a_name_that_people_read():
+    """The account page says in which channel a session is: idp/i18n/labels.py."""
+    assert {channel.name for channel in CHANNELS} ^ labels.CHANNELS.keys() == set()
+
+
+def test_every_channel_has_expected_limits():
+    """Lifetimes and ceilings are agreed figures: tests/unit/test_channels.py repeats each once, on purpose."""
+    assert {channel.name for channel in CHANNELS} ^ LIMITS.keys() == set()
+
+
+def test_the_reference_lists_every_page():
+    """An operator who sees a request in a log finds in docs/reference/endpoints.md that it is one of ours."""
+    introduction = text_of("docs/reference/endpoints.md").partition("\n## ")[0]
+    listed = re.findall(r"`(/[^`<]*)", introduction)
+    assert [address for address in own_addresses() if not address.startswith(tuple(listed))] == []
+
+
+def test_every_page_is_visited_by_a_journey():
+    """Each address of a page is opened or posted to in tests/journeys."""
+    journeys = "".join(map(text_of, tracked("tests/journeys/*.py")))
+    assert [address for address in own_addresses() if address.rstrip("/") not in journeys] == []
+
+
+def test_every_page_has_its_pictures():
+    """docs/screenshots has each sample in Chinese, English and large text, and none of a page that is gone."""
+    wanted = {f"{scene.name}-{label}.png" for scene in scenes("zh-CN") for label in PICTURES}
+    there = {PurePath(name).name for name in tracked("docs/screenshots/*")}
+    assert wanted ^ there == set()
+
+
+def test_the_changelog_names_every_entry():
+    """Whoever runs Yitong learns of each thing that it can do: grants, formats, claims, channels, pages, endpoints."""
+    entries = {
+        *GRANT_TYPES,
+        *FORMATS,
+        *(claim.name for claim in CLAIMS),
+        *(channel.name for channel in CHANNELS),
+        *(endpoint.at.path for endpoint in ENDPOINTS),
+        *("/" + address.split("/")[1] for address in own_addresses()),
+    }
+    assert entries - names_in(entries, text_of("CHANGELOG.md")) == set()
+
+
+def test_no_folder_is_crowded():
+    """A newcomer sees at a glance what a folder of the product holds."""
+    shown = {}
+    for name in tracked("accounts/*", "idp/*", "migration_tools/*"):
+        parts = PurePath(name).parts
+        for depth in range(1, len(parts)):
+            shown.setdefault("/".join(parts[:depth]), set()).add(parts[depth])
+    shown.pop("idp/migrations/versions")  # grows with every change of the schema
+    assert {folder: len(entries) for folder, entries in shown.items() if len(entries) > MOST_ENTRIES} == {}

@@ -1,0 +1,46 @@
+"""Every claim of the catalogue, asked for by its scope and answered by UserInfo; and what adding one changes."""
+
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from accounts.database import Statement
+from accounts.merging import linking
+from idp.oidc.consent import claims, consents
+from idp.oidc.consent.claims import CLAIMS
+from tests.protocol.claim_values import LEGACY_UID, VALUES
+
+EVERY_SCOPE = claims.scopes_supported()
+
+
+@pytest.fixture
+def told(city):
+    """What UserInfo answers a client that may have everything."""
+    client = city.register_client("all", scopes=EVERY_SCOPE, legacy_system="forum")
+    old = {"system": "forum", "uid": LEGACY_UID, "person_id": city.person.id, "login_index": b"x", "rule": "number"}
+    row = linking.link_row(**old, run_id="run", now=city.clock(), secret=None, recipe=None)
+    city.database.connection().execute(Statement(sa.insert(linking.linked_accounts)), **{**row, "level": 2})
+    return city.userinfo(city.issue_tokens(client, EVERY_SCOPE)["access_token"]).json
+
+
+def test_each_claim_has_the_value_that_is_expected(told):
+    """Nothing is missing, nothing is more, and each fact is that person's."""
+    assert told.pop("sub")
+    assert told == VALUES
+
+
+def test_a_claim_added_to_a_scope_reaches_no_client_by_itself(city):
+    """A ceiling is stored with the client: what a scope gains later stays away from it, and nobody is asked again."""
+    client, now, person_id = city.register_client().client, city.clock(), city.person.id
+    before = replace(client, claims_ceiling=tuple(name for name in client.claims_ceiling if name != "gender"))
+    asked = city.read_request(scope="openid profile")
+    with city.database.transaction() as c:
+        consents.give(c, person_id, before, asked, now)
+        assert not consents.needed(c, person_id, before, asked)
+        assert consents.needed(c, person_id, client, asked)
+
+
+def test_every_scope_is_of_the_catalogue():
+    """The scopes above are all that speak of a person."""
+    assert {claim.scope for claim in CLAIMS} <= set(EVERY_SCOPE)
