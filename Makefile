@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench native race format docs environment
+.PHONY: help demo test fast check check-code check-tests bench native race format docs environment
 
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
@@ -8,6 +8,9 @@ PRESENT := $(wildcard $(SOURCES))
 # Rounds of each race between 64 racers: enough to notice while working, a thousand in CI.
 export YITONG_RACE_ROUNDS ?= $(if $(CI),1000,20)
 PERSONS ?= 10000
+# Tests that read the code, the documents and the catalogues. They need no database server and no browser.
+CHECKS := tests/architecture tests/journeys/test_pages_catalogues.py
+FAST := tests/unit tests/protocol tests/journeys
 
 help: ## List every target
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,14 +21,22 @@ demo: ## Start a city with three services on this machine; RESET=1 starts over
 
 test: environment ## Install what the tests need, then run all of them
 	@scripts/install-test-tools
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest $(if $(CHECKED),$(CHECKS:%=--ignore=%)) $(ARGS)
 
-check: environment ## Formatting, lint, types, import rules, test data
+fast: environment ## The protocol, the pages and the units on SQLite: the tests to run while working
+	@$(PYTHON) -m pytest -q -m "not race and not browser" -k "not postgresql" $(CHECKS:%=--ignore=%) $(FAST) $(ARGS)
+
+check: environment ## Formatting, lint, types, import rules; what an entry of a registry still lacks
+	@$(MAKE) --no-print-directory -j2 --output-sync=target check-code check-tests
+
+check-code:
 	@$(PYTHON) -m ruff format --check $(PRESENT)
 	@$(PYTHON) -m ruff check $(PRESENT)
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports
-	@$(PYTHON) scripts/check-test-data
+
+check-tests:
+	@$(PYTHON) -m pytest -q $(CHECKS)
 
 bench: native ## Measure beside node-oidc-provider; PERSONS=5000000 for a full city
 	@scripts/install-test-tools
@@ -42,7 +53,7 @@ format: environment ## Rewrite the code as the formatter has it
 	@$(PYTHON) -m ruff format $(PRESENT)
 	@$(PYTHON) -m ruff check --fix $(PRESENT)
 
-docs: environment ## Rewrite the parts of the documentation that are made from the code
+docs: environment ## Rewrite what is made from the code: references, catalogues of messages
 	@$(PYTHON) scripts/build-docs
 
 environment:

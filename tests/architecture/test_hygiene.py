@@ -1,11 +1,7 @@
 import logging
-from datetime import UTC, datetime
 
 import pytest
-import sqlalchemy as sa
 
-from accounts.audit import append, audit_events
-from accounts.database import Statement
 from tests.fixtures.hygiene import HYGIENE, Hygiene, _Listener
 
 LEAKS = (
@@ -50,16 +46,3 @@ def test_the_run_listens_to_every_logger_at_debug(pytestconfig):
     logging.getLogger("some.library").debug("forty-two")
     assert pytestconfig.stash[HYGIENE].looked["log"] > before
     assert any(isinstance(handler, _Listener) for handler in logging.getLogger().handlers)
-
-
-def test_a_number_in_a_row_is_found(database):
-    """The dump of a database is looked at row by row."""
-    with database.transaction() as c:
-        append(
-            c, "person:session:open", now=datetime(2026, 3, 2, tzinfo=UTC), detail={"note": "519999" + "199001010017"}
-        )
-    seen = Hygiene()
-    seen.look_at_database("here", database)
-    assert seen.hits
-    with database.transaction() as c:
-        c.execute(Statement(sa.delete(audit_events)))

@@ -66,14 +66,14 @@ def test_every_grant_has_a_test_file_of_its_own():
 
 
 def test_every_kind_of_token_is_in_the_matrix():
-    """What we mint or read has a prefix, a type or an assertion type in the vocabulary, and is shown to every reader."""
+    """What we mint or read has a prefix, a type or an assertion type in the vocabulary; every reader is shown it."""
     told_apart = {"JWT_BEARER"} | {name for name in vars(vocabulary) if name.endswith(("_PREFIX", "_JWT"))}
     told_apart -= {"PRIVATE_KEY_JWT"}  # a method, whose token is the client assertion
     assert told_apart ^ set(KINDS.values()) == set()
 
 
 def test_every_place_that_may_read_a_token_is_in_the_matrix():
-    """An endpoint or grant reads some kinds and is tried with all, or test_token_matrix.py says why not."""
+    """An endpoint or grant reads some kinds of token and is tried with all, or the matrix says why not."""
     tried = {place for places, _, _ in READERS.values() for place in places.split()}
     places = {path.name for path in PATHS} | {endpoint.at.name for endpoint in ENDPOINTS} | set(GRANT_TYPES)
     assert places - tried - NO_READERS.keys() == set()
