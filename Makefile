@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast check check-code check-tests bench native race format docs environment
+.PHONY: help demo test fast fast-protocol fast-pages check check-code check-tests bench native race format docs environment
 
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
@@ -10,7 +10,7 @@ export YITONG_RACE_ROUNDS ?= $(if $(CI),1000,20)
 PERSONS ?= 10000
 # Tests that read the code, the documents and the catalogues. They need no database server and no browser.
 CHECKS := tests/architecture tests/journeys/test_pages_catalogues.py
-FAST := tests/unit tests/protocol tests/journeys
+FAST = $(PYTHON) -m pytest -q -m "not race and not browser" -k "not postgresql"
 
 help: ## List every target
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,13 @@ test: environment ## Install what the tests need, then run all of them
 	@$(PYTHON) -m pytest $(if $(CHECKED),$(CHECKS:%=--ignore=%)) $(ARGS)
 
 fast: environment ## The protocol, the pages and the units on SQLite: the tests to run while working
-	@$(PYTHON) -m pytest -q -m "not race and not browser" -k "not postgresql" $(CHECKS:%=--ignore=%) $(FAST) $(ARGS)
+	@$(MAKE) --no-print-directory -j2 --output-sync=target fast-protocol fast-pages
+
+fast-protocol:
+	@$(FAST) tests/protocol $(ARGS)
+
+fast-pages:
+	@$(FAST) tests/unit tests/journeys $(CHECKS:%=--ignore=%) $(ARGS)
 
 check: environment ## Formatting, lint, types, import rules; what an entry of a registry still lacks
 	@$(MAKE) --no-print-directory -j2 --output-sync=target check-code check-tests

@@ -27,7 +27,10 @@ class Reader(Protocol):
         ...
 
 
-READERS: tuple[Reader, ...] = (csv_export, ldif)
+READERS: tuple[Reader, ...] = (
+    csv_export,
+    ldif,
+)
 FORMATS = tuple(reader.FORMAT for reader in READERS)  # what a mapping may name
 
 

@@ -23,6 +23,7 @@ METADATA = document("https://id.example")
 SERVED = {endpoint.at.name for endpoint in ENDPOINTS} | {AUTHORIZATION.name, END_SESSION.name}
 GRANT_TYPES = {grant.grant_type for grant in GRANTS}
 METHODS = {method.name for method in authentication.METHODS}
+URN = "urn:ietf:params:oauth:grant-type:"
 IMPLEMENTED, LEFT_OUT = 1, 2
 
 # Row of the page → whether the registries have what it is about.
@@ -50,7 +51,8 @@ HAS = {
     "RFC 7662": "introspection" in SERVED,
     "RFC 8414": "server_metadata" in SERVED,
     "RFC 9207": METADATA["authorization_response_iss_parameter_supported"],
-    "RFC 8628, 8693, 8705, 9101, 9126, 9396, 9449, 9470": any("urn:" in grant for grant in GRANT_TYPES)
+    "RFC 8693": f"{URN}token-exchange" in GRANT_TYPES,
+    "RFC 8628, 8705, 9101, 9126, 9396, 9449, 9470": f"{URN}device_code" in GRANT_TYPES
     or any(name.startswith(("device_auth", "pushed", "dpop", "mtls", "tls_client", "authorization_details"))
            for name in METADATA),
 }  # fmt: skip
@@ -66,6 +68,11 @@ PROMISED_BY = {
     "openid_configuration": "Discovery 1.0 §3, §4",
     "server_metadata": "RFC 8414",
 }
+PROMISED_GRANTS = {  # the row, and the word in it
+    "authorization_code": ("RFC 6749", "code"),
+    "client_credentials": ("RFC 6749", "client credentials"),
+    "refresh_token": ("RFC 6749", "refresh"),
+}
 # Row and column → the names in it, which are those of a registry, or none of them.
 NAMES = {
     ("Core §9", IMPLEMENTED): METHODS,
@@ -74,10 +81,6 @@ NAMES = {
 }
 # Row and column → words for what a registry has.
 WORDS = {
-    ("RFC 6749", IMPLEMENTED): {
-        {"authorization_code": "code", "client_credentials": "client credentials", "refresh_token": "refresh"}[grant]
-        for grant in GRANT_TYPES
-    },
     ("RFC 6749", LEFT_OUT): {"implicit", "password"} - GRANT_TYPES - set(validation.RESPONSE_TYPES),
     ("Core §10", IMPLEMENTED): set(SIGNING_ALGORITHMS),
     ("RFC 7515", IMPLEMENTED): {*SIGNING_ALGORITHMS, *authentication.ASSERTION_ALGORITHMS},
@@ -159,6 +162,12 @@ def test_every_endpoint_is_held_to_a_row():
     """Whoever adds an endpoint says here which row promises it; whoever takes one away corrects that row."""
     assert set(PROMISED_BY) == SERVED
     assert [name for name, begins in PROMISED_BY.items() if not row(begins)[IMPLEMENTED]] == []
+
+
+def test_every_grant_is_held_to_a_row():
+    """The same of grants."""
+    assert PROMISED_GRANTS.keys() ^ GRANT_TYPES == set()
+    assert [grant for grant, (begins, word) in PROMISED_GRANTS.items() if word not in row(begins)[IMPLEMENTED]] == []
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,18 @@ import accounts
 import idp
 import migration_tools
 from accounts.database import Redemption
+from idp.adapters import channels
 from idp.adapters.channels import CHANNELS
+from idp.adapters.channels.channel import Channel
 from idp.i18n import labels
-from idp.oidc import vocabulary
+from idp.oidc import grants, vocabulary
 from idp.oidc.consent.claims import CLAIMS
 from idp.oidc.endpoints import ENDPOINTS
 from idp.oidc.endpoints.paths import PATHS
 from idp.oidc.grants import GRANTS
+from idp.web import pages
 from idp.web.pages import PAGES
+from migration_tools import readers
 from migration_tools.readers import FORMATS
 from tests.architecture.tracked import text_of, tracked
 from tests.contracts.test_single_use_races import NOT_SINGLE_USE, RACED
@@ -49,9 +53,29 @@ def modules():
                 yield importlib.import_module(found.name)
 
 
+def written(package, kind):
+    """What the modules of that folder hold of that kind, itself or as a function of that name, by module."""
+    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        module = importlib.import_module(found.name)
+        for name, value in vars(module).items():
+            if (name == kind) if isinstance(kind, str) else isinstance(value, kind):
+                yield found.name.rpartition(".")[2], value
+
+
 def names_in(entries, text):
     """Those of the names that stand in the text in code quotes."""
     return {name for name in entries if f"`{name}`" in text}
+
+
+def test_whatever_is_written_is_registered():
+    """A module that its tuple does not name is served to nobody, and no other check would miss it."""
+    missing = {
+        "PAGES": {name for name, page in written(pages, flask.Blueprint) if page not in PAGES},
+        "GRANTS": {name for name, redeem in written(grants, "redeem") if redeem not in [g.redeem for g in GRANTS]},
+        "READERS": {name for name, value in written(readers, "FORMAT") if value not in FORMATS},
+        "CHANNELS": {name for name, channel in written(channels, Channel) if channel not in CHANNELS},
+    }
+    assert missing == {registry: set() for registry in missing}
 
 
 def test_a_client_can_be_registered_for_every_grant():
@@ -126,6 +150,12 @@ def test_every_page_is_visited_by_a_journey():
     """Each address of a page is opened or posted to in tests/journeys."""
     journeys = "".join(map(text_of, tracked("tests/journeys/*.py")))
     assert [address for address in own_addresses() if address.rstrip("/") not in journeys] == []
+
+
+def test_every_template_is_sampled():
+    """Every check of pages draws the samples of tests/fixtures/page_samples.py: a page without one escapes them all."""
+    used = {scene.template for scene in scenes("zh-CN")}
+    assert {name.removeprefix("templates/") for name in tracked("templates/*/*.html")} ^ used == set()
 
 
 def test_every_page_has_its_pictures():

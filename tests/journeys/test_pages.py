@@ -62,13 +62,6 @@ def page(request: pytest.FixtureRequest, http: FlaskClient) -> Drawn:
     return draw(http, request.param)
 
 
-def test_every_template_is_sampled():
-    """A page added without a sample would escape every check of this file."""
-    used = {scene.template for scene in scenes("zh-CN")}
-    there = {f"{path.parent.name}/{path.name}" for path in (ROOT / "templates").glob("*/*.html")}
-    assert there == used
-
-
 def test_page_names_its_language_view_and_one_subject(page: Drawn):
     """A page says which language it is in, has exactly one heading of the first level, and one place to skip to."""
     root = page.all("html")[0]

@@ -13,7 +13,8 @@ from idp.oidc.models import clients
 @pytest.mark.parametrize("language", catalogues.TRANSLATED)
 def test_catalogue_is_complete_and_compiled(language: str):
     """Every source text is translated, none fuzzily, with the same placeholders, and the .mo says what the .po says."""
-    assert list(catalogues.faults(language)) == []
+    found = list(catalogues.faults(language))
+    assert found == [], "\n".join(found)
 
 
 def test_catalogue_speaks_for_claims_and_events():

@@ -2,24 +2,24 @@
 
 from accounts.identifiers import Mobile
 from idp.adapters.systems.sandbox import SandboxSms
-from tests.fixtures.builders import City
 from tests.fixtures.relying_party import Browser
+from tests.fixtures.site import Site
 
 
-def test_a_message_of_the_sandbox_can_be_read(city: City, browser: Browser):
+def test_a_message_of_the_sandbox_can_be_read(site: Site, browser: Browser):
     """Outside production the page shows the text and hides the middle of the phone."""
-    services = city.services
-    gateway = SandboxSms(services.database, services.vault, city.clock, environment="test")
+    services = site.services
+    gateway = SandboxSms(services.database, services.vault, site.clock, environment="test")
     gateway.send(Mobile.parse("+86139" + "00000011"), "验证码 000000")
     shown = browser.get("/sandbox/messages")
     assert (shown.status, "验证码 000000" in shown.text, "00000011" in shown.text) == (200, True, False)
 
 
-def test_production_has_no_page_of_messages(city: City):
+def test_production_has_no_page_of_messages(site: Site):
     """There messages are sent, and nobody reads them here."""
-    real = City(
-        city.database_url,
-        city.clock,
+    real = Site(
+        site.database_url,
+        site.clock,
         "https://id.example",
         {"environment": "production", "argon2_memory_kib": 19456, "argon2_passes": 2},
     )

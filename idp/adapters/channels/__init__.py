@@ -21,4 +21,10 @@ HOTLINE = Channel(
     "hotline", _STEPS, SessionLifetimes(idle=timedelta(minutes=30), absolute=timedelta(minutes=30)), ceiling=Acr(4, 2)
 )
 
-CHANNELS: tuple[Channel, ...] = (WEB, MOBILE, HALL, KIOSK, HOTLINE)
+CHANNELS: tuple[Channel, ...] = (
+    WEB,
+    MOBILE,
+    HALL,
+    KIOSK,
+    HOTLINE,
+)

@@ -12,4 +12,12 @@ from idp.web.pages.sandbox import sandbox
 from idp.web.pages.session import session
 from idp.web.pages.sign_out import sign_out
 
-PAGES: tuple[flask.Blueprint, ...] = (login, consent, account, preferences, session, sign_out, sandbox)
+PAGES: tuple[flask.Blueprint, ...] = (
+    login,
+    consent,
+    account,
+    preferences,
+    session,
+    sign_out,
+    sandbox,
+)
