@@ -2,6 +2,7 @@
 
 from accounts.identifiers import Mobile
 from idp.adapters.systems.sandbox import SandboxSms
+from tests.conftest import Clock
 from tests.fixtures.relying_party import Browser
 from tests.fixtures.site import Site
 
@@ -15,11 +16,11 @@ def test_a_message_of_the_sandbox_can_be_read(site: Site, browser: Browser):
     assert (shown.status, "验证码 000000" in shown.text, "00000011" in shown.text) == (200, True, False)
 
 
-def test_production_has_no_page_of_messages(site: Site):
+def test_production_has_no_page_of_messages(database_url: str, clock: Clock):
     """There messages are sent, and nobody reads them here."""
     real = Site(
-        site.database_url,
-        site.clock,
+        database_url,
+        clock,
         "https://id.example",
         {"environment": "production", "argon2_memory_kib": 19456, "argon2_passes": 2},
     )
