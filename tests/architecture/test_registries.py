@@ -39,7 +39,7 @@ MOST_ENTRIES = 16  # of a folder; a dozen is the aim
 
 def own_addresses():
     """The addresses of every page, without what changes in them: `/login/`, `/account/sessions/end`."""
-    app = DeclaredFlask("pages")
+    app = DeclaredFlask("pages", static_folder=None)
     for page in PAGES:
         app.register_blueprint(page)
     rules = {rule.rule.partition("<")[0] for rule in app.url_map.iter_rules() if rule.endpoint != "static"}
