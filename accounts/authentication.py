@@ -24,7 +24,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from accounts import audit, evidence, failed_logins
+from accounts import audit, evidence
+from accounts.audit import failed_logins
 from accounts.credentials import password as passwords
 from accounts.credentials.known_browsers import KnownBrowsers, Standing
 from accounts.credentials.password import PasswordHasher, password_credentials

@@ -11,7 +11,7 @@ from accounts.credentials.password import PasswordHasher
 from accounts.credentials.policy import PasswordPolicy, PersonContext
 from accounts.database import Connection, Database
 from accounts.evidence import EvidenceKind
-from accounts.names import person_name
+from accounts.identifiers.names import person_name
 from accounts.people import NaturalPerson, NewPerson, People
 
 

@@ -18,7 +18,7 @@ from accounts.database import Database, new_id
 from accounts.identifiers import checks
 from accounts.people import ATTRIBUTES, IDENTIFIER
 from accounts.vault import Vault
-from accounts.vault_keys import VaultKeys
+from accounts.vault.vault_keys import VaultKeys
 
 _A_DAY = 999
 _FIRST_BIRTHDAY = date(1890, 1, 1)

@@ -22,7 +22,7 @@ from accounts.merging.linking import Linking
 from accounts.people import People
 from accounts.ports import SmsGateway
 from accounts.vault import Vault
-from accounts.vault_keys import VaultKeys
+from accounts.vault.vault_keys import VaultKeys
 from idp.jobs.resealing import SEALED
 from idp.login.interaction import ChannelRules
 from idp.oidc.clients.client import ClientCache

@@ -25,9 +25,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as insert_with_conflict
 
+from accounts.credentials.network_address import networks
 from accounts.database import Connection, Statement, UtcDateTime, metadata
 from accounts.errors import Throttled
-from accounts.network_address import networks
 
 throttle_counters = sa.Table(
     "throttle_counters",

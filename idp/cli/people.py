@@ -13,7 +13,7 @@ from accounts import phones
 from accounts.credentials.policy import PasswordPolicy
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import IdentifierKind, Mobile, parse
-from accounts.names import person_name
+from accounts.identifiers.names import person_name
 from accounts.people import NaturalPerson, NewPerson
 from accounts.registration import Proof, Registration
 from idp.cli.context import CommandContext, command_context

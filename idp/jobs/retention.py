@@ -19,7 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from accounts import failed_logins as failures
+from accounts.audit import failed_logins as failures
 from accounts.credentials import throttle
 from accounts.credentials.throttle import throttle_counters
 from accounts.database import Connection, Database, Statement, UtcDateTime

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from accounts import audit, evidence, network_address
+from accounts import audit, evidence
 from accounts.authentication import Authenticated
+from accounts.credentials import network_address
 from accounts.database import Connection, Redemption
 from idp.login import browser_binding, interaction, sessions
 from idp.login.context import LoginContext

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal
 
-from accounts.network_address import Address, Network, parse, plain_network
+from accounts.credentials.network_address import Address, Network, parse, plain_network
 
 ProxyHeader = Literal["X-Forwarded-For", "Forwarded"]
 

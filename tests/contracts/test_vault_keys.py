@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from accounts.database import Database, Statement, metadata
 from accounts.errors import VaultKeyMismatch
 from accounts.vault import Vault
-from accounts.vault_keys import VaultKeys, vault_keys
+from accounts.vault.vault_keys import VaultKeys, vault_keys
 from bench.load_persons import load_persons
 from idp import migrations
 from idp.cli import main

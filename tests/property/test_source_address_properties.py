@@ -5,7 +5,7 @@ import ipaddress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.network_address import canonical, networks, parse
+from accounts.credentials.network_address import canonical, networks, parse
 from idp.web.source_address import SourceAddress
 
 PROXIES = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8")))

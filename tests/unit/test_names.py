@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from accounts.errors import InvalidName
 from accounts.identifiers import CURES, ENGLISH
-from accounts.names import person_name
+from accounts.identifiers.names import person_name
 from migration_tools.planning.normalise import read_name
 
 SPELLINGS = (

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from accounts.network_address import canonical, networks, plain_network
+from accounts.credentials.network_address import canonical, networks, plain_network
 from idp.web.source_address import SourceAddress
 
 PROXIES = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8")))
