@@ -14,9 +14,9 @@ from werkzeug.wrappers import Response
 
 from accounts import audit
 from accounts.authentication import Authenticated
-from idp.login import dispatcher, sessions
-from idp.login.dispatcher import PendingInteraction
+from idp.login import dispatcher, pending, sessions, signing_in
 from idp.login.interaction import Step
+from idp.login.pending import PendingInteraction
 from idp.oidc.messages import Reply
 from idp.oidc.tokens.secret import is_handle
 from idp.services import unit_of_work
@@ -56,7 +56,7 @@ def current_session() -> sessions.Session | None:
     """The live session of this browser, read once a request; None when nobody is signed in."""
     if "session_here" not in flask.g:
         work = unit_of_work()
-        flask.g.current_session = dispatcher.session_of(work.services, work.reading, work.request, work.now)
+        flask.g.current_session = signing_in.session_of(work.services, work.reading, work.request, work.now)
     found: sessions.Session | None = flask.g.current_session
     return found
 
@@ -75,7 +75,7 @@ def why_signed_out() -> str | None:
     handle = work.request.cookies.get(sessions.cookie_name(secure=work.services.settings.is_secure), "")
     if not is_handle(handle) or current_session() is not None:
         return None
-    return session_expiry.why_over(work.reading, handle, work.services.channels[dispatcher.WEB].lifetimes, work.now)
+    return session_expiry.why_over(work.reading, handle, work.services.channels[pending.WEB].lifetimes, work.now)
 
 
 def session_expires() -> session_expiry.Expiry | None:
@@ -83,7 +83,7 @@ def session_expires() -> session_expiry.Expiry | None:
     found: sessions.Session | None = flask.g.get("session_here")
     if found is None:
         return None
-    return session_expiry.expiry(found, unit_of_work().services.channels[dispatcher.WEB].lifetimes)
+    return session_expiry.expiry(found, unit_of_work().services.channels[pending.WEB].lifetimes)
 
 
 def sign_in(authenticated: Authenticated, record: dict[str, Any]) -> sessions.Session:
@@ -94,7 +94,7 @@ def sign_in(authenticated: Authenticated, record: dict[str, Any]) -> sessions.Se
     """
     work = unit_of_work()
     audit.record(work.c, record)
-    opened = dispatcher.sign_in(work.services, work.c, work.request, authenticated, work.now)
+    opened = signing_in.sign_in(work.services, work.c, work.request, authenticated, work.now)
     _remember(opened)
     return opened.session
 
@@ -147,7 +147,7 @@ def sign_in_and_redirect(
         sign_in(authenticated, record)
         return redirect_to_dispatcher(answered.request.id)
     work = unit_of_work()
-    at_once = dispatcher.sign_in_and_answer(work.services, work.request, answered, authenticated, record, work.now)
+    at_once = signing_in.sign_in_and_answer(work.services, work.request, answered, authenticated, record, work.now)
     if at_once is None:
         sign_in(authenticated, record)
         return answer(dispatcher.resume_as(work.services, work.c, answered, flask.g.session_handle, work.now))

@@ -22,7 +22,7 @@ from accounts.errors import Busy, Throttled, Unavailable
 from idp.i18n import N_
 from idp.i18n.labels import client_name
 from idp.login.browser_binding import BrowserMismatch
-from idp.login.dispatcher import RequestGone, StepNotPending
+from idp.login.pending import RequestGone, StepNotPending
 from idp.oidc.clients.client import Client
 from idp.oidc.errors import RefusedToPerson
 from idp.services import unit_of_work

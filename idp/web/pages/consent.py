@@ -10,8 +10,8 @@ from flask_babel import gettext
 
 from idp.i18n.labels import LEGAL_BASES
 from idp.login import dispatcher
-from idp.login.dispatcher import PendingInteraction
 from idp.login.interaction import Step
+from idp.login.pending import PendingInteraction
 from idp.oidc.consent import consents
 from idp.oidc.consent.claims import Claim
 from idp.oidc.consent.consents import ReleaseMode, ReleaseNotice

@@ -13,7 +13,7 @@ from accounts.authentication import Authenticated
 from accounts.credentials.known_browsers import KNOWN_FOR
 from accounts.errors import NotProven
 from idp.i18n import N_
-from idp.login import dispatcher
+from idp.login import dispatcher, pending
 from idp.login.interaction import Step
 from idp.services import unit_of_work
 from idp.web import browser
@@ -104,7 +104,7 @@ def _page(action: str, *, client_name: str = "", after: str = "") -> ResponseRet
 
 
 def _signed_out(code: str) -> str:
-    minutes = int(unit_of_work().services.channels[dispatcher.WEB].lifetimes.idle.total_seconds()) // 60
+    minutes = int(unit_of_work().services.channels[pending.WEB].lifetimes.idle.total_seconds()) // 60
     return gettext(_SIGNED_OUT[code], minutes=minutes)
 
 
@@ -135,7 +135,7 @@ def _authenticate(identifier: str, password: str) -> tuple[Authenticated, Record
         identifier,
         password,
         source=work.request.source,
-        channel=dispatcher.WEB,
+        channel=pending.WEB,
         now=work.now,
         known_browsers=sent_cookie(KNOWN_BROWSERS),
         record=records.append,
