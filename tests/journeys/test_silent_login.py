@@ -1,42 +1,44 @@
 """A silent login writes nothing until its code is collected; then it writes everything once, or nothing."""
 
 import base64
+import json
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from tests.fixtures.builders import City
 
 from accounts import audit
 from accounts.database import Statement
 from idp.login import person_status, sessions
 from idp.login.sessions import session_clients
 from idp.oidc.clients import registry
+from idp.oidc.consent.claims import CLAIMS
 from idp.oidc.models import access_tokens, authorization_requests, grants, releases
 from idp.oidc.tokens import token_store
 from idp.oidc.vocabulary import CODE_PREFIX
 from tests.fixtures.city import eight_at_once
 from tests.fixtures.relying_party import Browser, Page, RelyingParty, id_token_claims
+from tests.fixtures.site import Site
 
 WRITTEN = (authorization_requests, audit.audit_events, access_tokens, releases, session_clients)
 REQUESTS = Statement(sa.select(authorization_requests).order_by(authorization_requests.c.created_at))
 SESSION = Statement(sa.select(sessions.sessions))
 
 
-def rows(city: City) -> dict[str, int]:
-    c = city.database.connection()
+def rows(site: Site) -> dict[str, int]:
+    c = site.database.connection()
     counts = {t.name: Statement(sa.select(sa.func.count().label("n")).select_from(t)) for t in WRITTEN}
     return {name: c.one(statement).n for name, statement in counts.items()}
 
 
 @pytest.fixture
-def person(city: City, browser: Browser, housing: RelyingParty):
+def person(site: Site, browser: Browser, housing: RelyingParty):
     """Somebody who is signed in and has agreed before."""
-    made = city.person()
+    made = site.register_person()
     browser.get(housing.start())
     browser.log_in(made)
     housing.redeem(browser.agree())
-    city.clock.advance(seconds=5)
+    site.clock.advance(seconds=5)
     return made
 
 
@@ -47,47 +49,47 @@ def silent(browser: Browser, party: RelyingParty, **changes: str) -> Page:
     return arrived
 
 
-def test_nothing_is_written_before_it_is_collected(city: City, browser: Browser, housing: RelyingParty, person):
+def test_nothing_is_written_before_it_is_collected(site: Site, browser: Browser, housing: RelyingParty, person):
     """The answer is one read; request, record, tokens and release come together when the client collects."""
-    before, counted = rows(city), list[int]()
-    city.database.count = lambda: counted.append(1)
+    before, counted = rows(site), list[int]()
+    site.database.count = lambda: counted.append(1)
     arrived = silent(browser, housing)
     assert len(counted) <= 1 + 1  # the cache of clients may look once a second whether it is current
-    assert rows(city) == before
+    assert rows(site) == before
     counted.clear()
     assert housing.redeem(arrived)["status"] == 200
     # SQLite: BEGIN, the session, four rows, COMMIT.
-    assert len(counted) <= (1 if city.database.dialect == "postgresql" else 7) + 1
-    after = rows(city)
+    assert len(counted) <= (1 if site.database.dialect == "postgresql" else 7) + 1
+    after = rows(site)
     assert {name: after[name] - before[name] for name in after} == {
         "authorization_requests": 1, "audit_events": 1, "access_tokens": 1, "releases": 1, "session_clients": 0,
     }  # fmt: skip
 
 
-def test_what_is_written_is_a_redeemed_request(city: City, browser: Browser, housing: RelyingParty, person):
+def test_what_is_written_is_a_redeemed_request(site: Site, browser: Browser, housing: RelyingParty, person):
     """The row is the one a stored request has after its code was collected, and the person's record names the login."""
     tokens = housing.redeem(silent(browser, housing, nonce="of-this-login"))
-    first, second = city.database.connection().rows(REQUESTS)
+    first, second = site.database.connection().rows(REQUESTS)
     same = ("kind", "state", "client_id", "person_id", "session_id", "grant_id", "sub", "scopes", "claims", "released",
             "redirect_uri", "amr", "acr", "auth_time")  # fmt: skip
     assert [getattr(first, name) for name in same] == [getattr(second, name) for name in same]
-    assert (second.nonce, second.redeemed_at) == ("of-this-login", city.clock())
+    assert (second.nonce, second.sealed, second.redeemed_at) == (None, None, site.clock())
     assert id_token_claims(tokens)["nonce"] == "of-this-login"
-    newest = audit.recent(city.database.connection(), second.person_id, 1)[0]
-    assert (newest.event.name, newest.channel, newest.at) == ("person:request:approve", "web", city.clock())
-    assert city.database.connection().one(SESSION).seen_at == city.clock()
+    newest = audit.recent(site.database.connection(), second.person_id, 1)[0]
+    assert (newest.event.name, newest.channel, newest.at) == ("person:request:approve", "web", site.clock())
+    assert site.database.connection().one(SESSION).seen_at == site.clock()
 
 
-def test_one_of_eight_collects_it(city: City, browser: Browser, housing: RelyingParty, person):
+def test_one_of_eight_collects_it(site: Site, browser: Browser, housing: RelyingParty, person):
     """Eight requests with one code at one moment: one buys; the others are replays and end what it bought."""
     arrived, answers = silent(browser, housing), list[dict]()
-    eight_at_once(city.database, lambda: answers.append(housing.redeem(arrived)))
+    eight_at_once(site.database, lambda: answers.append(housing.redeem(arrived)))
     assert sorted(answer["status"] for answer in answers) == [200] + [400] * 7
     bought = next(answer for answer in answers if answer["status"] == 200)
     assert housing.userinfo(bought)["status"] == 401
 
 
-def test_a_second_collecting_ends_what_the_first_bought(city: City, browser: Browser, housing: RelyingParty, person):
+def test_a_second_collecting_ends_what_the_first_bought(site: Site, browser: Browser, housing: RelyingParty, person):
     """Of two who bring one code one is a thief: neither keeps anything (RFC 6749 §4.1.2)."""
     arrived = silent(browser, housing)
     tokens = housing.redeem(arrived)
@@ -96,7 +98,7 @@ def test_a_second_collecting_ends_what_the_first_bought(city: City, browser: Bro
     assert housing.userinfo(tokens)["status"] == 401
 
 
-def test_another_spelling_of_the_code_is_none(city: City, browser: Browser, housing: RelyingParty, person):
+def test_another_spelling_of_the_code_is_none(site: Site, browser: Browser, housing: RelyingParty, person):
     """Base64 ignores what is not of it: only the text that went out is the code."""
     arrived = silent(browser, housing)
     code = arrived.answer["code"]
@@ -107,65 +109,65 @@ def test_another_spelling_of_the_code_is_none(city: City, browser: Browser, hous
     assert housing.redeem(arrived)["status"] == 200
 
 
-def _signs_out(city, person_id):
-    with city.database.transaction() as c:
-        sessions.end_all_of(c, person_id, city.clock(), "test")
+def _signs_out(site, person_id):
+    with site.database.transaction() as c:
+        sessions.end_all_of(c, person_id, site.clock(), "test")
 
 
-def _is_disabled(city, person_id):
-    with city.database.transaction() as c:
+def _is_disabled(site, person_id):
+    with site.database.transaction() as c:
         person_status.change(
-            c, city.services.people, person_id, "disabled", actor="operator:x", now=city.clock()
+            c, site.services.people, person_id, "disabled", actor="operator:x", now=site.clock()
         )  # fmt: skip
 
 
-def _only_is_disabled(city, person_id):
+def _only_is_disabled(site, person_id):
     """The status alone, without what else the command ends: the gate in the statement is asked."""
     table = sa.table("natural_persons", sa.column("id", sa.Text), sa.column("status", sa.Text))
-    city.database.connection().execute(
+    site.database.connection().execute(
         Statement(sa.update(table).where(table.c.id == sa.bindparam("who")).values(status="merged")), who=person_id
     )
 
 
-def _withdraws(city, person_id):
+def _withdraws(site, person_id):
     statement = sa.update(grants).where(grants.c.person_id == sa.bindparam("who"))
     statement = statement.values(withdrawn_at=sa.bindparam("at", type_=grants.c.given_at.type))
-    city.database.connection().execute(Statement(statement), who=person_id, at=city.clock())
+    site.database.connection().execute(Statement(statement), who=person_id, at=site.clock())
 
 
-def _is_left_alone(city, person_id):
-    city.clock.advance(seconds=61)
+def _is_left_alone(site, person_id):
+    site.clock.advance(seconds=61)
 
 
-def _disables_the_client(city, person_id):
-    with city.database.transaction() as c:
-        registry.change_status(c, "housing", "disabled", now=city.clock())
-    city.services.clients._fresh_until = 0  # a second has passed
+def _disables_the_client(site, person_id):
+    with site.database.transaction() as c:
+        registry.change_status(c, "housing", "disabled", now=site.clock())
+    site.services.clients._fresh_until = 0  # a second has passed
 
 
 @pytest.mark.parametrize(
     "happens", [_signs_out, _is_disabled, _only_is_disabled, _withdraws, _is_left_alone, _disables_the_client]
 )
-def test_what_ends_in_between_ends_the_code(city: City, browser: Browser, housing: RelyingParty, person, happens):
+def test_what_ends_in_between_ends_the_code(site: Site, browser: Browser, housing: RelyingParty, person, happens):
     """Between answer and collecting: the session, the person, the grant, the client or the minute may end."""
-    arrived, before = silent(browser, housing), rows(city)
-    happens(city, person.id)
-    changed = rows(city)
+    arrived, before = silent(browser, housing), rows(site)
+    happens(site, person.id)
+    changed = rows(site)
     assert housing.redeem(arrived)["status"] in (400, 401)
-    assert rows(city) == changed
+    assert rows(site) == changed
     assert changed["access_tokens"] == before["access_tokens"]
 
 
-def test_foreign_hands_spoil_it(city: City, browser: Browser, housing: RelyingParty, social: RelyingParty, person):
+def test_foreign_hands_spoil_it(site: Site, browser: Browser, housing: RelyingParty, social: RelyingParty, person):
     """A code another client brings was stolen: nobody may have it, its own client neither."""
     arrived = silent(browser, housing)
     social.state, social.verifier = housing.state, housing.verifier
     assert social.redeem(arrived)["error"] == "invalid_grant"
     assert housing.redeem(arrived)["error"] == "invalid_grant"
-    assert city.database.connection().rows(REQUESTS)[-1].state == "denied"
+    assert site.database.connection().rows(REQUESTS)[-1].state == "denied"
 
 
-def test_a_wrong_verifier_leaves_it(city: City, browser: Browser, housing: RelyingParty, person):
+def test_a_wrong_verifier_leaves_it(site: Site, browser: Browser, housing: RelyingParty, person):
     """A refused proof key spends nothing: the client may still bring the right one."""
     arrived, right = silent(browser, housing), housing.verifier
     housing.verifier = "w" * 43
@@ -174,48 +176,49 @@ def test_a_wrong_verifier_leaves_it(city: City, browser: Browser, housing: Relyi
     assert housing.redeem(arrived)["status"] == 200
 
 
-def test_a_session_learns_of_a_client_when_it_collects(city: City, housing: RelyingParty, person):
+def test_a_session_learns_of_a_client_when_it_collects(site: Site, housing: RelyingParty, person):
     """A new session knows no client yet: two codes at once bring it in once, and both are good."""
-    browser = Browser(city)
+    browser = Browser(site)
     browser.get("/login")
     browser.log_in(person)
-    before = rows(city)["session_clients"]
+    before = rows(site)["session_clients"]
     first = silent(browser, housing)
     held = housing.state, housing.verifier
     second = silent(browser, housing)
-    assert rows(city)["session_clients"] == before
+    assert rows(site)["session_clients"] == before
     assert housing.redeem(second)["status"] == 200
     housing.state, housing.verifier = held
     tokens = housing.redeem(first)
     assert tokens["status"] == 200
-    assert rows(city)["session_clients"] == before + 1
+    assert rows(site)["session_clients"] == before + 1
     assert housing.redeem(first)["error"] == "invalid_grant"
     assert housing.userinfo(tokens)["status"] == 401
 
 
-def test_a_session_that_idled_out_meanwhile_was_live(city: City, browser: Browser, housing: RelyingParty, person):
+def test_a_session_that_idled_out_meanwhile_was_live(site: Site, browser: Browser, housing: RelyingParty, person):
     """The answer came in the last second of an idle session: the minute of its code is still given."""
-    idle = city.services.channels["web"].lifetimes.idle
-    city.clock.now = city.database.connection().one(SESSION).seen_at + idle - timedelta(seconds=1)
+    idle = site.services.channels["web"].lifetimes.idle
+    site.clock.now = site.database.connection().one(SESSION).seen_at + idle - timedelta(seconds=1)
     arrived = silent(browser, housing)
-    city.clock.advance(seconds=10)
+    site.clock.advance(seconds=10)
     assert housing.redeem(arrived)["status"] == 200
 
 
-def test_a_long_request_is_stored(city: City, browser: Browser, housing: RelyingParty, person):
+def test_a_long_request_is_stored(site: Site, browser: Browser, housing: RelyingParty, person):
     """Facts that make no address stay in a row, written when the answer is given."""
-    asked = '{"id_token":{' + ",".join(f'"claim_{i:02}_of_many":{{"essential":false}}' for i in range(45)) + "}}"
-    before = rows(city)["authorization_requests"]
-    arrived = silent(browser, housing, claims=asked)
-    assert rows(city)["authorization_requests"] == before + 1
+    essential = {claim.name: {"essential": True} for claim in CLAIMS}
+    asked = json.dumps({"id_token": essential, "userinfo": essential})
+    before = rows(site)["authorization_requests"]
+    arrived = silent(browser, housing, claims=asked, nonce="n" * 512)
+    assert rows(site)["authorization_requests"] == before + 1
     assert housing.redeem(arrived)["status"] == 200
 
 
-def plan_of(city: City, statement: Statement) -> str:
+def plan_of(site: Site, statement: Statement) -> str:
     """How the database would run it without knowing the parameters, or anything of the tables."""
-    c = city.database.connection()
+    c = site.database.connection()
     text, count = statement.compiled(c.dialect).text, len(statement.compiled(c.dialect).types)
-    if city.database.dialect == "sqlite":
+    if site.database.dialect == "sqlite":
         return "\n".join(row[3] for row in c._driver.execute(f"EXPLAIN QUERY PLAN {text}", [None] * count))
     c._driver.execute("SET plan_cache_mode = force_generic_plan")
     c._driver.execute(f"PREPARE planned AS {text}".encode())
@@ -227,12 +230,12 @@ STANDS = [sessions._STANDING, token_store.COLLECT[False, True].spend]
 
 
 @pytest.mark.parametrize("statement", STANDS, ids=["standing", "collecting"])
-def test_nothing_is_looked_up_by_its_client(city: City, statement: Statement):
-    """A client has all the city's sessions and grants, a person has many sessions: each row is found by its own key.
+def test_nothing_is_looked_up_by_its_client(site: Site, statement: Statement):
+    """A client has all the site's sessions and grants, a person has many sessions: each row is found by its own key.
 
-    Without statistics, as in a young city, planners took indexes on the client: cost grew with every login.
+    Without statistics, as in a young site, planners took indexes on the client: cost grew with every login.
     """
-    plan = plan_of(city, statement)
+    plan = plan_of(site, statement)
     for index in ("uq_subjects_sector_sub", "ix_session_clients_client_id", "ix_sessions_person_id"):
         assert index not in plan, plan
     for only_by_client in ("Index Cond: (client_id", "Index Cond: ((client_id", "(client_id=?)"):

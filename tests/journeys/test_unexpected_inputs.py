@@ -26,10 +26,8 @@ from tests.fixtures.relying_party import Browser, RelyingParty
 from tests.fixtures.site import Site
 
 ROOT = Path(__file__).parents[2]
-READING = ("validation", "claims_parameter", "client_authentication", "logout", "jwt_assertion")
-FOLDERS = ("oidc/endpoints", "oidc/grants", "pages")
+FOLDERS = ("oidc/requests", "oidc/clients", "oidc/endpoints", "oidc/grants", "web/pages")
 SOURCES = [
-    *(ROOT / f"idp/oidc/{name}.py" for name in READING),
     ROOT / "idp/web/routes.py",
     ROOT / "idp/web/request_security.py",
 ]

@@ -14,6 +14,7 @@ from typing import Any
 from accounts import audit
 from accounts.database import Connection
 from accounts.errors import Conflict
+from idp.oidc.requests import claims_parameter
 from idp.oidc.requests.authorization_request import CODE_FOR, RequestKind, RequestState
 from idp.oidc.requests.code import Redeemable
 from idp.oidc.tokens import token_store
@@ -87,12 +88,14 @@ def _request_row(held: Redeemable, text: str, state: RequestState, now: datetime
         "grant_id": held.grant_id,
         "sub": held.sub,
         "scopes": held.scopes,
-        "claims": held.claims,
+        "claims": claims_parameter.of_anybody(held.claims),
         "released": held.released,
         "redirect_uri": held.redirect_uri,
         "response_mode": "query",
         "client_state": None,
-        "nonce": held.nonce,
+        "nonce": None,
+        "sealed": None,  # nobody will ask for what the client worded
+        "opened_from": None,
         "code_challenge": held.code_challenge,
         "acr_values": (),
         "prompt": (),
