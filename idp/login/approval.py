@@ -14,7 +14,7 @@ from idp.login import sessions
 from idp.login.context import LoginContext
 from idp.login.pending import WEB, RequestGone, web_rules
 from idp.oidc.clients.client import Client
-from idp.oidc.consent import claims, subjects
+from idp.oidc.consent import release, subjects
 from idp.oidc.endpoints import authorization
 from idp.oidc.messages import Reply
 from idp.oidc.models import authorization_requests
@@ -85,5 +85,5 @@ def approval_of(
         authentication=state.session.authentication,
         grant_id=grant_id,
         sub=sub,
-        released=claims.granted(auth_request.scopes, auth_request.claims, client),
+        released=release.granted(auth_request.scopes, auth_request.claims, client),
     )

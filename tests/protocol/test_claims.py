@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from accounts.database import Statement
 from accounts.people import natural_persons
-from idp.oidc.consent import claims, consents, subjects
+from idp.oidc.consent import claims, consents, release, subjects
 from idp.oidc.consent.claims import CLAIMS, Sensitivity
 from idp.oidc.vocabulary import AUTHORIZATION_CODE, REFRESH_TOKEN
 from tests.fixtures.city import ADDRESS, BORN, EMAIL, NAME, PHONE, PLAIN_SCOPES, City, eight_at_once
@@ -71,7 +71,7 @@ def test_ceiling_holds(city):
     """A claim above the ceiling is left out, by scope and by name."""
     client = city.register_client("narrow", scopes=("openid", "profile"), claims_ceiling=("name",)).client
     asked = city.read_request(client_id="narrow", claims='{"userinfo": {"email": null, "birthdate": null}}')
-    assert claims.granted(asked.scopes, asked.claims, client) == ("name",)
+    assert release.granted(asked.scopes, asked.claims, client) == ("name",)
     assert set(userinfo(city, asked, "narrow")) == {"sub", "name"}
 
 
@@ -95,7 +95,7 @@ def test_identity_number_only_by_its_scope(city):
     ).client
     by_name = '{"id_token": {"identity_number": null}, "userinfo": {"identity_number": null}}'
     asked = city.read_request(client_id="tax", scope="openid", claims=by_name)
-    assert claims.granted(asked.scopes, asked.claims, client) == ()
+    assert release.granted(asked.scopes, asked.claims, client) == ()
     asked = city.read_request(client_id="tax", scope="openid identity_number", claims=by_name)
     citizen = city.person
     reply = citizen.approve(asked)
@@ -113,8 +113,8 @@ def test_sensitive_fact_needs_a_reason(city, missing):
     """Without a recorded purpose and legal basis no client gets a sensitive fact."""
     scopes = ("openid", "identity_number")
     client = city.register_client("tax", scopes=scopes, claims_ceiling=claims.of_scopes(scopes)).client
-    assert "identity_number" in claims.granted(scopes, {}, client)
-    assert "identity_number" not in claims.granted(scopes, {}, replace(client, **{missing: ""}))
+    assert "identity_number" in release.granted(scopes, {}, client)
+    assert "identity_number" not in release.granted(scopes, {}, replace(client, **{missing: ""}))
 
 
 def test_subject_by_sector(city):

@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
-from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from accounts.database import Connection
 from accounts.identifiers import IdentifierKind
 from accounts.people import People, PersonAttributes, PersonIdentifier, PersonPhone
 
 RequestedClaims = Mapping[str, Mapping[str, Any]]  # the `claims` parameter: {"userinfo": {...}, "id_token": {...}}
-
 _IDENTITY_DOCUMENTS = (
     IdentifierKind.CITIZEN_ID,
     IdentifierKind.HKMO_RESIDENCE_PERMIT,
@@ -43,26 +41,6 @@ class Sensitivity(StrEnum):
     ORDINARY = "ordinary"
     PERSONAL = "personal"
     SENSITIVE = "sensitive"
-
-
-class ClientCeiling(Protocol):
-    """What this module asks of a client (`idp.oidc.clients.registry.Client` is one)."""
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """The scopes the client may ask for."""
-
-    @property
-    def claims_ceiling(self) -> tuple[str, ...]:
-        """The claims the client may ever be given."""
-
-    @property
-    def purpose(self) -> str:
-        """What the client needs them for, in the words of its registration."""
-
-    @property
-    def legal_basis(self) -> str:
-        """One of `statutory_duty`, `consent` and their kin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,14 +214,11 @@ CLAIMS: tuple[Claim, ...] = (
         only_by_scope=True,
     ),
 )
-
 # What every ID token carries by its own rules; listed in discovery, not a fact one could withhold.
 TOKEN_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash")
 # Scopes that release nothing by themselves: what they mean is written in the protocol.
 PROTOCOL_SCOPES = ("openid", "offline_access")
-
-_BY_NAME = {claim.name: claim for claim in CLAIMS}
-_BY_SCOPE = {scope: tuple(c.name for c in CLAIMS if c.scope == scope) for scope in {c.scope for c in CLAIMS}}
+BY_NAME = {claim.name: claim for claim in CLAIMS}
 
 
 def scopes_supported() -> tuple[str, ...]:
@@ -268,72 +243,6 @@ def by_names(names: Iterable[str]) -> tuple[Claim, ...]:
     return tuple(claim for claim in CLAIMS if claim.name in wanted)
 
 
-def granted(scopes: Iterable[str], requested: RequestedClaims, client: ClientCeiling) -> tuple[str, ...]:
-    """What may be released for this request: what was asked, cut to the client's ceiling, in the catalogue's order.
-
-    Asking for more is no error (OpenID Connect Core §5.5): it is left out.
-    """
-    return within_ceiling(_requested(scopes, requested), client)
-
-
-def within_ceiling(names: Iterable[str], client: ClientCeiling) -> tuple[str, ...]:
-    """Of what was released once, what the client may have today: its ceiling may have been lowered since."""
-    has_basis = bool(client.purpose and client.legal_basis)
-    return _under(frozenset(names), client.scopes, client.claims_ceiling, has_basis)
-
-
-@lru_cache(maxsize=4096)  # keyed by names of the catalogue and registered values: no stranger's word gets in
-def _under(
-    names: frozenset[str],
-    scopes: tuple[str, ...],
-    ceiling: tuple[str, ...],
-    has_basis: bool,  # noqa: FBT001 - a key
-) -> tuple[str, ...]:
-    """What is sensitive needs a purpose and a basis."""
-    return tuple(
-        claim.name
-        for claim in by_names(names)
-        if claim.name in ceiling
-        and claim.scope in scopes
-        and (has_basis or claim.sensitivity is not Sensitivity.SENSITIVE)
-    )
-
-
-def scopes_within_ceiling(scopes: Iterable[str], client: ClientCeiling) -> tuple[str, ...]:
-    """The same of scopes: of what was given once, what the client is registered for today."""
-    return tuple(scope for scope in scopes if scope in client.scopes)
-
-
-def userinfo_names(
-    released: Iterable[str], scopes: Iterable[str], requested: RequestedClaims | None = None
-) -> tuple[str, ...]:
-    """Of what was released, what UserInfo answers: what a scope or the `userinfo` member asked for."""
-    wanted, named = frozenset(scopes), (requested or {}).get("userinfo", {})
-    rows = (_BY_NAME[name] for name in released if name in _BY_NAME)
-    return tuple(c.name for c in rows if c.scope in wanted or (c.name in named and not c.only_by_scope))
-
-
-def id_token_names(released: Iterable[str], requested: RequestedClaims | None = None) -> tuple[str, ...]:
-    """Of what was released, what the ID token carries: what the `id_token` member names, nothing sensitive."""
-    named = (requested or {}).get("id_token", {})
-    return tuple(
-        c.name
-        for c in by_names(name for name in released if name in named)
-        if not c.only_by_scope and c.sensitivity is not Sensitivity.SENSITIVE
-    )
-
-
-def values(names: Iterable[str], facts: ClaimSources) -> dict[str, Any]:
-    """Each claim's value. A fact we do not know is left out, not null (OpenID Connect Core §5.3.2)."""
-    found = {name: _BY_NAME[name].source(facts) for name in names if name in _BY_NAME}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def id_token_claims(released: Iterable[str], requested: RequestedClaims | None, facts: ClaimSources) -> dict[str, Any]:
-    """What the ID token carries beside its own claims."""
-    return values(id_token_names(released, requested), facts)
-
-
 def claim_sources(
     c: Connection,
     people: People,
@@ -353,39 +262,3 @@ def claim_sources(
         identifiers=lambda: people.identifiers(c, person_id),
         legacy_sub=legacy_sub,
     )
-
-
-def essential_acr(requested: RequestedClaims) -> tuple[str, ...]:
-    """The `acr` values of which one must be met, empty if none is essential (OpenID Connect Core §5.5.1.1)."""
-    return requested_acr(requested) if _member(requested, "acr").get("essential") is True else ()
-
-
-def requested_acr(requested: RequestedClaims) -> tuple[str, ...]:
-    """The `acr` values the `id_token` member names, essential or not."""
-    member = _member(requested, "acr")
-    wished = member.get("values") or [member.get("value")]
-    return tuple(value for value in wished if isinstance(value, str))
-
-
-def requested_subject(requested: RequestedClaims) -> str | None:
-    """The `sub` that `claims.id_token.sub.value` insists on, or None."""
-    value = _member(requested, "sub").get("value")
-    return value if isinstance(value, str) else None
-
-
-def _member(requested: RequestedClaims, name: str) -> Mapping[str, Any]:
-    return requested.get("id_token", {}).get(name) or {}
-
-
-def _requested(scopes: Iterable[str], requested: RequestedClaims) -> frozenset[str]:
-    """The names that a scope stands for, or that the parameter names; whose fact is `only_by_scope` needs the scope."""
-    by_scope = _of_each(tuple(scopes))
-    if not requested:
-        return by_scope
-    by_name = (name for member in requested.values() for name in member)
-    return by_scope | {claim.name for claim in by_names(by_name) if not claim.only_by_scope}
-
-
-@lru_cache(maxsize=1024)  # keyed by scopes a client is registered for: no stranger's word gets in
-def _of_each(scopes: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(name for scope in scopes for name in _BY_SCOPE.get(scope, ()))

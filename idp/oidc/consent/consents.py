@@ -19,7 +19,7 @@ from accounts import audit
 from accounts.database import Connection, new_id
 from accounts.errors import Conflict
 from idp.oidc.clients.client import Client
-from idp.oidc.consent import claims, consent_store
+from idp.oidc.consent import claims, consent_store, release
 from idp.oidc.consent.claims import Claim
 from idp.oidc.requests.authorization_request import AuthorizationRequest
 from idp.oidc.tokens.keys import encoded
@@ -91,7 +91,7 @@ class ConnectedService:
 
 def release_notice(request: AuthorizationRequest, client: Client) -> ReleaseNotice:
     """What this request would release, for the page that tells or asks."""
-    rows = claims.by_names(claims.granted(request.scopes, request.claims, client))
+    rows = claims.by_names(release.granted(request.scopes, request.claims, client))
     sensitive = tuple(claim for claim in rows if claim.sensitivity is claims.Sensitivity.SENSITIVE)
     return ReleaseNotice(
         client_id=client.client_id,
@@ -109,7 +109,7 @@ def release_notice(request: AuthorizationRequest, client: Client) -> ReleaseNoti
 
 def covers(scopes: Iterable[str], names: Iterable[str], request: AuthorizationRequest, client: Client) -> bool:
     """Whether a grant of these scopes and claims already answers the request: pure, for who holds the row anyway."""
-    wanted = claims.granted(request.scopes, request.claims, client)
+    wanted = release.granted(request.scopes, request.claims, client)
     return frozenset(request.scopes) <= frozenset(scopes) and frozenset(wanted) <= frozenset(names)
 
 
@@ -203,7 +203,7 @@ def _row(person_id: str, client: Client, request: AuthorizationRequest, now: dat
         "person_id": person_id,
         "client_id": client.client_id,
         "scopes": list(request.scopes),
-        "claims": list(claims.granted(request.scopes, request.claims, client)),
+        "claims": list(release.granted(request.scopes, request.claims, client)),
         "legal_basis": client.legal_basis,
         "purpose": client.purpose,
         "given_at": now,

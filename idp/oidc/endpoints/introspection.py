@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from idp.oidc.clients.client import Client
-from idp.oidc.consent import claims
+from idp.oidc.consent import release
 from idp.oidc.endpoints.token import client_of
 from idp.oidc.errors import InvalidRequest, UnauthorizedClient
 from idp.oidc.gate import is_token_active
@@ -34,7 +34,7 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
         return json_reply(200, _INACTIVE)
     if getattr(row, "used_at", None) is not None:  # a refresh token that bought its successor
         return json_reply(200, _INACTIVE)
-    scopes = claims.scopes_within_ceiling(row.scopes, holder)
+    scopes = release.scopes_within_ceiling(row.scopes, holder)
     if row.scopes and not scopes:  # nothing it was given for is left: refreshing refuses it, too
         return json_reply(200, _INACTIVE)
     return json_reply(200, _described(provider, row, scopes, statement is token_store.FIND_ACCESS_TOKEN))

@@ -11,7 +11,7 @@ from typing import Any
 from accounts.merging import linking
 from accounts.people import PersonPhone
 from idp.oidc.clients.client import Client
-from idp.oidc.consent import claims
+from idp.oidc.consent import claims, release
 from idp.oidc.errors import InsufficientScope, InvalidRequest, InvalidToken
 from idp.oidc.gate import is_token_active
 from idp.oidc.messages import Reply, Request, json_reply
@@ -30,12 +30,12 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
     client = None if row is None else provider.clients.get(row.client_id)
     if row is None or client is None or row.person_id is None or not is_token_active(row, client, now):
         raise _invalid()
-    if OPENID not in claims.scopes_within_ceiling(row.scopes, client):
+    if OPENID not in release.scopes_within_ceiling(row.scopes, client):
         raise InsufficientScope(
             "the token is not good for openid; ask for it at /authorize", headers=_challenge("insufficient_scope")
         )
-    names = claims.within_ceiling(row.claims, client)
-    return json_reply(200, {"sub": row.sub, **claims.values(names, _facts(provider, client, row, now))})
+    names = release.within_ceiling(row.claims, client)
+    return json_reply(200, {"sub": row.sub, **release.values(names, _facts(provider, client, row, now))})
 
 
 def _token(request: Request) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from accounts.database import new_id
 from idp.oidc.clients.client import Client
-from idp.oidc.consent import claims
+from idp.oidc.consent import claims, release
 from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
 from idp.oidc.gate import may_proceed
 from idp.oidc.grants import collecting
@@ -111,7 +111,7 @@ def _wrong_verifier(client: Client, challenge: str | None, verifier: str | None)
 
 def _as_of_today(client: Client, held: Redeemable) -> Redeemable:
     """What the client may still have: its ceiling may have been lowered in the minute since the person agreed."""
-    scopes, released = registered_scopes(client, held.scopes), claims.within_ceiling(held.released, client)
+    scopes, released = registered_scopes(client, held.scopes), release.within_ceiling(held.released, client)
     if (scopes, released) == (held.scopes, held.released):
         return held
     return replace(held, scopes=scopes, released=released)
@@ -119,7 +119,7 @@ def _as_of_today(client: Client, held: Redeemable) -> Redeemable:
 
 def _token_grant(client: Client, held: Redeemable) -> TokenGrant:
     holder = TokenSubject(held.sub, held.scopes, held.session_id, held.acr, held.amr, held.auth_time)
-    names = claims.userinfo_names(held.released, held.scopes, held.claims)
+    names = release.userinfo_names(held.released, held.scopes, held.claims)
     return TokenGrant(client, holder, names, held.person_id, held.grant_id, held.id, held.session_id)
 
 
@@ -164,7 +164,7 @@ def _release_row(issue: TokenGrant, held: Redeemable, now: datetime) -> dict[str
 
 
 def _id_token(provider: Provider, issue: TokenGrant, held: Redeemable, access_token: str, now: datetime) -> str:
-    names = claims.id_token_names(held.released, held.claims)
+    names = release.id_token_names(held.released, held.claims)
     return provider.tokens.id_token(
         issue.client.client_id,
         issue.holder,
@@ -172,7 +172,7 @@ def _id_token(provider: Provider, issue: TokenGrant, held: Redeemable, access_to
         alg=issue.client.id_token_signed_response_alg,
         nonce=held.nonce,
         access_token=access_token,
-        released=claims.id_token_claims(held.released, held.claims, _facts(provider, held, now)) if names else {},
+        released=release.id_token_claims(held.released, held.claims, _facts(provider, held, now)) if names else {},
     )
 
 

@@ -88,7 +88,7 @@ def _request_row(held: Redeemable, text: str, state: RequestState, now: datetime
         "grant_id": held.grant_id,
         "sub": held.sub,
         "scopes": held.scopes,
-        "claims": claims_parameter.of_anybody(held.claims),
+        "claims": claims_parameter.without_subject(held.claims),
         "released": held.released,
         "redirect_uri": held.redirect_uri,
         "response_mode": "query",

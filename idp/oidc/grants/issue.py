@@ -9,7 +9,7 @@ from typing import Any
 
 from accounts import audit
 from idp.oidc.clients.client import Client
-from idp.oidc.consent import claims
+from idp.oidc.consent import release
 from idp.oidc.errors import InvalidScope
 from idp.oidc.provider import Provider
 from idp.oidc.tokens import token_store
@@ -35,7 +35,7 @@ class TokenGrant:
 
 def registered_scopes(client: Client, scopes: tuple[str, ...]) -> tuple[str, ...]:
     """Of scopes that were given, those the client is registered for today. Raises InvalidScope when none is left."""
-    left = claims.scopes_within_ceiling(scopes, client)
+    left = release.scopes_within_ceiling(scopes, client)
     if scopes and not left:
         raise InvalidScope("the client is not registered for any of these scopes any more")
     return left

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 from idp.oidc.clients.client import Client
-from idp.oidc.consent import claims, consents
+from idp.oidc.consent import claims, consents, release
 from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
 from idp.oidc.gate import is_token_active
 from idp.oidc.grants.issue import TokenGrant, access_row, answer, end_replayed, refresh_row, registered_scopes
@@ -75,7 +75,7 @@ def _token_grant(client: Client, row: Any, asked: str | None) -> TokenGrant:
         auth_time=row.auth_time,
     )
     left_out = frozenset(claims.of_scopes(frozenset(row.scopes) - frozenset(holder.scopes)))
-    names = claims.within_ceiling((name for name in row.claims if name not in left_out), client)
+    names = release.within_ceiling((name for name in row.claims if name not in left_out), client)
     return TokenGrant(client, holder, names, row.person_id, row.grant_id, row.request_id)
 
 

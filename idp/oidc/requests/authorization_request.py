@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Any
 
 from idp.oidc.assurance import Authentication
-from idp.oidc.consent import claims
+from idp.oidc.requests import claims_parameter
 
 
 class RequestKind(StrEnum):
@@ -103,17 +103,17 @@ class AuthorizationRequest:
     @property
     def essential_acr(self) -> tuple[str, ...]:
         """The `acr` values of which one must be met, or the answer is an error; empty when any will do."""
-        return claims.essential_acr(self.claims)
+        return claims_parameter.essential_acr(self.claims)
 
     @property
     def requested_acr(self) -> tuple[str, ...]:
         """The `acr` values the client would like, in its order of preference, essential or not."""
-        return tuple(dict.fromkeys((*claims.requested_acr(self.claims), *self.acr_values)))
+        return tuple(dict.fromkeys((*claims_parameter.requested_acr(self.claims), *self.acr_values)))
 
     @property
     def requested_subject(self) -> str | None:
         """The `sub` the client insists on (`id_token_hint` or the `claims` parameter), or None."""
-        return claims.requested_subject(self.claims)
+        return claims_parameter.requested_subject(self.claims)
 
     @property
     def may_be_approved(self) -> bool:

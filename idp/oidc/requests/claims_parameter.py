@@ -12,6 +12,7 @@ from typing import Any
 
 from idp.oidc import assurance
 from idp.oidc.consent import claims
+from idp.oidc.consent.claims import RequestedClaims
 from idp.oidc.errors import InvalidRequest, UnmetAuthenticationRequirements
 from idp.oidc.untrusted_json import UnreadableJson, read_object
 
@@ -28,30 +29,30 @@ def read_claims(text: str | None) -> Requested:
         document = read_object(text)
     except UnreadableJson as error:
         raise InvalidRequest(f"claims cannot be read ({error}); see OpenID Connect Core 5.5") from None
-    wishes = {member: _member(document[member]) for member in _MEMBERS if document.get(member)}
-    _check_heeded(wishes.get("id_token", {}))
-    if claims.essential_acr(wishes) and not any(map(assurance.parse, claims.essential_acr(wishes))):
+    wishes = {member: _read_member(document[member]) for member in _MEMBERS if document.get(member)}
+    _check_acr_and_sub(wishes.get("id_token", {}))
+    if essential_acr(wishes) and not any(map(assurance.parse, essential_acr(wishes))):
         raise UnmetAuthenticationRequirements("no essential acr value is one of acr_values_supported")
     return {member: _effective(member, asked) for member, asked in wishes.items()}
 
 
-def asked_of(requested: Mapping[str, Mapping[str, Any]], subject: str | None) -> Requested:
-    """The same, where this `sub` must be met; where it is None, whoever is there."""
+def with_subject(requested: RequestedClaims, subject: str | None) -> Requested:
+    """The same claims with the `sub` that must be met; None leaves them unchanged."""
     asked = {member: {**wishes} for member, wishes in requested.items()}
     if subject is not None:
         asked.setdefault("id_token", {})["sub"] = {"value": subject}
     return asked
 
 
-def of_anybody(requested: Mapping[str, Mapping[str, Any]]) -> Requested:
-    """The same without the `sub`: it is a client's word, and kept apart from what may lie open."""
+def without_subject(requested: RequestedClaims) -> Requested:
+    """The same claims without the `sub`: the client wrote it, so it is stored sealed and not here."""
     asked = {member: {**wishes} for member, wishes in requested.items()}
-    if claims.requested_subject(requested) is not None:
+    if requested_subject(requested) is not None:
         asked["id_token"]["sub"] = None
     return asked
 
 
-def _member(member: Any) -> dict[str, Any]:
+def _read_member(member: Any) -> dict[str, Any]:
     if not isinstance(member, dict) or len(member) > _MOST_CLAIMS:
         raise InvalidRequest(f"each member of claims must be an object of at most {_MOST_CLAIMS} claims")
     return {name: _wish(wish) for name, wish in member.items()}
@@ -67,7 +68,7 @@ def _wish(wish: Any) -> dict[str, Any] | None:
     return {key: wish[key] for key in ("essential", "value", "values") if key in wish}
 
 
-def _check_heeded(wishes: Mapping[str, dict[str, Any] | None]) -> None:
+def _check_acr_and_sub(wishes: Mapping[str, dict[str, Any] | None]) -> None:
     """What decides about the login can be read: a level or a person that we misread, anybody here would meet."""
     acr, sub = (wishes.get(name) or {} for name in ("acr", "sub"))
     named = [*acr.get("values", ()), *(wish["value"] for wish in (acr, sub) if wish.get("value") is not None)]
@@ -87,6 +88,28 @@ def _kept(member: str, name: str, wish: Mapping[str, Any]) -> dict[str, Any] | N
     if member == "id_token" and name == "sub" and wish.get("value") is not None:
         kept["value"] = wish["value"]
     if member == "id_token" and name == "acr":
-        levels = [level for level in claims.requested_acr({"id_token": {"acr": wish}}) if assurance.parse(level)]
+        levels = [level for level in requested_acr({"id_token": {"acr": wish}}) if assurance.parse(level)]
         kept |= {"values": list(dict.fromkeys(levels))} if levels else {}
     return kept or None
+
+
+def essential_acr(requested: RequestedClaims) -> tuple[str, ...]:
+    """The `acr` values of which one must be met, empty if none is essential (OpenID Connect Core §5.5.1.1)."""
+    return requested_acr(requested) if _wish_for(requested, "acr").get("essential") is True else ()
+
+
+def requested_acr(requested: RequestedClaims) -> tuple[str, ...]:
+    """The `acr` values the `id_token` member names, essential or not."""
+    member = _wish_for(requested, "acr")
+    wished = member.get("values") or [member.get("value")]
+    return tuple(value for value in wished if isinstance(value, str))
+
+
+def requested_subject(requested: RequestedClaims) -> str | None:
+    """The `sub` that `claims.id_token.sub.value` insists on, or None."""
+    value = _wish_for(requested, "sub").get("value")
+    return value if isinstance(value, str) else None
+
+
+def _wish_for(requested: RequestedClaims, name: str) -> Mapping[str, Any]:
+    return requested.get("id_token", {}).get(name) or {}

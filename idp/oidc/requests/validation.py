@@ -266,9 +266,9 @@ def claims_and_hint(context: ValidationContext) -> Fields:
     subject = _hinted_subject(context)
     if subject is None:
         return {"claims": requested}
-    if claims.requested_subject(requested) not in (None, subject):
+    if claims_parameter.requested_subject(requested) not in (None, subject):
         raise LoginRequired("id_token_hint and the claims parameter name different persons")
-    return {"claims": claims_parameter.asked_of(requested, subject)}
+    return {"claims": claims_parameter.with_subject(requested, subject)}
 
 
 def _hinted_subject(context: ValidationContext) -> str | None:
