@@ -44,6 +44,7 @@ throttle_counters = sa.Table(
 _t = throttle_counters.c
 _COLUMNS = ["counter", "subject", "source", "attempts", "ceiling", "expires_at"]
 _ANYONE = ""
+_PERSON_KEY = 32  # characters of a person's key
 _RESIDENTS = "residents"  # the subject under which a network counts people who signed in there lately
 _WINDOW = timedelta(minutes=15)
 FAMILIAR_FOR = timedelta(days=180)
@@ -277,6 +278,11 @@ _LIMITS = [each.name for each in fields(Limits) if each.type == "Limit"]
 # A counter whose window is over is of no use any more, except where it tells that the person is known.
 OVER = _t.expires_at <= _moment("before")
 TELLS_WHO_IS_KNOWN = sa.and_(_t.succeeded_at.is_not(None), _t.succeeded_at > _moment("familiar_since"))
+# A network that guessed at a person is remembered for a day. One that guessed at an invented name is not: the subject
+# is then a digest of 64 characters instead of a person's key, and strangers could fill the table with them.
+TELLS_WHO_GUESSED = sa.and_(
+    _t.counter == "pair", sa.func.length(_t.subject) == _PERSON_KEY, _t.expires_at > _moment("quiet_since")
+)
 
 
 class Throttle:

@@ -63,7 +63,7 @@ class RetentionRule:
 
         Where `walk` begins with a time, `due` must be a bound of it, and only what is due is read; `spare` keeps some
         of it. Rows of another table that point here by `first` go before, in the same transaction. The conditions may
-        use `before` (now less `keeps`), `now`, `collected_before` and `familiar_since`.
+        use `before` (now less `keeps`), `now`, `collected_before`, `familiar_since` and `quiet_since`.
         """
         self.table, self.walk, self.keeps, self.every = walk[0].table, walk, keeps, every
         start, end = _bounds("after", walk), _bounds("last", walk)
@@ -123,6 +123,7 @@ def _times(now: datetime, keeps: timedelta) -> dict[str, datetime]:
         "before": now - keeps,
         "collected_before": now - _KNOWN_FOR,
         "familiar_since": now - throttle.FAMILIAR_FOR,
+        "quiet_since": now - throttle.QUIET_FOR,
     }
 
 
@@ -201,8 +202,8 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         throttle_counters.c.subject,
         throttle_counters.c.source,
         due=throttle.OVER,
-        spare=throttle.TELLS_WHO_IS_KNOWN,
-        keeps=throttle.QUIET_FOR,
+        spare=sa.or_(throttle.TELLS_WHO_IS_KNOWN, throttle.TELLS_WHO_GUESSED),
+        keeps=timedelta(0),
         every=OFTEN,
     ),
     RetentionRule(
