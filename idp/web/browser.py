@@ -54,7 +54,7 @@ def require_step(request_id: str, step: Step, *, or_done: bool = False) -> Pendi
 
 def current_session() -> sessions.Session | None:
     """The live session of this browser, read once a request; None when nobody is signed in."""
-    if "session_here" not in flask.g:
+    if "current_session" not in flask.g:
         work = unit_of_work()
         flask.g.current_session = signing_in.session_of(work.services, work.reading, work.request, work.now)
     found: sessions.Session | None = flask.g.current_session
@@ -80,7 +80,7 @@ def why_signed_out() -> str | None:
 
 def session_expires() -> session_expiry.Expiry | None:
     """When the session ends that this request has read; None where it read none."""
-    found: sessions.Session | None = flask.g.get("session_here")
+    found: sessions.Session | None = flask.g.get("current_session")
     if found is None:
         return None
     return session_expiry.expiry(found, unit_of_work().services.channels[pending.WEB].lifetimes)

@@ -132,7 +132,13 @@ def test_a_stranger_is_told_nothing_of_the_kind(site: Site):
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/no-such-page", 404), ("/account/sessions/end", 405), ("/continue/gone", 410), ("/authorize", 400)],
+    [
+        ("/no-such-page", 404),
+        ("/account/sessions/end", 405),
+        ("/continue/gone", 404),
+        (f"/continue/{'0' * 32}", 410),
+        ("/authorize", 400),
+    ],
 )
 def test_no_page_is_a_dead_end(browser: Browser, path: str, status: int):
     """Where no service is known to lead back to, a button leads to the account."""

@@ -15,7 +15,7 @@ from idp.oidc.grants import GRANTS
 from idp.oidc.messages import Request
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.secret import digest, new_secret
-from tests.fixtures.city import City
+from tests.fixtures.city import PLAIN_SCOPES, City
 from tests.fixtures.messages import CALLBACK, basic
 
 KEY = {"keys": [jwk.ECKey.generate_key("P-256").as_dict(private=False)]}
@@ -185,7 +185,10 @@ def test_what_we_do_not_support_is_left_out_of_the_answer(city, members):
 def test_what_was_left_out_is_on_record(city):
     """An administrator sees what a system asked for in vain; words that only the system knows are not in the audit."""
     assert register(city, invitation(city), jwks_uri="https://fund.example/jwks", x_colour="red")[0] == 201
-    event = city.database.connection().one(Statement(sa.select(audit.audit_events.c.detail)))
+    created = Statement(
+        sa.select(audit.audit_events).where(audit.audit_events.c.event == "administrator:client:create")
+    )
+    event = city.database.connection().one(created)
     assert "jwks_uri" in str(event.detail)
     assert "colour" not in str(event.detail)
 
@@ -256,7 +259,7 @@ def test_response_types_follow_the_grants(city):
     """RFC 7591 §2.1: the two may not contradict each other, now or after a change."""
     machine = invitation(city, grant_types=["client_credentials"], scopes=["reports.read"])
     assert register(city, machine, response_types=["code"])[0] == 400
-    client = city.register_client(grant_types=("client_credentials",)).client
+    client = city.register_client(scopes=PLAIN_SCOPES, grant_types=("client_credentials",)).client
     assert client.response_types == ()
     with city.database.transaction() as c:
         registry.change(c, client, now=city.clock.advance(seconds=1), grant_types=("authorization_code",))
