@@ -1,1 +1,1 @@
-"""What a browser meets: the WSGI front, routes, pages, and what protects them."""
+"""The web layer: the WSGI front, routes, pages, and what protects them."""

@@ -1,10 +1,10 @@
-"""Who is worked for at a time: each class of requests has places of its own, so that none can take another's.
+"""Admission: how many requests of each class run at a time. No class can take the places of another.
 
-A request waits for its place on a thread that does nothing else; threads are many and cheap, places are few, for each
-may hold a database connection and all share one interpreter. Where too many wait already, a request is refused at once.
-Bodies are read before a place is taken, and a login gives its place back while its password check waits or runs:
-what a stranger can make slow holds no place. What is answered from memory asks for none.
-docs/decisions/0042-places-for-each-class-of-requests.md says why, and what was measured.
+A request waits for its place on a thread that does nothing else: threads are many and cheap. Places are few, because
+each may hold a database connection and all share one interpreter. When too many requests wait already, the next one is
+refused at once. A body is read before a place is taken, and a login gives its place back while its password check waits
+or runs. So nothing that a stranger can make slow holds a place. What is answered from memory needs no place.
+docs/decisions/0042-places-for-each-class-of-requests.md has the reasons and the measurements.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from accounts.credentials.bulkhead import Turns
 from accounts.errors import Busy
 from idp.settings import SERVER_THREADS
 
-PATIENCE = timedelta(seconds=2)  # a place comes free within milliseconds, or something is wrong
-OF_PAGES = timedelta(seconds=5)  # people come in crowds
+PATIENCE = timedelta(seconds=2)  # a place is free within milliseconds, or something is wrong
+OF_PAGES = timedelta(seconds=5)  # many people come at the same time
 _AS_LONG_AS_IT_TAKES = timedelta(minutes=1)
-BODIES = 192  # being read at a time: more senders than that who stall keep other bodies out, and nothing else
-WAITING = 64  # for a place in one lane; and as many more who are known here
+BODIES = 192  # read at a time; if as many senders stall, other bodies are refused, but nothing else
+WAITING = 64  # for a place in one lane, and as many known browsers besides
 
 
 class Lane:
-    """The places of one class of requests. Safe to share by threads."""
+    """The places of one class of requests. Threads may share it."""
 
     def __init__(
         self,
@@ -38,31 +38,32 @@ class Lane:
         patience: timedelta = PATIENCE,
         leaving: Callable[[], object] = lambda: None,
     ) -> None:
-        """So many at a time; `waiting` may wait for `patience`, and as many of those that are known, who go first.
+        """`places` requests run at a time. `waiting` more may wait for `patience`.
 
-        `leaving` is called in the thread that gives its place up, before somebody else has it.
+        As many known requests may wait, too, and they go first. `leaving` is called in the thread that gives its place
+        up, before another thread gets the place.
         """
         self._places = Turns(places, most_waiting=waiting)
         self._patience = patience
         self._leaving = leaving
 
     def enter(self, is_known: Callable[[], bool] = lambda: False) -> None:
-        """This thread has a place. Raises Busy when too many wait, or none comes free in time.
+        """This thread has a place. Raises Busy when too many wait, or when no place is free in time.
 
-        `is_known` is asked only where it has to wait: whether it goes first.
+        `is_known` is called only when the thread must wait. If it returns true, the thread goes first.
         """
         if not self._places.take() and not self._places.wait(self._patience, first=is_known()):
             raise Busy(detail="no place came free")
         _mine.lane = self
 
     def leave(self) -> None:
-        """Somebody else may have this thread's place."""
+        """Another thread may have this thread's place."""
         _mine.lane = None
         self._leaving()
         self._places.give_back()
 
     def come_back(self) -> None:
-        """This thread has a place again: nobody is sent away whose work is half done."""
+        """This thread has a place again. It is never refused, because its work is half done."""
         while not self._places.take() and not self._places.wait(_AS_LONG_AS_IT_TAKES, first=True, most=SERVER_THREADS):
             continue
         _mine.lane = self
@@ -73,9 +74,9 @@ _mine: Any = threading.local()
 
 @contextmanager
 def aside() -> Iterator[None]:
-    """Inside, this thread holds no place, and no connection that it would give up with it; outside it does again.
+    """Inside, this thread holds no place and no connection that belongs to its place. Afterwards it has a place again.
 
-    A connection in hand before is somebody else's afterwards: ask the database again.
+    A connection from before may then belong to another thread: ask the database for one again.
     """
     lane: Lane | None = getattr(_mine, "lane", None)
     if lane is None:
@@ -89,7 +90,7 @@ def aside() -> Iterator[None]:
 
 
 class Readers:
-    """Bounds how many bodies are read at a time: one that never arrives holds its thread for as long as it likes."""
+    """Limits how many bodies are read at a time. A body that never arrives holds its thread without limit."""
 
     def __init__(self, most: int = BODIES) -> None:
         self._free: SimpleQueue[None] = SimpleQueue()
@@ -97,7 +98,7 @@ class Readers:
             self._free.put(None)
 
     def read(self, body: Any, size: int) -> bytes:
-        """At most `size` bytes of the body. Raises Busy when too many are being read."""
+        """At most `size` bytes of the body. Raises Busy when too many bodies are being read."""
         try:
             self._free.get_nowait()
         except Empty:

@@ -1,6 +1,6 @@
 """Who is at the browser, how that changes, and the way back.
 
-A page needs `due` or `signed_in` to learn who is there, `sign_in` and `sign_out` to change that, and
+A page calls `require_step` or `signed_in` to learn who is there, `sign_in` and `sign_out` to change that, and
 `redirect_to_dispatcher` or `redirect_to_path` to leave. No page links to another page of a journey.
 """
 
@@ -29,7 +29,7 @@ _OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9_\-./?=&%]{0,500}", re.ASCII)
 
 
 class LoginRequiredHere(Exception):
-    """The view is for signed-in people and nobody is; `path` is where the person wanted to go."""
+    """The view is for signed-in people and nobody is signed in. `path` is where the person wanted to go."""
 
     def __init__(self, path: str) -> None:
         super().__init__("sign in first")
@@ -37,10 +37,11 @@ class LoginRequiredHere(Exception):
 
 
 def require_step(request_id: str, step: Step, *, or_done: bool = False) -> PendingInteraction:
-    """The request that this browser answers, when `step` is pending, or is done already where `or_done` is set.
+    """The request that this browser answers, with `step` pending. With `or_done` the step need not be pending.
 
-    `idp.web.errors` answers all that is raised, so a view lets it pass: StepNotPending (back to the dispatcher),
-    RequestGone (expired, answered or unknown: a page with a way on), BrowserMismatch (it was started elsewhere).
+    A view catches none of these, because `idp.web.errors` answers them: StepNotPending (back to the dispatcher),
+    RequestGone (expired, answered or unknown: a page with a way on), BrowserMismatch (another browser started the
+    request).
     """
     work = unit_of_work()
     flask.g.leads_out = True
@@ -53,7 +54,7 @@ def require_step(request_id: str, step: Step, *, or_done: bool = False) -> Pendi
 
 
 def current_session() -> sessions.Session | None:
-    """The live session of this browser, read once a request; None when nobody is signed in."""
+    """The live session of this browser, or None. It is read once for each request."""
     if "current_session" not in flask.g:
         work = unit_of_work()
         flask.g.current_session = signing_in.session_of(work.services, work.reading, work.request, work.now)
@@ -62,7 +63,7 @@ def current_session() -> sessions.Session | None:
 
 
 def signed_in() -> sessions.Session:
-    """The live session of this browser. Raises LoginRequiredHere, answered by the login page and then the way back."""
+    """The live session of this browser. Raises LoginRequiredHere: the person logs in and then comes back."""
     found = current_session()
     if found is None:
         raise LoginRequiredHere(flask.request.path if flask.request.method in SAFE_METHODS else "/account")
@@ -70,7 +71,7 @@ def signed_in() -> sessions.Session:
 
 
 def why_signed_out() -> str | None:
-    """Why nobody is signed in who was: one of idp.web.session_expiry's codes; None where nobody had been."""
+    """Why this browser's session is over, as a code of idp.web.session_expiry. None if there is none or it is live."""
     work = unit_of_work()
     handle = work.request.cookies.get(sessions.cookie_name(secure=work.services.settings.is_secure), "")
     if not is_handle(handle) or current_session() is not None:
@@ -79,7 +80,7 @@ def why_signed_out() -> str | None:
 
 
 def session_expires() -> session_expiry.Expiry | None:
-    """When the session ends that this request has read; None where it read none."""
+    """When the session that this request has read ends. None if it has read none."""
     found: sessions.Session | None = flask.g.get("current_session")
     if found is None:
         return None
@@ -87,10 +88,10 @@ def session_expires() -> session_expiry.Expiry | None:
 
 
 def sign_in(authenticated: Authenticated, record: dict[str, Any]) -> sessions.Session:
-    """This browser has a session under a new handle, and the cookie goes out with the response.
+    """This browser has a session under a new handle, and the response sets the cookie.
 
-    A session the browser already had ends when it was another person's, and is stepped up when it was the same
-    person's: either way the old handle opens nothing any more (ASVS 7.2.4). `record` is the audit's row of the proof.
+    A session that the browser had before ends if it belongs to another person, and is stepped up if it belongs to the
+    same person. The old handle opens nothing in either case (ASVS 7.2.4). `record` is the audit row of the proof.
     """
     work = unit_of_work()
     audit.record(work.c, record)
@@ -105,7 +106,7 @@ def _remember(opened: sessions.NewSession) -> None:
 
 
 def sign_out(reason: str = "signed_out") -> None:
-    """This browser's session, if any, is ended everywhere it was used, and its cookie is removed."""
+    """This browser's session, if any, has ended everywhere it was used. The response removes its cookie."""
     work, here = unit_of_work(), current_session()
     if here is not None:
         sessions.end(work.c, here.id, work.now, reason)
@@ -114,17 +115,17 @@ def sign_out(reason: str = "signed_out") -> None:
 
 
 def flash(*codes: str) -> None:
-    """The page this browser sees next may say something: only codes go out, in a cookie that lives a minute."""
+    """The next page of this browser shows these messages. Only codes are sent, in a cookie that lives for a minute."""
     give_cookie(FLASH, ".".join(codes), age=60)
 
 
 def has_flashes() -> bool:
-    """Whether `tell_next` left something for this page."""
+    """Whether `flash` left codes for this page."""
     return bool(sent_cookie(FLASH))
 
 
 def flashed() -> tuple[str, ...]:
-    """The codes `tell_next` left for this page, once. Whoever forges them only tells themselves something."""
+    """The codes that `flash` left for this page, once. A person who forges them deceives only themselves."""
     codes = sent_cookie(FLASH)
     if codes:
         give_cookie(FLASH, "", age=0)
@@ -132,16 +133,17 @@ def flashed() -> tuple[str, ...]:
 
 
 def redirect_to_dispatcher(request_id: str) -> Response:
-    """The browser asks the dispatcher what comes next: how a step's page ends (303)."""
+    """303 to the dispatcher, which decides what comes next. A step's page ends with it."""
     return flask.redirect(f"/continue/{request_id}", 303)
 
 
 def sign_in_and_redirect(
     answered: PendingInteraction, authenticated: Authenticated, record: dict[str, Any]
 ) -> Response:
-    """Signed in, and where the request goes next, without asking the browser to come back for it.
+    """The person is signed in. The response leads to where the request goes next, without a stop at the dispatcher.
 
-    A page that sends itself on to the service is reached by GET as ever: reloading it must send no password again.
+    With `response_mode=form_post` it leads to the dispatcher: the page that posts itself to the service must be reached
+    by GET, because reloading it must not send the password again.
     """
     if answered.request.response_mode == "form_post":
         sign_in(authenticated, record)
@@ -157,19 +159,19 @@ def sign_in_and_redirect(
 
 
 def redirect_to_path(text: str | None, otherwise: str = "/account") -> Response:
-    """The browser goes to that path of ours, or to `otherwise` where the text is no such path (303)."""
+    """303 to that path on this site, or to `otherwise` if the text is no such path."""
     return flask.redirect(own_path(text) or otherwise, 303)
 
 
 def own_path(text: str | None) -> str | None:
-    """The text, when it is a path on this site that a browser cannot read as another site; otherwise None."""
+    """The text if it is a path on this site that no browser can read as another site; otherwise None."""
     if text is None or not _OWN_PATH.fullmatch(text):
         return None
     return text
 
 
 def can_be_opened(path: str) -> bool:
-    """Whether a page of ours answers there; a form's own address may take what is posted and nothing else."""
+    """Whether GET opens a page at this path. The address of a form may accept POST only."""
     return flask.current_app.url_map.bind("").test(path, "GET")
 
 

@@ -1,4 +1,4 @@
-"""Cookies of ours beside the session's: one answer sets them all, and none is for scripts or other sites."""
+"""Cookies beside the session's. The response sets them all together; no script and no other site can use them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ FORM, FLASH, KNOWN_BROWSERS = "yt_form", "yt_notice", "yt_known"
 
 
 def sent_cookie(name: str) -> str:
-    """What the browser sent under that name of ours; empty where it sent nothing."""
+    """The value of this cookie as the browser sent it; empty if it sent none."""
     return flask.request.cookies.get(_full(name), "")
 
 
 def give_cookie(name: str, value: str, *, age: int | None = None) -> None:
-    """The response sets it. One a browser gives back to this host only, to no script and in no cross-site post."""
+    """The response sets this cookie. It goes to this host only, to no script, and in no cross-site POST."""
     flask.g.setdefault("cookies", []).append((_full(name), value, age))
 
 
 def set_cookies(response: Response, services: Services) -> None:
-    """The response carries every cookie that was given, and the session's where that changed."""
+    """The response sets every cookie that was given, and the session's cookie if that changed."""
     cookies = flask.g.pop("cookies", [])
     handle = flask.g.get("session_handle")
     if handle is not None:
@@ -35,7 +35,7 @@ def set_cookies(response: Response, services: Services) -> None:
 
 
 def full_name(name: str, *, secure: bool) -> str:
-    """The cookie's name with the prefix that binds it to this origin, which only https may set."""
+    """The cookie's name. Over https it has a prefix that binds it to this origin; only https may set it."""
     return f"__Host-{name}" if secure else name
 
 

@@ -1,8 +1,8 @@
-"""Form tokens: what proves that a form was on a page of ours, in this browser.
+"""Form tokens: they prove that a form was on a page of this site, in this browser.
 
-The browser holds a random cookie, the form a keyed digest of it: another site can neither read the one nor compute the
-other. Each page draws its own salt, so that the token is never the same text twice (a compressed page would otherwise
-give it away byte by byte to whoever can make pages repeat chosen text).
+The browser holds a random cookie, and the form holds a keyed digest of it. Another site can neither read the cookie nor
+compute the digest. Each page draws its own salt, so the token is never the same text twice. Otherwise an attacker who
+can make pages repeat a chosen text could read it from compressed pages, byte by byte.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def new_cookie() -> str:
 
 
 def is_cookie(value: str) -> bool:
-    """Whether the value can be one of ours."""
+    """Whether the value has the form of such a cookie."""
     return len(value) == _COOKIE_LENGTH and value.isascii()
 
 

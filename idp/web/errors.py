@@ -1,7 +1,7 @@
-"""From an error to what the reader sees: a page with title, cause and cure, with words apart for the integrator.
+"""Error pages: what a reader sees for an error (title, cause and cure), with separate words for the integrator.
 
-Each page carries a number for the telephone, under which the log has the code. The log holds the type and the place of
-a failure and never its text, which may name a person.
+Each page has a number to read out on the telephone; the log has the code under that number. The log holds the type and
+the place of a failure and never its text, which may name a person.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _HERE = ZoneInfo("Asia/Shanghai")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a person is told: source texts for the catalogues."""
+    """What a person reads about an error: source texts for the catalogues."""
 
     title: str
     cause: str
@@ -111,8 +111,8 @@ MESSAGES: dict[str, Message] = {
 }
 
 
-PAGES_OF_THEIR_OWN = ("request_expired", "request_collected", "throttled")  # codes whose words stand in their templates
-# HTTP's own refusals: code, and what the integrator reads.
+PAGES_OF_THEIR_OWN = ("request_expired", "request_collected", "throttled")  # codes whose texts are in their templates
+# Refusals of HTTP itself: code, and what the integrator reads.
 _OF_HTTP = {
     400: ("bad_request", "The request is cut short or malformed; send it again, whole."),
     404: ("not_found", "There is no such page; check the address."),
@@ -130,9 +130,10 @@ _WAITING = {
 
 
 def new_log_id() -> str:
-    """What a person reads out on the telephone and an operator finds in the log: nine digits, in threes.
+    """A number that a person reads out on the telephone and an operator finds in the log: nine digits, in threes.
 
-    Digits, for whoever reads no Latin letters. That two errors of one day may share a number is known by their time.
+    It has digits only, because some people read no Latin letters. If two errors of one day have the same number, their
+    time tells them apart.
     """
     digits = f"{secrets.randbelow(10**9):09}"
     return f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"
@@ -141,7 +142,7 @@ def new_log_id() -> str:
 def error_page(
     code: str, status: int, *, description: str = "", client: Client | None = None, retry_to: str = ""
 ) -> ResponseReturnValue:
-    """The page for that code, or JSON for whoever asks for it; logged under the id the page shows."""
+    """The page for that code, or JSON if the request prefers it. The log has it under the id on the page."""
     log_id = _noted(code, status)
     message = MESSAGES.get(code, MESSAGES["bad_request"])
     if _wants_json():
@@ -162,14 +163,14 @@ def error_page(
 
 
 def _noted(code: str, status: int) -> str:
-    """The log id under which the log says what was answered."""
+    """The log id of the entry that says what was answered."""
     log_id = new_log_id()
     _log.info("refused code=%s status=%s log_id=%s endpoint=%s", code, status, log_id, flask.request.endpoint)
     return log_id
 
 
 def register(app: flask.Flask) -> None:
-    """Every error that reaches the application is answered with a page of ours."""
+    """Every error that reaches the application is answered with one of these pages."""
     app.register_error_handler(RefusedToPerson, _refused)
     app.register_error_handler(RequestGone, _gone)
     app.register_error_handler(BrowserMismatch, _browser_mismatch)
@@ -214,16 +215,16 @@ def _login_required(error: LoginRequiredHere) -> ResponseReturnValue:
 
 
 def _tell_why_signed_out() -> None:
-    """The login page that comes next says why somebody who was signed in must log in again."""
+    """The login page that comes next says why a person who was signed in must log in again."""
     reason = browser.why_signed_out()
     if reason is not None:
         browser.flash(reason)
 
 
 def _cookies_lost() -> ResponseReturnValue | None:
-    """The page for a browser that sent cookies none of which arrived, if it is one.
+    """The page for a browser that sent cookies of which none arrived. None for any other browser.
 
-    granian hands on a header that is not ASCII as an empty one, and any site of the same domain may set such a cookie.
+    granian passes a header that is not ASCII on as an empty one, and any site of the same domain may set such a cookie.
     """
     if flask.request.environ.get("HTTP_COOKIE") != "":
         return None
@@ -278,7 +279,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def _keep_allow(error: HTTPException, answer: Response) -> None:
-    """A 405 names what is allowed (RFC 9110 §15.5.6)."""
+    """The answer keeps the Allow header: a 405 names what is allowed (RFC 9110 §15.5.6)."""
     for name, value in error.get_headers():
         if name == "Allow":
             answer.headers[name] = value
@@ -308,9 +309,9 @@ def _failed(error: Exception) -> ResponseReturnValue:
 
 
 def _way_back() -> str:
-    """Where trying again leads: the same request, or the page its form stood on, or where there is none, the account.
+    """Where a retry leads: to the same request, or to the page of the form, or to the account if there is none.
 
-    Nowhere for what a client posted: only its own page has the form.
+    Empty for what a client posted: only the client's own page has the form.
     """
     path = browser.own_path(flask.request.path) or "/account"
     if flask.request.method == "GET":

@@ -1,4 +1,4 @@
-"""What a handler of the front raised, on its way to the page that reports it: what failed is not run again."""
+"""The exception of a front handler, kept for the page that reports it. The failed request is not run again."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _RAISED = "yitong.raised"
 
 
 def keep(environ: dict[str, Any], error: Exception) -> None:
-    """The request failed so."""
+    """The exception is kept with the request."""
     environ[_RAISED] = error
 
 
 def raise_kept(environ: dict[str, Any]) -> None:
-    """Raises what was kept, if the request failed already."""
+    """Raises the exception that was kept, if any."""
     error = environ.get(_RAISED)
     if error is not None:
         raise error

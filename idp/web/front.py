@@ -1,6 +1,6 @@
-"""The front door: a thin WSGI adapter that maps protocol paths straight onto Reply, and gives the rest to Flask.
+"""The front: a thin WSGI adapter that answers protocol paths with a Reply and gives the rest to Flask.
 
-It limits the body, gives each request a place in its lane (`idp.web.admission`) and translates it; it knows no rule of
+It limits the body, gives each request a place in its lane (`idp.web.admission`) and translates it. It knows no rule of
 the protocol.
 """
 
@@ -29,7 +29,7 @@ _MOST_DIGITS = 20
 _TOO_LARGE = "the body exceeds 64 kB; send less"
 _WITHOUT_LENGTH = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _AGAIN = ("Retry-After", str(int(Busy.retry_after.total_seconds())))
-# Written by hand: whoever is turned away must cost nothing, and a page of ours is rendered in a place.
+# Written by hand: a refused request must cost nothing, and rendering a page needs a place.
 _CROWDED_PAGE = (
     "<!doctype html><html lang='zh-CN'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
     "<title>现在人多，请稍等</title><h1>现在人多，请稍等</h1><p>同时登录的人太多，您的这一次没有办成，也不算试错。"
@@ -51,7 +51,10 @@ def _never(_: Environ) -> bool:
 
 
 class _BodyRefused(Exception):
-    """The body is given to nobody; `description` says why and what to do. `length` is what it claims to have."""
+    """The body is refused. `description` says why and what to do.
+
+    `length` is the declared length, or the number of bytes read of a chunked body.
+    """
 
     def __init__(self, status: int, length: int, description: str) -> None:
         super().__init__(description)
@@ -65,12 +68,12 @@ def _plainly(path: str, status: int, description: str) -> Reply:  # noqa: ARG001
 
 
 class Front:
-    """The WSGI application: each path it was given has one handler; one that answers None leaves it to Flask.
+    """The WSGI application. Each given path has one handler; Flask answers when a handler returns None or is missing.
 
-    Flask also reports what a handler raises (`idp.web.failure`): a request that failed is never run again. A body that
-    is refused is answered with Flask's page at a path `for_people` and at each path without a handler, and by `refuse`
-    at every other. A path with a handler but no lane needs no place; `pages` is the lane of paths without a handler.
-    `is_known` says whether the browser goes first where requests wait; `is_full` turns a request away at once.
+    Flask also reports what a handler raises (`idp.web.failure`): a request that failed is never run again. A refused
+    body is answered with Flask's page at a path `for_people` and at each path without a handler, and by `refuse` at
+    every other. A path with a handler but no lane needs no place. `pages` is the lane of paths without a handler.
+    `is_known` says whether the browser goes first among waiting requests. `is_full` refuses a request at once.
     """
 
     def __init__(
@@ -96,10 +99,10 @@ class Front:
         self._is_known = is_known
         self._is_full = is_full
         self._readers = Readers()
-        self._constants: dict[str, Reply] = {}  # what handlers have answered that every GET of that path gets
+        self._constants: dict[str, Reply] = {}  # answers of handlers that every GET of their path gets
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """One request. `REMOTE_ADDR` is the client's address from here on; the body is read at most once."""
+        """Answers one request. `REMOTE_ADDR` becomes the client's address. The body is read at most once."""
         path = environ["PATH_INFO"]
         constant = self._constants.get(path)
         if constant is not None and environ["REQUEST_METHOD"] == "GET":
@@ -127,7 +130,7 @@ class Front:
     ) -> Iterable[bytes]:
         try:
             reply = None if handler is None else handler(_request(environ, body))
-        except Exception as error:  # noqa: BLE001 - whoever draws the page reports it
+        except Exception as error:  # noqa: BLE001 - Flask reports it with a page
             failure.keep(environ, error)
             reply = None
         if reply is not None:
@@ -162,7 +165,7 @@ class Front:
 
 
 def _body(environ: Environ, readers: Readers) -> bytes:
-    """The whole body. Raises _BodyRefused when it is larger than we read, or ends before it is whole (RFC 9112 §8).
+    """The whole body. Raises _BodyRefused when it is too large or ends before its declared length (RFC 9112 §8).
 
     Raises Busy when too many bodies are being read.
     """
@@ -187,11 +190,11 @@ def _declared_body(environ: Environ, length: int, readers: Readers) -> bytes:
 
 
 def _hand_over(environ: Environ, body: BytesIO, length: int) -> None:
-    """Flask finds a body of that length, chunked or not; one that is not there it refuses itself, with a page."""
+    """Flask reads this body with this length, chunked or not. If the body is shorter, Flask refuses it with a page."""
     environ["wsgi.input"] = body
     environ["CONTENT_LENGTH"] = str(length)
     environ.pop("HTTP_TRANSFER_ENCODING", None)
-    environ.pop("wsgi.input_terminated", None)  # or an early end would look like the whole
+    environ.pop("wsgi.input_terminated", None)  # otherwise a body cut short would look whole
 
 
 def _request(environ: Environ, body: bytes) -> Request:
@@ -206,7 +209,7 @@ def _request(environ: Environ, body: bytes) -> Request:
 
 
 class _Headers(Mapping[str, str]):
-    """The request's headers under their lower-case names, read from WSGI's only when asked for."""
+    """The request's headers under lower-case names. A header is read from the environment only when asked for."""
 
     __slots__ = ("_environ",)
 
@@ -218,7 +221,7 @@ class _Headers(Mapping[str, str]):
         return value
 
     def get(self, name: str, otherwise: Any = None, /) -> Any:
-        """As Mapping has it, without an exception for each header that is absent."""
+        """As in Mapping, without an exception for each absent header."""
         return self._environ.get(_environ_key(name), otherwise)
 
     def __iter__(self) -> Any:
@@ -228,14 +231,14 @@ class _Headers(Mapping[str, str]):
         return sum(1 for _ in self)
 
 
-@lru_cache(maxsize=256)  # the names are ours: no request brings one
+@lru_cache(maxsize=256)  # the names come from the code, never from a request
 def _environ_key(name: str) -> str:
     key = name.upper().replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def _respond(reply: Reply, start_response: StartResponse, method: str) -> Iterable[bytes]:
-    """HEAD has the length of what GET would have sent, and sends nothing (RFC 9110 §8.6)."""
+    """HEAD has the Content-Length of the GET response and no body (RFC 9110 §8.6)."""
     headers = [*reply.headers]
     if reply.status not in _WITHOUT_LENGTH:
         headers.append(("Content-Length", str(len(reply.body))))

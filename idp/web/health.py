@@ -1,6 +1,7 @@
-"""Health, for load balancers and operators: answered by the front, beside everything that could queue.
+"""Health checks for load balancers and operators. The front answers them, apart from all that may queue.
 
-`/livez` and `/healthz` say that the process answers, and ask nobody. `/readyz` asks the database, in a lane of its own.
+`/livez` and `/healthz` say that the process answers; they ask nothing else. `/readyz` asks the database, in a lane of
+its own.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def alive(request: Request) -> Reply:
 
 
 def ready(database: Database) -> Callable[[Request], Reply]:
-    """A handler that answers 200 when the database does, 503 when it does not."""
+    """A handler that answers 200 if the database answers, and 503 if it does not."""
 
     def handle(request: Request) -> Reply:
         if request.method not in _METHODS:

@@ -1,7 +1,7 @@
-"""One public origin: whatever is below sees the host and the scheme of the settings, never those a request names.
+"""One public origin: the application sees the host and scheme of the settings, never those that a request names.
 
-An address built from `Host` leads wherever a stranger says, and behind TLS it says http. So they are replaced before
-the web framework looks, together with everything a proxy could say of them.
+An address built from `Host` leads wherever a stranger says, and behind TLS it says http. So both are replaced before
+the web framework reads them, and every header in which a proxy could name them is removed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 def at_origin(application: Wsgi, origin: str) -> Wsgi:
-    """The application, for which every request comes to `origin` (scheme, host and port)."""
+    """The same application, in which every request comes to `origin` (scheme, host and port)."""
     there = urlsplit(origin)
     port = there.port or (443 if there.scheme == "https" else 80)
     ours = {

@@ -1,4 +1,4 @@
-"""What every page of ours is protected by: one transaction a request, forms from our own pages only, the headers."""
+"""What protects every page: one transaction for each request, forms from this site only, and the headers."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _SELF_SITES = frozenset({"same-origin", "none"})
 
 
 class CsrfError(Exception):
-    """A POST that does not come from a page of ours, or from one too old. Nothing was changed."""
+    """The POST does not come from a page of this site, or its page is too old. Nothing was changed."""
 
 
 def protect(app: flask.Flask, services: Services) -> None:
-    """Every request has its unit of work and is checked; every response is committed before it is sent.
+    """Every request gets its unit of work and is checked. Every response is committed before it is sent.
 
-    A view for signed-in people never runs without one.
+    A view for signed-in people runs only if somebody is signed in.
     """
 
     @app.before_request
     def begin() -> None:
         flask.g.unit_of_work = work = UnitOfWork(services, _plain_request())
-        if flask.request.method not in SAFE_METHODS:  # only now: also a body we do not take is answered with a page
+        if flask.request.method not in SAFE_METHODS:  # not earlier: the page for a refused body needs it, too
             work.request = replace(work.request, body=flask.request.get_data())
         refuse_unreadable_query()
         check_csrf(services.settings.origin)
@@ -58,7 +58,7 @@ def protect(app: flask.Flask, services: Services) -> None:
 
 
 def roll_back() -> None:
-    """Nothing this request wrote remains, and no handle of a session that was not written goes out."""
+    """Nothing that this request wrote remains. No handle of an unwritten session is sent."""
     if "unit_of_work" in flask.g:
         unit_of_work().roll_back()
     flask.g.pop("session_handle", None)
@@ -79,7 +79,7 @@ def _plain_request() -> Request:
 
 
 def refuse_unreadable_query() -> None:
-    """The query is UTF-8, or the answer is 400: werkzeug's reader of its parameters fails at anything else."""
+    """Answers 400 unless the query is UTF-8: werkzeug's reader of parameters fails at anything else."""
     try:
         flask.request.query_string.decode()
     except UnicodeDecodeError:
@@ -87,7 +87,7 @@ def refuse_unreadable_query() -> None:
 
 
 def check_csrf(origin: str) -> None:
-    """The request may change something, or CsrfError is raised and nothing was."""
+    """Raises CsrfError when the request may not change anything. Nothing was changed then."""
     function = flask.current_app.view_functions.get(flask.request.endpoint or "")
     if function is None or flask.request.method in SAFE_METHODS:
         return
@@ -101,7 +101,7 @@ def check_csrf(origin: str) -> None:
 
 
 def csrf_token() -> str:
-    """What the forms of this response carry; the cookie it belongs to goes out with it where there is none yet."""
+    """The token for the forms of this response. The response sets its cookie if the browser has none yet."""
     if "csrf_token" not in flask.g:
         held = sent_cookie(FORM)
         if not csrf.is_cookie(held):
@@ -112,14 +112,14 @@ def csrf_token() -> str:
 
 
 def csp_nonce() -> str:
-    """This response's nonce, for `<script nonce>`; the same throughout one response."""
+    """The nonce of this response, for `<script nonce>`. It is the same throughout one response."""
     if "csp_nonce" not in flask.g:
         flask.g.csp_nonce = secrets.token_urlsafe(16)
     return str(flask.g.csp_nonce)
 
 
 def harden(response: Response, *, secure: bool) -> Response:
-    """The response with the headers every page of ours has; what a view has set stays."""
+    """The response with the headers of every page. What a view has set stays."""
     there = {name.lower() for name, _ in response.headers}
     ours = (*_HEADERS, ("Content-Security-Policy", _policy()), *(_OVER_HTTPS if secure else ()))
     response.headers.extend([(name, value) for name, value in ours if name.lower() not in there])
@@ -127,11 +127,12 @@ def harden(response: Response, *, secure: bool) -> Response:
 
 
 def _policy() -> str:
-    """Chromium applies `form-action` to every redirect after a POST, also to the relying system's own ones.
+    """The policy for this response. Pages whose form leads to a relying system have no `form-action`.
 
-    So pages whose form ends at a relying system go without it (docs/decisions); all others keep 'self'.
+    Chromium applies `form-action` to every redirect after a POST, including redirects of the relying system itself
+    (docs/decisions). All other pages have 'self'.
     """
-    script = f"'nonce-{flask.g.csp_nonce}'" if "csp_nonce" in flask.g else "'none'"  # only pages have one
+    script = f"'nonce-{flask.g.csp_nonce}'" if "csp_nonce" in flask.g else "'none'"  # only pages have a nonce
     form = "" if flask.g.get("leads_out") else " form-action 'self';"
     return _POLICY.format(script=script, form=form)
 

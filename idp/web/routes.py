@@ -1,6 +1,6 @@
-"""The browser's URLs that belong to no page: the dispatcher, logging out, choices of display, files.
+"""The browser's URLs that belong to no page: the dispatcher, logout for clients, the bare address, files.
 
-/authorize is answered by the front; what comes here is the request that can only be answered with a page.
+The front answers /authorize. Only a request that needs a page as its answer comes here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ routes = flask.Blueprint("routes", __name__)
 @routes.route("/authorize", methods=["GET", "POST"])
 @view(audience=Audience.RELYING_SYSTEM, csrf=Csrf.PROTOCOL, acts_on_get=True)
 def authorize() -> ResponseReturnValue:
-    """What the front left to a page: a request that needs one from the start, or what went wrong with one there."""
+    """What the front left to a page: a request that needs one from the start, or an exception of a handler there."""
     failure.raise_kept(flask.request.environ)
     work = unit_of_work()
     return browser.answer(dispatcher.authorize(work.services, work.request, work.now))
@@ -38,14 +38,14 @@ def authorize() -> ResponseReturnValue:
 @routes.get("/")
 @view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
 def home() -> ResponseReturnValue:
-    """Whoever types our bare address wants to see their account."""
+    """A person who types the bare address wants to see their account."""
     return browser.redirect_to_path("/account")
 
 
 @routes.get("/continue/<id:request_id>")
 @view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY, acts_on_get=True)
 def continue_request(request_id: str) -> ResponseReturnValue:
-    """The next step's page, or the client with its answer."""
+    """Leads to the next step's page, or to the client with its answer."""
     work = unit_of_work()
     flask.g.leads_out = True
     return browser.answer(dispatcher.resume(work.services, work.c, work.request, request_id, work.now))
@@ -54,11 +54,14 @@ def continue_request(request_id: str) -> ResponseReturnValue:
 @routes.route("/end_session", methods=["GET", "POST"])
 @view(audience=Audience.RELYING_SYSTEM, csrf=Csrf.PROTOCOL, acts_on_get=True)
 def end_session() -> ResponseReturnValue:
-    """OpenID Connect RP-Initiated Logout 1.0: over at once with an ID token of this session, otherwise after a yes."""
+    """OpenID Connect RP-Initiated Logout 1.0: at once, or after the person agrees.
+
+    At once when nobody is signed in here, or with an ID token of this session or person.
+    """
     work = unit_of_work()
     asked = logout.read_logout(work.services.provider, work.request, work.now)
     here = browser.current_session()
-    # A POST from another site comes without our cookie (SameSite=Lax): who is there shows only after a click here.
+    # A POST from another site carries no session cookie (SameSite=Lax): who is here shows only after a click here.
     is_blind = work.request.method == "POST" and here is None
     sub = _sub_here(work, here, asked)
     if is_blind or logout.must_confirm(asked, session_id=here.id if here else None, sub=sub):
@@ -70,7 +73,7 @@ def end_session() -> ResponseReturnValue:
 @routes.post("/end_session/confirm")
 @view(audience=Audience.ANYONE, csrf=Csrf.FORM)
 def confirm_end_session() -> ResponseReturnValue:
-    """The person answered: signed out, or still here. The client's URI is checked again, for the form held it."""
+    """The person answered: signed out, or still here. The client's URI is checked again, because the form held it."""
     work = unit_of_work()
     asked = logout.read_logout(work.services.provider, work.request, work.now)
     if flask.request.form.get("answer") != "sign_out":
@@ -81,7 +84,7 @@ def confirm_end_session() -> ResponseReturnValue:
 
 @view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
 def static_file(filename: str) -> ResponseReturnValue:
-    """A file of `static/`, for a day."""
+    """A file of `static/`, to be cached for a day."""
     path = safe_join(str(STATIC), filename)
     if path is None or not Path(path).is_file():
         flask.abort(404)
@@ -89,7 +92,7 @@ def static_file(filename: str) -> ResponseReturnValue:
     response = flask.send_file(path, mimetype=kind, max_age=_DAY, conditional=True)
     response.headers["Cache-Control"] = f"public, max-age={_DAY}"
     if flask.request.method == "HEAD":
-        response.close()  # werkzeug sends no body, and would leave the file open
+        response.close()  # werkzeug sends no body and would leave the file open
     return response
 
 
@@ -119,7 +122,7 @@ def _confirm(work: UnitOfWork, here: sessions.Session | None, asked: LogoutReque
 
 
 def _sub_here(work: UnitOfWork, here: sessions.Session | None, asked: LogoutRequest) -> str | None:
-    """By what name the asking client knows who is here."""
+    """The `sub` by which the asking client knows the person who is signed in here. None if it does not know them."""
     if here is None or asked.client is None:
         return None
     known = sessions.clients_of(work.reading, here.id)

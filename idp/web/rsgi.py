@@ -1,9 +1,9 @@
-"""The same application behind granian's RSGI, which tells header names apart that WSGI folds into one.
+"""The same application behind granian's RSGI, which keeps apart header names that WSGI merges.
 
-To WSGI both `X-Forwarded-For` and `X_Forwarded_For` are HTTP_X_FORWARDED_FOR (RFC 3875 §4.1.18). A proxy writes the
-first and passes the client's second on, and granian keeps one of them: the client then says where it comes from. Here
-a header whose name has an underscore is dropped, as nginx and gunicorn do. `yitong serve` starts this application
-wherever such a header is believed; it costs a request some 0.3 ms more than WSGI, and 0.5 ms with a body.
+In WSGI both `X-Forwarded-For` and `X_Forwarded_For` are HTTP_X_FORWARDED_FOR (RFC 3875 §4.1.18). A proxy writes the
+first and passes on the client's second, and granian keeps one of them. Then the client could choose its own address.
+Here a header whose name has an underscore is dropped, as nginx and gunicorn do. `yitong serve` starts this application
+wherever such a header is believed. It costs a request some 0.3 ms more than WSGI, and 0.5 ms with a body.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from idp.web.front import Environ, Wsgi
 
 log = logging.getLogger(__name__)
 
-_BODY_WITHIN = 30  # seconds: a body that does not arrive holds no thread, and no connection for longer
+_BODY_WITHIN = 30  # seconds; a body that does not arrive holds a connection no longer, and no thread at all
 _CONSTANT: Environ = {
     "SCRIPT_NAME": "",
     "SERVER_SOFTWARE": "Granian",
@@ -36,14 +36,14 @@ _CONSTANT: Environ = {
 
 
 class RsgiApplication:
-    """A WSGI application as granian calls it by RSGI: bodies are read here, then a thread answers."""
+    """A WSGI application that granian calls by RSGI. Bodies are read here, then a thread answers."""
 
     def __init__(self, application: Wsgi, threads: int) -> None:
         self._application = application
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        """One request. A body that is too large arrives cut one byte past what is read; a late one is answered 408."""
+        """Answers one request. A chunked body that is too large is cut one byte past the limit. A late one gets 408."""
         try:
             body = await _body(scope, protocol)
         except TimeoutError:
@@ -61,7 +61,7 @@ class RsgiApplication:
 
         try:
             body = _joined(self._application(environ, start_response))
-        except Exception as error:  # noqa: BLE001 - the border: the application has said what it could
+        except Exception as error:  # noqa: BLE001 - the outermost layer: the application has reported what it could
             log.error("application_failed type=%s", type(error).__name__)  # noqa: TRY400 - a trace may hold what was typed
             protocol.response_empty(500, [])
             return
@@ -69,7 +69,7 @@ class RsgiApplication:
 
 
 def environ_of(scope: Any, body: bytes) -> Environ:
-    """The request as WSGI has it (PEP 3333), without headers whose name has an underscore."""
+    """The request as a WSGI environment (PEP 3333), without headers whose name has an underscore."""
     server, _, port = scope.server.rpartition(":")
     environ = {
         **_CONSTANT,
@@ -89,9 +89,9 @@ def environ_of(scope: Any, body: bytes) -> Environ:
 
 
 def _headers(headers: Any) -> dict[str, str]:
-    """Each header once, several lines of it joined (RFC 9110 §5.3; cookies as RFC 9113 §8.2.3 says).
+    """Each header once; several lines of one header are joined (RFC 9110 §5.3; cookies: RFC 9113 §8.2.3).
 
-    One that is not ASCII is empty, as by WSGI: the pages tell of cookies that cannot be read.
+    A header that is not ASCII is empty, as in WSGI. The pages report cookies that cannot be read.
     """
     return {
         _key(name): ("; " if name == "cookie" else ",").join(headers.get_all(name))
@@ -106,7 +106,7 @@ def _key(name: str) -> str:
 
 
 async def _body(scope: Any, protocol: Any) -> bytes:
-    """Nothing is read of a body that says it is too large: the front refuses it by its length. Raises TimeoutError."""
+    """The body. If its declared length is too large, nothing is read: the front refuses it. Raises TimeoutError."""
     headers = scope.headers
     declared, is_chunked = headers.get("content-length") or "", "transfer-encoding" in headers
     if not declared and not is_chunked:
@@ -116,7 +116,7 @@ async def _body(scope: Any, protocol: Any) -> bytes:
     read = bytearray()
     async with asyncio.timeout(_BODY_WITHIN):
         if not is_chunked:
-            return bytes(await protocol())  # no longer than it says
+            return bytes(await protocol())  # never longer than declared
         async for part in protocol:
             read += part
             if len(read) > MAX_BODY:

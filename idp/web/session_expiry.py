@@ -1,6 +1,6 @@
-"""When a session ends, and why one is over: what the pages say before and after it.
+"""When a session ends, and why it is over: what the pages say before and after its end.
 
-WCAG 2.2.1 asks that a person is told before a time limit ends and can extend it with one simple action.
+WCAG 2.2.1 asks that a person is warned before a time limit ends and can extend it with one simple action.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _BY_HANDLE = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """When a live session ends by itself, and whether using it puts that off."""
+    """When a live session ends by itself, and whether using it extends it."""
 
     at: datetime
     is_extendable: bool
 
 
 def expiry(session: Session, lifetimes: SessionLifetimes) -> Expiry:
-    """The idle limit, or the absolute one where that comes first."""
+    """The idle limit, or the absolute limit if that comes first."""
     idle = session.seen_at + lifetimes.idle
     return Expiry(min(idle, session.expires_at), is_extendable=idle < session.expires_at)
 
 
 def why_over(c: Connection, handle: str, lifetimes: SessionLifetimes, now: datetime) -> str | None:
-    """Why the session of that handle is over: IDLE, TOO_OLD or ENDED; None for a handle that opened none."""
+    """Why the session of that handle is over: IDLE, TOO_OLD or ENDED. None if the handle belongs to no session."""
     row = c.one(_BY_HANDLE, handle=digest(handle))
     if row is None:
         return None

@@ -1,7 +1,7 @@
-"""Where a request comes from: the only code that reads a peer's address or a proxy's word about it.
+"""Where a request comes from: the only code that reads a peer's address or what a proxy says about it.
 
-Everything behind it (limits, audit, sessions) sees one canonical spelling, or nothing. Only proxies listed in the
-settings are believed, and only in the header that they are said to write: a client can send the other one.
+All other code (limits, audit, sessions) sees one canonical spelling, or nothing. Only proxies listed in the settings
+are believed, and only in the header that they are said to write: a client can send the other one.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from accounts.credentials.network_address import Address, Network, parse, plain_
 
 ProxyHeader = Literal["X-Forwarded-For", "Forwarded"]
 
-_MOST_HOPS = 32  # of our own proxies in a row; a longer chain is somebody playing
-# RFC 7239 §4: a token, or a quoted string. Some proxies leave out the quotes that `:` and `[` ask for.
+_MOST_HOPS = 32  # trusted proxies in a row; a longer chain is forged
+# RFC 7239 §4: a token, or a quoted string. Some proxies leave out the quotes that `:` and `[` need.
 _PAIR = re.compile(r'[ \t]*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=(?:"((?:[^"\\]|\\.)*)"|([^ \t;,"\\]*))[ \t]*(?:;|\Z)')
 _OBFUSCATED_PORT = re.compile(r":_[0-9A-Za-z._-]+\Z")  # RFC 7239 §6
 
 
 class SourceAddress:
-    """Tells the client's address. Immutable: one for the process."""
+    """Finds the client's address. Immutable: one instance for a process."""
 
     def __init__(self, trusted_proxies: tuple[Network, ...] = (), header: ProxyHeader = "X-Forwarded-For") -> None:
         self._trusted = tuple(map(plain_network, trusted_proxies))
@@ -30,10 +30,10 @@ class SourceAddress:
         self._hops: Callable[[str], Iterator[str]] = _forwarded if header == "Forwarded" else _forwarded_for
 
     def of(self, environ: Mapping[str, Any]) -> str:
-        """The peer, or behind trusted proxies the nearest address that is not one of them.
+        """The peer's address, or behind trusted proxies the nearest address that is not one of them.
 
-        What cannot be read ends the walk at the peer: whatever stands further left may be the client's own invention.
-        Empty when the peer has no address.
+        An entry that cannot be read ends the walk, and the peer is the answer: the client may have invented everything
+        further left. Empty if the peer has no address.
         """
         peer = parse(environ.get("REMOTE_ADDR", ""))
         if peer is None:
@@ -63,10 +63,10 @@ def _forwarded_for(value: str) -> Iterator[str]:
 
 
 def _forwarded(value: str) -> Iterator[str]:
-    """The `for` of each element of Forwarded (RFC 7239) from the right; empty where an element names none.
+    """The `for` of each element of Forwarded (RFC 7239), from the right. Empty for an element that names none.
 
-    Read from the right, because only there a proxy of ours wrote: a quotation mark that a client left open further
-    left must not swallow what the proxy added.
+    It is read from the right, because only there a trusted proxy wrote. A quotation mark that a client left open
+    further left must not swallow what the proxy added.
     """
     end, is_quoted = len(value), False
     for at in range(len(value) - 1, -1, -1):
@@ -84,7 +84,7 @@ def _is_escaped(value: str, at: int) -> bool:
 
 
 def _node(element: str) -> str:
-    """What the element's one `for` says; empty for an element that is not well-formed, or names none or several."""
+    """The value of the element's one `for`. Empty if the element is malformed, or has no `for` or several."""
     named, at = [], 0
     while at < len(element):
         pair = _PAIR.match(element, at)

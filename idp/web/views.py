@@ -1,4 +1,4 @@
-"""Views that say for whom they are and what proves a form to be ours: one that declares nothing does not register."""
+"""Views declare their audience and what proves that a form is from this site. An undeclared view does not register."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _RULES = "__yitong_view__"
 class Audience(StrEnum):
     """For whom a view is."""
 
-    ANYONE = "anyone"  # who is there does not matter: errors, health, language, signed out
-    PERSON = "person"  # a person answering a client's request; `due` checks the request, the browser and the step
+    ANYONE = "anyone"  # it does not matter who is there: login, language, signing out, files
+    PERSON = "person"  # a person answering a client's request; `require_step` checks request, browser and step
     SIGNED_IN = "signed_in"  # a person with a session; the view never runs without one
     RELYING_SYSTEM = "relying_system"  # sent here by a client through the browser; protocol checks apply
 
 
 class Csrf(StrEnum):
-    """What proves that a POST comes from our own page."""
+    """What proves that a POST comes from a page of this site."""
 
-    FORM = "form"  # a hidden `csrf_token` field, and an Origin and Sec-Fetch-Site that do not say otherwise
+    FORM = "form"  # a hidden `csrf_token` field, and no Origin or Sec-Fetch-Site that contradicts it
     READ_ONLY = "read_only"  # answers GET only and changes nothing
     PROTOCOL = "protocol"  # a client may send it cross-site by specification; it changes nothing by itself
 
@@ -46,7 +46,7 @@ class ViewRules:
 
 
 class UndeclaredView(Exception):
-    """A view has no declared audience, role and CSRF mode, or takes POST while declared read-only."""
+    """The view has no declared audience, role and CSRF mode, or it accepts POST while declared read-only."""
 
 
 def view(*, audience: Audience, csrf: Csrf, role: str = "none", acts_on_get: bool = False) -> Callable[[_View], _View]:
@@ -77,15 +77,15 @@ def rules_of(function: Callable[..., Any]) -> ViewRules:
 
 
 class IdConverter(BaseConverter):
-    """`<id:…>` in a rule: a key as `accounts.database.new_id` makes it. Nothing else reaches a view, or a database."""
+    """`<id:…>` in a rule: a key as `accounts.database.new_id` makes it. Nothing else reaches a view or the database."""
 
     regex = "[0-9a-f]{32}"
 
 
 class DeclaredFlask(flask.Flask):
-    """A Flask application in which an undeclared view cannot be registered, and no address is corrected.
+    """A Flask application in which no undeclared view can be registered and no address is corrected.
 
-    Each address has one spelling. werkzeug would answer another with a redirect, to an absolute URL that it builds.
+    Each address has one spelling. werkzeug would answer any other with a redirect to an absolute URL that it builds.
     """
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -103,7 +103,7 @@ class DeclaredFlask(flask.Flask):
         provide_automatic_options: bool | None = None,  # noqa: FBT001 - Flask's own signature
         **options: Any,
     ) -> None:
-        """The view answers at `rule`. Raises UndeclaredView where its declaration is missing or contradicts it."""
+        """The view answers at `rule`. Raises UndeclaredView if its declaration is missing or contradicts the rule."""
         if view_func is not None:
             rules = rules_of(view_func)
             writes = set(options.get("methods") or ()) - SAFE_METHODS
@@ -114,6 +114,6 @@ class DeclaredFlask(flask.Flask):
             self._without_head(endpoint or view_func.__name__)
 
     def _without_head(self, endpoint: str) -> None:
-        """HEAD must change nothing (RFC 9110 §9.2.1), and werkzeug would answer it by running GET."""
+        """HEAD is refused: it must change nothing (RFC 9110 §9.2.1), and werkzeug answers it by running GET."""
         for rule in self.url_map.iter_rules(endpoint):
             (rule.methods or set()).discard("HEAD")

@@ -1,4 +1,4 @@
-"""One file per step or citizen page. PAGES is every blueprint the application registers; nothing registers itself."""
+"""One file for each step or citizen page. PAGES lists all their blueprints; none registers itself."""
 
 from __future__ import annotations
 

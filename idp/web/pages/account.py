@@ -1,4 +1,7 @@
-"""Account: where a person sees who uses their account, which services learnt what, and what happened; and ends it."""
+"""The account page: who uses the account, which services got which facts, and what happened.
+
+The person can end sessions and withdraw consent there.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,14 @@ from idp.web.views import Audience, Csrf, view
 account = flask.Blueprint("account", __name__)
 
 _READ_EVENTS = 30
-_SAID_ALREADY = {"person:session:open"}  # by the record of the login that opened it
+_SAID_ALREADY = {"person:session:open"}  # the record of the login shows it already
 _DONE = {"device": N_("那个设备已经退出。"), "service": N_("已经收回。这个服务不能再取得您的信息。")}
 
 
 @account.get("/account")
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.READ_ONLY)
 def show() -> ResponseReturnValue:
-    """The account page of whoever is signed in."""
+    """The account page of the person who is signed in."""
     here, work = browser.signed_in(), unit_of_work()
     person = work.services.people.by_id(work.reading, here.person_id)
     name = work.services.people.attributes(person.attributes).name if person else ""
@@ -56,7 +59,7 @@ def show() -> ResponseReturnValue:
 @account.post("/account/sessions/end")
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
 def end_session() -> ResponseReturnValue:
-    """The chosen session of this person has ended everywhere; another person's is left alone."""
+    """The chosen session has ended everywhere if it is another session of this person. No other session changes."""
     here, work = browser.signed_in(), unit_of_work()
     sessions.touch(work.c, here.id, work.now)
     chosen = flask.request.form.get("session", "")
@@ -69,7 +72,7 @@ def end_session() -> ResponseReturnValue:
 @account.post("/account/services/withdraw")
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
 def withdraw() -> ResponseReturnValue:
-    """The chosen grant of this person is over and its tokens are revoked, if it rests on consent."""
+    """The chosen grant of this person is withdrawn and its tokens are revoked, if it is based on consent."""
     here, work = browser.signed_in(), unit_of_work()
     sessions.touch(work.c, here.id, work.now)
     chosen = flask.request.form.get("grant", "")

@@ -1,4 +1,4 @@
-"""Consent: the step that tells a person, or asks them, what a client will learn. An empty answer agrees to nothing."""
+"""The consent step: it tells or asks a person what a client will learn. An empty answer agrees to nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NO = {"refuse", "cancel"}
 @consent.get("/consent/<id:request_id>")
 @view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY)
 def show(request_id: str) -> ResponseReturnValue:
-    """The page that names the facts, the receiver, the purpose and the legal basis."""
+    """The page with the facts, the receiver, the purpose and the legal basis."""
     due = browser.require_step(request_id, Step.CONSENT)
     use_ui_locales(due.request.ui_locales)
     told = consents.release_notice(due.request, due.client)
@@ -50,12 +50,12 @@ def show(request_id: str) -> ResponseReturnValue:
 @consent.post("/consent/<id:request_id>")
 @view(audience=Audience.PERSON, csrf=Csrf.FORM)
 def submit(request_id: str) -> ResponseReturnValue:
-    """The grant is given, or the client hears that the person declined; anything else asks again.
+    """The grant is given, or the client gets the refusal. Any other answer shows the page again.
 
-    Else is also a yes to a page that said something else, or said it to somebody who was here before.
+    A yes to a page that said something else, or that another person saw before, is such an answer.
     """
     work, given = unit_of_work(), flask.request.form.get("answer", "")
-    due = browser.require_step(request_id, Step.CONSENT, or_done=given in _NO)  # the way on would be a yes
+    due = browser.require_step(request_id, Step.CONSENT, or_done=given in _NO)  # redirecting would approve
     if given in _NO:
         return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
     told = consents.release_notice(due.request, due.client)

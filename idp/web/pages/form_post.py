@@ -1,6 +1,6 @@
-"""Form post: the page that carries an answer to the client by POST, with a button for whoever runs no script.
+"""The form_post page: it carries an answer to the client by POST, with a button for browsers without scripts.
 
-No route leads here: the protocol calls it for an answer that is asked for by `response_mode=form_post`.
+No route leads here. The protocol calls it for an answer that a client requests with `response_mode=form_post`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Facts in the reader's language: names, moments, devices. What pages show and templates need not compute."""
+"""Facts in the reader's language: names, moments, devices. Pages show them, and templates need not compute them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask_babel import format_datetime, gettext, to_user_timezone
 from idp.i18n import N_
 from idp.i18n.labels import client_name
 
-_BROWSERS = (  # the first that matches: most browsers also claim to be Chrome and Safari
+_BROWSERS = (  # the first match counts: most browsers also claim to be Chrome and Safari
     ("MicroMessenger", N_("微信")),
     ("AlipayClient", N_("支付宝")),
     ("Edg", "Edge"),
@@ -32,12 +32,12 @@ _SYSTEMS = (
 
 
 def localized_name(chinese: str, english: str | None) -> str:
-    """The name in the reader's language, or the Chinese one where there is no other."""
+    """The name in the reader's language, or the Chinese name if there is no other."""
     return client_name(chinese, english)
 
 
 def moment(at: datetime, now: datetime) -> str:
-    """Day and time as they are in the city; today and yesterday by name, another year with its number."""
+    """Day and time in the city. Today and yesterday have their names; a day of another year has its year."""
     day, today = _in_the_city(at).date(), _in_the_city(now).date()
     if day == today:
         pattern = gettext("今天 HH:mm")
@@ -53,9 +53,9 @@ def _in_the_city(at: datetime) -> datetime:
 
 
 def device(user_agent: str | None) -> str:
-    """What a person would call the device: its kind and its browser, both as the browser says and nobody proves.
+    """What a person would call the device: its kind and its browser, as the browser says. Nobody proves them.
 
-    A line breaks behind the dot only.
+    A line breaks only after the dot.
     """
     told = user_agent or ""
     found = [_first(told, _SYSTEMS), _first(told, _BROWSERS)]
@@ -70,7 +70,7 @@ def masked(name: str) -> str:
 
 
 def listed(texts: list[str]) -> str:
-    """Texts in one sentence, separated as the language does."""
+    """The texts in one sentence, with the separator of the language."""
     return gettext("、").join(texts)
 
 

@@ -1,6 +1,6 @@
-"""What every page stands in: its language, its view (standard, elder, largest), the help line, and the way back here.
+"""What every page has: its language, its view (standard, elder, largest), the help line, and the way back here.
 
-Both choices live in cookies of their own, so that they hold before the login and after the sign-out.
+Both choices are in cookies of their own, so that they hold before the login and after the sign-out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HELP_LINE = "96196"
 
 
 def install(app: flask.Flask) -> None:
-    """Every template of the application has its language, view, help line and way back."""
+    """Every template of the application gets its language, view, help line and way back."""
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(i18n.CATALOGUES)
     Babel(  # type: ignore[no-untyped-call]
         app,
@@ -35,13 +35,13 @@ def install(app: flask.Flask) -> None:
 
 
 def use_ui_locales(ui_locales: tuple[str, ...]) -> None:
-    """The page follows the client's `ui_locales` unless the reader has chosen a language. Call before rendering."""
+    """The page follows the client's `ui_locales` unless the reader has chosen a language. Call it before rendering."""
     flask.g.ui_locales = " ".join(ui_locales)
     flask.g.pop("language", None)
 
 
 def language() -> str:
-    """The reader's language: chosen here, else asked for by the client, else by the browser, else zh-CN."""
+    """The reader's language: chosen here, else requested by the client, else by the browser, else zh-CN."""
     if "language" not in flask.g:
         chosen = flask.request.cookies.get(LANGUAGE_COOKIE, "")
         accepted = flask.request.headers.get("Accept-Language", "")
@@ -56,7 +56,7 @@ def view() -> str:
 
 
 def layout() -> dict[str, Any]:
-    """What base.html needs of every page."""
+    """The values that base.html needs on every page."""
     return {
         "lang": language(),
         "view": view(),
@@ -68,7 +68,7 @@ def layout() -> dict[str, Any]:
 
 
 def session_ends() -> dict[str, Any] | None:
-    """When the session of this page's reader ends by itself, for the notice and its dialog; None on other pages."""
+    """When the session of this page's reader ends by itself, for the notice and its dialog. None on other pages."""
     ends = session_expires()
     if ends is None:
         return None
@@ -81,7 +81,7 @@ def session_ends() -> dict[str, Any] | None:
 
 
 def preferences_at() -> str:
-    """The page of both choices; whoever chooses there comes back here, also into the middle of a login."""
+    """The address of the page of both choices. After a choice the person comes back here, even during a login."""
     here = return_to()
     return (
         f"/preferences?next={quote(here, safe='/')}" if here and not here.startswith("/preferences") else "/preferences"
@@ -89,11 +89,12 @@ def preferences_at() -> str:
 
 
 def return_to() -> str:
-    """The way back to this page after a choice, or nothing where its address is not ours to repeat.
+    """The way back to this page after a choice. Empty if the address is not safe to repeat.
 
-    A form's own address cannot be opened: from what answers there, say a refusal, the way leads to the account.
+    A form's own address may not open by GET. If the answer to a form is shown there, for example a refusal, the way
+    leads to the account.
     """
     if flask.request.method == "POST" and not can_be_opened(flask.request.path):
         return "/account"
-    query = flask.request.query_string.decode("latin-1")  # werkzeug fails at bytes that are no UTF-8
+    query = flask.request.query_string.decode("latin-1")  # werkzeug fails at bytes that are not UTF-8
     return own_path(f"{flask.request.path}?{query}".rstrip("?")) or ""

@@ -1,4 +1,4 @@
-"""Login: the step that proves who is there, by password; for a client's request, or on the way to a page of ours."""
+"""The login step: a password proves who is there, for a client's request or on the way to a page of this site."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SIGNED_OUT = {
 @login.get("/login/<id:request_id>")
 @view(audience=Audience.PERSON, csrf=Csrf.READ_ONLY)
 def show(request_id: str) -> ResponseReturnValue:
-    """The login page of a client's request: also, when somebody is here already, of who typed what was wrong."""
+    """The login page of a client's request. If it has messages, it is shown even when the step is done."""
     due = browser.require_step(request_id, Step.LOGIN, or_done=browser.has_flashes())
     use_ui_locales(due.request.ui_locales)
     return _page(f"/login/{request_id}", client_name=localized_name(due.client.name, due.client.name_en))
@@ -52,9 +52,10 @@ def show(request_id: str) -> ResponseReturnValue:
 @login.post("/login/<id:request_id>")
 @view(audience=Audience.PERSON, csrf=Csrf.FORM)
 def submit(request_id: str) -> ResponseReturnValue:
-    """The person is signed in and goes on; or is told what to put right; or has declined.
+    """The person is signed in and goes on, or sees what to correct, or has declined.
 
-    Also when somebody signed in in another tab while this form was open: whoever filled it in goes on, or nobody does.
+    The same holds if somebody signed in in another tab while this form was open: the person who filled in the form goes
+    on, or nobody.
     """
     due = browser.require_step(request_id, Step.LOGIN, or_done=True)
     use_ui_locales(due.request.ui_locales)
@@ -67,7 +68,7 @@ def submit(request_id: str) -> ResponseReturnValue:
 @login.get("/login")
 @view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
 def show_own() -> ResponseReturnValue:
-    """The login page on the way to a page of ours, named by `next`."""
+    """The login page on the way to a page of this site, which `next` names."""
     return _page("/login", after=browser.own_path(flask.request.args.get("next")) or "")
 
 
@@ -109,16 +110,17 @@ def _signed_out(code: str) -> str:
 
 
 def _attempt(again: str, onward: Callable[[Authenticated, Record], ResponseReturnValue]) -> ResponseReturnValue:
-    """What was typed travels in no redirect, cookie or page: a wrong answer comes back as a code only.
+    """The response to a login. A wrong answer comes back to the form as a code only.
 
-    Throttled and Busy pass: `idp.web.errors` has their pages.
+    What was typed is in no redirect, cookie or page. Throttled and Busy are not caught: `idp.web.errors` has their
+    pages.
     """
     form, work = flask.request.form, unit_of_work()
     identifier, password = (form.get(name, "")[:longest] for name, longest in _LONGEST.items())
     missing = [f"no_{name}" for name in _LONGEST if not form.get(name, "").strip()]
     if missing:
         return _try_again(again, *missing)
-    work.commit()  # no transaction waits for the password check
+    work.commit()  # no transaction stays open during the password check
     try:
         proof, record = _authenticate(identifier, password)
     except NotProven:
@@ -127,7 +129,7 @@ def _attempt(again: str, onward: Callable[[Authenticated, Record], ResponseRetur
 
 
 def _authenticate(identifier: str, password: str) -> tuple[Authenticated, Record]:
-    """Who it is, and the row for the audit that is written with what this opens."""
+    """Who the person is, and the audit row to write together with the session."""
     work, records = unit_of_work(), list[Record]()
     services = work.services
     proof = services.passwords.authenticate(

@@ -28,7 +28,7 @@ def show() -> ResponseReturnValue:
 @preferences.post("/preferences")
 @view(audience=Audience.ANYONE, csrf=Csrf.FORM)
 def save() -> ResponseReturnValue:
-    """What was chosen holds for a year on this device; what was not on the form stays as it was."""
+    """The choices hold for a year on this device. A choice that was not on the form stays as it was."""
     response = redirect_to_path(flask.request.form.get("next"), "/preferences?saved=yes")
     secure = unit_of_work().services.settings.is_secure
     for field, cookie, known in _CHOICES:

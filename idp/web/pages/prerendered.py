@@ -1,6 +1,6 @@
-"""Pages that differ only in what was drawn for one response, its token and its paths: rendered once, then filled in.
+"""Pages that are rendered once and then filled in: they differ only in token, nonce and paths.
 
-Whoever logs in sees the login page, and rendering it costs more than all that is done for them but the password check.
+Every person who logs in sees the login page, and rendering it costs more than all other work but the password check.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from markupsafe import escape
 from idp.web import request_security
 from idp.web.pages import layout
 
-_MARK = f"fill-{secrets.token_hex(16)}-"  # nobody can write it into a name or an address that a page shows
+_MARK = f"fill-{secrets.token_hex(16)}-"  # random: nobody can put it into a name or an address on a page
 _MARKED = re.compile(f"{_MARK}(\\w+)-")
-_CALLED = ("csrf_token", "csp_nonce")  # which templates call
-_MOST = 256  # of some 20 kB: languages × views × services
+_CALLED = ("csrf_token", "csp_nonce")  # templates call these
+_MOST = 256  # pages of some 20 kB: languages × views × services
 
 
 def page(template: str, filled: Mapping[str, str], **values: Hashable) -> str:
-    """The template rendered with both; what is in `filled` it only prints, or asks whether it is there.
+    """The template rendered with both. It may only print the values in `filled`, or test whether they are empty.
 
-    Those, and the page's token, nonce and ways back, are escaped and put into what was rendered before for the same
-    language, view and `values`.
+    These values, and the page's token, nonce and ways back, are escaped and put into the text that was rendered before
+    for the same language, view and `values`.
     """
     all_filled = {
         **filled,
@@ -50,7 +50,7 @@ def _pieces(
     filled: tuple[frozenset[str], frozenset[str]],
     values: frozenset[tuple[str, Hashable]],
 ) -> tuple[str, ...]:
-    """What the page says, and in between, at every odd place, the name of what stands there."""
+    """The text of the page in pieces. Every odd piece is the name of the value that belongs there."""
     present, absent = filled
     marks = {name: f"{_MARK}{name}-" for name in present} | dict.fromkeys(absent, "")
     called = {name: partial(str, marks.pop(name)) for name in _CALLED}

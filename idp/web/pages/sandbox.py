@@ -16,7 +16,7 @@ sandbox = flask.Blueprint("sandbox", __name__)
 @sandbox.get("/sandbox/messages")
 @view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
 def show() -> ResponseReturnValue:
-    """The newest messages; in production there is no such page."""
+    """The newest messages. In production the page does not exist."""
     work = unit_of_work()
     if work.services.settings.environment == "production":
         flask.abort(404)

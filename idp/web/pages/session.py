@@ -1,4 +1,4 @@
-"""Session: the button that keeps a person signed in, offered on every page of theirs before the time is up."""
+"""The button that keeps a person signed in. Every page of a signed-in person offers it before the session ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ session = flask.Blueprint("session", __name__)
 @session.post("/session/extend")
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
 def extend() -> ResponseReturnValue:
-    """The session counts as used now, up to its absolute limit, and the person is back on their page."""
+    """The session counts as used now, within its absolute limit. The person returns to their page."""
     here, work = browser.signed_in(), unit_of_work()
     sessions.touch(work.c, here.id, work.now)
     return browser.redirect_to_path(flask.request.form.get("next"))

@@ -1,4 +1,4 @@
-"""Sign-out, asked for by the person on a page of ours. A client's request to end a session is in `idp.web.routes`."""
+"""Sign-out by the person on a page of this site. A client's request to end a session is in `idp.web.routes`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ sign_out = flask.Blueprint("sign_out", __name__)
 @sign_out.get("/sign-out")
 @view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
 def show() -> ResponseReturnValue:
-    """The question, with every service that will be signed out as well; who is out, and went back, is told so."""
+    """The question, with every service that will be signed out, too. A person who is out already is redirected."""
     here, work = browser.current_session(), unit_of_work()
     if here is None:
         return flask.redirect("/signed-out", 303)
@@ -30,7 +30,7 @@ def show() -> ResponseReturnValue:
 @sign_out.post("/sign-out")
 @view(audience=Audience.ANYONE, csrf=Csrf.FORM)
 def submit() -> ResponseReturnValue:
-    """This browser is signed out everywhere it was used, if the person said so."""
+    """This browser is signed out everywhere it was used, if the person confirmed it."""
     if flask.request.form.get("answer") != "sign_out":
         return flask.redirect("/account", 303)
     browser.sign_out()
@@ -40,5 +40,5 @@ def submit() -> ResponseReturnValue:
 @sign_out.get("/signed-out")
 @view(audience=Audience.ANYONE, csrf=Csrf.READ_ONLY)
 def done() -> ResponseReturnValue:
-    """The page that says so."""
+    """The page that says that the person is signed out."""
     return flask.render_template("pages/signed_out.html", return_uri="", client_name="")
