@@ -33,7 +33,7 @@ def approve_silently(
     state: sessions.SessionState,
     now: datetime,
 ) -> Reply | None:
-    """The answer, or None when the session ended before it could be stored."""
+    """Returns the answer. Returns None if the approval must be stored at once and the session has ended."""
     sub = state.sub or subjects.subject_for(c, state.session.person_id, client.sector, now)
     approval = approval_of(state, auth_request, client, state.grant_id or "", sub)
     unstored = Unstored(WEB, joins_session=not state.knows_client)
@@ -65,7 +65,7 @@ def approve(
     state: sessions.SessionState,
     now: datetime,
 ) -> Reply:
-    """The client's answer, written in the caller's transaction. Raises RequestGone where the person has no grant."""
+    """The client's answer, written in the caller's transaction. Raises RequestGone when the person has no grant."""
     if state.grant_id is None:
         raise RequestGone(client)
     sub = state.sub or subjects.subject_for(c, state.session.person_id, client.sector, now)

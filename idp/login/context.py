@@ -1,4 +1,4 @@
-"""What signing in needs of the process it runs in. `idp.services.Services` has it, and stands above this package."""
+"""What signing in needs from its process. `idp.services.Services` provides it, in a higher layer than this package."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LoginContext(Protocol):
 
     @property
     def vault(self) -> Vault:
-        """The vault, which seals what a client worded."""
+        """The vault, which seals values that a client chose."""
 
     @property
     def provider(self) -> Provider:
@@ -42,7 +42,7 @@ class LoginContext(Protocol):
 
     @property
     def clients(self) -> ClientCache:
-        """The relying systems, cached."""
+        """The clients, cached."""
 
     @property
     def channels(self) -> Mapping[str, ChannelRules]:

@@ -1,6 +1,6 @@
 """From a client's request to its answer: the pages of the pending steps, and the approval when none is left.
 
-Each page returns here, and the rules are asked again from the first one. Knows no web framework.
+Each page returns here, and the rules are checked again from the first one. This module knows no web framework.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from idp.oidc.tokens.secret import digest
 def authorize(services: LoginContext, request: Request, now: datetime) -> Reply:
     """The answer to a request at /authorize: the client's code, its error, or the way to the first step.
 
-    Raises RefusedToPerson: a page, for there is nobody to redirect to.
+    Raises RefusedToPerson when there is nobody to redirect to. A page reports it.
     """
     try:
         auth_request = authorization.read_request(services.provider, request, now)
@@ -56,7 +56,7 @@ def authorize(services: LoginContext, request: Request, now: datetime) -> Reply:
 
 
 def resume(services: LoginContext, c: Connection, request: Request, request_id: str, now: datetime) -> Reply:
-    """Where this request goes next: to the page of the step that is due, or to the client with its answer.
+    """Where this request goes next: to the page of the pending step, or to the client with its answer.
 
     Raises RequestGone and BrowserMismatch.
     """
@@ -66,9 +66,10 @@ def resume(services: LoginContext, c: Connection, request: Request, request_id: 
 
 
 def resume_as(services: LoginContext, c: Connection, pending: PendingInteraction, handle: str, now: datetime) -> Reply:
-    """The same for who has just signed in on a page of this request, in the transaction that opened their session.
+    """The same for a person who has just signed in on a page of this request, in the transaction of the new session.
 
-    The request itself is not read again: it was open when the page began, and approving spends it only if it still is.
+    The request itself is not read again: it was open when the page began, and approving spends it only if it is still
+    open.
     """
     state = session_state_of(services, c, handle, pending.client, now)
     return _advance(services, c, pending.request, pending.client, state, now, is_live=True)
@@ -106,7 +107,7 @@ def require_step(
     *,
     or_done: bool,
 ) -> PendingInteraction:
-    """What the step's page needs, when that step is due; or is done already, where `or_done` says that this will do."""
+    """What the step's page needs. Raises StepNotPending if the step is not pending, unless `or_done` is set."""
     auth_request, client = pending_request(services, c, request, request_id, now)
     state = session_state_of(services, c, handle_of(services, request), client, now)
     try:
@@ -119,7 +120,7 @@ def require_step(
 
 
 def decline(services: LoginContext, c: Connection, pending: PendingInteraction, now: datetime) -> Reply:
-    """The person said no: the client hears `access_denied` (RFC 6749 §4.1.2.1), and their account page shows it."""
+    """The person declined. The client gets `access_denied` (RFC 6749 §4.1.2.1), and the account page shows it."""
     person = pending.session.person_id if pending.session else None
     error, page = AccessDenied("the person declined"), services.form_post_page
     return authorization.deny(c, services.provider, pending.request, error, now, page, declined_by=person)
@@ -133,7 +134,7 @@ def _begin(
     step: Step,
     now: datetime,
 ) -> Reply:
-    """The request waits for a person, bound to this browser: a link to it is worth nothing in another one."""
+    """The request waits for a person, bound to this browser: a link to it is useless in another browser."""
     secure = services.settings.is_secure
     known_by = browser_binding.value(request, secure=secure)
     _, network = network_address.networks(request.source)

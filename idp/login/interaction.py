@@ -1,7 +1,7 @@
 """The policy of signing in, as a table: what a person must still do before a client gets its answer.
 
-`next_step` is a pure function of values. The first row that is unmet wins; with `prompt=none` its own error goes
-to the client instead (OpenID Connect Core §3.1.2.6).
+`next_step` is a pure function of values. The first rule that is due wins. With `prompt=none` its error goes to the
+client instead (OpenID Connect Core §3.1.2.6).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from idp.oidc.errors import ConsentRequired, LoginRequired, ProtocolError, Unmet
 
 
 class Step(StrEnum):
-    """One thing the person must still do; its value names the page, the template and the test."""
+    """One thing that the person must still do. Its value names the page, the template and the test."""
 
-    LOGIN = "login"  # nobody is signed in here, or not recently, or not as strongly as asked
+    LOGIN = "login"  # nobody is signed in, or not recently enough, or another person than the hint names
     CONSENT = "consent"  # the person has not yet seen or agreed to what this client will learn
 
 
 class ChannelRules(Protocol):
-    """What a channel decides; `idp.adapters.channels` holds the values."""
+    """What a channel decides. `idp.adapters.channels` holds the values."""
 
     @property
     def name(self) -> str:
@@ -37,12 +37,12 @@ class ChannelRules(Protocol):
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The steps this channel asks for, in order."""
+        """The steps that this channel asks for."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptRequest:
-    """What a request says about how the person is to be asked. `essential_acr` is empty when any will do."""
+    """What a request says about how to ask the person. `essential_acr` is empty if any level is enough."""
 
     created_at: datetime
     prompt: frozenset[str] = frozenset()
@@ -53,7 +53,7 @@ class PromptRequest:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationState:
-    """Who is here and what they have proven and agreed. `None` stands for: nobody, nothing."""
+    """Who is signed in, what they have proven and what they agreed to. `None` means nobody or nothing."""
 
     auth_time: datetime | None = None
     acr: str | None = None
@@ -64,7 +64,7 @@ class AuthenticationState:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One step, when it is due, and what a client that forbade asking is told. `None`: no step can repair it."""
+    """One step, when it is due, and the error for a client that forbade asking. `step` is None if no step can help."""
 
     step: Step | None
     due: Callable[[PromptRequest, AuthenticationState], bool]
@@ -77,27 +77,27 @@ def _not_signed_in(_: PromptRequest, state: AuthenticationState) -> bool:
 
 
 def _prompt_asks_again(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """A login or choice of account was asked for, and none has happened since the request was made."""
+    """A login or a choice of account was requested, and none has happened since the request."""
     return bool(prompt.prompt & {"login", "select_account"}) and _before(state.auth_time, prompt.created_at)
 
 
 def _older_than_max_age(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """Counted back from the request, so that max_age=0 asks once and not for ever."""
+    """The age is counted back from the request, so that max_age=0 asks once and not for ever."""
     return prompt.max_age is not None and _before(state.auth_time, prompt.created_at - prompt.max_age)
 
 
 def _other_subject(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """`id_token_hint` or `claims.id_token.sub` names another person than the one who is here."""
+    """`id_token_hint` or `claims.id_token.sub` names another person than the one who is signed in."""
     return prompt.subject is not None and prompt.subject != state.sub
 
 
 def _still_other_subject(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """The person was asked to log in as the one the hint names and came back as another: asking again is a loop."""
+    """The hint names one person, and another logged in after the request: to ask again would be a loop."""
     return _other_subject(prompt, state) and not _before(state.auth_time, prompt.created_at)
 
 
 def _below_essential_acr(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """An essential level that this login does not reach (Core §5.5.1.1); there is no stronger method to ask for yet."""
+    """This login does not reach an essential level (Core §5.5.1.1). There is no stronger method to ask for yet."""
     return not assurance.meets_any(prompt.essential_acr, state.acr or "")
 
 
@@ -138,14 +138,14 @@ RULES: tuple[Rule, ...] = (
 
 
 def first_applicable(prompt: PromptRequest, state: AuthenticationState, steps: tuple[Step, ...]) -> Rule | None:
-    """The first row that is due among a channel's steps, or None when nothing is left to ask."""
+    """The first rule that is due among a channel's steps, or None if nothing is left to ask."""
     return next((row for row in RULES if (row.step is None or row.step in steps) and row.due(prompt, state)), None)
 
 
 def next_step(prompt: PromptRequest, state: AuthenticationState, channel: ChannelRules) -> Step | None:
-    """What the person must do next, or None.
+    """The step that is pending, or None.
 
-    Raises the row's error where the client said prompt=none, or where no step can repair what is missing.
+    Raises the rule's error when the client sent prompt=none, or when no step can repair what is missing.
     """
     row = first_applicable(prompt, state, channel.steps)
     if row is None:

@@ -1,6 +1,6 @@
 """What a request still needs: the request itself, who is signed in in this browser, and the step that is pending.
 
-The dispatcher and the sign-in ask here. Nothing is written. Knows no web framework.
+The dispatcher and the sign-in use this module. It writes nothing and knows no web framework.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from idp.oidc.requests.authorization_request import AuthorizationRequest, Reques
 from idp.oidc.tokens.secret import is_handle
 from idp.oidc.urls import accepted
 
-WEB = "web"  # the channel that answers decides the steps, and only the browser answers yet
+WEB = "web"  # the channel decides the steps, and only the web is served so far
 
 
 class StepNotPending(Exception):
-    """The step is not what this request needs next; the dispatcher knows what is."""
+    """The step is not what this request needs next. The dispatcher knows the next step."""
 
     def __init__(self, request_id: str) -> None:
         super().__init__("another step is due")
@@ -34,9 +34,9 @@ class StepNotPending(Exception):
 
 
 class RequestGone(Exception):
-    """The request is unknown, expired or answered. `client` is who asked, when that is still known.
+    """The request is unknown, expired or answered. `client` is the client that asked, if it is still known.
 
-    `collected`: this browser was let in, and the client has come for the answer.
+    `collected`: the request was approved in this browser, and the client has redeemed the code.
     """
 
     def __init__(self, client: Client | None, *, collected: bool = False) -> None:
@@ -47,7 +47,7 @@ class RequestGone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PendingInteraction:
-    """What a step's page needs: the request, who asks, who is there (None before the login), and the step."""
+    """What a step's page needs: the request, its client, the session (None before the login), and the step."""
 
     request: AuthorizationRequest
     client: Client
@@ -60,14 +60,15 @@ def pending_request(
 ) -> tuple[AuthorizationRequest, Client]:
     """The open request that this browser began, and its client.
 
-    Raises RequestGone (unknown, expired or answered) and BrowserMismatch (another browser began it).
+    Raises RequestGone (unknown, expired, answered, or no longer valid for its client) and BrowserMismatch (another
+    browser began it).
     """
     auth_request = request_store.find(c, services.vault, request_id)
     if auth_request is None:
         raise RequestGone(None)
     client = client_of(services, auth_request)
     if not browser_binding.matches(request, auth_request.browser_binding, secure=services.settings.is_secure):
-        # The cookie is kept no longer than the request: when that is over, it may well be the same browser.
+        # The cookie lives no longer than the request: afterwards it may well be the same browser.
         raise RequestGone(client) if auth_request.is_expired(now) else browser_binding.BrowserMismatch(client)
     if auth_request.state is RequestState.REDEEMED:
         raise RequestGone(client, collected=True)
@@ -78,7 +79,7 @@ def pending_request(
 
 
 def client_of(services: LoginContext, auth_request: AuthorizationRequest) -> Client:
-    """The client of the request. Raises RequestGone where it is not registered any more."""
+    """The client of the request. Raises RequestGone if it is not registered any more."""
     client = services.clients.get(auth_request.client_id)
     if client is None:
         raise RequestGone(None)
@@ -88,7 +89,7 @@ def client_of(services: LoginContext, auth_request: AuthorizationRequest) -> Cli
 def session_state_of(
     services: LoginContext, c: Connection, handle: str | None, client: Client, now: datetime
 ) -> sessions.SessionState | None:
-    """The session of that handle as the client sees it; None where nobody is signed in or may act."""
+    """The session of that handle as the client sees it. None if nobody is signed in or may act."""
     if handle is None:
         return None
     idle = web_rules(services).lifetimes.idle
@@ -97,7 +98,7 @@ def session_state_of(
 
 
 def admitted(client: Client, state: sessions.SessionState | None) -> sessions.SessionState | None:
-    """The same state, or None where the gate refuses the client or the person."""
+    """The same state, or None if the gate refuses the client or the person."""
     if state is None or may_proceed(client=client, person_status=state.person_status, grant_withdrawn=False):
         return None
     return state
@@ -148,7 +149,7 @@ def _authentication_state(
     sub = state.sub
     if sub is None and auth_request.requested_subject is not None:
         sub = subjects.subject_of(c, state.session.person_id, client.sector)
-    same = consents.is_for(state.grant_purpose, state.grant_basis, client)  # of no grant neither is known
+    same = consents.is_for(state.grant_purpose, state.grant_basis, client)  # both are None without a grant
     covered = same and consents.covers(state.grant_scopes, state.grant_claims, auth_request, client)
     return interaction.AuthenticationState(
         auth_time=state.session.auth_time,
@@ -166,5 +167,5 @@ def handle_of(services: LoginContext, request: Request) -> str | None:
 
 
 def web_rules(services: LoginContext) -> ChannelRules:
-    """The rules of the channel that answers."""
+    """The rules of the web channel."""
     return services.channels[WEB]

@@ -1,8 +1,8 @@
-"""Whether a person may act, changed with all that follows: the one way to disable, merge, close or enable somebody.
+"""A person's status, changed with all consequences: the one way to disable, merge, close or enable a person.
 
-Every reader of a session, grant or token asks for the person's status in the same statement, so nothing is open a
-moment later. What is ended here would otherwise come back to life when the person is enabled again, and relying systems
-would never be told. Tokens of offline_access end with their grants: the gate reads them, and no table is swept.
+Every reader of a session, grant or token reads the person's status in the same statement, so all access ends at once.
+What is ended here would otherwise work again when the person is enabled, and relying systems would never be notified.
+Tokens of offline_access end with their grants: the gate reads the grants, and no table is swept.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ EVENTS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How much was open, and is not any more."""
+    """How many sessions and grants were open and have ended."""
 
     sessions: int
     grants: int
 
 
 def change(c: Connection, people: People, person_id: str, status: str, *, actor: str, now: datetime) -> Ended | None:
-    """The person has this status and everything of before has ended. None if they had it already.
+    """The person has this status, and everything from before has ended. None if they had the status already.
 
-    Enabling ends things too: a login that was under way while the person was disabled may have left a session behind.
-    Status, sessions, tokens, grants, the notices in the outbox and the record of it are one transaction: the caller's.
-    Raises KeyError for a status the table does not know, RuntimeError outside a transaction.
+    Enabling ends things, too: a login that was running while the person was disabled may have left a session behind.
+    The caller's transaction holds all of it: status, sessions, tokens, grants, notices in the outbox, and the audit
+    record. Raises KeyError for a status that is not in EVENTS, and RuntimeError outside a transaction.
     """
     event = EVENTS[status]
     if not c.in_transaction:
@@ -53,6 +53,6 @@ def change(c: Connection, people: People, person_id: str, status: str, *, actor:
 
 
 def end_everything(c: Connection, person_id: str, reason: str, *, now: datetime) -> Ended:
-    """No session, grant or token of the person is good any more, and each service of a session will be told."""
+    """No session, grant or token of the person is valid, and each service of a session will be notified."""
     over = sessions.end_all_of(c, person_id, now, reason)
     return Ended(over, consents.withdraw_all(c, person_id, now))

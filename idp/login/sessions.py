@@ -1,7 +1,7 @@
-"""The SSO session: what this browser or device has proven so far. The cookie holds a random handle and nothing else.
+"""The SSO session: what this browser or device has proven so far. The cookie holds only a random handle.
 
-A handle is replaced at every login and step-up, so that one planted or seen before opens nothing after it
-(ASVS 7.2.4). Ending a session revokes what depends on it and tells every relying system, in one transaction.
+Every login and step-up replaces the handle, so that a handle that was planted or seen before opens nothing afterwards
+(ASVS 7.2.4). Ending a session revokes what depends on it and notifies every relying system, in one transaction.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ sa.Index("ix_session_clients_client_id", session_clients.c.client_id)
 
 @dataclass(frozen=True, slots=True)
 class SessionLifetimes:
-    """How long a session lasts: without being used, and at most."""
+    """How long a session lasts: `idle` without use, and `absolute` at most."""
 
     idle: timedelta
     absolute: timedelta
@@ -64,7 +64,7 @@ class SessionLifetimes:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One browser or device that is signed in. `ial` is as it was at the login."""
+    """One browser or device that is signed in. `ial` is the level at the login."""
 
     id: str
     person_id: str
@@ -80,13 +80,13 @@ class Session:
 
     @property
     def authentication(self) -> Authentication:
-        """What was proven in it, and when."""
+        """What was proven in this session, and when."""
         return assurance.authentication(self.amr, self.auth_time, self.ial)
 
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session and the handle that opens it: the only moment the handle is known."""
+    """A session and the handle that opens it. The handle is known only at this moment."""
 
     session: Session
     handle: str
@@ -97,7 +97,7 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """A live session as one client sees it: the person's grant to it and their `sub` there, if any."""
+    """A live session as one client sees it, with the person's grant to the client and their `sub` there, if any."""
 
     session: Session
     sub: str | None
@@ -119,8 +119,8 @@ _WHO = (sessions, natural_persons.c.status.label("person_status"))
 _BY_HANDLE = Statement(
     sa.select(*_WHO).join(natural_persons, natural_persons.c.id == _s.person_id).where(_s.handle_digest == _p("handle"))
 )
-# Found by whose they are, never by all that one client has: a planner that has no statistics yet takes an index on the
-# client alone for as good, and reads every session of that client. A concatenation keeps it from that index.
+# Rows are found by person or session, never by client: a planner that has no statistics yet may choose an index on the
+# client alone, and then reads every session of that client. A concatenation keeps it from that index.
 _STANDING = Statement(
     sa.select(
         *_WHO,
@@ -176,7 +176,7 @@ _OF_PERSON_TO_CLIENT = Statement(
     .where(natural_persons.c.id == _p("person"))
 )
 _LIVE = (_s.id == _p("session"), _s.ended_at.is_(None), _s.expires_at > _now)
-# Spent by a silent login: the session is live in the very statement that approves the request.
+# A silent login spends this: the statement that approves the request also proves that the session is live.
 TOUCH_LIVE = sa.update(sessions).where(*_LIVE, _s.seen_at > _p("idle_since", type_=UtcDateTime)).values(seen_at=_now)
 _TOUCH = Statement(sa.update(sessions).where(*_LIVE).values(seen_at=_now))
 _STEP_UP = Statement(
@@ -213,7 +213,7 @@ _CLIENTS = Statement(
 
 
 def cookie_name(*, secure: bool) -> str:
-    """The session cookie's name; `__Host-` binds it to this origin, and only https may set it."""
+    """The session cookie's name. `__Host-` binds it to this origin, and only https may set it."""
     return "__Host-yitong" if secure else "yitong"
 
 
@@ -236,7 +236,7 @@ def prepare(
     source: str | None,
     now: datetime,
 ) -> PreparedSession:
-    """A new session of that person, and its handle: 256 random bits of which we keep a digest."""
+    """A new session of that person, and its handle: 256 random bits. Only the digest of the handle is stored."""
     handle = secrets.token_urlsafe(32)
     session = Session(
         id=new_id(),
@@ -257,14 +257,14 @@ def prepare(
 
 
 def open_session(c: Connection, prepared: PreparedSession) -> NewSession:
-    """It is live, and on record."""
+    """The session is live and on record."""
     c.execute(_INSERT, **prepared.row)
     audit.record(c, prepared.event)
     return prepared.opened
 
 
 def step_up(c: Connection, session: Session, proven: Authentication, now: datetime) -> NewSession | None:
-    """The same session under a new handle with what was proven now; None when it has ended meanwhile."""
+    """The same session under a new handle, with what was proven now. None if it has ended meanwhile."""
     handle = secrets.token_urlsafe(32)
     written = c.execute(
         _STEP_UP,
@@ -283,7 +283,7 @@ def step_up(c: Connection, session: Session, proven: Authentication, now: dateti
 
 
 def read_by_handle(c: Connection, handle: str, idle: timedelta, now: datetime) -> Session | None:
-    """The live session of that handle; None when ended, idle, too old, or its person may no longer act."""
+    """The live session of that handle. None if it is ended, idle or too old, or if its person may not act."""
     row = c.one(_BY_HANDLE, handle=digest(handle))
     return _session(row) if row is not None and _is_live(row, idle, now) else None
 
@@ -291,7 +291,7 @@ def read_by_handle(c: Connection, handle: str, idle: timedelta, now: datetime) -
 def session_state(
     c: Connection, handle: str, idle: timedelta, *, client_id: str, sector: str, now: datetime
 ) -> SessionState | None:
-    """The same as one client sees it, in one statement; None when nobody is here."""
+    """The same as one client sees it, in one statement. None if nobody is signed in."""
     row = c.one(_STANDING, handle=digest(handle), to_client=client_id, sector=sector)
     if row is None or not _is_live(row, idle, now):
         return None
@@ -316,9 +316,9 @@ def _session_state(row: Any, session: Session, *, knows_client: bool) -> Session
 def state_of_person(
     c: Connection, person_id: str, *, client_id: str, sector: str, now: datetime
 ) -> tuple[int, Callable[[Session], SessionState | None]]:
-    """What a client would see of a person who has just proven themselves: their IAL, and their standing in a session.
+    """What a client would see of a person who just authenticated: their IAL, and a function from session to state.
 
-    One statement, for a session that does not exist yet; no standing for nobody.
+    One statement, for a session that does not exist yet. The function returns None if there is no such person.
     """
     rows = c.rows(_OF_PERSON_TO_CLIENT, person=person_id, to_client=client_id, sector=sector)
     held = (evidence.of_row(row) for row in rows if row.id is not None)
@@ -327,12 +327,12 @@ def state_of_person(
 
 
 def touch(c: Connection, session_id: str, now: datetime) -> bool:
-    """The session counts as used now; False when it is over."""
+    """The session counts as used now. False if it is over."""
     return c.execute(_TOUCH, session=session_id, now=now) == 1
 
 
 def join_client(c: Connection, session_id: str, client_id: str, sub: str, now: datetime) -> None:
-    """The client will be told when the session ends."""
+    """The client will be notified when the session ends."""
     c.execute(_JOIN_CLIENT, session_id=session_id, client_id=client_id, sub=sub, first_at=now)
 
 
@@ -342,9 +342,9 @@ def clients_of(c: Connection, session_id: str) -> list[Any]:
 
 
 def end(c: Connection, session_id: str, now: datetime, reason: str) -> bool:
-    """The session is over, its tokens with it, and each client's logout waits in the outbox. False if it was over.
+    """The session and its tokens have ended, and each client's logout is in the outbox. False if it was over.
 
-    Runs in the caller's transaction, so all of it happens or none. Whoever reads a token asks for its session.
+    Runs in the caller's transaction, so that all of it happens or nothing. Every reader of a token checks its session.
     """
     if c.execute(_END, session=session_id, now=now) != 1:
         return False
@@ -371,17 +371,17 @@ def end(c: Connection, session_id: str, now: datetime, reason: str) -> bool:
 
 
 def end_all_of(c: Connection, person_id: str, now: datetime, reason: str) -> int:
-    """No session of that person is live; returns how many ended."""
+    """No session of that person is live. Returns how many have ended."""
     return sum(end(c, session.id, now, reason) for session in of_person(c, person_id, now))
 
 
 def of_person(c: Connection, person_id: str, now: datetime) -> tuple[Session, ...]:
-    """The person's sessions that have not ended or outlived their limit, the last used first."""
+    """The person's sessions that have not ended or reached their limit, the last used first."""
     return tuple(_session(row) for row in c.rows(_OF_PERSON, of_person=person_id, now=now))
 
 
 def _is_live(row: Any, idle: timedelta, now: datetime) -> bool:
-    """Asked at every reading, never cached: whoever is disabled or merged is signed out with the next request."""
+    """Checked at every read, never cached: a disabled or merged person is signed out with the next request."""
     return row.person_status == "active" and row.ended_at is None and row.expires_at > now and row.seen_at > now - idle
 
 

@@ -28,7 +28,7 @@ _SIGN_IN = Redemption(
 
 
 def session_of(services: LoginContext, c: Connection, request: Request, now: datetime) -> sessions.Session | None:
-    """The live session of the browser that sent the request."""
+    """The live session of the browser that sent the request, or None."""
     handle = handle_of(services, request)
     return None if handle is None else sessions.read_by_handle(c, handle, web_rules(services).lifetimes.idle, now)
 
@@ -36,7 +36,7 @@ def session_of(services: LoginContext, c: Connection, request: Request, now: dat
 def sign_in(
     services: LoginContext, c: Connection, request: Request, authenticated: Authenticated, now: datetime
 ) -> sessions.NewSession:
-    """A session of the person who proved themselves, under a handle nobody has seen before."""
+    """A session of the person who has just authenticated, under a handle that nobody has seen before."""
     level = evidence.identity_assurance(evidence.of(c, authenticated.person_id), now)
     before = session_of(services, c, request, now)
     if before is not None and before.person_id == authenticated.person_id:
@@ -57,10 +57,10 @@ def sign_in_and_answer(
     record: dict[str, Any],
     now: datetime,
 ) -> tuple[sessions.NewSession, Reply] | None:
-    """The person has a session, the client its answer, and both are on record: one read and one Redemption.
+    """The person has a session and the client has its answer, both on record: one read and one Redemption.
 
-    None, and nothing is written, where it takes more: a step is due, this browser had a session, or the request is
-    answered. `sign_in` and `resume_as` then do it, and say what is wrong.
+    Returns None and writes nothing when more is needed: a step is pending, this browser had a session, or the request
+    is answered. `sign_in` and `resume_as` then do it, and report what is wrong.
     """
     c, auth_request, client = services.database.connection(), pending.request, pending.client
     if handle_of(services, request) is not None:

@@ -1,6 +1,6 @@
-"""What a session keeps of the User-Agent header: which of the names we know it holds, and nothing else of it.
+"""What a session keeps of the User-Agent header: the known names in it, and nothing else.
 
-Apps write into this header what they please, a login name or a phone among it.
+Apps write anything into this header, even a login name or a phone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,6 @@ SYSTEMS = ("HarmonyOS", "OpenHarmony", "iPhone", "iPad", "Android", "Windows", "
 
 
 def known_names(user_agent: str | None) -> str | None:
-    """The names of browsers and systems in it, separated by blanks; None where there is none."""
+    """The names of browsers and systems in it, separated by blanks. None if there are none."""
     told = user_agent or ""
     return " ".join(name for name in (*SYSTEMS, *BROWSERS) if name in told) or None
