@@ -1,7 +1,7 @@
-"""Catalogues of messages: extracted from pages and modules, merged into each language, compiled beside it.
+"""Message catalogues: extracted from pages and modules, merged into each language, and compiled beside it.
 
-`scripts/catalogues` runs `renew`; a test runs `faults`. Both .po and .mo are kept in the repository, so that a
-deployment needs no step of its own and a reader of the source sees every sentence.
+`scripts/catalogues` runs `renew`; a test runs `faults`. Both .po and .mo are in the repository, so that a deployment
+needs no extra step and a reader of the source sees every sentence.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 _CHANGING = re.compile(
     rb'"(?:POT-Creation-Date|PO-Revision-Date|Generated-By|Report-Msgid-Bugs-To|Last-Translator|Language-Team)[^"]*"\n'
 )
-_ALWAYS = datetime(2026, 1, 1, tzinfo=UTC)  # the same text is the same file, whenever it is compiled
+_ALWAYS = datetime(2026, 1, 1, tzinfo=UTC)  # the same texts always compile to the same file
 _HEADER = "# One language of Yitong's pages. The message ids are the Chinese source texts.\n"
 
 
 def extracted() -> Catalog:
-    """Every source text of pages and modules, and of the events an account page tells."""
+    """Every source text of pages and modules, and of the events that an account page shows."""
     catalogue = Catalog(project="Yitong", version="1", header_comment=_HEADER)
     for folder, methods in _SOURCES.items():
         for name, _, text, comments, context in extract_from_dir(ROOT / folder, methods):
@@ -43,12 +43,12 @@ def extracted() -> Catalog:
 
 
 def renew(language: str) -> Catalog:
-    """The language's .po holds exactly today's source texts, and its .mo what the .po says."""
+    """The language's .po holds exactly today's source texts, and its .mo matches the .po."""
     catalogue = stored(language)
     catalogue.fuzzy = False
     catalogue.update(extracted(), no_fuzzy_matching=True, update_header_comment=True)
     catalogue.obsolete.clear()
-    for event in EVENTS:  # their English stands beside their Chinese
+    for event in EVENTS:  # the list of events has their English beside their Chinese
         catalogue[event.zh].string = event.en
     _path(language, "po").write_bytes(_po(catalogue))
     _path(language, "mo").write_bytes(compiled(catalogue))
@@ -56,7 +56,7 @@ def renew(language: str) -> Catalog:
 
 
 def stored(language: str) -> Catalog:
-    """The language's .po as it lies in the repository; an empty catalogue where there is none."""
+    """The language's .po in the repository, or an empty catalogue if there is none."""
     path = _path(language, "po")
     if not path.exists():
         return Catalog(locale=language, project="Yitong", version="1")
@@ -65,7 +65,7 @@ def stored(language: str) -> Catalog:
 
 
 def compiled(catalogue: Catalog) -> bytes:
-    """What the .mo of this catalogue must be, byte for byte."""
+    """The .mo that belongs to this catalogue, byte for byte."""
     catalogue.creation_date = catalogue.revision_date = _ALWAYS
     written = io.BytesIO()
     write_mo(written, catalogue)
@@ -73,7 +73,7 @@ def compiled(catalogue: Catalog) -> bytes:
 
 
 def faults(language: str) -> Iterator[str]:
-    """What is wrong with the language's catalogue, one line each; none when it is complete and compiled."""
+    """The faults of the language's catalogue, one line each. Empty if it is complete and compiled."""
     catalogue = stored(language)
     today = {message.id for message in extracted() if message.id}
     held = {message.id: message for message in catalogue if message.id}

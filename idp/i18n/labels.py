@@ -1,7 +1,7 @@
 """What codes are called when a person reads them: legal bases, channels, outcomes.
 
-Source texts only, which are translated where they are shown; and the names that a client brings in two languages. A
-code is stable and documented, its wording may improve.
+The labels are source texts, which are translated where they are shown. A client brings its name in two languages. A
+code is stable and documented; its wording may improve.
 """
 
 from __future__ import annotations
@@ -30,5 +30,5 @@ OUTCOMES = {"failure": N_("没有成功"), "refused": N_("被拒绝")}
 
 
 def client_name(chinese: str, english: str | None) -> str:
-    """A service's name in the reader's language, or the Chinese one where there is no other."""
+    """A service's name in the reader's language, or the Chinese name if there is no other."""
     return english if english and str(get_locale()) == "en" else chinese
