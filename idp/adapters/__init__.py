@@ -1,1 +1,1 @@
-"""adapters."""
+"""Adapters: channels as data, and systems that are called."""

@@ -1,4 +1,4 @@
-"""CHANNELS: every place where a person meets us. Only `web` is served so far; the others are the agreed limits."""
+"""CHANNELS: every place where people use the service. Only `web` is served so far; the others are the agreed limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Channel: where a person meets us, as data. What differs between counters, browsers and phones is a value here."""
+"""Channel: where a person uses the service, as data. Counters, browsers and phones differ only in its values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EARNED = Acr(HIGHEST_IAL, HIGHEST_AAL)
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One channel. `ceiling` caps what is claimed of a login there; `shares_session` is single sign-on."""
+    """One channel. `ceiling` limits the assurance that a login there may claim; `shares_session` is single sign-on."""
 
     name: str
     steps: tuple[Step, ...]

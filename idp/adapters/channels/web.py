@@ -1,4 +1,4 @@
-"""The browser at home: the one channel with single sign-on across services."""
+"""The web channel: the browser at home. Only this channel has single sign-on across services."""
 
 from __future__ import annotations
 

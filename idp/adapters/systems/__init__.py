@@ -1,1 +1,1 @@
-"""systems."""
+"""Systems that the provider calls, each behind a port."""

@@ -1,4 +1,4 @@
-"""A gateway for demonstrations: every message is kept for a page instead of being sent. Never in production."""
+"""An SMS gateway for demonstrations: it keeps every message for a page and sends none. Never in production."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NEWEST = Statement(
 
 
 class SandboxInProduction(AccountsError):
-    """The sandbox was asked for in production: messages would be shown to visitors instead of being sent."""
+    """The sandbox was requested in production. It would show messages to visitors instead of sending them."""
 
     code = "sandbox_in_production"
 
@@ -47,7 +47,7 @@ class Message:
 
 
 class SandboxSms:
-    """An `accounts.ports.SmsGateway` that keeps messages. Raises SandboxInProduction when built in production."""
+    """An `accounts.ports.SmsGateway` that keeps messages. Raises SandboxInProduction when created in production."""
 
     def __init__(self, database: Database, vault: Vault, clock: Callable[[], datetime], *, environment: str) -> None:
         if environment == "production":
@@ -57,7 +57,7 @@ class SandboxSms:
         self._clock = clock
 
     def send(self, phone: Mobile, text: str) -> str:
-        """The message is on the sandbox page; returns its id."""
+        """The message is on the sandbox page. Returns its id."""
         message_id = new_id()
         sealed = self._vault.seal(orjson.dumps([phone.masked, text]).decode(), place=PLACE)
         self._database.connection().execute(_INSERT, id=message_id, sealed=sealed, created_at=self._clock())
