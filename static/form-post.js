@@ -1,2 +1,2 @@
-// OAuth 2.0 Form Post Response Mode: the button of the page is pressed for the person.
+// OAuth 2.0 Form Post Response Mode: submits the form, so that the person need not press the button.
 document.getElementById("form-post").submit();

@@ -1,5 +1,5 @@
-// Some hands press every button twice. The second press would send the form again and throw the first answer away;
-// within two seconds it does nothing. After that it may be somebody who waited in vain.
+// Some people press every button twice. The second press would send the form again and discard the first answer, so it
+// does nothing within two seconds. A later press works: the person may have waited in vain.
 document.querySelectorAll("form").forEach((form) => {
   let sent = -Infinity;
   form.addEventListener("submit", (event) => {

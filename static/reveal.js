@@ -1,4 +1,4 @@
-// A password may be shown by its owner. The field works without this file; the words come from the page.
+// People may show the password that they type. The field works without this file; its texts come from the page.
 document.querySelectorAll("input[data-show]").forEach((input) => {
   const button = document.createElement("button");
   const tell = () => {

@@ -1,5 +1,5 @@
-// Before a session ends by itself, a dialog says so and offers the button that keeps it. The page says the same without
-// this file. Time is counted from the server's, so a wrong clock on this device does no harm.
+// Before a session ends by itself, a dialog says so and offers the button that extends it. Without this file the page
+// says the same. The server sends the seconds that are left, so a wrong clock on this device does no harm.
 const warning = document.getElementById("session-warning");
 const left = document.getElementById("session-warning-left");
 const ends = Date.now() + Number(warning.dataset.seconds) * 1000;
@@ -7,7 +7,7 @@ let shown = false;
 
 const tick = () => {
   const seconds = Math.ceil((ends - Date.now()) / 1000);
-  // Two seconds late: the page that is loaded then must find the session over, and say why.
+  // Two seconds late: when the page is loaded then, the session must be over, so that the page can say why.
   if (seconds < -2) return location.reload();
   left.textContent = `${Math.floor(Math.max(0, seconds) / 60)}:${String(Math.max(0, seconds) % 60).padStart(2, "0")}`;
   if (!shown && seconds <= Number(warning.dataset.warning) && warning.showModal) {
@@ -20,6 +20,6 @@ const tick = () => {
 };
 
 document.getElementById("session-warning-close")?.addEventListener("click", () => warning.close());
-// A page taken back from the browser's memory counts from an end that may be past.
+// A page restored from the browser's cache may count to an end that is already past.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 tick();
