@@ -1,7 +1,7 @@
 """Where a request comes from: the only code that reads a peer's address or what a proxy says about it.
 
 All other code (limits, audit, sessions) sees one canonical spelling, or nothing. Only proxies listed in the settings
-are believed, and only in the header that they are said to write: a client can send the other one.
+are believed, and only in the header that the settings name: a client can send the other one.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def show(request_id: str) -> ResponseReturnValue:
 def submit(request_id: str) -> ResponseReturnValue:
     """The grant is given, or the client gets the refusal. Any other answer shows the page again.
 
-    A yes to a page that said something else, or that another person saw before, is such an answer.
+    That includes a yes to a page with another text, or to a page that was shown to another person.
     """
     work, given = unit_of_work(), flask.request.form.get("answer", "")
     due = browser.require_step(request_id, Step.CONSENT, or_done=given in _NO)  # redirecting would approve
