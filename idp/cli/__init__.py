@@ -1,6 +1,6 @@
-"""The `yitong` command: everything an operator does at a terminal. Each refusal names its code, its cause and its cure.
+"""The `yitong` command: everything an operator does at a terminal. Each refusal has a code, a cause and a cure.
 
-Exit codes: 0 done; 1 refused; 2 wrong usage or settings; 75 try again later (a database or a gateway is away).
+Exit codes: 0 done; 1 refused; 2 wrong usage or settings; 75 try again later (a database or a gateway does not answer).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import click
 from accounts import private_files
 from idp.cli.terminal import Commands
 
-# Each is imported when it is called: a server starts without what only merges need, and the other way round.
+# A command is imported when it is called, so a server does not load what only merges need, and the reverse.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("serve", "idp.cli.serve", "serve"),
     ("worker", "idp.cli.worker", "worker"),
@@ -37,7 +37,7 @@ class Root(Commands):
     """The whole command."""
 
     def make_context(self, *arguments: Any, **more: Any) -> click.Context:
-        """As ever; what the terminal's character set lacks (GBK has no ✓) is shown as `?` and ends no command."""
+        """As in click, but a character that the terminal's character set lacks (GBK has no ✓) is shown as `?`."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
@@ -62,6 +62,6 @@ class Root(Commands):
 )
 def main(env_file: str | None) -> None:
     """Yitong 一通: one login for every service of a city."""
-    click.get_current_context().with_resource(private_files.privately())  # what a command makes, and its server
+    click.get_current_context().with_resource(private_files.privately())  # files of a command and of its server
     if env_file:
         os.environ["YITONG_ENV_FILE"] = env_file

@@ -1,4 +1,4 @@
-"""`yitong check`: whether a server may start here, and what to do when it may not."""
+"""`yitong check`: tells whether a server may start here and, if not, what to do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CLOCK = Statement(sa.select(sa.func.current_timestamp().label("now")))
 @command_context
 def check(context: CommandContext) -> None:
     """Verify settings, database, schema, keys and clock. Exit code 0 when a server may start."""
-    context.admits = False  # it says what is wrong, and puts no key on record before every node has it
+    context.admits = False  # a mismatch is reported below, and no key is recorded before every node has it
     failed = False
     for name, probe in CHECKS:
         problem = _probed(context, probe)
@@ -99,14 +99,14 @@ def _check_clock(context: CommandContext) -> None:
 
 
 def _check_files(context: CommandContext) -> None:
-    """What a command could not close itself, because it is another account's: the first such path is named."""
+    """Raises CommandError for the first open path: it belongs to another account, so no command could close it."""
     for path, bits, cure in _places(context):
         if private_files.grants(path, bits):
             raise CommandError("files_open", f"{path} is open to other accounts.", cure)
 
 
 def _places(context: CommandContext) -> Iterator[tuple[Path, int, str]]:
-    """Each path that must not be open, the bits it must not have, and the cure."""
+    """Each path that must not be open, the bits that its mode must not have, and the cure."""
     env_file, url = os.environ.get("YITONG_ENV_FILE"), context.services.database.url
     if env_file:
         at = Path(env_file)
@@ -116,7 +116,7 @@ def _places(context: CommandContext) -> Iterator[tuple[Path, int, str]]:
         for at in (database, *private_files.beside(database)):
             yield at, private_files.OTHERS, f"As the account that serves, run `chmod go= {at}`."
         at = database.parent
-        if not private_files.grants(at, stat.S_ISVTX):  # as /tmp: nobody removes another account's file there
+        if not private_files.grants(at, stat.S_ISVTX):  # sticky like /tmp: nobody can remove another account's file
             yield at, private_files.OTHERS_WRITE, f"Another account can put its own file there: run `chmod go-w {at}`."
 
 

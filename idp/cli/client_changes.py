@@ -80,7 +80,7 @@ def clients_set(context: CommandContext, /, client_id: str, yes: bool, **told: A
 
 
 def _changed(context: CommandContext, client: Client, values: dict[str, Any]) -> tuple[tuple[str, ...], str | None]:
-    """The names of what is new, and the secret of a client that had none and needs one now."""
+    """The names of the changed values, and a new secret if the client had none and needs one now."""
     secret = None
     try:
         with context.transaction() as c:
@@ -96,7 +96,7 @@ def _changed(context: CommandContext, client: Client, values: dict[str, Any]) ->
 
 
 def changed_values(client: Client, told: dict[str, Any]) -> dict[str, Any]:
-    """The client's new values, of the options that were given. Raises Told for an unknown division."""
+    """The client's new values, from the options that were given. Raises CommandError for an unknown division."""
     given = {name: value for name, value in told.items() if value not in (None, ())}
     stored = {name: given.pop(name) for name in ("resource_server", "jwks", ASSERTION_AUDIENCE) if name in given}
     if "division" in given:
@@ -115,7 +115,10 @@ def changed_values(client: Client, told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ceiling(client: Client, scopes: tuple[str, ...]) -> tuple[str, ...]:
-    """The ceiling with other scopes: it loses what went, gains what came, and what somebody lowered stays lowered."""
+    """The claims ceiling for the new scopes.
+
+    Claims of removed scopes go, claims of added scopes come, and what somebody lowered stays lowered.
+    """
     new = claims.of_scopes(scope for scope in scopes if scope not in client.scopes)
     allowed = frozenset(claims.of_scopes(scopes))
     return tuple(claim.name for claim in claims.by_names((*client.claims_ceiling, *new)) if claim.name in allowed)

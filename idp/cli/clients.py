@@ -26,7 +26,7 @@ from idp.oidc.vocabulary import INITIAL_ACCESS_PREFIX, SIGNING_ALGORITHMS
 
 
 def read_keys(ctx: click.Context, param: click.Parameter, value: Path | None) -> dict[str, Any] | None:  # noqa: ARG001 - click's signature
-    """The file's JWK Set, fit to be registered. Raises Told, or InvalidClientMetadata with the cure."""
+    """The file's JWK Set, if it can be registered. Raises CommandError, or InvalidClientMetadata with the cure."""
     if value is None:
         return None
     try:
@@ -141,7 +141,7 @@ def clients_add(context: CommandContext, /, client_id: str, scopes: tuple[str, .
 @command_context
 def clients_list(context: CommandContext) -> None:
     """Every relying system; `clients show` tells the rest of one."""
-    # A name in Chinese is one word of wide characters: folded it stays whole, which the usual ellipsis does not.
+    # A Chinese name is one word of wide characters. Folding keeps it whole; the usual ellipsis would cut it.
     table = Table(Column("client_id", no_wrap=True), Column("名称 name", overflow="fold"), "basis", "status")
     with context.transaction() as c:
         for client in registry.every(c):
@@ -228,7 +228,7 @@ def clients_invite(context: CommandContext, /, uses: int, days: int, *, without_
 
 
 def invite(c: Connection, policy: dict[str, Any], *, uses: int, until: datetime, now: datetime) -> str:
-    """An initial access token good for `uses` registrations within the policy, until then."""
+    """Store an initial access token for `uses` registrations within the policy until `until`, and return it."""
     token = new_secret(INITIAL_ACCESS_PREFIX)
     row = {"digest": digest(token), "policy": policy, "created_at": now, "expires_at": until, "uses_left": uses}
     c.execute(token_store.INSERT_INITIAL_ACCESS, **row)
@@ -252,13 +252,13 @@ def clients_enable(context: CommandContext, client_id: str) -> None:
 
 
 def changed_meanwhile() -> CommandError:
-    """Two administrators met at one client, and this one comes second."""
+    """The error for a client that another administrator has changed in between."""
     cause = "Somebody else changed this client a moment ago."
     return CommandError("changed_meanwhile", cause, "See `yitong clients show`, then run the command again.")
 
 
 def check_division(code: str) -> None:
-    """The code is a division's, in use or retired. Raises Told."""
+    """Raises CommandError when no division, in use or retired, has the code."""
     if divisions.find(code) is None:
         raise CommandError(
             "unknown_division", "No division has that code.", "Use a six-digit code such as 510502.", USAGE
@@ -276,7 +276,7 @@ def _change_status(context: CommandContext, client_id: str, status: str, event: 
 
 
 def known(c: Connection, client_id: str) -> registry.Client:
-    """The client as the database has it. Raises Told."""
+    """The client as the database has it. Raises CommandError when there is none."""
     found = registry.read(c, client_id)
     if found is None:
         raise CommandError("unknown_client", "There is no client of that id.", "See `yitong clients list`.")

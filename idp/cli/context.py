@@ -1,4 +1,4 @@
-"""What commands work with: the services of this process, its clock, its audit, and who runs it."""
+"""What commands work with: the services of this process, its clock, its audit, and the account that runs it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _LONGEST_ACCOUNT = 64
 
 
 class CommandContext:
-    """What commands work with, made when first asked for, so that `--help` needs no settings."""
+    """What commands work with. The services are built at first use, so that `--help` needs no settings."""
 
-    admits = True  # whether a database under other keys is refused: `check` looks at it all the same
+    admits = True  # whether a database under other keys is refused; `check` needs to read it anyway
 
     @cached_property
     def services(self) -> Services:
@@ -44,7 +44,7 @@ class CommandContext:
 
     @property
     def now(self) -> datetime:
-        """The moment."""
+        """The time now."""
         return self.services.clock()
 
     @cached_property
@@ -61,17 +61,17 @@ class CommandContext:
         person: str | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> None:
-        """What this command changes is on record, with who ran it, in the transaction of the change."""
+        """Record the event in the audit, with the actor, in the transaction of the change."""
         audit.append(c, event, now=self.now, actor=self.actor, client=client, person=person, detail=detail)
 
     def persons_changed(self, c: Connection, person_ids: Sequence[str], now: datetime) -> None:
-        """Everything open of these persons ends, in this transaction: a merge that let them in was undone."""
+        """End everything open of these persons in this transaction, because a merge that let them in was undone."""
         for person_id in person_ids:
             person_status.end_everything(c, person_id, "merge_undone", now=now)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """One transaction, and no connection left open behind it."""
+        """One transaction. The connection is closed afterwards."""
         with closing(self.services.database), self.services.database.transaction() as c:
             yield c
 
@@ -80,10 +80,10 @@ command_context = click.make_pass_decorator(CommandContext, ensure=True)
 
 
 def _account() -> str:
-    """The name of the account that runs this process; behind sudo, of whoever called it.
+    """The name of the account that runs this process. Under sudo, the account that called sudo.
 
-    Asked of the system, not of the environment, which anybody may set. SUDO_USER is believed of root alone: whoever
-    is root could write any name into the database anyway.
+    The operating system is asked, because anybody may set the environment. SUDO_USER is trusted for root only: root
+    could write any name into the database anyway.
     """
     uid = os.getuid()
     called = os.environ.get("SUDO_USER", "") if uid == 0 else ""
@@ -91,5 +91,5 @@ def _account() -> str:
         return called[:_LONGEST_ACCOUNT]
     try:
         return pwd.getpwuid(uid).pw_name
-    except KeyError:  # a container may run under a number that has no name
+    except KeyError:  # in a container the user id may have no name
         return f"uid-{uid}"

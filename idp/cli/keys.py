@@ -1,4 +1,4 @@
-"""Commands about keys: those that sign tokens, and the vault's, which seal everything personal."""
+"""Commands about keys: the signing keys of tokens, and the vault keys that seal personal data."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from idp.cli.terminal import TRY_LATER, CommandError, err, interruptible, out
 from idp.jobs.resealing import SEALED
 from migration_tools.progress import shown
 
-_BATCHES = 20  # of the audit, up to 1,000 records each
-_PASSES = 3  # one moves everything, one finds what was written meanwhile, one finds nothing
+_BATCHES = 20  # audit batches per call, up to 1,000 records each
+_PASSES = 3  # the first moves everything, the second what was written meanwhile, the third finds nothing
 
 
 @click.group()
@@ -68,7 +68,7 @@ def keys_reseal(ctx: click.Context, batch: int, wait: int) -> None:
 
 
 class _Move:
-    """One run of `keys reseal`, and what it has done so far: that is on record however the run ends."""
+    """One run of `keys reseal` and its counts, which are recorded however the run ends."""
 
     def __init__(self, context: CommandContext, batch: int, wait: int, stop: Callable[[], bool]) -> None:
         self._here, self._batch, self._wait, self._stop = context, batch, wait, stop
@@ -77,12 +77,18 @@ class _Move:
         self.complete = False
 
     def run(self) -> None:
-        """Everything is under the current key, or `stop` said so. Raises Told, SealBroken, ChainBroken, Unavailable."""
+        """Everything is under the current key, unless `stop` ended the run early.
+
+        Raises CommandError, SealBroken, ChainBroken or Unavailable.
+        """
         if self._until_nothing_is_left() and self._retire():
             self.complete = self._countersign()
 
     def _until_nothing_is_left(self) -> bool:
-        """Whether a whole pass found nothing under an older key. Raises Told when every pass found something."""
+        """True when a whole pass found nothing under an older key, False when `stop` ended it.
+
+        Raises CommandError when every pass found something.
+        """
         for number in range(1, _PASSES + 1):
             before = self._rows
             if not self._pass(f"sealing anew, pass {number}"):
@@ -96,7 +102,7 @@ class _Move:
         )
 
     def _pass(self, name: str) -> bool:
-        """Whether every sealed column was read to its end."""
+        """True when every sealed column was read to its end, False when `stop` ended it."""
         position = Position()
         with shown(err, name, None) as advance:
             while not self._stop():
@@ -109,7 +115,7 @@ class _Move:
         return False
 
     def _retire(self) -> bool:
-        """Whether no process can seal under an older key any more, and what some sealed until now has moved, too.
+        """Retire the older keys, and move what was sealed under them in between. False when `stop` ended it early.
 
         Each process compares its keys again within `accounts.database.ADMITTED_FOR`.
         """
@@ -121,7 +127,7 @@ class _Move:
         return self._pass("sealing anew what came meanwhile")
 
     def _countersign(self) -> bool:
-        """Whether every batch of the audit was read, and signed where it needed it."""
+        """True when every batch of the audit was read and countersigned where needed. False after `stop`."""
         after = 0
         with shown(err, "countersigning the audit", None) as advance:
             while not self._stop():
@@ -134,7 +140,7 @@ class _Move:
         return False
 
     def record(self) -> None:
-        """The audit has what was changed, if anything was."""
+        """Record in the audit what was changed, if anything was."""
         if not self._rows and not self._signed:
             return
         done = {"rows": self._rows, "audit_batches": self._signed, "complete": self.complete}
@@ -142,7 +148,7 @@ class _Move:
             self._here.record(c, "administrator:vault:reseal", detail={"key": self._here.vault.key_ids[0], **done})
 
     def tell(self) -> None:
-        """What was done, and which keys may be retired."""
+        """Print what was done, and which keys may be retired."""
         current, *older = self._here.vault.key_ids
         told = f"{self._rows} rows moved, {self._signed} audit batches countersigned; everything is under {current}."
         out.print(told, highlight=False, soft_wrap=True)

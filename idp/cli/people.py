@@ -1,4 +1,4 @@
-"""Commands about the people we know. Whoever is meant is named at a prompt, never on the command line.
+"""Commands about the people we know. Each asks for the person's number at a prompt, never on the command line.
 
 A number in an argument would stay in the shell's history and in the list of processes.
 """
@@ -21,7 +21,7 @@ from idp.cli.terminal import CommandError, out
 from idp.login import person_status
 from idp.login.person_status import ACTIVE
 
-_DOCUMENTS = (  # a phone is not a person, and an organisation's code is none of theirs
+_DOCUMENTS = (  # neither a phone nor an organisation's code identifies a person
     IdentifierKind.CITIZEN_ID,
     IdentifierKind.HKMO_RESIDENCE_PERMIT,
     IdentifierKind.TW_RESIDENCE_PERMIT,
@@ -38,7 +38,8 @@ _kind = click.option(
     help="Which document the number is of.",
 )
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
-_CHANGEABLE = (ACTIVE, "disabled", "deceased")  # a mistake is corrected; who closed or was merged opens an account anew
+# A mistake can be corrected. A person whose account was closed or merged opens a new one.
+_CHANGEABLE = (ACTIVE, "disabled", "deceased")
 
 
 @click.group()
@@ -172,7 +173,7 @@ def _number() -> str:
 
 
 def _asked_for(context: CommandContext, kind: str) -> NaturalPerson:
-    """Whoever holds the number that is typed now, whatever their status."""
+    """The person who holds the number that is typed now, whatever their status. Raises CommandError for none."""
     identifier = parse(IdentifierKind(kind), _number())
     with context.transaction() as c:
         person_id = context.services.people.find(c, identifier)

@@ -1,7 +1,7 @@
-"""`yitong serve`: the settings are checked, and the server takes the place of this process.
+"""`yitong serve`: checks the settings, then replaces this process with the server.
 
-It imports nothing that only other commands or the application need: a server should be there within a second.
-Requests wait for their places on threads of the server (`idp.web.admission`), so it has many more threads than places.
+It imports nothing that only other commands or the application need, so that a server starts within a second. Requests
+wait for their places on threads of the server (`idp.web.admission`), so it has many more threads than places.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from idp import settings
 from idp.cli.terminal import USAGE, CommandError
 from idp.settings import SERVER_THREADS
 
-_IDLE = 30  # seconds: threads come with a crowd and leave with it, and take no database connection along
-_HEADS = 10_000  # milliseconds in which a request's head must arrive
+_IDLE = 30  # seconds: threads start with a crowd and end after it, and hold no database connection
+_HEADS = 10_000  # milliseconds within which the head of a request must arrive
 
 
 @click.command()
@@ -41,7 +41,7 @@ def serve(host: str, port: int, workers: int, threads: int | None) -> None:
         "host": host,
         "port": port,
         "workers": workers,
-        "http": "1",  # one connection, one request: many streams would share what one sender holds up
+        "http": "1",  # one request at a time on a connection: with HTTP/2 a slow sender would hold up many streams
         "http1-header-read-timeout": _HEADS,
     }
     command = [sys.executable, "-m", "granian", *(f"--{name}={value}" for name, value in options.items())]
@@ -49,9 +49,10 @@ def serve(host: str, port: int, workers: int, threads: int | None) -> None:
 
 
 def _interface(chosen: settings.Settings) -> tuple[str, ...]:
-    """RSGI where a header with a hyphen is believed, because WSGI cannot tell it from a client's with an underscore.
+    """RSGI if a trusted proxy sends a header with a hyphen, else WSGI.
 
-    WSGI, which costs less, where no header is believed or one of a single word.
+    WSGI cannot tell that header from a client's header with an underscore. It costs less than RSGI, and it is safe
+    where no header is trusted or the trusted one has no hyphen.
     """
     if chosen.proxies() and "-" in chosen.proxy_header:
         return "--interface=rsgi", "--factory", "--no-ws", "idp.web.rsgi:served"

@@ -1,6 +1,6 @@
-"""What every command says when it refuses, with code, cause and cure, and how it prints and is interrupted.
+"""How every command prints, is interrupted, and refuses with code, cause and cure.
 
-It imports little: `yitong serve` passes through here on its way to the server.
+It imports little, because `yitong serve` loads it before it starts the server.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from idp.oidc.errors import ProtocolError
 REFUSED, USAGE, TRY_LATER = 1, 2, 75
 _IN_SETTINGS = "sandbox_in_production"
 
-# code → cause, cure. A code that is not here tells its own story (identifiers, protocol errors).
+# code → cause, cure. An error whose code is missing here explains itself (identifiers, protocol errors).
 EXPLAINED: dict[str, tuple[str, str]] = {
     "database_unavailable": (
         "The database does not answer or has no tables yet.",
@@ -48,7 +48,7 @@ err = Console(stderr=True)
 
 
 class CommandError(click.ClickException):
-    """What went wrong, in three lines."""
+    """A refusal with code, cause and cure, and the command's exit code."""
 
     def __init__(self, code: str, cause: str, cure: str, exit_code: int = REFUSED) -> None:
         super().__init__(cause)
@@ -57,14 +57,14 @@ class CommandError(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """The code, the cause and the cure are on standard error."""
+        """Print the code, the cause and the cure on standard error."""
         console = Console(file=file) if file else err
         console.print(self.code, self.message, highlight=False, markup=False)
         console.print(f"→ {self.cure}", highlight=False, markup=False)
 
 
 def command_error(error: Exception) -> CommandError:
-    """The error as an operator reads it."""
+    """The error as a CommandError for an operator to read."""
     if isinstance(error, ValidationError):
         lines = "; ".join(str(problem["msg"]).removeprefix("Value error, ") for problem in error.errors())
         return CommandError("settings_refused", lines, "Correct the environment or the file in YITONG_ENV_FILE.", USAGE)
@@ -83,7 +83,7 @@ def command_error(error: Exception) -> CommandError:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM let the batch end first; what is yielded says whether one came."""
+    """Ctrl-C and SIGTERM let the batch end first. The yielded function says whether one came."""
     asked = False
 
     def ask(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature is the system's
@@ -99,10 +99,10 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 
 class Commands(click.Group):
-    """A group whose commands never end in a traceback for what an operator can cure."""
+    """A group whose commands never end in a traceback for what an operator can correct."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """The command ran, or Told says why not."""
+        """Run the command. Raises CommandError for an error that an operator can correct."""
         try:
             return super().invoke(ctx)
         except (AccountsError, ProtocolError, ValidationError) as error:

@@ -1,4 +1,4 @@
-"""The worker beside the server: what is delivered, sealed and removed while nobody waits for it."""
+"""The worker beside the server: it delivers, seals and purges in the background."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def worker(context: CommandContext, poll: float) -> None:
 
 
 def delivery_channels(services: Services) -> DeliveryChannels:
-    """Everything this process delivers through. Raises SandboxInProduction."""
+    """Everything through which this process delivers. Raises SandboxInProduction."""
     chosen = services.settings
     sandbox = (services.database, services.vault, services.clock)
     return DeliveryChannels(
