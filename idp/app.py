@@ -1,4 +1,4 @@
-"""The composition root: the only place that wires. Settings go in, the WSGI application of one process comes out."""
+"""The composition root, the only place that wires: from settings to the WSGI application of one process."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
 def create_app(settings: Settings) -> Front:
-    """The WSGI application: protocol endpoints straight from the front, pages through Flask. It keeps a log.
+    """The WSGI application. The front answers protocol endpoints itself and gives pages to Flask. It writes a log.
 
-    Raises SystemExit, with code, cause and cure, where the database is sealed under other keys.
+    Raises SystemExit, with code, cause and cure, when the database is sealed under other keys.
     """
     logs.to_standard_error()
     services = build_services(settings, channels=channels(settings), aside=aside)
@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> Front:
 
 
 def serve(services: Services) -> Front:
-    """The same for services that are built already: how tests bring their own clock and database."""
+    """The same for services that are already built, such as those of tests with their own clock and database."""
     services = replace(services, form_post_page=form_post.page)
     machine = EndpointRouter(services.provider)
     handlers: dict[str, Callable[[Request], Reply | None]] = dict.fromkeys(machine.endpoints, machine.handle)
@@ -70,9 +70,9 @@ def serve(services: Services) -> Front:
 
 
 def _lanes(services: Services, machines: Iterable[str]) -> dict[str, Lane]:
-    """Which paths wait in which lane; what has a handler and no lane is answered from memory.
+    """Which paths wait in which lane. A path with a handler and without a lane is answered from memory.
 
-    The shorter a request is, the more places: to wait for one and be woken costs as much as half a token.
+    Shorter requests get more places: to wait for a place and be woken costs as much as half a token.
     """
     places = services.settings.concurrent_requests
     of_machines = _lane(services, 4 * places)
@@ -85,9 +85,9 @@ def _lane(services: Services, places: int, patience: timedelta = PATIENCE) -> La
 
 
 def _may_be_known(services: Services) -> Callable[[Environ], bool]:
-    """Whether the browser brings a cookie of known browsers: it goes first where requests wait.
+    """True if the browser sends a cookie of known browsers. Such a request goes first where requests wait.
 
-    Only the login can verify the cookie, because it takes the person. A forged one competes with known browsers for
+    Only the login can verify the cookie, because that takes the person. A forged one competes with known browsers for
     places, but has no priority at the password check.
     """
     name = f"{full_name(KNOWN_BROWSERS, secure=services.settings.is_secure)}="
@@ -95,7 +95,7 @@ def _may_be_known(services: Services) -> Callable[[Environ], bool]:
 
 
 def _is_full(services: Services, is_known: Callable[[Environ], bool]) -> Callable[[Environ], bool]:
-    """A stranger's login that finds too many waiting for a password check is refused before it costs a page."""
+    """A stranger's login is refused before it costs a page when too many wait for a password check."""
 
     def is_full(environ: Environ) -> bool:
         is_login = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"].startswith("/login")
@@ -105,16 +105,16 @@ def _is_full(services: Services, is_known: Callable[[Environ], bool]) -> Callabl
 
 
 def channels(settings: Settings) -> tuple[Channel, ...]:
-    """CHANNELS, with the lifetimes this deployment has chosen for the web."""
+    """CHANNELS, with the session lifetimes that this deployment's settings give the web."""
     lifetimes = SessionLifetimes(idle=settings.web_idle, absolute=settings.web_absolute)
     web = Channel(WEB.name, WEB.steps, lifetimes, WEB.ceiling, WEB.shares_session)
     return tuple(web if channel is WEB else channel for channel in CHANNELS)
 
 
 def flask_app(services: Services) -> DeclaredFlask:
-    """The pages. Raises UndeclaredView for a view that does not say for whom it is."""
+    """The pages. Raises UndeclaredView for a view that does not declare who may see it."""
     app = DeclaredFlask("yitong", template_folder=str(_TEMPLATES), static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY  # and no SECRET_KEY: there is no Flask session to open and sign
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY  # no SECRET_KEY: there is no Flask session to read and sign
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
     app.extensions["yitong"] = services
     layout.install(app)

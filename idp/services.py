@@ -1,6 +1,6 @@
 """What lives as long as the process (Services), and what lives as long as one browser request (UnitOfWork).
 
-Nothing here decides anything: `build_services` only puts the parts of one process together, in one place.
+Nothing here makes decisions: `build_services` only connects the parts of one process, in one place.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The moment, aware, in UTC: the one place where a process reads its clock."""
+    """The time now, aware, in UTC. Only here does a process read its clock."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Systems:
-    """What we call, each behind a port of `accounts.ports`; None where this process calls nothing of the kind."""
+    """Outside systems, each behind a port of `accounts.ports`; None where this process calls none of that kind."""
 
     sms: SmsGateway | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One process's parts. Immutable; safe to share between threads."""
+    """The parts of one process. Immutable; threads may share it."""
 
     settings: Settings
     clock: Clock
@@ -76,11 +76,11 @@ def build_services(
     admits: bool = True,
     aside: Aside = nullcontext,
 ) -> Services:
-    """The parts of one process, connected to each other but not yet to any database server.
+    """The parts of one process, connected to each other but not yet to a database server.
 
-    The command line needs no channels; the web application hands in its registry. With `admits` every connection is
-    refused whose database is sealed under other keys; only who looks for what is wrong does without. A password check
-    waits inside `aside()`, where the thread gives up what other requests need.
+    The command line needs no channels; the web application passes its own. With `admits`, a connection to a database
+    that is sealed under other keys is refused; only diagnosis does without. A password check waits inside `aside()`,
+    where the thread gives up what other requests need.
     """
     vault = Vault.from_keys(settings.vault_key_pairs(), profile=settings.crypto_profile)
     vault_keys = VaultKeys(vault, clock, SEALED)
@@ -113,7 +113,7 @@ def build_services(
 
 
 def require_own_keys(services: Services) -> None:
-    """Raises VaultKeyMismatch where the database is sealed under other keys; one that is away is compared later."""
+    """Raises VaultKeyMismatch when other keys seal the database. One that does not answer is compared later."""
     with suppress(DatabaseUnavailable), closing(services.database):
         services.database.connection()
 
@@ -130,11 +130,11 @@ def _hasher(settings: Settings, aside: Aside) -> PasswordHasher:
 
 
 class UnitOfWork:
-    """One browser request: its moment, its services, and one transaction that opens when `c` is first asked for.
+    """One browser request: its time, its services, and one transaction that opens at the first use of `c`.
 
-    The transaction commits when the view has produced a response, an error page included, and rolls back only
-    when an exception escapes. Costly work (a password check) comes before the first use of `c`, so that no
-    transaction waits for it.
+    The transaction commits when the view has produced a response, an error page included. It rolls back only when an
+    exception escapes. Costly work (a password check) comes before the first use of `c`, so that no transaction waits
+    for it.
     """
 
     def __init__(self, services: Services, request: Request) -> None:
@@ -146,18 +146,18 @@ class UnitOfWork:
 
     @property
     def reading(self) -> Connection:
-        """This thread's connection without a transaction, unless `c` has opened one: for reads before costly work."""
+        """This thread's connection, without a transaction unless `c` opened one: for reads before costly work."""
         return self.services.database.connection()
 
     @property
     def c(self) -> Connection:
-        """This request's connection, inside this request's transaction."""
+        """The connection of this request, inside its transaction."""
         if self._connection is None:
             self._connection = self._open.enter_context(self.services.database.transaction())
         return self._connection
 
     def commit(self) -> None:
-        """Everything written through `c` is durable. Raises what the database raises, and then nothing is."""
+        """Everything written through `c` is durable. Raises what the database raises; then nothing is written."""
         self._connection = None
         self._open.close()
 
@@ -175,7 +175,7 @@ class _RolledBack(Exception):
 
 
 def unit_of_work() -> UnitOfWork:
-    """The unit of work of the request being answered. Raises RuntimeError outside a request of our application."""
+    """The unit of work of the current request. Raises RuntimeError outside a request of our application."""
     work = flask.g.get("unit_of_work")
     if not isinstance(work, UnitOfWork):
         raise RuntimeError("No unit of work: this code runs outside a request of create_app()'s application.")  # noqa: TRY004 - not a type error, a missing request

@@ -1,7 +1,7 @@
 """Settings: everything a deployment may choose, typed, explained and checked before the first request.
 
-Values come from the environment (`YITONG_…`), and from the file named by `YITONG_ENV_FILE`. In production an insecure
-value refuses the start, and the refusal names the cure. docs/reference/settings.md is written from this file.
+Values come from the environment (`YITONG_…`), and from the file that `YITONG_ENV_FILE` names. In production an insecure
+value refuses the start and names the cure. docs/reference/settings.md is written from this file.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _KEY_BYTES = 32
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _NEW_KEY = "python -c 'import base64,secrets; print(\"k1:\" + base64.b64encode(secrets.token_bytes(32)).decode())'"
-SERVER_THREADS = 1024  # as many as the server takes connections, so that no request waits for a thread
+SERVER_THREADS = 1024  # as many as the server's connections, so that no request waits for a thread
 
 
 class Settings(BaseSettings):
-    """One deployment's choices. Secrets are masked in `repr`; nothing changes after the start."""
+    """The choices of one deployment. Secrets are masked in `repr`. Nothing changes after the start."""
 
     model_config = SettingsConfigDict(env_prefix="YITONG_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -108,7 +108,7 @@ class Settings(BaseSettings):
 
     @property
     def is_secure(self) -> bool:
-        """Whether the public origin is https, and cookies may say so."""
+        """True if the public origin is https, so that cookies may be Secure."""
         return self.issuer.startswith("https://")
 
     @property
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
         return tuple(_key(part) for part in text.split(",")) if text else (_development_key(),)
 
     def proxies(self) -> tuple[Network, ...]:
-        """The networks of our own proxies."""
+        """The networks of our own reverse proxies."""
         parts = (part.strip() for part in self.trusted_proxies.split(","))
         return tuple(ipaddress.ip_network(part) for part in parts if part)
 
@@ -162,7 +162,7 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """The settings of this process. Raises pydantic's ValidationError, each line of which names the cure."""
+    """The settings of this process. Raises pydantic's ValidationError; each of its lines names the cure."""
     name = os.environ.get("YITONG_ENV_FILE")
     return Settings(_env_file=Path(name) if name else None)  # type: ignore[call-arg]
 
@@ -179,12 +179,12 @@ def _key(part: str) -> tuple[str, bytes]:
 
 
 def _development_key() -> tuple[str, bytes]:
-    """The same for everybody, so it protects nothing: production refuses to start with it."""
+    """The same key for everybody. It protects nothing, so production refuses to start with it."""
     return "development", hashlib.sha256(b"yitong development vault key: protects nothing").digest()
 
 
 def reference() -> str:
-    """docs/reference/settings.md: every setting with its default and what follows from it."""
+    """The text of docs/reference/settings.md: every setting with its default and its effect."""
     head = (
         "# Settings\n\nWritten from `idp/settings.py` by `scripts/docs-settings`; a test fails when it is stale.\n"
         "Values come from the environment, or from the file that `YITONG_ENV_FILE` names. Durations are seconds or "

@@ -1,1 +1,1 @@
-"""What leaves the provider: the outbox, the worker that delivers it, and the one fetcher."""
+"""Everything that the provider sends out: the outbox, the worker that delivers it, and the only HTTP client."""

@@ -1,7 +1,7 @@
-"""The one way out to addresses that others named: logout URIs now, request and key URIs later.
+"""The only HTTP client for addresses that others registered: logout, request and key URIs.
 
-The name is resolved once, every address it has must be public, and the socket goes to that very address, so a name
-that answers differently a moment later gains nothing. No redirects, https only, capped in size and in time.
+The name is resolved once, every address it has must be public, and the socket connects to that very address, so a name
+that resolves differently a moment later gains nothing. No redirects, https only, limited in size and in time.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ Resolver = Callable[[str, int], Collection[str]]
 _URL_CHARACTERS = re.compile(r"[\x21-\x5b\x5d\x5e-\x7e]+")  # printable ASCII without space and backslash
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LOWEST_OPEN_PORT = 1024
-# The families of everything that the libraries below raise about the other side. ValueError is that of urllib3's own
-# CertificateError, of names that idna cannot encode and of numbers that are none; ArithmeticError that of sizes too
-# large for this machine.
+# The base classes of everything that the libraries below raise about the other side. ValueError covers urllib3's own
+# CertificateError, names that idna cannot encode and malformed numbers. ArithmeticError covers sizes too large for
+# this machine.
 BROKEN = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, ValueError, ArithmeticError)
 _REFUSED_NETWORKS = tuple(
     ipaddress.ip_network(text)
@@ -43,7 +43,7 @@ _REFUSED_NETWORKS = tuple(
         "64:ff9b::/96",  # NAT64: an IPv4 address in disguise
         "64:ff9b:1::/48",
         "2001::/23",  # Teredo, ORCHID and other protocol assignments
-        "2002::/16",  # 6to4: another disguise
+        "2002::/16",  # 6to4: another IPv4 address in disguise
         "3fff::/20",  # documentation
         "5f00::/16",  # segment routing
         "fec0::/10",  # site-local
@@ -52,7 +52,7 @@ _REFUSED_NETWORKS = tuple(
 
 
 class FetchRefused(AccountsError):
-    """The address is one we never contact; `code` says why. No socket was opened."""
+    """The provider never contacts this address; `code` says why. No socket was opened."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -60,7 +60,7 @@ class FetchRefused(AccountsError):
 
 
 class FetchFailed(AccountsError):
-    """The other side did not answer properly in time; `code` says how."""
+    """The other side did not answer properly in time; `code` says what failed."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -69,7 +69,7 @@ class FetchFailed(AccountsError):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer, whatever its status. `body` is complete."""
+    """An answer of any status. `body` is complete."""
 
     status: int
     body: bytes
@@ -78,7 +78,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address that was checked: where the socket goes, and what Host and SNI say."""
+    """An address that was checked: where the socket connects, and what Host and SNI contain."""
 
     scheme: str
     host: str
@@ -88,7 +88,7 @@ class Target:
 
     @property
     def host_header(self) -> str:
-        """The host as the URL wrote it, with the port unless it is the scheme's own."""
+        """The host as the URL has it, with the port unless it is the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -97,7 +97,7 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def resolve(host: str, port: int) -> tuple[str, ...]:
-    """Every address the system's resolver knows for this name."""
+    """Every address that the system's resolver has for this name. Raises FetchFailed for an unknown name."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -106,7 +106,7 @@ def resolve(host: str, port: int) -> tuple[str, ...]:
 
 
 def is_public(address: Address) -> bool:
-    """Whether this address belongs to a stranger on the internet: not us, our network, a group, or a disguise."""
+    """True if the address is one host on the internet: not local, private or multicast, and no IPv4 in disguise."""
     if isinstance(address, ipaddress.IPv6Address) and (address.ipv4_mapped is not None or address.scope_id):
         return False
     if address.is_multicast or address.is_reserved or address.is_unspecified or not address.is_global:
@@ -115,7 +115,7 @@ def is_public(address: Address) -> bool:
 
 
 class _Everywhere:
-    """Every origin: for a demo, whose relying systems all live on this machine."""
+    """Contains every origin: for a demo whose relying systems all run on this machine."""
 
     def __contains__(self, _origin: object) -> bool:
         return True
@@ -125,10 +125,10 @@ EVERYWHERE: Container[str] = _Everywhere()
 
 
 class Fetcher:
-    """Fetches from strangers. `allowed_private` lists origins (`http://127.0.0.1:8001`) of a demo or a test.
+    """Fetches from addresses of others. `allowed_private` lists origins (`http://127.0.0.1:8001`) of a demo or a test.
 
-    For a listed origin, and for no other, http and private addresses are accepted, and a certificate is not asked for
-    where the address is private: the list is refused in production by the settings.
+    Only for a listed origin http and private addresses are accepted, and the certificate is not verified where the
+    address is private. The settings refuse the list in production.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Fetcher:
         return self._fetch("POST", url, urlencode(form).encode(), kind)
 
     def target(self, url: str) -> Target:
-        """The checked target of `url`: every address it has is one we may contact. Raises FetchRefused."""
+        """The checked target of `url`. Raises FetchRefused if an address must not be contacted, or FetchFailed."""
         parts, port = _split(url)
         host = _host(parts)
         listed = f"{parts.scheme}://{parts.netloc}" in self._allowed
@@ -187,7 +187,7 @@ class Fetcher:
         target = self.target(url)
         deadline = time.monotonic() + self._timeout
         connection = self._connect(target, deadline)
-        sock = connection.sock  # http.client lets go of it while the body of an answer is still to come
+        sock = connection.sock  # http.client drops its reference while the body of an answer is still to come
         watchdog = threading.Timer(max(0.0, deadline - time.monotonic()), _hang_up, [sock])
         watchdog.daemon = True
         watchdog.start()
@@ -245,13 +245,13 @@ class Fetcher:
                 raise FetchFailed("answer_too_large")
             if time.monotonic() >= deadline:
                 raise FetchFailed("timed_out")
-        if time.monotonic() >= deadline:  # the watchdog hung up: what we hold is only a part
+        if time.monotonic() >= deadline:  # the watchdog shut the socket: the body is incomplete
             raise FetchFailed("timed_out")
         return bytes(received)
 
 
 def _split(url: str) -> tuple[SplitResult, int]:
-    """The URL's parts and its port. Anything two parsers might read differently is refused."""
+    """The URL's parts and its port. Raises FetchRefused for anything that two parsers might read differently."""
     if not _URL_CHARACTERS.fullmatch(url):
         raise FetchRefused("malformed_url")
     try:
@@ -267,7 +267,7 @@ def _split(url: str) -> tuple[SplitResult, int]:
 
 
 def _host(parts: SplitResult) -> str:
-    """The host name or address literal. Numbers in disguise (decimal, hex, octal, short forms) match neither."""
+    """The host name or address literal. Raises FetchRefused for a decimal, hex, octal or short IPv4 address."""
     host = parts.hostname or ""
     try:
         return str(ipaddress.ip_address(host))
@@ -285,21 +285,24 @@ def _without_verification() -> ssl.SSLContext:
 
 
 def _code_of(reason: Exception) -> str:
-    """Why no connection came about. urllib3 has a certificate error of its own beside that of `ssl`."""
+    """The code of a failed connection. urllib3 has a certificate error of its own beside that of `ssl`."""
     if isinstance(reason, ssl.SSLCertVerificationError | CertificateError):
         return "certificate_refused"
     return "tls_failed" if isinstance(reason, ssl.SSLError) else "no_connection"
 
 
 def _close(sock: socket.socket | None) -> None:
-    """The socket is closed. Its own `close` waits for every file made of it, such as that of a half-read answer."""
+    """Close the socket at once.
+
+    Its own `close` waits for every file that was made of it, such as that of a half-read answer.
+    """
     descriptor = -1 if sock is None else sock.detach()
     if descriptor >= 0:
         socket.close(descriptor)
 
 
 def _hang_up(sock: socket.socket | None) -> None:
-    """Time is over: wake whoever still reads. Without this a server that drips header bytes holds a thread for ever."""
+    """Shut the socket at the deadline. Otherwise a server that drips header bytes would hold a thread for ever."""
     if sock is not None:
         try:
             sock.shutdown(socket.SHUT_RDWR)

@@ -1,6 +1,6 @@
-"""The outbox: what must be delivered to somebody outside, written in the transaction of the fact it announces.
+"""The outbox: every delivery to somebody outside is written here, in the transaction of the event that it announces.
 
-`idp.delivery.worker` takes it from here. Nothing is dropped: what nobody takes stays visible.
+`idp.delivery.worker` delivers it. Nothing is dropped: what nobody accepts stays visible.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ outbox = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("destination", sa.Text, nullable=False),  # a URI, or the name of a gateway; never a phone number
     sa.Column("client_id", sa.Text),
-    sa.Column("payload", Json, nullable=False),  # what may be read by an operator
-    sa.Column("sealed", sa.LargeBinary),  # what may not: phone and text of a message
+    sa.Column("payload", Json, nullable=False),  # what an operator may read
+    sa.Column("sealed", sa.LargeBinary),  # what an operator may not read: phone and text of a message
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("next_attempt_at", UtcDateTime, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
@@ -67,18 +67,18 @@ _UNDELIVERED = Statement(
 
 
 def announce_logout(c: Connection, *, client_id: str, uri: str, sub: str | None, sid: str | None, now: datetime) -> str:
-    """The relying system will be told at `uri` once the caller's transaction commits. Returns the delivery's id."""
+    """Queue a logout notice to `uri`, in the caller's transaction. Returns the id of the delivery."""
     return _enqueue(c, "backchannel_logout", uri, {"sub": sub, "sid": sid}, now=now, client_id=client_id)
 
 
 def send_sms(c: Connection, vault: Vault, *, phone: Mobile, text: str, now: datetime) -> str:
-    """The message will be sent once the caller's transaction commits; phone and text are stored sealed."""
+    """Queue a message, in the caller's transaction. Phone and text are stored sealed."""
     sealed = vault.seal(orjson.dumps({"phone": phone.canonical, "text": text}).decode(), place=SEALED_MESSAGE)
     return _enqueue(c, "sms", "sms", {}, now=now, sealed=sealed)
 
 
 def undelivered(c: Connection, most: int = 100) -> list[Any]:
-    """Rows that nobody has taken yet, oldest first, also those given up on (`failed_at`). Without personal data."""
+    """Rows not delivered yet, oldest first, with those that failed (`failed_at`). Contains no personal data."""
     return c.rows(_UNDELIVERED, most=most)
 
 

@@ -1,8 +1,8 @@
-"""The worker that delivers what waits in the outbox: once, again after a failure, and never forgotten.
+"""The worker that delivers the rows of the outbox: once, and again after a failure. No row is lost.
 
-It claims a row with one conditional UPDATE, so two workers never deliver one row at once; a claim is a lease, so what a
-killed worker held is tried again. A row that the other side refused for good, or that nobody took for 24 hours, has
-failed and stays visible.
+It claims a row with one conditional UPDATE, so two workers never deliver one row at the same time. A claim is a lease,
+so a row that a killed worker held is tried again. A row that the other side refused for good, or did not accept within
+24 hours, has failed and stays visible.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from idp.delivery.outbox import OPEN, SEALED_MESSAGE, outbox
 log = logging.getLogger(__name__)
 
 GIVE_UP_AFTER = timedelta(hours=24)
-LEASE = timedelta(seconds=60)  # longer than any delivery may take, or a slow one would be delivered twice
+LEASE = timedelta(seconds=60)  # longer than any delivery may take; otherwise a slow one would be delivered twice
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(hours=1)
-PER_DESTINATION = 2  # a destination that hangs holds this many threads, the others stay free for the rest
+PER_DESTINATION = 2  # a destination that hangs holds this many threads; the others stay free
 THREADS = 8
 _BAD_REQUEST = 400
 
@@ -69,20 +69,20 @@ _FAILED = Statement(
 )
 
 
-_ERROR_CODE = re.compile(r"[a-z_]{1,50}", re.ASCII)  # of RFC 6749; anything else could be somebody's data
+_ERROR_CODE = re.compile(r"[a-z_]{1,50}", re.ASCII)  # a code of RFC 6749; other text could be personal data
 
 
 class NotDelivered(Exception):
-    """The other side did not take it; `str()` is a cause an operator can read, without personal data."""
+    """The other side did not accept the row. `str()` is a cause for operators, without personal data."""
 
 
 class RefusedForGood(NotDelivered):
-    """The other side answered that it will not take it, so that asking again would only repeat the answer."""
+    """The other side answered that it will not accept the row. Another attempt would get the same answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogoutNotice:
-    """What a relying system is told: this `sub`, in this session, is signed out. `jti` is another at each attempt."""
+    """What a relying system is told: this `sub` is signed out of this session. Each attempt has a new `jti`."""
 
     jti: str
     client_id: str
@@ -92,9 +92,9 @@ class LogoutNotice:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryChannels:
-    """Everything deliveries go through. Without a gateway messages wait, and say so.
+    """Everything through which rows are delivered. Without a gateway messages wait, and their row says why.
 
-    `logout_token` mints one (at most 2 minutes) for a notice at a moment.
+    `logout_token` mints a token (valid for at most 2 minutes) for a notice at a moment.
     """
 
     fetcher: Fetcher
@@ -105,16 +105,16 @@ class DeliveryChannels:
 
 @dataclass(frozen=True, slots=True)
 class OutboxKind:
-    """One kind of row and what delivers it; `deliver` raises when the other side did not take it."""
+    """One kind of row and its delivery. `deliver` raises when the other side did not accept the row."""
 
     name: str
     deliver: Callable[[DeliveryChannels, Any, datetime], None]
 
 
 def _deliver_logout(outlets: DeliveryChannels, row: Any, now: datetime) -> None:
-    """OpenID Connect Back-Channel Logout 1.0 §2.5–2.8; 204 counts as 200, as §2.8 advises, and 400 is the last word.
+    """OpenID Connect Back-Channel Logout 1.0 §2.5–2.8. 204 counts as 200, as §2.8 advises, and 400 is final.
 
-    Each attempt has a token of its own: a client that remembers `jti` (§2.6) would refuse the first one's repeat.
+    Each attempt has a token of its own. A client that remembers `jti` (§2.6) would refuse the same token again.
     """
     sub, sid = row.payload["sub"], row.payload["sid"]
     notice = LogoutNotice(jti=secrets.token_urlsafe(16), client_id=row.client_id, sub=sub, sid=sid)
@@ -127,7 +127,7 @@ def _deliver_logout(outlets: DeliveryChannels, row: Any, now: datetime) -> None:
 
 
 def _error_code(body: bytes) -> str:
-    """The `error` of a refusal (§2.8), empty if there is none. Its description could name a person."""
+    """The `error` of a refusal (§2.8), or empty. Its description is left out, because it could name a person."""
     try:
         code = orjson.loads(body)["error"]
     except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
@@ -150,7 +150,7 @@ _DELIVER = {kind.name: kind.deliver for kind in OUTBOX_KINDS}
 
 
 def pause_before(attempt: int) -> timedelta:
-    """How long to wait after this attempt failed: doubling from a second to an hour, jittered by half.
+    """How long to wait after this attempt failed: it doubles from a second to an hour, with a jitter of one half.
 
     The jitter keeps a thousand rows of one dead client from returning in the same instant.
     """
@@ -160,16 +160,16 @@ def pause_before(attempt: int) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one attempt ended; `error` is None if the row was delivered, and `final` says not to try again."""
+    """How one attempt ended. `error` is None if the row was delivered. With `final` there is no further attempt."""
 
     error: str | None = None
     final: bool = False
 
 
 class Worker:
-    """Delivers what is due, a few rows at a time, so that one dead destination never delays the healthy ones.
+    """Delivers what is due, a few rows per destination at a time, so that a dead destination never delays the others.
 
-    One Worker belongs to one thread; several Workers may run on one database. Call `close` at the end.
+    One Worker belongs to one thread. Several Workers may run on one database. Call `close` at the end.
     """
 
     def __init__(self, database: Database, outlets: DeliveryChannels) -> None:
@@ -180,7 +180,7 @@ class Worker:
         self._finished: queue.SimpleQueue[tuple[Any, Outcome]] = queue.SimpleQueue()
 
     def run_once(self, now: datetime) -> int:
-        """Everything due at `now` was tried once; returns how many were tried."""
+        """Try everything due at `now` once. Returns how many rows were tried."""
         tried = 0
         while True:
             tried += self._start_due(now)
@@ -189,19 +189,19 @@ class Worker:
             self._record(*self._finished.get(), now)
 
     def run(self, clock: Callable[[], datetime], stop: threading.Event, *, poll: timedelta) -> None:
-        """Deliver until `stop` is set; what is in flight then is finished first."""
+        """Deliver until `stop` is set. Deliveries under way end first."""
         while not stop.is_set():
             try:
                 self._start_due(clock())
                 self._record_finished(clock, poll)
             except Exception:
-                log.exception("outbox_turn_failed")  # the database is away: wait and go on, nothing is lost
+                log.exception("outbox_turn_failed")  # the database does not answer: wait and go on, nothing is lost
                 stop.wait(1)
         while self._busy.total():
             self._record(*self._finished.get(), clock())
 
     def close(self) -> None:
-        """No thread of this worker is left."""
+        """End every thread of this worker."""
         self._pool.shutdown(wait=True)
 
     def _start_due(self, now: datetime) -> int:
@@ -223,7 +223,7 @@ class Worker:
         return started
 
     def _deliver(self, row: Any, now: datetime) -> None:
-        """In a pool thread: only the delivery. Its outcome is written by the worker's own thread."""
+        """Deliver one row, in a pool thread. The worker's own thread writes the outcome."""
         outcome = Outcome()
         try:
             _DELIVER[row.kind](self._outlets, row, now)

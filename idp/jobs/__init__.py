@@ -1,1 +1,1 @@
-"""Work beside the requests: retention and resealing."""
+"""Jobs beside the requests: retention and resealing."""

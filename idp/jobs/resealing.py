@@ -1,7 +1,7 @@
-"""Every sealed column, for moving all of it to a new vault key: the domain's own and those above it.
+"""Every sealed column, of the domain and of the layers above it, for moving all of them to a new vault key.
 
-A test lists the columns that hold bytes; one that is neither here nor known to be a digest fails it, for a key that was
-retired while something is still sealed under it is data lost.
+A test lists the columns that hold bytes and fails for one that is neither here nor known to be a digest. If a key is
+retired while something is still sealed under it, that data is lost.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Retention: rows that are of no more use are removed, a few hundred in a statement, beside all other work.
+"""Retention: rows past their use are purged, a few hundred in a statement, beside all other work.
 
-RETENTION_RULES is the whole list. What is not in it stays: the audit, the ledger of releases, grants, subjects,
-merges. Each table is walked in the order of an index that it has anyway, so that no token pays for an index that only
-this job reads. A statement looks at BATCH rows at most, whatever the table holds. An interrupted run leaves nothing
-half done.
+RETENTION_RULES is the whole list. Everything else stays: the audit, the ledger of releases, grants, subjects, merges.
+Each table is walked in the order of an index that it has anyway, so that no token pays for an index that only this job
+reads. A statement reads at most BATCH rows, however large the table is. An interrupted run leaves nothing half done.
+
 What strangers can cause to be stored is purged every few minutes, from where the last purge ended, so that it is gone
 within the hour. Once a day such a table is walked whole.
 """
@@ -39,16 +39,16 @@ from idp.oidc.models import (
 log = logging.getLogger(__name__)
 
 BATCH = 500
-PAUSE = 0.05  # seconds between two batches: whoever waits for SQLite's one writer gets their turn
+PAUSE = 0.05  # seconds between two batches: others get their turn as SQLite's only writer
 OFTEN, HOURLY, DAILY = timedelta(minutes=10), timedelta(hours=1), timedelta(days=1)
-_KNOWN_FOR = timedelta(days=1)  # a code that was collected, whatever it bought
+_KNOWN_FOR = timedelta(days=1)  # how long a redeemed code is kept, whatever it was exchanged for
 _BEFORE: sa.BindParameter[datetime] = sa.bindparam("before", type_=UtcDateTime)
 _COLLECTED_BEFORE: sa.BindParameter[datetime] = sa.bindparam("collected_before", type_=UtcDateTime)
 _LOWEST: dict[type[Any], Any] = {sa.Text: "", sa.LargeBinary: b"", UtcDateTime: datetime(1970, 1, 1, tzinfo=UTC)}
 
 
 class RetentionRule:
-    """One table: which rows are due, how long they stay after they are of no use, and how often somebody looks."""
+    """One table: which rows are due, how long they stay past their use, and how often the table is checked."""
 
     def __init__(
         self,
@@ -59,11 +59,12 @@ class RetentionRule:
         spare: sa.ColumnElement[bool] | None = None,
         first: sa.Column[Any] | None = None,
     ) -> None:
-        """`walk`: the columns of an index, ending in the key.
+        """`walk`: the columns of an index, ending with the key.
 
-        Where `walk` begins with a time, `due` must be a bound of it, and only what is due is read; `spare` keeps some
-        of it. Rows of another table that point here by `first` go before, in the same transaction. The conditions may
-        use `before` (now less `keeps`), `now`, `collected_before`, `familiar_since` and `quiet_since`.
+        If `walk` begins with a time, `due` must be a bound of it, and only rows that are due are read; `spare` keeps
+        some of them. Rows of another table that point here by `first` are deleted before, in the same transaction. The
+        conditions may use `before` (now less `keeps`), `now`, `collected_before`,
+        `familiar_since` and `quiet_since`.
         """
         self.table, self.walk, self.keeps, self.every = walk[0].table, walk, keeps, every
         start, end = _bounds("after", walk), _bounds("last", walk)
@@ -77,22 +78,22 @@ class RetentionRule:
 
     @property
     def name(self) -> str:
-        """The table's."""
+        """The name of the table."""
         return self.table.name
 
     @property
     def goes_on(self) -> bool:
-        """Whether a look may begin where the last one ended: what was not due then has its turn once a day."""
+        """True if a walk may begin where the last one ended. Rows not due then are found by the daily walk."""
         return self.every < HOURLY
 
     def since(self, last: datetime) -> tuple[Any, ...]:
-        """The key before all that became due after a look at that moment."""
+        """The key before everything that became due after a walk at that moment."""
         return (last - self.keeps, *(_LOWEST[type(column.type)] for column in self.walk[1:]))
 
     def batch(
         self, database: Database, *, now: datetime, after: tuple[Any, ...] | None = None, most: int = BATCH
     ) -> PurgeResult:
-        """The next `most` rows after that key have been looked at, and those that are due are gone."""
+        """Read the next `most` rows after that key, and delete those that are due."""
         times = _times(now, self.keeps)
         start = _named("after", after or tuple(_LOWEST[type(column.type)] for column in self.walk))
         rows = database.connection().rows(self._page, most=most, **times, **start)
@@ -111,7 +112,7 @@ class RetentionRule:
 
 @dataclass(frozen=True, slots=True)
 class PurgeResult:
-    """One batch's outcome. `after` is where the next one starts; None when the table has been walked."""
+    """The result of one batch. `after` is where the next one starts; None when the table has been walked."""
 
     rows: int
     after: tuple[Any, ...] | None
@@ -139,8 +140,8 @@ def _pointing_here(first: sa.Column[Any], key: sa.Column[Any], doomed: Sequence[
     return sa.delete(first.table).where(first.in_(sa.select(key).where(*doomed)))
 
 
-# A redeemed code that comes back takes everything it bought along, so it is known for as long as anything lives that it
-# bought (an access token lives for minutes and is covered by the day).
+# A code that is presented again revokes every token it was exchanged for. It is kept while one of them lives (an access
+# token lives for minutes, so the day covers it).
 _bought_lives = (
     sa.select(sa.literal(1))
     .where(
@@ -149,7 +150,7 @@ _bought_lives = (
         refresh_tokens.c.expires_at >= _COLLECTED_BEFORE,
     )
     .limit(1)
-    .scalar_subquery()  # looked up row by row: as EXISTS, a planner may join the whole table of tokens instead
+    .scalar_subquery()  # read row by row: for EXISTS, a planner may join the whole table of tokens instead
     .is_not(None)
 )
 _was_collected = sa.and_(
@@ -161,7 +162,7 @@ _bought_was_revoked = (
     .where(authorization_requests.c.id == refresh_tokens.c.request_id)
     .scalar_subquery()
 )
-# A spent token that comes back ends its family, so it is known until the family ends by itself, or was ended.
+# A used token that is presented again ends its family, so it is kept until the family has expired or was ended.
 _refresh_is_over = sa.or_(
     refresh_tokens.c.ends_at < _BEFORE,
     _bought_was_revoked,
@@ -239,7 +240,10 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
 def purge(
     database: Database, each: RetentionRule, now: datetime, stop: threading.Event, after: tuple[Any, ...] | None = None
 ) -> int:
-    """The table has been walked to its end, from `after` on, or `stop` was set; how many rows went."""
+    """Walk the table from `after` to its end, or until `stop` is set, and delete what is due.
+
+    Returns how many rows were deleted.
+    """
     total = 0
     while not stop.is_set():
         removed = each.batch(database, now=now, after=after)
@@ -251,17 +255,17 @@ def purge(
 
 
 def run(database: Database, clock: Callable[[], datetime], stop: threading.Event) -> None:
-    """Every table is tidied at its time until `stop` is set. One that cannot be now is tried again in an hour."""
+    """Purge every table at its time until `stop` is set. A table that fails is tried again at its next time."""
     rounds = [_Rounds(each) for each in RETENTION_RULES]
     while not stop.is_set():
         for each in rounds:
             each.look(database, clock(), stop)
-        database.close()  # nothing to hold it for until the next look
+        database.close()  # it is not used until the next round
         stop.wait(OFTEN.total_seconds())
 
 
 class _Rounds:
-    """When one table was looked at last, and when it was walked whole."""
+    """When one table was walked last, and when it is to be walked whole."""
 
     def __init__(self, of: RetentionRule) -> None:
         self._of = of
@@ -269,7 +273,7 @@ class _Rounds:
         self._last: datetime | None = None
 
     def look(self, database: Database, now: datetime, stop: threading.Event) -> None:
-        """What is due is gone, if it is time. A look that could not be ended is made anew, whole, at the next time."""
+        """Delete what is due, if it is time. After a walk that did not end, the next one walks the whole table."""
         if now < self._due:
             return
         self._due = now + self._of.every

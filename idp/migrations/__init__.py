@@ -1,6 +1,6 @@
-"""The schema's history: each change one revision that runs alike on SQLite and PostgreSQL, all of them or none.
+"""The schema's history: each change is one revision that runs alike on SQLite and PostgreSQL, completely or not at all.
 
-Revisions expand first and contract a release later, so that two releases can serve side by side.
+Revisions only add first and remove a release later, so that two releases can serve side by side.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ Record = Callable[[str | None, str | None], Mapping[str, Any]]  # (from, to) →
 
 
 def upgrade(database: Database, revision: str = "head", *, record: Record | None = None) -> None:
-    """The database has the schema of that revision. Run again, it changes nothing; broken off, it changed nothing.
+    """The database has the schema of that revision. It can be repeated, and an interrupted run changes nothing.
 
-    What `record` makes of a change is written with it. Raises DatabaseUnavailable.
+    The audit record that `record` makes is written in the same transaction. Raises DatabaseUnavailable.
     """
     with _open(database) as connection:
         before = _revision(connection)
@@ -58,9 +58,10 @@ def upgrade(database: Database, revision: str = "head", *, record: Record | None
 
 
 def downgrade(database: Database, revision: str, *, record: Record | None = None) -> None:
-    """The database is back at that revision (`base`: no table of ours); what only the newer schema held is gone.
+    """The database is back at that revision (`base`: no table of ours). Data of the newer schema alone is gone.
 
-    The record comes first, in the same transaction: the older schema need not know its columns.
+    The audit record is written first, in the same transaction: the older schema may lack its columns. Raises
+    DatabaseUnavailable.
     """
     with _open(database) as connection:
         if record is not None and _revision(connection) is not None:
@@ -73,13 +74,13 @@ def _revision(connection: sa.Connection) -> str | None:
 
 
 def revise(database: Database, message: str) -> None:
-    """A new revision file holds what the tables in code have and this database, at the newest revision, has not."""
+    """Write a revision file with what the tables in code have and this database, at the newest revision, lacks."""
     with _open(database) as connection:
         command.revision(_config(connection), message=message, autogenerate=True)
 
 
 def current(database: Database) -> str | None:
-    """The revision the database is at; None when it has no schema of ours."""
+    """The revision of the database, or None when it has no schema of ours."""
     with _open(database) as connection:
         return _revision(connection)
 
@@ -90,14 +91,14 @@ def newest() -> str | None:
 
 
 def differences(database: Database) -> list[object]:
-    """How the database's tables, columns and indexes differ from those in code; empty when they agree."""
+    """How the database's tables, columns and indexes differ from those in code. Empty when they agree."""
     load_tables()
     with _open(database) as connection:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
 
 def load_tables() -> None:
-    """Every table of ours is in `accounts.database.metadata`."""
+    """Import every module with tables, so that all are in `accounts.database.metadata`."""
     for name in TABLE_MODULES:
         importlib.import_module(name)
 
@@ -111,7 +112,10 @@ def _config(connection: sa.Connection | None) -> Config:
 
 @contextmanager
 def _open(database: Database) -> Iterator[sa.Connection]:
-    """One transaction around everything, also on SQLite, whose driver would otherwise commit before each table."""
+    """One transaction around everything. SQLite's driver would otherwise commit before each table.
+
+    Raises DatabaseUnavailable.
+    """
     engine = database.engine()
     if database.dialect == "sqlite":
         sa.event.listen(engine, "connect", _leave_transactions_to_us)

@@ -1,4 +1,4 @@
-"""How Alembic meets our database: the connection is handed in by `idp.migrations`, inside its transaction."""
+"""How Alembic gets our database: `idp.migrations` passes the connection, with its transaction open."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from idp.migrations import load_tables
 
 
 def plain_type(kind: str, item: Any, _context: Any) -> str | Literal[False]:
-    """A revision names what the database stores: it must still run when our own types have changed."""
+    """A revision names the type that the database stores, so it still runs when our own types have changed."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.BigInteger()"
     if kind == "type" and isinstance(item, Json):
