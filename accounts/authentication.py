@@ -1,18 +1,19 @@
-"""Logging in with a password: one answer and one cost, whoever is asked for.
+"""Login with a password: one answer and one cost for every guess.
 
 Every failed guess costs one Argon2id hash and the same statements, whether the person exists, has a password, has only
-an older system's, or may not log in at all. An older system's own digest comes on top: nothing that can be told for the
-cheap recipes; bcrypt or PBKDF2 can be told, by whoever knows the login name, until that account's first login. Making
-everybody pay for it would let a flood of guesses cost ten times as much; so it is bounded instead, in rounds, in number
-(two a guess) and by the same turns as our own hashes. At most two statements come before the hash of a person who has
-a password, and one transaction after it, with the audit record in it; or the caller writes that record with what it
-opens.
+the password of an older system, or may not log in at all. The digest of an older system comes on top. For the cheap
+recipes nobody can measure it. For bcrypt or PBKDF2, somebody who knows the login name can, until that account's first
+login. If every guess paid for it, a flood of guesses would cost ten times as much. It is bounded instead: in rounds, in
+number (two a guess), and by the same turns as our own hashes. For a person who has a password, at most two statements
+come before the hash and one transaction after it. The transaction contains the audit record, unless the caller writes
+that record with what it opens.
 
-A phone may be several people's. One guess must not buy several hashes, so a phone stands for exactly one person: the
-holder who proved it, primary before secondary, earliest first. The others log in with their number.
-A login name may be several people's too, in several systems. Its secrets are cheap to check, so all are (at most
-MOST_LOGINS), and it opens an account only when every one that fits is the same person's. Once such a shared name's
-secret was adopted, its person logs in with their number.
+Several people may share a phone. One guess must not buy several hashes, so a phone finds exactly one person: the holder
+who verified it, primary before secondary, earliest first. The others log in with their number.
+
+Several people may share a login name, too, in several systems. Its secrets are cheap to check, so all are checked (at
+most MOST_LOGINS), and it opens an account only when all that fit belong to one person. Once a shared name's secret was
+adopted, its person logs in with their number.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _NOBODY = ""
 class Authenticated:
     """A person proved who they are. `at` is when; `methods` are RFC 8176 values.
 
-    `known_browsers` is what the browser keeps from now on, for its own counter (KnownBrowsers).
+    `known_browsers` is the new value of the browser's cookie, for its own counter (KnownBrowsers).
     """
 
     person_id: str
@@ -58,7 +59,7 @@ class Authenticated:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """Whom a guess is about, as far as it is known."""
+    """The person that a guess is about, as far as known."""
 
     person_id: str | None = None
     may_log_in: bool = False
@@ -70,7 +71,7 @@ class _Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """One guess, and how it came in."""
+    """One guess, and where it came from."""
 
     typed: str = field(repr=False)
     password: str = field(repr=False)
@@ -79,7 +80,7 @@ class _Attempt:
     now: datetime
     known_browsers: str = field(repr=False)
     record: Callable[[dict[str, Any]], object] | None = field(repr=False)
-    priority: bool | None = None  # None: whether the person is familiar where the guess comes from
+    priority: bool | None = None  # None: true if the person is familiar where the guess comes from
 
 
 _PERSON = (
@@ -119,7 +120,7 @@ _BY_PERSON = Statement(
 
 
 class PasswordAuthentication:
-    """Proves people by password. Immutable: one for the process."""
+    """Authenticates persons by password. Immutable: one for the process."""
 
     def __init__(self, people: People, hasher: PasswordHasher, throttle: Throttle, linking: LegacyLogins) -> None:
         self._people = people
@@ -141,12 +142,14 @@ class PasswordAuthentication:
         record: Callable[[dict[str, Any]], object] | None = None,
         priority: bool | None = None,
     ) -> Authenticated:
-        """The person this identifier or login name stands for has proven to know their password.
+        """The person of this identifier or login name, who has proven to know their password.
 
-        A success is on record when this returns; or `record` was given its row, and the caller writes it together with
-        what the success opens. Everything else is on record either way.
-        `known_browsers` is what an earlier success left with this browser, as the browser sent it. Where checks queue,
-        a guess with `priority` goes first: by default one of a known browser, or from a network of a recent login.
+        A success is recorded in the audit when this returns, or `record` was given its row and the caller writes it
+        with what the success opens. Every other outcome is recorded here.
+
+        `known_browsers` is the browser's cookie from an earlier success. Where checks queue, a guess with `priority`
+        goes first: by default one of a known browser, or from a network of a recent login.
+
         Raises NotProven (one answer for everything that is wrong), Throttled (nothing was tried), Busy (nothing was
         tried and nothing counted). Call it outside a transaction: counting an attempt must outlive a rollback.
         """
@@ -166,7 +169,7 @@ class PasswordAuthentication:
             if candidate.sealed is not None:
                 encoded = self._check(attempt, counted, candidate.sealed)
                 if encoded is None or not candidate.may_log_in:
-                    # What a guess at an unknown number costs, too. The check may have given the connection away.
+                    # A guess at an unknown number costs this, too. The check may have given the connection away.
                     self._linking.find(database.connection(), attempt.typed)
                 return self._conclude(database, attempt, counted, candidate, encoded)
             logins = self._linking.find(c, attempt.typed)
@@ -193,7 +196,7 @@ class PasswordAuthentication:
             raise
 
     def _counted(self, c: Connection, attempt: _Attempt, subject: str, candidate: _Candidate) -> Counted:
-        """The guess is counted: for this browser alone where the person signed in before. Raises Throttled."""
+        """Count the guess: only for this browser where the person signed in before. Raises Throttled."""
         standing = Standing(subject, candidate.password_since, candidate.status_since)
         known = self._browsers.known_as(attempt.known_browsers, standing, attempt.now)
         return self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now, browser=known)
@@ -205,11 +208,11 @@ class PasswordAuthentication:
         return _candidate_of(c.one(_BY_IDENTIFIER, identifier_kind=number.kind.value, **terms))
 
     def _stand_in(self, text: str) -> str:
-        """What an unknown name is throttled as: guesses at nobody run out exactly as guesses at somebody do."""
+        """The throttle's subject for an unknown name, so that guesses at nobody run out like guesses at somebody."""
         return self._people.vault.pepper(text.casefold().encode("utf-8", "surrogatepass"), purpose="throttle").hex()
 
     def _check(self, attempt: _Attempt, counted: Counted, sealed: bytes) -> str | None:
-        """The encoded hash if it is of this password."""
+        """The encoded hash if it matches the password, else None."""
         encoded = self._people.vault.open(sealed, place=passwords.CREDENTIAL)
         priority = _priority(attempt, counted)
         return encoded if self._hasher.verify(encoded, attempt.password, priority=priority) else None
@@ -217,7 +220,7 @@ class PasswordAuthentication:
     def _conclude(
         self, database: Database, attempt: _Attempt, counted: Counted, candidate: _Candidate, encoded: str | None
     ) -> Authenticated:
-        """The outcome is on record, and the hash is renewed where parameters or keys have moved on."""
+        """Record the outcome, and renew the hash if parameters or keys have changed. Raises NotProven."""
         proven = encoded is not None and candidate.may_log_in
         if encoded is None or candidate.person_id is None or not proven:
             return self._refuse(database, attempt, candidate.person_id)
@@ -232,7 +235,7 @@ class PasswordAuthentication:
             return self._accept(c, attempt, counted, candidate)
 
     def _renewed(self, candidate: _Candidate, encoded: str, password: str) -> str | None:
-        """What to store in place of the hash, or None. A full bulkhead only puts it off to the next login."""
+        """The new hash to store, or None. A full bulkhead postpones it to the next login."""
         if self._hasher.needs_rehash(encoded):
             try:
                 return self._hasher.hash(password)
@@ -244,7 +247,10 @@ class PasswordAuthentication:
     def _by_legacy(
         self, database: Database, attempt: _Attempt, counted: Counted, logins: Sequence[LegacyLogin]
     ) -> Authenticated:
-        """An older system's password: verified there, hashed anew here, and the old secret erased, all or nothing."""
+        """Log in with an older system's password.
+
+        It is verified by its recipe, hashed anew here, and the old secret is erased, all in one transaction.
+        """
         priority = _priority(attempt, counted)
         fitting = self._hasher.in_turn(
             lambda: [login for login in logins[:MOST_LOGINS] if self._linking.verify(login, attempt.password)],
@@ -261,7 +267,7 @@ class PasswordAuthentication:
                 return self._adopt(c, attempt, counted, candidate, fitting, encoded)
         if candidate.sealed is None:
             return self._refuse(database, attempt, person_id)
-        # A second tab adopted it a moment ago: the password is checked against what that one stored.
+        # Another request adopted it a moment ago: the password is checked against the hash that it stored.
         encoded_here = self._check(attempt, counted, candidate.sealed)
         return self._conclude(database, attempt, counted, candidate, encoded_here)
 
@@ -295,9 +301,9 @@ class PasswordAuthentication:
         return Authenticated(person_id, ("pwd",), attempt.now, known)
 
     def _refuse(self, database: Database, attempt: _Attempt, person_id: str | None) -> Authenticated:
-        """Never returns: the refusal is on record, without what was typed (people type passwords into that field).
+        """Record the refusal and raise NotProven. What was typed is left out: people type passwords into that field.
 
-        What is about nobody we know is written, too, but does not stay.
+        A refusal about nobody we know is recorded, too, but not kept.
         """
         with database.transaction() as c:
             if person_id is None:
@@ -309,7 +315,7 @@ class PasswordAuthentication:
 
 
 def _priority(attempt: _Attempt, counted: Counted) -> Callable[[], bool]:
-    """Whether this guess goes before others where checks queue."""
+    """A function that says whether this guess goes before others where checks queue."""
     goes_first = counted.is_familiar if attempt.priority is None else attempt.priority
     return lambda: goes_first
 
@@ -325,17 +331,18 @@ def _candidate_of(row: Any) -> _Candidate:
 
 
 def _proven_here(c: Connection, person_id: str, now: datetime) -> bool:
-    """Whether we know more of the person than older systems told us.
+    """True if more is known about the person than older systems reported.
 
-    Anybody could open an account in a lax older system under a neighbour's number. Its password must never open what
-    a counter or a registry has proven: such a person sets a password by proving themselves again. Nor may it once it
-    was adopted: whoever came before the person would otherwise wait here until a counter makes the account good.
+    Anybody could open an account in a lax older system under a neighbour's number. Its password must never open what a
+    counter or a registry has proven: such a person sets a password by proving themselves again. An adopted password
+    must not open it either. Otherwise somebody who logged in before the real person could wait until a counter verified
+    the account.
     """
     ours = (each for each in evidence.of(c, person_id) if not each.source.startswith(evidence.LEGACY_SOURCE))
     return evidence.identity_assurance(ours, now) > 1
 
 
 def _only_person(logins: Sequence[LegacyLogin]) -> str | None:
-    """Whose all these accounts are; None when there are none, or they are different people's."""
+    """The person to whom all these accounts belong. None when there are none, or they belong to different people."""
     holders = {login.person_id for login in logins}
     return holders.pop() if len(holders) == 1 else None

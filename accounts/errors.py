@@ -1,17 +1,17 @@
 """The domain's errors.
 
 AccountsError
-├── Unavailable                  try again later, nothing is wrong with the request
+├── Unavailable                  try again later; the request is correct
 │   ├── DatabaseUnavailable
-│   ├── VaultKeyMismatch         the database is sealed under other keys than this process has
+│   ├── VaultKeyMismatch         other keys than those of this process seal the database
 │   ├── Busy                     a bulkhead is full
-│   └── RegistryUnavailable      a system outside does not answer
-├── Conflict                     a constraint refused: somebody else was first
-├── InvalidIdentifier            a number is not what it claims to be; names the cure
-├── InvalidName                  a text is no name that can be recorded; names the cure
+│   └── RegistryUnavailable      an outside system does not answer
+├── Conflict                     a constraint was violated: somebody else was first
+├── InvalidIdentifier            a number is not valid; names the cure
+├── InvalidName                  a text cannot be recorded as a name; names the cure
 ├── CredentialRefused            a new password breaks the policy; names the rule
 ├── NotProven                    wrong identifier or secret: one answer for both
-├── Throttled                    too many attempts; says when to come back and the way out
+├── Throttled                    too many attempts; says when to try again
 └── SealBroken                   a sealed field does not open: wrong key, wrong place or tampering
 """
 
@@ -31,22 +31,22 @@ class AccountsError(Exception):
 
 
 class Unavailable(AccountsError):
-    """Try again in `retry_after`."""
+    """Try again after `retry_after`."""
 
     code = "unavailable"
     retry_after = timedelta(seconds=2)
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database does not answer, or is locked for longer than we wait."""
+    """The database does not answer, or was locked for longer than the process waits."""
 
     code = "database_unavailable"
 
 
 class VaultKeyMismatch(Unavailable):
-    """The database is sealed under other keys than this process has: to a request, a node that cannot answer.
+    """Other keys than those of this process seal the database. To a request, this node cannot answer.
 
-    `cause` and `cure` are for the operator; neither holds more of a key than its id.
+    `cause` and `cure` are for the operator. Of a key they contain only its id.
     """
 
     code = "vault_key_mismatch"
@@ -57,25 +57,25 @@ class VaultKeyMismatch(Unavailable):
 
 
 class Busy(Unavailable):
-    """More costly work is waiting than this process can do; nothing was tried and nothing counted."""
+    """Too much costly work is waiting. Nothing was tried and nothing was counted."""
 
     code = "busy"
 
 
 class RegistryUnavailable(Unavailable):
-    """A registry or gateway outside does not answer."""
+    """An outside registry or gateway does not answer."""
 
     code = "registry_unavailable"
 
 
 class Conflict(AccountsError):
-    """A constraint of the database refused: somebody else was first."""
+    """A constraint of the database was violated: somebody else was first."""
 
     code = "conflict"
 
 
 class InvalidIdentifier(AccountsError):
-    """A number is not what it claims to be. `cure` tells the reader what to do; neither repeats the number."""
+    """A number is not valid. `cure` tells the reader what to do, without the number."""
 
     code = "invalid_identifier"
 
@@ -87,7 +87,7 @@ class InvalidIdentifier(AccountsError):
 
 
 class InvalidName(AccountsError):
-    """A text is no name that can be recorded. `cure` tells the reader what to do; neither repeats the name."""
+    """A text cannot be recorded as a name. `cure` tells the reader what to do, without the name."""
 
     code = "invalid_name"
 
@@ -106,13 +106,13 @@ class CredentialRefused(AccountsError):
 
 
 class NotProven(AccountsError):
-    """Nobody was authenticated. The same for an unknown person and a wrong secret."""
+    """Nobody was authenticated. It is the same for an unknown person and a wrong secret."""
 
     code = "not_proven"
 
 
 class Throttled(AccountsError):
-    """Too many attempts. `retry_after` is when this way opens again."""
+    """Too many attempts. After `retry_after` this way opens again."""
 
     code = "throttled"
 

@@ -1,8 +1,8 @@
 """Evidence: what was checked about a person, where, when and until when. Identity assurance (IAL) is computed from it.
 
-Nothing stores a level, so it falls by itself when a check expires or is withdrawn, and always names its checks.
-The scale is our own (0 none, 1 phone, 2 name and number match, 3 real person matches, 4 certificate, or chip and
-authority); the ladders of others are mapped in UPSTREAM_LEVELS, never copied into the rules.
+No level is stored. It therefore falls by itself when a check expires or is withdrawn, and always names its checks. The
+scale is our own (0 none, 1 phone, 2 name and number match, 3 real person matches, 4 certificate, or chip and
+authority). The scales of others are mapped in UPSTREAM_LEVELS and never copied into the rules.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ class EvidenceKind(StrEnum):
     PHONE = "phone"
     TWO_ELEMENTS = "two_elements"  # name and number agree with the population registry
     THREE_ELEMENTS = "three_elements"  # name, number and phone agree with the operator
-    CHIP_READ = "chip_read"  # the card was here; whose hand held it is another check
+    CHIP_READ = "chip_read"  # the card was here; another check says who held it
     AUTHORITY_CONFIRMATION = "authority_confirmation"  # the issuer confirms that the document is valid now
     FACE_MATCH = "face_match"  # a live face agrees with the authority's picture
     NETWORK_IDENTITY = "network_identity"  # 网证 / 国家网络身份认证
     COUNTER_COMPARISON = "counter_comparison"  # a clerk compared the person with the chip's photograph
     CERTIFICATE = "certificate"  # a digital certificate issued in person
-    LEGACY_ACCOUNT = "legacy_account"  # an older system's account is theirs: says nothing about identity
-    UPSTREAM_ACCOUNT = "upstream_account"  # WeChat, Alipay: the same
+    LEGACY_ACCOUNT = "legacy_account"  # a person owns an older system's account; it says nothing about identity
+    UPSTREAM_ACCOUNT = "upstream_account"  # WeChat, Alipay: says nothing about identity either
 
 
-LEGACY_SOURCE = "legacy:"  # how the source of a check begins that an older system vouches for, e.g. legacy:library
+LEGACY_SOURCE = "legacy:"  # prefix of the source of a check that an older system made, e.g. legacy:library
 
 LEVELS: tuple[tuple[EvidenceKind, int], ...] = (
     (EvidenceKind.PHONE, 1),
@@ -59,7 +59,7 @@ TOGETHER: tuple[tuple[frozenset[EvidenceKind], int], ...] = (
 )
 _LEVEL_OF = dict(LEVELS)
 
-# (upstream, its grade) → the kind of evidence we record for it. A grade that is missing here gives nothing.
+# (upstream, its grade) → the kind of evidence to record. A grade that is missing here gives none.
 UPSTREAM_LEVELS: tuple[tuple[str, str, EvidenceKind], ...] = (
     ("guangdong", "2", EvidenceKind.PHONE),
     ("guangdong", "3", EvidenceKind.TWO_ELEMENTS),
@@ -97,7 +97,7 @@ class Evidence:
     withdrawn_at: datetime | None = None
 
     def holds(self, now: datetime) -> bool:
-        """Whether it still counts: made by now, not expired, not withdrawn."""
+        """True if it counts at `now`: it was made by then, has not expired and is not withdrawn."""
         if self.at > now or (self.expires_at is not None and self.expires_at <= now):
             return False
         return self.withdrawn_at is None or self.withdrawn_at > now
@@ -123,7 +123,7 @@ def record(
     at: datetime,
     expires_at: datetime | None = None,
 ) -> Evidence:
-    """The check is on record for this person. Raises Conflict for a person that does not exist."""
+    """Record the check for this person. Raises Conflict for a person that does not exist."""
     made = Evidence(new_id(), person_id, kind, source, at, expires_at)
     c.execute(
         _INSERT,
@@ -149,17 +149,17 @@ def of_row(row: Any) -> Evidence:
 
 
 def withdraw(c: Connection, evidence_id: str, *, now: datetime) -> bool:
-    """The check counts no more, e.g. because a clerk's work was found wrong. False if it was withdrawn before."""
+    """The check no longer counts, e.g. because a clerk made a mistake. False if it was withdrawn before."""
     return c.execute(_WITHDRAW, evidence_id=evidence_id, now=now) == 1
 
 
 def upstream_kind(upstream: str, grade: str) -> EvidenceKind | None:
-    """What an upstream's grade is worth here, or None: an unknown grade proves nothing."""
+    """The evidence that an upstream's grade gives here. None for an unknown grade, which proves nothing."""
     return next((kind for name, its, kind in UPSTREAM_LEVELS if (name, its) == (upstream, grade)), None)
 
 
 def identity_assurance(held: Iterable[Evidence], now: datetime) -> int:
-    """IAL 0-4 from the checks that hold now: the best one alone, or what TOGETHER gives for several."""
+    """IAL 0-4 from the checks that are valid now: the best single one, or what TOGETHER gives for several."""
     kinds = {each.kind for each in held if each.holds(now)}
     alone = max((_LEVEL_OF[kind] for kind in kinds), default=0)
     return max((level for needed, level in TOGETHER if needed <= kinds), default=alone)

@@ -1,6 +1,6 @@
 """Legal persons: enterprises and other organisations, found by unified social credit code or an older number.
 
-A credit code is public, yet it is kept the same way as a citizen's number: who acts for whom is not public.
+A credit code is public, but it is sealed like a citizen's number: who acts for whom is not public.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ LEGAL_IDENTIFIER = "legal_person_identifiers.sealed"
 
 @dataclass(frozen=True, slots=True)
 class LegalPersonAttributes:
-    """What the seal of a legal person holds. `kind` is the register's word, e.g. 有限责任公司."""
+    """The content of a legal person's seal. `kind` is the register's word, e.g. 有限责任公司."""
 
     name: str
     kind: str | None = None
@@ -99,7 +99,7 @@ class LegalPersons:
         self.vault = vault
 
     def register(self, c: Connection, new: NewLegalPerson, *, now: datetime) -> LegalPerson:
-        """The legal person is known and active. Raises Conflict if one of its identifiers is in use."""
+        """Store the legal person as active. Raises Conflict if one of its identifiers is in use."""
         for identifier in new.identifiers:
             if self.find(c, identifier) is not None:
                 raise Conflict(detail="uq_legal_person_identifiers_active")
@@ -121,7 +121,7 @@ class LegalPersons:
         return row.legal_person_id if row else None
 
     def attributes(self, sealed: bytes) -> LegalPersonAttributes:
-        """What `legal_persons.attributes` holds. Raises SealBroken."""
+        """The opened content of `legal_persons.attributes`. Raises SealBroken."""
         return LegalPersonAttributes(**orjson.loads(self.vault.open(sealed, place=LEGAL_ATTRIBUTES)))
 
     def _add_identifier(self, c: Connection, legal_person_id: str, identifier: Identifier, now: datetime) -> None:

@@ -1,7 +1,7 @@
-"""Who we know: natural persons, their identifiers and phones. Numbers are sealed and found by blind index.
+"""The persons we know: natural persons, their identifiers and phones. Numbers are sealed and found by blind index.
 
-The database, not this code, keeps an active identifier unique. A random key stands for the person everywhere else.
-Legal persons (accounts.organisations) are reached through the same class, for callers who know people only.
+The database, not this code, keeps an active identifier unique. Everywhere else a random key stands for the person.
+Legal persons (accounts.organisations) are reached through the same class, for callers that know only People.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from accounts.organisations import LegalPerson, LegalPersonAttributes, LegalPers
 from accounts.vault import Vault
 from accounts.vault.blind_index import matches, terms
 
-MOST_HOLDERS = 5  # of one phone, in one answer: families share a number, and nobody may make us list thousands
+MOST_HOLDERS = 5  # per phone and answer: families share a number, and nobody may make us list thousands
 
 natural_persons = sa.Table(
     "natural_persons",
@@ -87,7 +87,7 @@ class NewPerson:
 
 @dataclass(frozen=True, slots=True)
 class PersonAttributes:
-    """What the seal of a person holds."""
+    """The content of a person's seal."""
 
     name: str = field(repr=False)
     birth_date: date | None = field(default=None, repr=False)
@@ -139,7 +139,7 @@ _FIND = Statement(
         person_identifiers.c.until.is_(None),
     )
 )
-# The order is a rule: see docs of find_by_phone. People verified at the same microsecond are told apart by key.
+# The order is a rule: see find_by_phone. The key decides between people verified in the same microsecond.
 PHONE_ORDER = (person_phones.c.is_primary.desc(), person_phones.c.verified_at, person_phones.c.person_id)
 _FIND_BY_PHONE = Statement(
     sa.select(person_phones.c.person_id)
@@ -173,20 +173,20 @@ _CHANGE_STATUS = Statement(
 
 
 class People:
-    """The register of persons, on one vault. Holds no connection and no state: share it freely."""
+    """The register of persons, on one vault. It holds no connection and no state, so threads may share it."""
 
     def __init__(self, vault: Vault) -> None:
         self.vault = vault
         self._organisations = LegalPersons(vault)
 
     def register(self, c: Connection, new: NewPerson, *, now: datetime) -> NaturalPerson:
-        """The person is known, active, with every identifier and phone (phones unverified).
+        """Store the person as active, with every identifier and phone (phones unverified).
 
-        Needs an open transaction (RuntimeError otherwise: half a person must not remain). Raises Conflict if an
-        active identifier is somebody's already; then the transaction must end.
+        Needs an open transaction (otherwise RuntimeError: half a person must not remain). Raises Conflict if somebody
+        already holds an active identifier; then the transaction must end.
         """
         _require_transaction(c)
-        for identifier in new.identifiers:  # the unique index guards the current key, this guards older ones
+        for identifier in new.identifiers:  # the unique index covers the current key, this covers older keys
             if self.find(c, identifier) is not None:
                 raise Conflict(detail="uq_person_identifiers_active")
         sealed = self.vault.seal(_attributes_json(new), place=ATTRIBUTES)
@@ -209,14 +209,14 @@ class People:
         return row.person_id if row else None
 
     def find_by_phone(self, c: Connection, phone: Mobile) -> tuple[str, ...]:
-        """The active persons who proved they hold this phone: primary holders first, then who proved it earliest.
+        """The active persons who verified this phone: primary holders first, then who verified it earliest.
 
-        At most MOST_HOLDERS. A phone is not a person: never take the first for anything but asking for a secret.
+        At most MOST_HOLDERS. A phone is not a person: use the first one only to ask for a secret.
         """
         return tuple(row.person_id for row in c.rows(_FIND_BY_PHONE, **self.terms(phone)))
 
     def attributes(self, sealed: bytes) -> PersonAttributes:
-        """What `natural_persons.attributes` holds. Raises SealBroken."""
+        """The opened content of `natural_persons.attributes`. Raises SealBroken."""
         return _attributes(orjson.loads(self.vault.open(sealed, place=ATTRIBUTES)))
 
     def identifiers(self, c: Connection, person_id: str) -> tuple[PersonIdentifier, ...]:
@@ -236,11 +236,11 @@ class People:
         )
 
     def opened_phone(self, sealed: bytes, *, is_primary: bool, verified_at: datetime | None) -> PersonPhone:
-        """A phone whose row is already in hand. Raises SealBroken."""
+        """A phone from its row, opened. Raises SealBroken."""
         return PersonPhone(self.vault.open(sealed, place=PHONE), is_primary, verified_at)
 
     def add_identifier(self, c: Connection, person_id: str, identifier: Identifier, *, now: datetime) -> None:
-        """The person also holds this identifier from now on. Raises Conflict if it is an active one's already."""
+        """The person also holds this identifier from now on. Raises Conflict if it is in use."""
         c.execute(
             _INSERT_IDENTIFIER,
             id=new_id(),
@@ -255,15 +255,15 @@ class People:
     def add_phone(
         self, c: Connection, person_id: str, phone: Mobile, *, now: datetime, is_primary: bool = False
     ) -> None:
-        """The person names this phone; it finds nobody until `phone_verified`. Conflict if they named it before."""
+        """Add an unverified phone. It finds nobody until `phone_verified`. Raises Conflict if it is there already."""
         c.execute(_INSERT_PHONE, **self._phone_row(person_id, phone, now) | {"is_primary": is_primary})
 
     def phone_verified(self, c: Connection, person_id: str, phone: Mobile, *, now: datetime) -> bool:
-        """The person has just proven to hold this phone. False if it is none of theirs."""
+        """Record that the person has just proven to hold this phone. False if the person does not have it."""
         return c.execute(_VERIFY_PHONE, holder=person_id, now=now, **self.terms(phone)) > 0
 
     def change_status(self, c: Connection, person_id: str, status: str, *, now: datetime) -> bool:
-        """The person has this status; false if they had it before, or there is no such person.
+        """Set the status. False if the person had it before, or does not exist.
 
         Raises Conflict for a status the table does not know. Sessions and grants stay open: use
         `idp.login.person_status`, which ends them too.

@@ -1,7 +1,7 @@
-"""Verified phones: who has proven to hold which number, from when, and on whose word.
+"""Verified phones: who has proven to hold which number, since when, and who confirms it.
 
-A phone number names a SIM card. Families share one and operators reissue one, so a verified phone finds a person to
-ask for a secret and proves nothing by itself beyond IAL1 (docs/decisions/0047-a-phone-is-verified-by-evidence.md).
+A phone number identifies a SIM card. Families share one and operators reissue one, so a verified phone finds a person
+to ask for a secret and proves nothing by itself beyond IAL1 (docs/decisions/0047-a-phone-is-verified-by-evidence.md).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _END = Statement(
 
 
 class PhoneHeldByMany(Conflict):
-    """As many persons as may share a phone have verified this one already."""
+    """The most persons that may share a phone have verified this one already."""
 
     code = "phone_held_by_many"
 
@@ -43,11 +43,11 @@ class PhoneHeldByMany(Conflict):
 def verify(
     c: Connection, people: People, person_id: str, phone: Mobile, *, source: str, now: datetime, actor: str | None
 ) -> None:
-    """The person holds this phone: its row says since when, and the evidence says on whose word (`source`).
+    """Record that the person holds this phone: its row says since when, and the evidence who confirms it (`source`).
 
-    The phone is added if it is none of theirs; their first one is the primary one. A second check keeps the time of
-    the first, which decides whose a shared phone is, and adds evidence. Raises PhoneHeldByMany. Runs in the caller's
-    transaction, with its audit record.
+    The phone is added if the person does not have it; their first phone is the primary one. A second check keeps the
+    time of the first, which decides who a shared phone finds, and adds evidence. Raises PhoneHeldByMany. Runs in the
+    caller's transaction, with its audit record.
     """
     if len(others(c, people, person_id, phone)) >= MOST_HOLDERS:
         raise PhoneHeldByMany
@@ -61,15 +61,15 @@ def verify(
 
 
 def others(c: Connection, people: People, person_id: str, phone: Mobile) -> tuple[str, ...]:
-    """Everybody else who has verified this phone, whatever their status."""
+    """The ids of all other persons who have verified this phone, whatever their status."""
     return tuple(row.person_id for row in c.rows(_OTHERS, holder=person_id, **people.terms(phone)))
 
 
 def end(c: Connection, people: People, person_id: str, phone: Mobile, *, now: datetime, actor: str | None) -> bool:
-    """The phone is no longer the person's: they lost the number, or its operator gave it to somebody else.
+    """Remove the phone from the person: they lost the number, or its operator gave it to somebody else.
 
-    With their last verified phone goes its evidence, so that IAL1 falls. Nothing else of the account changes. False if
-    it was none of theirs.
+    If it was their last verified phone, its evidence is withdrawn, so that IAL1 falls. Nothing else of the account
+    changes. False if the person did not have it.
     """
     if c.execute(_END, holder=person_id, **people.terms(phone)) == 0:
         return False

@@ -1,7 +1,7 @@
-"""What the domain asks of the world outside it. Each docstring is the contract an adapter's tests prove.
+"""The ports of the domain to the systems outside. Each docstring is the contract an adapter's tests prove.
 
-Every call may raise RegistryUnavailable (try later); none may raise anything of its own library. No adapter logs a
-number, a name or a secret.
+Every call may raise RegistryUnavailable (try later), and none an error of its own library. No adapter logs a number, a
+name or a secret.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class LegacyLogin(Protocol):
 
     @property
     def person_id(self) -> str:
-        """Whose account it is."""
+        """The id of the person who owns the account."""
         ...
 
 
@@ -30,20 +30,20 @@ class LegacyLogins(Protocol):
     def find(self, c: Connection, login_name: str) -> Sequence[LegacyLogin]:
         """The live, linked accounts of this login name over all systems, most recently used first, in one statement.
 
-        An account that was adopted is found as well, for its login name stays good.
+        An adopted account is found as well, because its login name stays valid.
         """
         ...
 
     def verify(self, login: LegacyLogin, password: str) -> bool:
-        """Whether the older system would have let this password in. False once it was adopted.
+        """True if the older system would accept this password. False once the account was adopted.
 
-        It must not cost as much as an Argon2id check: the caller adds exactly one of those to every guess, so that
-        unknown, wrong and legacy passwords take the same time.
+        It must cost less than an Argon2id check. The caller adds exactly one of those to every guess, so that unknown,
+        wrong and legacy passwords take the same time.
         """
         ...
 
     def adopt(self, c: Connection, login: LegacyLogin, *, now: datetime) -> None:
-        """The account's own secret is erased, in the caller's transaction: the person has a password of ours now."""
+        """Erase the account's own secret, in the caller's transaction: the person now has a password of ours."""
         ...
 
 
@@ -51,7 +51,7 @@ class SmsGateway(Protocol):
     """Sends text messages."""
 
     def send(self, phone: Mobile, text: str) -> str:
-        """The gateway took the message; returns its own reference. A message never holds an identity number."""
+        """The gateway accepted the message. Returns its reference. A message never contains an identity number."""
         ...
 
 
@@ -67,7 +67,7 @@ class PopulationRegistry(Protocol):
     """The authority's register of citizens."""
 
     def check(self, identifier: Identifier, name: str) -> PopulationRecord:
-        """Whether number and name belong together. It never returns a name: it only confirms one."""
+        """True if number and name belong together. It never returns a name; it only confirms one."""
         ...
 
 
@@ -103,5 +103,5 @@ class StaffDirectory(Protocol):
     """The directory of the city's staff, e.g. LDAP."""
 
     def authenticate(self, login_name: str, password: str) -> StaffMember | None:
-        """The member who proved themselves, or None; an empty password proves nobody, whatever the directory says."""
+        """The member who proved themselves, or None. An empty password gives None, whatever the directory answers."""
         ...

@@ -1,7 +1,7 @@
-"""Files that only the account of this process reads: 0600, in directories of 0700, whatever the umask.
+"""Files that only the account of this process may read: 0600, in directories of 0700, whatever the umask.
 
-A database, a plan and a log name people. A process starts with the umask its service manager or shell left it, so the
-mode is given where a file is made; `privately` covers what libraries make (docs/decisions/0049-private-files.md).
+Databases, plans and logs contain personal data. A process starts with the umask of its service manager or shell, so the
+mode is set where a file is made. `privately` covers what libraries make (docs/decisions/0049-private-files.md).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CREATING = threading.Lock()
 
 @contextmanager
 def privately() -> Iterator[None]:
-    """Inside, nothing this process or its children make is open to another account; for a whole command."""
+    """While active, nothing that this process or its children make is open to other accounts. For whole commands."""
     before = os.umask(OTHERS)
     try:
         yield
@@ -30,20 +30,20 @@ def privately() -> Iterator[None]:
 
 
 def opened(path: Path, mode: str, *, encoding: str | None = None, newline: str | None = None) -> IO[Any]:
-    """The file, open for writing and private, also where it was there with a wider mode. Raises OSError."""
+    """The file, open for writing and private, even if it existed with a wider mode. Raises OSError."""
     return open(path, mode, encoding=encoding, newline=newline, opener=_opener)
 
 
 def make_directory(path: Path) -> None:
-    """The directory and each missing one above it exist; those made now are private. Raises OSError."""
+    """The directory and its missing parents exist. New ones are private. Raises OSError."""
     for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
         missing.mkdir(mode=DIRECTORY, exist_ok=True)
 
 
 def prepare(path: Path) -> None:
-    """A file is there, empty if it was not, and private, so that what SQLite puts beside it is, too. Raises OSError.
+    """The file exists (new ones are empty) and is private, so that SQLite's files beside it are, too. Raises OSError.
 
-    A file that exists is not opened: closing a second descriptor would drop every lock that SQLite holds on it in this
+    An existing file is not opened: closing a second descriptor would drop every lock that SQLite holds on it in this
     process (sqlite.org/howtocorrupt.html §2.2). For the same reason one thread at a time makes it.
     """
     with _CREATING:
@@ -56,12 +56,12 @@ def prepare(path: Path) -> None:
 
 
 def beside(database: Path) -> tuple[Path, ...]:
-    """What SQLite keeps beside a database: it gives them the database's own mode."""
+    """SQLite's files beside a database. SQLite gives them the mode of the database."""
     return tuple(database.with_name(database.name + end) for end in ("-wal", "-shm", "-journal"))
 
 
 def tighten(path: Path) -> None:
-    """What is there and ours is closed to other accounts; another account's file stays for `yitong check` to name."""
+    """Remove other accounts' access to a file of ours. `yitong check` names a file of another account."""
     with suppress(FileNotFoundError, PermissionError):
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & OTHERS:
@@ -69,7 +69,7 @@ def tighten(path: Path) -> None:
 
 
 def grants(path: Path, bits: int) -> bool:
-    """Whether the path exists and its mode has any of these bits."""
+    """True if the path exists and its mode has any of these bits."""
     try:
         return bool(path.stat().st_mode & bits)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Opening an account, once proofing has shown who the person is."""
+"""Opening an account, after proofing has shown who the person is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from accounts.people import NaturalPerson, NewPerson, People
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What proofing found: the check that succeeded, who made it, and until when it holds."""
+    """The result of proofing: which check succeeded, who made it, and until when it is valid."""
 
     kind: EvidenceKind
     source: str
@@ -45,12 +45,12 @@ class Registration:
     ) -> NaturalPerson:
         """The person exists with this password and these checks, or nothing has changed.
 
-        A proof by phone is about the first phone, which is verified by it. `actor` is who opened the account, where
-        that is not the person.
+        A proof by phone is about the first phone, which it verifies. `actor` is who opened the account, if it was not
+        the person.
 
         Raises InvalidName, CredentialRefused, Busy, PhoneHeldByMany, and Conflict when somebody holds one of the
-        identifiers: tell the person to log in, at the end of proofing only, for until then the answer would tell
-        strangers who is registered.
+        identifiers. Tell the person to log in, but only at the end of proofing: before, the answer would tell strangers
+        who is registered.
         """
         new = replace(new, name=person_name(new.name))
         self._policy.check(password, context=PersonContext.of(new))

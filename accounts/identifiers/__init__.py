@@ -25,8 +25,8 @@ KINDS: tuple[type[Identifier], ...] = (
 )
 _BY_KIND = {cls.kind: cls for cls in KINDS}
 
-# What a login form's one field may hold, in the order tried; their shapes do not overlap. Taiwan's travel permits are
-# left out: eight digits are too often a login name or an employee number.
+# What the one field of a login form may contain, in the order tried. Their shapes do not overlap. Taiwan's travel
+# permits are left out: eight digits are too often a login name or an employee number.
 _PERSON_KINDS: tuple[type[Identifier], ...] = (
     CitizenId,
     HkmoResidencePermit,
@@ -39,20 +39,23 @@ _RESIDENT_KINDS: tuple[type[Identifier], ...] = (CitizenId, HkmoResidencePermit,
 
 
 def parse(kind: IdentifierKind, text: str) -> Identifier:
-    """The identifier of that kind that the text spells. Raises InvalidIdentifier, whose code and cure say why not."""
+    """The identifier of that kind in the text. Raises InvalidIdentifier; its code and cure say what is wrong."""
     return _BY_KIND[kind].parse(text)
 
 
 def guess_person_identifier(text: str) -> Identifier | None:
-    """What a person typed to say who they are, or None: then it is a login name. Never raises.
+    """The identifier that a person typed, or None for a login name. Never raises.
 
-    A 15-digit citizen number is upgraded; an ambiguous one is None.
+    A 15-digit citizen number is upgraded. An ambiguous one gives None.
     """
     return _first_that_reads(_PERSON_KINDS, text) or _upgraded(text)
 
 
 def resident_number(text: str) -> Identifier | None:
-    """A citizen's or resident's 18 characters, whichever the area says, or None: for importers of one mixed column."""
+    """A citizen's or resident's number of 18 characters, by its area, or None.
+
+    For importers of one column with mixed kinds.
+    """
     return _first_that_reads(_RESIDENT_KINDS, text)
 
 

@@ -1,8 +1,8 @@
-"""The four check-character routines, as arithmetic on characters already known to be well formed."""
+"""The four check-character calculations. Their input is already known to be well formed."""
 
 from __future__ import annotations
 
-_MOD_11_2 = "10X98765432"  # what follows a weighted sum of remainder 0…10 (GB 11643-1999 §6)
+_MOD_11_2 = "10X98765432"  # the check character for each remainder 0…10 of the weighted sum (GB 11643-1999 §6)
 _WEIGHTS_ORGANISATION = (3, 7, 9, 10, 5, 8, 4, 2)
 USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # no I O S V Z (GB 32100-2015 §5)
 

@@ -15,7 +15,7 @@ _SHAPE = re.compile(r"[1-9][0-9]{16}[0-9X]")
 _OLD_SHAPE = re.compile(r"[1-9][0-9]{14}")
 _OLD_FOREIGNER = re.compile(r"[A-Z]{3}[0-9]{12}")
 _LENGTH, _OLD_LENGTH = 18, 15
-_CENTENARIANS = frozenset({"996", "997", "998", "999"})  # the 1989 edition gave these to births before 1900
+_CENTENARIANS = frozenset({"996", "997", "998", "999"})  # sequences that the 1989 edition gave to births before 1900
 _EARLIEST_YEAR = 1850
 _CHINA = timezone(timedelta(hours=8))
 _HKMO_AREAS = frozenset({"810000", "820000"})
@@ -30,7 +30,7 @@ class _Resident(Identifier):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The number that the text spells. Raises InvalidIdentifier; no error repeats the number."""
+        """The number in the text. Raises InvalidIdentifier; no error repeats the number."""
         number = normalise(text)
         if len(number) == _OLD_LENGTH:
             refuse("citizen_id_old")
@@ -56,7 +56,7 @@ class _Resident(Identifier):
 
     @property
     def birth_date(self) -> date:
-        """The date of birth, as the number has it."""
+        """The date of birth that the number contains."""
         return date.fromisoformat(self.canonical[6:14])
 
     @property
@@ -66,7 +66,7 @@ class _Resident(Identifier):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Codes of what is unusual and yet allowed."""
+        """Codes of what is unusual but allowed."""
         return ()
 
 
@@ -85,7 +85,7 @@ class CitizenId(_Resident):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """`area_unknown`, `area_retired` or `area_not_a_county`, where the first six digits are so."""
+        """`area_unknown`, `area_retired` or `area_not_a_county`, if that is true of the first six digits."""
         division = divisions.find(self.area)
         if division is None:
             return ("area_unknown",)
@@ -94,10 +94,10 @@ class CitizenId(_Resident):
 
     @classmethod
     def upgrade_15(cls, text: str) -> CitizenId:
-        """The 18 characters of a first-generation number: `19` and the check character are added.
+        """The 18-character form of a first-generation number: `19` and the check character are added.
 
         Raises InvalidIdentifier `citizen_id_century` for sequences 996–999, which the 1989 edition gave to births
-        before 1900. Two people can meet on one upgraded number: never merge on it without the name.
+        before 1900. Two people can get the same upgraded number: never merge on it without the name.
         """
         old = normalise(text)
         if _OLD_SHAPE.fullmatch(old) is None:
@@ -132,7 +132,7 @@ class ForeignerCard(Identifier):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The card number that the text spells, of either edition. Raises InvalidIdentifier."""
+        """The card number in the text, of either edition. Raises InvalidIdentifier."""
         number = normalise(text)
         if _OLD_FOREIGNER.fullmatch(number):
             return cls(number)
@@ -145,15 +145,15 @@ class ForeignerCard(Identifier):
 
     @property
     def birth_date(self) -> date | None:
-        """The date of birth, which only the new edition holds in full."""
+        """The date of birth. None for the old edition, which does not contain it in full."""
         return date.fromisoformat(self.canonical[6:14]) if len(self.canonical) == _LENGTH else None
 
 
 def _refuse_birth_date(number: str, code: str) -> None:
-    """Digits 7 to 14 are a day between 1850 and today.
+    """Refuse a number unless digits 7 to 14 are a day between 1850 and today.
 
-    The one place below the edge that reads the clock: whether a day lies ahead is part of what a valid number is,
-    and handing a date to every reader of a number would invite a wrong one.
+    Only here does code below the edge read the clock. Whether the day is in the future is part of a number's validity,
+    and passing a date to every reader of a number would invite wrong dates.
     """
     try:
         born = date.fromisoformat(number[6:14])

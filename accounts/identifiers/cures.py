@@ -1,6 +1,6 @@
-"""What to do about each refused identifier or name: one row per stable code, in English and in Chinese.
+"""The cure of each refused identifier or name: one row per stable code, in English and in Chinese.
 
-The Chinese text is the msgid that pages hand to gettext; the English one goes to integrators and operators.
+The Chinese text is the msgid that pages give to gettext. The English text is for integrators and operators.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Administrative divisions of China by six-digit code (GB/T 2260), with the codes that were retired and what followed.
+"""Administrative divisions of China by six-digit code (GB/T 2260), with retired codes and their successors.
 
-The table is `accounts/data/divisions.csv`, written by `scripts/build-divisions`; read once, at first use.
+The table is `accounts/data/divisions.csv`, written by `scripts/build-divisions`. It is read once, at first use.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PROVINCES = frozenset(str(code) for first, last in _PROVINCES_OF_REGIONS for cod
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """One code. `since` and `until` are years; the first year of the record says "no later than"."""
+    """One code. `since` and `until` are years. The first year of the record means "no later than"."""
 
     code: str
     name: str
@@ -29,22 +29,22 @@ class Division:
 
     @property
     def is_retired(self) -> bool:
-        """Whether the code is no longer allotted; numbers that begin with it stay valid for life."""
+        """True if the code is no longer allotted. Numbers that begin with it stay valid for life."""
         return self.until is not None
 
 
 def is_province(prefix: str) -> bool:
-    """Whether the two digits name a province, a municipality, a region or a special administrative region."""
+    """True if the two digits are those of a province, a municipality or a (special administrative) region."""
     return prefix in PROVINCES
 
 
 def find(code: str) -> Division | None:
-    """The division of that code, in force or retired."""
+    """The division of that code, in force or retired, or None."""
     return _table().get(code)
 
 
 def is_retired(code: str) -> bool:
-    """Whether the code existed and is no longer allotted."""
+    """True if the code existed and is no longer allotted."""
     division = find(code)
     return division is not None and division.is_retired
 

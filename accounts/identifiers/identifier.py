@@ -1,4 +1,4 @@
-"""What every identifier is: a canonical form, a kind, and masks. Reading a text starts with `normalise`."""
+"""The base of every identifier: a canonical form, a kind, and masks. Reading a text starts with `normalise`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from accounts.errors import InvalidIdentifier
 from accounts.identifiers.cures import ENGLISH
 
 LONGEST = 64  # longer than any identifier with all its spaces; refused before any other work
-_SEPARATORS = re.compile(r"[\s\-‐‑‒–—―−.·•‧∙⋅・]+")  # blanks, hyphens, dots: they group characters and mean nothing
-_AROUND = "。、,;:…!?'\"“”‘’「」『』《》〈〉"  # what a sentence or a list leaves before and behind a number
+_SEPARATORS = re.compile(r"[\s\-‐‑‒–—―−.·•‧∙⋅・]+")  # blanks, hyphens, dots: they only group characters
+_AROUND = "。、,;:…!?'\"“”‘’「」『』《》〈〉"  # punctuation that a sentence or list puts around a number
 _BRACKETS = {"(": ")", "[": "]", "{": "}", "【": "】", "〔": "〕", "<": ">"}
 _ANY_BRACKET = frozenset(_BRACKETS) | frozenset(_BRACKETS.values())
 
 
 class IdentifierKind(StrEnum):
-    """Kinds of identifiers; a string of digits does not tell its kind, so the caller says it."""
+    """Kinds of identifiers. The caller states the kind, because a string of digits does not show it."""
 
     CITIZEN_ID = "citizen_id"
     HKMO_RESIDENCE_PERMIT = "hkmo_residence_permit"
@@ -37,7 +37,7 @@ class IdentifierKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Identifier(ABC):
-    """A valid identifier. `canonical` is what is stored and compared; `repr` and `str` show the mask only."""
+    """A valid identifier. `canonical` is stored and compared; `repr` and `str` show only the mask."""
 
     canonical: str
     kind: ClassVar[IdentifierKind]
@@ -45,7 +45,7 @@ class Identifier(ABC):
     @classmethod
     @abstractmethod
     def parse(cls, text: str) -> Self:
-        """The identifier that the text spells. Raises InvalidIdentifier, and nothing else, on any text."""
+        """The identifier in the text. Raises InvalidIdentifier, and nothing else, for any other text."""
 
     @property
     def masked(self) -> str:
@@ -59,7 +59,7 @@ class Identifier(ABC):
 
     @property
     def visible(self) -> str:
-        """The characters that a mask is laid over."""
+        """The characters to be masked."""
         return self.canonical
 
     def __repr__(self) -> str:
@@ -73,10 +73,10 @@ def _mask(text: str, first: int, last: int) -> str:
 def normalise(text: str) -> str:
     """The text in upper-case ASCII without spaces, hyphens, dots, invisible marks, and punctuation around it.
 
-    Normalising twice changes nothing. Punctuation and brackets inside stay, so that the kind's own shape refuses them:
-    the bracketed digit of a Hong Kong identity card must not become one more digit of another document.
-    Raises InvalidIdentifier: `identifier_empty`, `identifier_too_long`, or `identifier_foreign_characters` for what
-    only looks like a Latin letter (a Cyrillic Х, a × sign).
+    Normalising twice changes nothing. Punctuation and brackets inside stay, so that the shape of the kind refuses them:
+    the bracketed digit of a Hong Kong identity card must not become one more digit of another document. Raises
+    InvalidIdentifier: `identifier_empty`, `identifier_too_long`, or `identifier_foreign_characters` for a character
+    that only looks like a Latin letter (a Cyrillic Х, a × sign).
     """
     if len(text) > LONGEST:
         refuse("identifier_too_long")
@@ -90,7 +90,7 @@ def normalise(text: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """The text without punctuation at its ends and without brackets that hold all of it."""
+    """The text without punctuation at its ends and without brackets around all of it."""
     bare = text.strip(_AROUND)
     if bare and _BRACKETS.get(bare[0]) == bare[-1] and _ANY_BRACKET.isdisjoint(bare[1:-1]):
         bare = bare[1:-1]
@@ -98,5 +98,5 @@ def _unwrapped(text: str) -> str:
 
 
 def refuse(code: str, *, suggestion: str | None = None) -> NoReturn:
-    """Raises InvalidIdentifier with the code's English cure; the text that was read is never part of it."""
+    """Raise InvalidIdentifier with the code's English cure. It never contains the text that was read."""
     raise InvalidIdentifier(code, ENGLISH[code], suggestion=suggestion) from None

@@ -12,13 +12,13 @@ _HOME = "CN"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Mobile(Identifier):
-    """A mobile number, `+8613900000001`. It names a SIM card, not a person: families share, operators reissue."""
+    """A mobile number, `+8613900000001`. It identifies a SIM card, not a person: families share, operators reissue."""
 
     kind: ClassVar[IdentifierKind] = IdentifierKind.MOBILE
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The number that the text spells, a Chinese one where no country is given. Raises InvalidIdentifier."""
+        """The number in the text, a Chinese one where no country is given. Raises InvalidIdentifier."""
         import phonenumbers  # noqa: PLC0415 - a fifth of a second of tables, which a start does not need
         from phonenumbers import PhoneNumberFormat, PhoneNumberType  # noqa: PLC0415 - as above
 
@@ -34,5 +34,5 @@ class Mobile(Identifier):
 
     @property
     def visible(self) -> str:
-        """The number as it is dialled at home."""
+        """A Chinese number as it is dialled at home; any other with its country code."""
         return self.canonical.removeprefix("+86")

@@ -1,8 +1,9 @@
-"""Names of people as they are recorded: one spelling, and no character that a reader cannot see.
+"""Names of people as they are recorded: one spelling, and no invisible characters.
 
 A name comes from a keyboard, a card reader or a copied table. An invisible character in it makes two equal names
 differ, and a bidirectional override (U+202E) lets a name read as something else on an officer's screen.
-`migration_tools.planning.normalise` reads an older system's names for comparing; equal names here are equal there.
+`migration_tools.planning.normalise` reads an older system's names for comparing. Names that are equal here are equal
+there.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ _ALSO = frozenset(f"{_MIDDLE_DOT}'’.,()/")
 
 
 def person_name(text: str) -> str:
-    """The name in its recorded spelling; reading it again changes nothing.
+    """The name in its recorded spelling. Reading it again changes nothing.
 
-    NFKC, because full-width letters and radicals copied from a PDF look like the letters they stand for; blanks around
-    it removed, runs of blanks one, none between Chinese characters; every middle dot U+00B7.
-    Raises InvalidName: `name_empty`, `name_too_long`, `name_invisible` for a control or formatting character inside,
-    `name_characters` for one that stands in no name, such as the `?` or `*` that a damaged export leaves.
+    NFKC, because full-width letters and radicals copied from a PDF look like the letters that they replace. Blanks
+    around it are removed, runs of blanks become one, and blanks between Chinese characters go; every middle dot becomes
+    U+00B7. Raises InvalidName: `name_empty`, `name_too_long`, `name_invisible` for a control or formatting character
+    inside, `name_characters` for one that no name contains, such as the `?` or `*` of a damaged export.
     """
     if len(text) > LONGEST * 2:
         _refuse("name_too_long")

@@ -22,13 +22,13 @@ _BUSINESS_REGISTRATION = re.compile(r"[0-9]{15}")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OrganisationCode(Identifier):
-    """组织机构代码 (GB 11714-1997), 9 characters; lives on inside the unified social credit code."""
+    """组织机构代码 (GB 11714-1997), 9 characters. The unified social credit code contains it."""
 
     kind: ClassVar[IdentifierKind] = IdentifierKind.ORGANISATION_CODE
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The code that the text spells, hyphen or not. Raises InvalidIdentifier."""
+        """The code in the text, with or without hyphen. Raises InvalidIdentifier."""
         code = normalise(text)
         if _ORGANISATION_CODE.fullmatch(code) is None:
             refuse("organisation_code_shape")
@@ -45,10 +45,10 @@ class Uscc(Identifier):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The code that the text spells; both check characters are right.
+        """The code in the text. Both check characters are right.
 
         Raises InvalidIdentifier. For I, O, S, V or Z (`uscc_letters`) the error's `suggestion` is the code that was
-        probably meant, if there is one: it is offered, never taken.
+        probably meant, if there is one. It is offered, never used without asking.
         """
         code = normalise(text)
         if len(code) != _USCC_LENGTH:
@@ -60,7 +60,7 @@ class Uscc(Identifier):
 
     @property
     def authority(self) -> str:
-        """The registering authority, first character."""
+        """The registering authority: the first character."""
         return self.canonical[0]
 
     @property
@@ -70,7 +70,7 @@ class Uscc(Identifier):
 
     @property
     def organisation_code(self) -> OrganisationCode:
-        """The organisation code inside, which links legacy 9-character records."""
+        """The organisation code inside. It links to older records of 9 characters."""
         return OrganisationCode(self.canonical[8:17])
 
 
@@ -96,13 +96,13 @@ def _suggestion(code: str) -> str | None:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BusinessRegistration(Identifier):
-    """工商注册号 (GS 15-2006), 15 digits. A 15-digit citizen number may pass too: the caller says which it is."""
+    """工商注册号 (GS 15-2006), 15 digits. A citizen number of 15 digits may pass, too: the caller states the kind."""
 
     kind: ClassVar[IdentifierKind] = IdentifierKind.BUSINESS_REGISTRATION
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The number that the text spells. Raises InvalidIdentifier."""
+        """The number in the text. Raises InvalidIdentifier."""
         number = normalise(text)
         if _BUSINESS_REGISTRATION.fullmatch(number) is None:
             refuse("business_registration_shape")

@@ -1,4 +1,4 @@
-"""Travel documents: permits whose lifetime part names the person, and passports, which name a booklet."""
+"""Travel documents: permits, whose lifetime part identifies the person, and passports, which identify a booklet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHINESE_PASSPORT = re.compile("|".join((_MAINLAND_PASSPORT, *_REGION_PASSPORTS.
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HkmoTravelPermit(Identifier):
-    """港澳居民来往内地通行证. Canonical is the 9 characters held for life; two renewal digits are dropped.
+    """港澳居民来往内地通行证. Canonical is the 9 characters held for life; the two renewal digits are dropped.
 
     H or M and 8 digits; HA or MA and 7 for residents without Chinese nationality (非中国籍, since July 2024), whose
     number has no renewal digits (National Immigration Administration, description of the permit).
@@ -30,7 +30,7 @@ class HkmoTravelPermit(Identifier):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The lifetime number that the text spells. Raises InvalidIdentifier."""
+        """The lifetime number in the text. Raises InvalidIdentifier."""
         read = _HKMO.fullmatch(normalise(text))
         if read is None:
             refuse("hkmo_travel_permit_shape")
@@ -45,7 +45,7 @@ class TwTravelPermit(Identifier):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The lifetime number that the text spells. Raises InvalidIdentifier."""
+        """The lifetime number in the text. Raises InvalidIdentifier."""
         read = _TW.fullmatch(normalise(text))
         if read is None:
             refuse("tw_travel_permit_shape")
@@ -54,17 +54,17 @@ class TwTravelPermit(Identifier):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Passport(Identifier):
-    """Issuing state and number, `CHN:E00000000`. It changes on renewal: weak evidence, never merged across numbers."""
+    """Issuing state and number, `CHN:E00000000`. Renewal changes it: weak evidence, never merged across numbers."""
 
     kind: ClassVar[IdentifierKind] = IdentifierKind.PASSPORT
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The passport that the text spells, `STATE:NUMBER` with the state as in the passport (ICAO 9303).
+        """The passport in the text, `STATE:NUMBER` with the state as in the passport (ICAO 9303).
 
-        The passports of Hong Kong and Macao name CHN as issuing state; HKG and MAC are read as that, so that one
-        booklet has one key; the series of the three do not overlap. Raises InvalidIdentifier, `passport_issuer` where
-        the state is missing.
+        Passports of Hong Kong and Macao have CHN as issuing state. HKG and MAC are read as CHN, so that one booklet has
+        one key; the three series do not overlap. Raises InvalidIdentifier, `passport_issuer` where the state is
+        missing.
         """
         written = normalise(text)
         if ":" not in written:
@@ -80,7 +80,7 @@ class Passport(Identifier):
 
     @property
     def issuer(self) -> str:
-        """The issuing state's code."""
+        """The code of the issuing state."""
         return self.canonical.partition(":")[0]
 
     @property
