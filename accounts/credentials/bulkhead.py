@@ -35,9 +35,9 @@ class Bulkhead:
     """Runs `concurrent` checks at a time. Threads may share it, and it works in a process forked from this one."""
 
     def __init__(self, concurrent: int, wait: timedelta, *, named: str, aside: Aside = nullcontext) -> None:
-        """A call waits up to `wait` for its turn, then raises Busy. `named` says what it is for, in errors.
+        """A call waits up to `wait` for its turn, then raises Busy. `named` is its purpose, for errors.
 
-        The calling thread waits for its turn and for the outcome inside `aside()`, where it gives up what others need.
+        The calling thread waits for its turn and for the result inside `aside()`, where it gives up what others need.
         """
         self._turns = Turns(concurrent)
         self._wait = wait
@@ -47,14 +47,14 @@ class Bulkhead:
         self._idle: list[_Worker] = []
 
     def is_crowded(self) -> bool:
-        """Whether a call of a stranger would be refused at once."""
+        """True if a stranger's call would be refused at once."""
         return self._turns.is_crowded()
 
     def run(self, work: Callable[[], _Result], *, priority: Callable[[], bool] = _stranger) -> _Result:
-        """What `work` returned, or the exception it raised, from a thread of ours. Raises Busy.
+        """The result of `work`, run on one of our threads. Raises what `work` raises, or Busy.
 
-        Where others wait, too, `priority` is asked: a call that has it goes before those that have not, and waits
-        longer. It is asked before this thread steps aside.
+        If no turn is free, `priority` is asked. A call with priority goes before those without, and waits longer. It is
+        asked before this thread steps aside.
         """
         at_once = self._turns.take()
         first = not at_once and priority()
@@ -64,12 +64,12 @@ class Bulkhead:
             return self._run(work)
 
     def _run(self, work: Callable[[], _Result]) -> _Result:
-        """The same for a call whose turn it is."""
+        """The same for a call that has its turn."""
         try:
             hand = self._hand()
             hand.take(work)
             result = hand.finished()
-            self._idle.append(hand)  # not reached when the wait is interrupted: a hand at work is in nobody's way
+            self._idle.append(hand)  # not reached when the wait is interrupted: a busy worker is not reused
         finally:
             self._turns.give_back()
         if isinstance(result, _Raised):
@@ -77,8 +77,8 @@ class Bulkhead:
         return cast("_Result", result)
 
     def _hand(self) -> _Worker:
-        """The hand that was busy last: its memory is the warmest, and rarer peaks leave the others without any."""
-        if self._process != os.getpid():  # a fork inherits the list, but no thread
+        """The worker that was busy last, because its memory is the warmest. At a peak a new worker is started."""
+        if self._process != os.getpid():  # a forked process inherits the list, but no thread
             self._process, self._idle = os.getpid(), []
         with suppress(IndexError):
             return self._idle.pop()
@@ -86,10 +86,10 @@ class Bulkhead:
 
 
 class Turns:
-    """Who may run: so many at a time; those who wait come in order, but whoever has priority before all others."""
+    """Who may run: a fixed number at a time. The others wait in order, those with priority before all others."""
 
     def __init__(self, concurrent: int, *, most_waiting: int = MOST_WAITING) -> None:
-        """At most so many wait of either kind."""
+        """At most `most_waiting` may wait with priority, and as many without."""
         self._lock = threading.Lock()
         self._free = concurrent
         self._first: deque[threading.Lock] = deque()
@@ -97,14 +97,14 @@ class Turns:
         self._most = most_waiting
 
     def take(self) -> bool:
-        """Whether there was a free turn; it is the caller's then. One that is free is nobody's who waits."""
+        """True if a turn was free, and the caller has it. A turn is free only when nobody waits."""
         with self._lock:
             taken = self._free > 0
             self._free -= taken
         return taken
 
     def wait(self, timeout: timedelta, *, first: bool, most: int | None = None) -> bool:
-        """Whether the caller's turn came in time; false at once where too many wait, or `most`."""
+        """True if the caller got a turn in time. False at once if too many (or `most`) wait already."""
         queue, mine = self._first if first else self._others, threading.Lock()
         mine.acquire()
         with self._lock:
@@ -118,12 +118,12 @@ class Turns:
             return True
         with self._lock:
             if mine not in queue:
-                return True  # it came in this very moment
+                return True  # the turn came at this moment
             queue.remove(mine)
         return False
 
     def give_back(self) -> None:
-        """It is the turn of whoever waits, or free."""
+        """Give the turn to the next who waits, or free it."""
         with self._lock:
             queue = self._first or self._others
             if queue:
@@ -132,19 +132,19 @@ class Turns:
                 self._free += 1
 
     def is_crowded(self) -> bool:
-        """Whether no more may wait, but for those who go first."""
+        """True if nobody more may wait, except with priority."""
         return len(self._others) >= self._most
 
 
 class _Raised:
-    """An exception on its way from a hand to whoever gave it the work."""
+    """An exception on its way from the worker to the thread that gave it the work."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
 
 
 class _Worker:
-    """One thread, and the work it is given, piece by piece."""
+    """One thread, and the pieces of work it is given, one by one."""
 
     def __init__(self, named: str) -> None:
         self._given: SimpleQueue[Callable[[], object]] = SimpleQueue()
@@ -152,11 +152,11 @@ class _Worker:
         threading.Thread(target=self._work, name=named, daemon=True).start()
 
     def take(self, work: Callable[[], object]) -> None:
-        """The thread begins."""
+        """Start the work on the thread."""
         self._given.put(work)
 
     def finished(self) -> object:
-        """What came of it, once it is done."""
+        """Wait for the work and return its result, or a _Raised."""
         return self._done.get()
 
     def _work(self) -> None:

@@ -1,9 +1,9 @@
-"""Browsers where a person signed in before: what such a browser keeps, and how it is known again.
+"""Browsers where a person signed in before: the cookie they keep, and how it is verified.
 
-Each login leaves a signed token in a cookie (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). The token
-names nobody: only together with the person who is asked for can its signature be checked, so a stolen cookie does not
-tell whose it is. It ends with the password it was earned with and with the person's status, and opens nothing: a guess
-from a browser that is known counts in a counter of that browser instead of the ones that strangers fill.
+Each login adds a signed token to a cookie (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). The token
+names nobody. Its signature can be checked only together with the person who is asked for, so a stolen cookie does not
+reveal its owner. It ends when the password or the status of the person changes, and opens nothing. A guess from a known
+browser counts in that browser's counter instead of those that strangers fill.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from datetime import UTC, datetime, timedelta
 from accounts.database.statements import microseconds
 from accounts.vault import Vault
 
-KNOWN_FOR = timedelta(days=400)  # browsers keep no cookie longer; a pensioner proves to be alive once a year
-MOST_PERSONS = 5  # of one browser: a family, not a library's reading room
+KNOWN_FOR = timedelta(days=400)  # browsers keep no cookie longer; pensioners log in once a year to prove they are alive
+MOST_PERSONS = 5  # per browser: enough for a family, not for a library's reading room
 _PURPOSE = "known browser"
-_ID, _TIME = 16, 5  # bytes: a random name, and the second it was given
+_ID, _TIME = 16, 5  # bytes: a random name, and the time of issue in seconds
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{60,140}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a token hangs on: whom a guess is about, the password that was set then, the status given then."""
+    """The state that a token is bound to: who is asked for, when the password was set, when the status was set."""
 
     subject: str
     password_since: datetime | None = None
     status_since: datetime | None = None
 
     def data(self, token: bytes) -> bytes:
-        """What is signed: nothing of it but the token's own bytes leaves this process."""
+        """What is signed. Only the token's own bytes leave this process."""
         moments = (microseconds(self.password_since), microseconds(self.status_since))
         return b"|".join((token, self.subject.encode(), *(str(moment).encode() for moment in moments)))
 
@@ -47,7 +47,7 @@ class KnownBrowsers:
         self._vault = vault
 
     def known_as(self, cookie: str, standing: Standing, now: datetime) -> str | None:
-        """The name under which this person's guesses from this browser count; None for a browser that is not known."""
+        """The name for counting this person's guesses from this browser. None if the browser is not known."""
         for text in _tokens(cookie):
             token = self._of(text, standing)
             if token is not None and now < _given_at(token) + KNOWN_FOR:
@@ -55,9 +55,10 @@ class KnownBrowsers:
         return None
 
     def remember(self, cookie: str, standing: Standing, now: datetime) -> str:
-        """The cookie with a new token for this person first, in place of an old one, and the latest others behind it.
+        """The cookie: a new token of this person first, which replaces an old one, then the latest tokens of others.
 
-        The name changes with every login: whoever stole an earlier cookie shares no counter with its owner.
+        The name changes with every login, so that somebody who stole an earlier cookie shares no counter with its
+        owner.
         """
         token = secrets.token_bytes(_ID) + int(now.timestamp()).to_bytes(_TIME)
         signature = self._vault.sign(standing.data(token), purpose=_PURPOSE)
@@ -66,7 +67,7 @@ class KnownBrowsers:
         return ".".join([fresh, *others][:MOST_PERSONS])
 
     def _of(self, text: str, standing: Standing) -> bytes | None:
-        """The token's own bytes, if it was given to this person as they stand now."""
+        """The token's bytes, if it was given to this person and neither password nor status has changed; else None."""
         try:
             raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         except binascii.Error:
@@ -76,7 +77,7 @@ class KnownBrowsers:
 
 
 def _tokens(cookie: str) -> Iterator[str]:
-    """What may be tokens of ours; whatever else somebody put there is neither read nor sent back."""
+    """The parts that can be tokens. Anything else in the cookie is neither read nor sent back."""
     return (text for text in cookie.split(".", MOST_PERSONS)[:MOST_PERSONS] if _TOKEN.fullmatch(text))
 
 

@@ -1,18 +1,17 @@
-"""Throttling of guesses, in the database, so that every node and every restart counts the same.
+"""Throttling of guesses, in the database, so that every node counts the same, also after a restart.
 
-A guess from a browser where the person signed in before counts there and nowhere else (`browser`): no stranger can use
-that up. Every other guess, and those that a known browser has too many of, counts three times, over windows that start
-with their first attempt:
-`pair`     this person from this network;
-`source`   this network over all persons, which stops one password tried on many;
-and this person over networks of one kind: `familiar` ones, where they signed in lately; `newcomer`, the first few
-guesses of a network that has not tried this person lately; `stranger`, all others. So whoever guesses from a few
-networks fills `stranger`, and a person with a new browser still gets in; from familiar networks they always do unless
-the guesses come from there. A network that goes on guessing gets fewer guesses a window than one that begins.
-An IPv6 network is a /64, and its /48 counts beside it with higher ceilings.
+A guess from a browser where the person signed in before counts only there (`browser`): no stranger can use that up.
+Every other guess, and those beyond the ceiling of a known browser, counts three times, over windows that start with
+their first attempt. `pair` is this person from this network. `source` is this network over all persons, which stops one
+password tried on many. The third is this person over networks of one kind: `familiar`, where they signed in lately;
+`newcomer`, the first few guesses of a network that has not tried this person lately; `stranger`, all others.
 
-An attempt is counted before the hash is computed, in all its counters or none in one statement, and each counter
-refuses to pass its ceiling, so guesses that arrive together verify no more hashes than the ceiling.
+So somebody who guesses from a few networks fills `stranger`, and a person with a new browser can still log in. From
+familiar networks they always can, unless the guesses come from there. A network that goes on guessing gets fewer
+guesses a window than one that begins. An IPv6 network is a /64, and its /48 counts beside it with higher ceilings.
+
+One statement counts an attempt, in all its counters or in none, before the hash is computed. Each counter refuses to
+pass its ceiling, so guesses that arrive together verify no more hashes than the ceiling.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ throttle_counters = sa.Table(
     "throttle_counters",
     metadata,
     sa.Column("counter", sa.Text, primary_key=True),
-    sa.Column("subject", sa.Text, primary_key=True),  # person id, or a keyed digest of what an unknown one typed
+    sa.Column("subject", sa.Text, primary_key=True),  # person id, or a keyed digest of the unknown name typed
     sa.Column("source", sa.Text, primary_key=True),  # a network, or the name of a known browser
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("ceiling", sa.Integer, nullable=False),
@@ -45,15 +44,15 @@ _t = throttle_counters.c
 _COLUMNS = ["counter", "subject", "source", "attempts", "ceiling", "expires_at"]
 _ANYONE = ""
 _PERSON_KEY = 32  # characters of a person's key
-_RESIDENTS = "residents"  # the subject under which a network counts people who signed in there lately
+_RESIDENTS = "residents"  # subject for people who signed in at this network lately
 _WINDOW = timedelta(minutes=15)
 FAMILIAR_FOR = timedelta(days=180)
-QUIET_FOR = timedelta(days=1)  # after which a network that guessed is a new one again
+QUIET_FOR = timedelta(days=1)  # after that, a network that guessed counts as new again
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many attempts in so long, from the first of them."""
+    """The number of attempts allowed within a window that starts with the first of them."""
 
     attempts: int
     within: timedelta = _WINDOW
@@ -61,7 +60,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The ceilings. Beside known browsers an account can lose 100 guesses in any hour at most: 20 a window.
+    """The ceilings. Beside known browsers, an account gets at most 100 guesses in any hour: 20 a window.
 
     `again` is what `pair` allows in later windows; `wide_…` are those of an IPv6 /48.
     """
@@ -76,13 +75,13 @@ class Limits:
     newcomer: Limit = Limit(9)
     stranger: Limit = Limit(6)
     familiar: Limit = Limit(5)
-    first_guesses: int = 3  # of a network that is new to a person, counted as `newcomer`
+    first_guesses: int = 3  # of a network new to a person, counted as `newcomer`
     familiar_for: timedelta = FAMILIAR_FOR
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """An attempt that was counted, and where: what `succeeded` and `untried` take back."""
+    """A counted attempt and its counters. `succeeded` and `untried` take it back."""
 
     arguments: dict[str, Any]
     is_known: bool
@@ -90,7 +89,7 @@ class Counted:
 
     @property
     def is_familiar(self) -> bool:
-        """Whether the browser is known, or the person logged in from this network lately."""
+        """True if the browser is known, or the person logged in from this network lately."""
         return self.is_known or self.arguments.get("whose") == "familiar"
 
 
@@ -111,7 +110,7 @@ def _literal(text: str) -> Any:
 
 
 def _earlier(source: str, *conditions: str) -> sa.ColumnElement[bool]:
-    """Whether the pair's counter at that network says so: it is what we remember of a person and a network."""
+    """A condition that is true if the pair's counter at that network, our memory of both, meets one of these."""
     pair = throttle_counters.alias()
     description = {
         "succeeded": pair.c.succeeded_at > _moment("familiar_since"),
@@ -171,13 +170,13 @@ _BROWSER = (
 
 
 def _wanted(*, is_wide: bool) -> list[tuple[Any, Any, Any, Any, Any]]:
-    """The counters of an attempt, always in this order: concurrent attempts then wait, never deadlock."""
+    """The counters of an attempt, always in this order, so that concurrent attempts wait and never deadlock."""
     sources = ("site", "source") if is_wide else ("source",)
     return [_person(sources), *map(_source, sources), *map(_pair, sources)]
 
 
 def _full(wanted: list[tuple[Any, Any, Any, Any, Any]]) -> sa.Select[Any]:
-    """The counters of this attempt that let nothing more through."""
+    """The full counters of this attempt: when the last of them opens."""
     this_one = sa.or_(
         *(
             sa.and_(_t.counter == counter, _t.subject == subject, _t.source == source)
@@ -218,7 +217,7 @@ def _count(wanted: list[tuple[Any, Any, Any, Any, Any]]) -> sa.sql.dml.Returning
 
 
 def _counted(*, is_known: bool, is_wide: bool) -> list[tuple[Any, Any, Any]]:
-    """The keys of the counters that an attempt was counted in, in the order in which it took them."""
+    """The keys of the counters that an attempt was counted in, in the order in which it locked them."""
     if is_known:
         return [(_literal("browser"), _text("subject"), _text("browser"))]
     sources = ("site", "source") if is_wide else ("source",)
@@ -230,9 +229,9 @@ def _counted(*, is_known: bool, is_wide: bool) -> list[tuple[Any, Any, Any]]:
 
 
 def _take_back(*, is_known: bool, is_wide: bool, succeeded: bool) -> sa.Insert:
-    """One attempt less in each counter; after a success the pair of person and network remembers it.
+    """One attempt less in each counter. After a success the pair of person and network remembers it.
 
-    The rows are taken in the order in which the attempt took them: two people at one network never deadlock.
+    The rows are locked in the same order as by the attempt, so two people in one network never deadlock.
     """
     pair = (_literal("pair"), _text("subject"), _text("source"))
     keys = _counted(is_known=is_known, is_wide=is_wide) + ([pair] if is_known and succeeded else [])
@@ -252,7 +251,7 @@ def _take_back(*, is_known: bool, is_wide: bool, succeeded: bool) -> sa.Insert:
 
 
 def _nothing(counter: Any, subject: Any, source: Any, *, remembers: bool) -> sa.Select[Any]:
-    """The row of a counter that has counted nothing, where there is none: its window is over already."""
+    """The row for a missing counter: it has counted nothing, and its window is over."""
     return sa.select(
         counter.label("counter"),
         subject.label("subject"),
@@ -275,7 +274,7 @@ _WANTED = {is_wide: len(_wanted(is_wide=is_wide)) for is_wide in (False, True)}
 _OF_A_PERSON = ("familiar", "newcomer", "stranger")
 _AT_ONCE = timedelta(seconds=1)
 _LIMITS = [each.name for each in fields(Limits) if each.type == "Limit"]
-# A counter whose window is over is of no use any more, except where it tells that the person is known.
+# A counter whose window is over has no further use, except where it shows that the person is known.
 OVER = _t.expires_at <= _moment("before")
 TELLS_WHO_IS_KNOWN = sa.and_(_t.succeeded_at.is_not(None), _t.succeeded_at > _moment("familiar_since"))
 # A network that guessed at a person is remembered for a day. One that guessed at an invented name is not: the subject
@@ -294,12 +293,13 @@ class Throttle:
     def check(
         self, c: Connection, *, person: str | None, source: str, now: datetime, browser: str | None = None
     ) -> Counted:
-        """The attempt is counted and may go on. Raises Throttled, with the time to wait, when a counter is full.
+        """Count the attempt. Raises Throttled, with the time to wait, when a counter is full.
 
         One statement, two when it refuses. Call it outside a transaction, before the costly check: an attempt that
-        rolls back must stay counted. `person` of None counts all attempts that name nobody together. `browser` is
-        what KnownBrowsers.known_as said: then the attempt counts for that browser alone, and once its counter is full
-        as anybody's, so that whoever stole the cookie does not stop its owner at home (two statements, four).
+        rolls back must stay counted. With `person` None, all attempts that name nobody are counted together. `browser`
+        is the result of KnownBrowsers.known_as. The attempt then counts only for that browser and, once that counter is
+        full, like anybody's, so that a stolen cookie does not lock its owner out at home (two statements, four when it
+        refuses).
         """
         network, site = networks(source)
         place = {"subject": person or _ANYONE, "source": network, "site": site, "browser": browser or ""}
@@ -317,14 +317,14 @@ class Throttle:
         raise Throttled(min(opens_at - now if opens_at is not None else _AT_ONCE for opens_at in opens))
 
     def failed(self, c: Connection, counted: Counted) -> None:
-        """The attempt stays counted, as `check` left it: nothing is written here, and nothing can be forgotten."""
+        """Leave the attempt as `check` counted it. Nothing is written, so nothing can be forgotten."""
 
     def succeeded(self, c: Connection, counted: Counted) -> None:
-        """The attempt no longer counts, and this network is one the person is known at. One statement."""
+        """The attempt no longer counts, and the person is known at this network. One statement."""
         c.execute(_TAKE_BACK[counted.is_known, counted.is_wide, True], **counted.arguments)
 
     def untried(self, c: Connection, counted: Counted) -> None:
-        """The attempt no longer counts, for nothing was tried: the process was too busy. One statement."""
+        """The attempt no longer counts, because the process was too busy to try anything. One statement."""
         c.execute(_TAKE_BACK[counted.is_known, counted.is_wide, False], **counted.arguments)
 
     def _arguments(self, now: datetime) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Which keys a database is sealed under, so that a process with others is refused before it reads or writes anything.
+"""Which keys seal a database, so that a process with other keys is refused before it reads or writes anything.
 
-Each key that ever sealed here has a row with a keyed check value: only a holder of the same key can make it, and nobody
+Each key that ever sealed here has a row with a keyed check value. Only a holder of the same key can make it, and nobody
 can learn the key from it. A connection is compared when it opens and every few seconds after (accounts.database), so a
 node that missed a step of a rotation stops soon. docs/decisions/0050-a-database-knows-its-keys.md has the rules.
 """
@@ -35,7 +35,7 @@ _RETIRE = Statement(
     .where(vault_keys.c.key_id != sa.bindparam("current"), vault_keys.c.retired_at.is_(None))
     .values(retired_at=sa.bindparam("now", type_=UtcDateTime))
 )
-_SAMPLE = 20  # rows of each column: some have no seal
+_SAMPLE = 20  # rows of each column; some have no seal
 _OWN_KEYS = (
     "Use the settings this database was made with: its own YITONG_VAULT_KEYS, or another YITONG_DATABASE_URL. "
     "While keys rotate, every node names both (docs/how-to/rotate-keys.md)."
@@ -43,26 +43,27 @@ _OWN_KEYS = (
 
 
 class VaultKeys:
-    """The keys of one vault beside those of the database that it meets."""
+    """The keys of one vault, compared with those of the databases that it opens."""
 
     def __init__(
         self, vault: Vault, now: Callable[[], datetime], sealed: Sequence[SealedColumn] = resealing.SEALED
     ) -> None:
-        """`sealed`: every sealed column of the program, tried where a database does not say its keys yet."""
+        """`sealed`: every sealed column of the program, tried where a database does not record its keys yet."""
         self._vault, self._now, self._sealed = vault, now, sealed
 
     def admit(self, c: Connection) -> None:
-        """The database is sealed under this vault's keys, and says so. Raises VaultKeyMismatch.
+        """This vault's keys seal the database, and the database records them. Raises VaultKeyMismatch.
 
-        Of two first starts one records its key: a generation is taken once, and the other compares again.
+        If two processes start for the first time together, one records its key: each generation is inserted once. The
+        other compares again.
         """
         while (rows := self.compare(c)) is not None and not self._record(c, rows):
             continue
 
     def compare(self, c: Connection) -> list[Any] | None:
-        """The database's keys, all of which this vault has; None where no table says them yet. Raises VaultKeyMismatch.
+        """The rows of the database's keys, or None where it has no table of them. Raises VaultKeyMismatch.
 
-        Nothing is written.
+        This vault has every key that is not retired. Nothing is written.
         """
         tables = c.tables()
         rows = c.rows(_ALL) if vault_keys.name in tables else None
@@ -73,7 +74,7 @@ class VaultKeys:
         return rows
 
     def retire_older(self, c: Connection) -> int:
-        """How many keys nothing may be sealed under from now on, because everything is under the current one."""
+        """Retire every key but the current one, under which all is sealed by now. Returns how many were retired."""
         return c.execute(_RETIRE, current=self._vault.key_ids[0], now=self._now())
 
     def _check(self, row: Any) -> None:
@@ -94,10 +95,10 @@ class VaultKeys:
             raise VaultKeyMismatch(cause, cure)
 
     def _record(self, c: Connection, rows: Sequence[Any]) -> bool:
-        """Whether the current key is on record; False when another process was first with something.
+        """True if the current key is recorded. False when another process inserted a row first.
 
-        A database from before this table may hold what any of these keys sealed, so there all are recorded, the
-        current one last: broken off in between, the next start goes on.
+        Any of these keys may have sealed a database that is older than this table, so all are recorded there, the
+        current one last. After an interruption the next start continues.
         """
         known = {row.key_id for row in rows}
         current, *older = self._vault.key_ids
@@ -116,7 +117,7 @@ class VaultKeys:
         return not any(True for _ in self._samples(c, c.tables()))
 
     def _open_samples(self, c: Connection, tables: frozenset[str]) -> None:
-        """What earlier releases sealed opens. Raises VaultKeyMismatch."""
+        """Open samples of what earlier releases sealed. Raises VaultKeyMismatch."""
         for column, sealed in self._samples(c, tables):
             try:
                 self._vault.open(sealed, place=column.place)

@@ -92,7 +92,7 @@ class NewSession:
     handle: str
 
     def __repr__(self) -> str:
-        return f"Opened(session={self.session.id!r})"
+        return f"NewSession(session={self.session.id!r})"
 
 
 @dataclass(frozen=True, slots=True)
