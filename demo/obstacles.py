@@ -1,4 +1,4 @@
-"""What can stand in the way of the demonstration, found before it does harm: each says why and what to do, twice."""
+"""What can stop the demonstration, found before it does harm. Each says why and what to do, in two languages."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pathlib import Path
 from accounts import private_files
 from demo.services import Ports
 
-PATIENCE = 8.0  # for what a killed run leaves: its processes end within five seconds
+PATIENCE = 8.0  # seconds to wait for a killed run, whose processes end within five
 
 
 class CannotStart(Exception):
-    """Why, and what to do: in Chinese, then in English."""
+    """The reason and what to do, in Chinese and then in English."""
 
     def __init__(self, chinese: str, english: str) -> None:
         super().__init__(f"{chinese}\n  {english}")
 
 
 def read_ports(text: str | None) -> Ports:
-    """Four different ports; the usual ones where nothing was said."""
+    """Four different ports, or the default ones. Raises CannotStart."""
     if not text:
         return Ports()
     numbers = [int(word) for word in text.split(",") if word.strip().isdecimal()]
@@ -39,7 +39,7 @@ def read_ports(text: str | None) -> Ports:
 
 
 def require_free(port: int) -> None:
-    """Nothing listens there, and we may."""
+    """Raises CannotStart if something listens on the port, or this process may not."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -58,10 +58,10 @@ def require_free(port: int) -> None:
 
 @contextmanager
 def the_only_run(directory: Path) -> Iterator[int]:
-    """No other run uses the directory meanwhile; yields the lock for the processes of this run to hold, too.
+    """No other run uses the directory meanwhile. Yields the lock; the processes of this run hold it, too.
 
-    The system frees it when the last of them has ended, however that came about: so a run that follows a kill waits
-    for what the killed one left, and RESET=1 never deletes the files of a running city.
+    The system frees it when the last of them has ended, in whatever way. So a run after a kill waits for what the
+    killed one left, and RESET=1 never deletes the files of a running city.
     """
     with unwritable_explained(directory):
         private_files.make_directory(directory)
@@ -94,7 +94,7 @@ def _wait_for(lock: int, directory: Path) -> None:
 
 @contextmanager
 def unwritable_explained(directory: Path) -> Iterator[None]:
-    """What cannot be written inside is told as the place or the disk that refused."""
+    """Turns an OSError inside into CannotStart, which names the place or the disk that refused."""
     try:
         yield
     except OSError as error:
@@ -104,7 +104,7 @@ def unwritable_explained(directory: Path) -> Iterator[None]:
 
 
 def unwritable(path: Path, why: str) -> CannotStart:
-    """The system does not let us write there."""
+    """The system does not allow writing there."""
     return CannotStart(
         f"无法写入 {path}（{why}）。请修改权限，或用 YITONG_DEMO_DIR 指定别的目录。",
         f"Cannot write to {path} ({why}). Change its permissions, or set YITONG_DEMO_DIR.",
@@ -112,7 +112,7 @@ def unwritable(path: Path, why: str) -> CannotStart:
 
 
 def full(directory: Path) -> CannotStart:
-    """The disk has no room."""
+    """The disk is full."""
     return CannotStart(
         f"{directory} 所在的磁盘已满。请腾出约 100 MB 空间，或用 YITONG_DEMO_DIR 指定别的目录，再运行一次。",
         f"The disk of {directory} is full. Free about 100 MB, or set YITONG_DEMO_DIR, and run it again.",
@@ -129,7 +129,7 @@ def damaged(database: Path) -> CannotStart:
 
 
 def other_ports(ports: Ports) -> CannotStart:
-    """The city was made for other addresses, and its services are registered under those."""
+    """The city was made for other addresses, under which its services are registered."""
     command = f"YITONG_DEMO_PORTS={ports.provider},{ports.housing_fund},{ports.social_security},{ports.civic_forum} "
     command += "make demo RESET=1"
     return CannotStart(
@@ -140,7 +140,7 @@ def other_ports(ports: Ports) -> CannotStart:
 
 
 def in_use(database: Path) -> CannotStart:
-    """Another program is writing and does not let go."""
+    """Another program is writing to the database and keeps its lock."""
     return CannotStart(
         f"演示数据库 {database} 正被别的程序占用。请等它结束（例如归并命令），再运行一次。",
         f"Another program holds the demonstration's database {database}. Wait for it to end (a merge?) and run again.",

@@ -1,4 +1,4 @@
-"""The invented people of the demonstration city. Born in the 1890s or in area 519999: nobody alive has them."""
+"""The invented people of the demonstration city. Born in the 1890s or in area 519999: nobody alive has such numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from accounts.identifiers import IdentifierKind
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """Somebody to log in as, and what to see when one does."""
+    """Somebody to log in as, and what a login as them shows."""
 
     name: str
     kind: IdentifierKind

@@ -1,8 +1,8 @@
-"""`make demo`: one city on this machine, until Ctrl-C. Safe to repeat, also after it was killed in the middle.
+"""`make demo`: one city on this machine, until Ctrl-C. It can be repeated, also after it was killed.
 
-Environment: RESET=1 starts over; YITONG_DEMO_DIR (default `var`) is where everything is kept; YITONG_DEMO_PORTS
-(default `8000,8001,8002,8003`) is where the four sites listen; YITONG_ISSUER is the public origin when TLS stands in
-front. Where the demonstration cannot start, it says why and what to do, in Chinese and in English.
+Environment: RESET=1 starts over. YITONG_DEMO_DIR (default `var`) is the directory of all its files. YITONG_DEMO_PORTS
+(default `8000,8001,8002,8003`) are the ports of the four sites. YITONG_ISSUER is the public origin behind TLS. If the
+demonstration cannot start, it says why and what to do, in Chinese and in English.
 """
 
 from __future__ import annotations
@@ -42,35 +42,35 @@ from idp import migrations, settings  # noqa: E402
 from idp.services import build_services  # noqa: E402
 
 PATIENCE = 60.0
-_DIRECT = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")  # a proxy knows nothing of this machine
+_DIRECT = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")  # a proxy cannot reach this machine
 _OF_THE_DEMO = ("YITONG_DEMO_DIR", "YITONG_DEMO_PORTS", "YITONG_ISSUER")
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where the demonstration keeps what it makes."""
+    """The files of the demonstration."""
 
     directory: Path
     ports: Ports
 
     @property
     def env_file(self) -> Path:
-        """The settings, with keys made once."""
+        """The settings, with keys that are made once."""
         return self.directory / "demo.env"
 
     @property
     def database(self) -> Path:
-        """The city."""
+        """The database of the city."""
         return self.directory / "demo.db"
 
     @property
     def log(self) -> Path:
-        """What each process says, a file each."""
+        """The output of each process, in one file each."""
         return self.directory / "log"
 
     @property
     def personas(self) -> Path:
-        """Who can log in, for scripts: beside the code for the usual directory, else inside the other one."""
+        """Who can log in, for scripts: beside the code for the default directory, otherwise inside the directory."""
         usual = self.directory == ROOT / "var"
         return (ROOT / "demo" if usual else self.directory) / "personas.json"
 
@@ -81,11 +81,11 @@ class Home:
 
 
 def main() -> int:
-    """0 after Ctrl-C; 1 when it could not start or something stopped by itself."""
+    """Returns 0 after Ctrl-C, 1 when it could not start or a process stopped by itself."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal without Chinese shows the English, and question marks
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Chinese shows question marks beside the English
             stream.reconfigure(errors="replace")
-    # Shells start background jobs with SIGINT ignored; SIGHUP (the terminal was closed) is ignored only by `nohup`.
+    # Shells start background jobs with SIGINT ignored. SIGHUP (the terminal was closed) is ignored only under `nohup`.
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if name != signal.SIGHUP or signal.getsignal(name) is not signal.SIG_IGN:
             signal.signal(name, signal.default_int_handler)
@@ -103,7 +103,7 @@ def main() -> int:
 
 
 def run(home: Home, lock: int) -> int:
-    """The city is loaded and served until it is stopped."""
+    """Load the city and serve it until it is stopped."""
     with obstacles.unwritable_explained(home.directory):
         prepare(home)
         told = load_city(home)
@@ -113,7 +113,7 @@ def run(home: Home, lock: int) -> int:
 
 
 def prepare(home: Home) -> None:
-    """The ports are free and the settings are there; nothing of an earlier city where RESET=1 was said."""
+    """Check the ports and write the settings. With RESET=1 the files of an earlier city are deleted."""
     for port in fields(Ports):
         obstacles.require_free(getattr(home.ports, port.name))
     if os.environ.get("RESET") == "1":
@@ -121,17 +121,17 @@ def prepare(home: Home) -> None:
         for old in (*home.directory.glob("demo.*"), home.personas):
             old.unlink(missing_ok=True)
     private_files.make_directory(home.log)
-    private_files.tighten(home.log)  # an earlier release made it for everybody to read
+    private_files.tighten(home.log)  # an earlier release made it readable for everybody
     if home.database.exists() and not os.access(home.database, os.W_OK):
         raise obstacles.unwritable(home.database, os.strerror(errno.EACCES))
     if not home.env_file.exists():
         if home.database.exists():
-            raise obstacles.damaged(home.database)  # its keys were in that file
+            raise obstacles.damaged(home.database)  # its keys were in the missing file
         _write_whole(home.env_file, _settings(home))
 
 
 def load_city(home: Home) -> dict[str, Any]:
-    """The database is migrated and loaded; returns what personas.json now holds."""
+    """Migrate and load the database. Returns the new content of personas.json. Raises CannotStart."""
     _forget_other_settings()
     os.environ |= {"YITONG_ENV_FILE": str(home.env_file), "YITONG_ISSUER": home.issuer}
     known = read(home.personas)
@@ -157,7 +157,7 @@ def _loaded(home: Home, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refusal(home: Home, error: Exception) -> CannotStart:
-    """SQLite has one kind of error for no room, no right, no turn and no database; its words tell them apart."""
+    """SQLite has one error class for a full disk, no permission, a lock and a broken file; its text tells which."""
     said = str(error)
     if "full" in said:
         return obstacles.full(home.directory)
@@ -167,14 +167,14 @@ def _refusal(home: Home, error: Exception) -> CannotStart:
 
 
 def _forget_other_settings() -> None:
-    """A variable of another deployment in this shell must not turn the demonstration loose on its database."""
+    """Drop the variables of other deployments in this shell, so that the demonstration never uses their database."""
     for name in [name for name in os.environ if name.startswith("YITONG_") and name not in _OF_THE_DEMO]:
         del os.environ[name]
 
 
 @contextmanager
 def running(home: Home, told: dict[str, Any], lock: int) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """Every process of the demonstration is up inside, and none is left outside."""
+    """Every process of the demonstration runs inside the block, and none afterwards."""
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, command, extra in commands(home, told):
@@ -191,13 +191,13 @@ def running(home: Home, told: dict[str, Any], lock: int) -> Iterator[dict[str, s
 
 
 def _sweep(group: int) -> None:
-    """Nothing is left of that process group: a tether that was killed could not end its command."""
+    """Kill the rest of that process group, because a tether that was killed could not end its command."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 
 
 def commands(home: Home, told: dict[str, Any]) -> Iterator[tuple[str, list[str], dict[str, str]]]:
-    """Each process: its name, its command, and what its environment adds."""
+    """Each process: its name, its command, and what is added to its environment."""
     yitong = [sys.executable, "-m", "idp.cli"]
     yield "provider", [*yitong, "serve", "--port", str(home.ports.provider)], {}
     yield "worker", [*yitong, "worker"], {}
@@ -218,7 +218,7 @@ def commands(home: Home, told: dict[str, Any]) -> Iterator[tuple[str, list[str],
 
 
 def watch(processes: dict[str, subprocess.Popen[bytes]], home: Home) -> int:
-    """Until Ctrl-C; a process that stops by itself stops the demonstration, which says where to look."""
+    """Run until Ctrl-C. Raises CannotStart, which names the log, when a process stops by itself."""
     while True:
         for name, process in processes.items():
             if process.poll() is not None:
@@ -227,9 +227,9 @@ def watch(processes: dict[str, subprocess.Popen[bytes]], home: Home) -> int:
 
 
 def _start(home: Home, name: str, command: list[str], extra: dict[str, str], lock: int) -> subprocess.Popen[bytes]:
-    """In a session of its own: a signal to the terminal's whole group must not end the tether before its command.
+    """The process gets its own session: a signal to the terminal's group must not end the tether before its command.
 
-    The tether, its command and what that starts are one process group, by which `_sweep` finds them.
+    The tether, its command and their children are one process group, by which `_sweep` finds them.
     """
     with private_files.opened(home.log / f"{name}.log", "wb") as log:
         return subprocess.Popen(
@@ -287,7 +287,7 @@ def _settings(home: Home) -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """The file holds the whole text, or what it held before: also when we are killed now. It may hold secrets."""
+    """The file has the new text or, if we are killed, its old one. It is private, because it may contain secrets."""
     fresh = path.with_name(path.name + ".new")
     with private_files.opened(fresh, "w", encoding="utf-8") as file:
         file.write(text)

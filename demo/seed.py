@@ -1,4 +1,4 @@
-"""Loads the demonstration city into a migrated database, as often as one likes, and says who can log in where."""
+"""Loads the demonstration city into a migrated database (repeatable), and returns who can log in where."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENTERPRISES = (
     ("91519999MA7DEM0AXW", "泸州示例酿造有限责任公司", "有限责任公司"),
     ("93519999MA7NARCH4R", "泸州示例柑橘专业合作社", "农民专业合作社"),
 )
-# A shared phone stands for who verified it first; here that is whoever comes first.
+# A shared phone finds the person who verified it first; here, the first in PERSONAS.
 _BY_PHONE = tuple(
     persona
     for position, persona in enumerate(PERSONAS)
@@ -39,7 +39,7 @@ _BY_PHONE = tuple(
 )
 INVITATION_DAYS = 30
 ACTOR = "operator:demo"
-# Somebody of demo/legacy/forum.csv who never had an account here: she can log in once that export is merged.
+# A person of demo/legacy/forum.csv without an account here: she can log in after that export is merged.
 OLDER_ACCOUNT = {
     "system": "forum",
     "name": "吴秀英",
@@ -52,7 +52,7 @@ OLDER_ACCOUNT = {
 
 
 def seed(services: Services, ports: Ports, known: Mapping[str, Any]) -> dict[str, Any]:
-    """The city is loaded; returns what `personas.json` holds. `known` is what an earlier run returned, or empty."""
+    """Load the city. Returns the content of `personas.json`. `known` is what an earlier run returned, or empty."""
     now = services.clock()
     _open_accounts(services, now)
     with services.database.transaction() as c:
@@ -73,7 +73,7 @@ def seed(services: Services, ports: Ports, known: Mapping[str, Any]) -> dict[str
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What an earlier run wrote there; empty when there is nothing readable."""
+    """What an earlier run wrote there. Empty when the file is missing or unreadable."""
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -84,7 +84,7 @@ def read(path: Path) -> dict[str, Any]:
 def _open_accounts(services: Services, now: datetime) -> None:
     registration = Registration(services.people, services.hasher, PasswordPolicy())
     for position, persona in enumerate(PERSONAS, start=-len(PERSONAS)):
-        opened = now + timedelta(seconds=position)  # one after the other: a shared phone is whose it was first
+        opened = now + timedelta(seconds=position)  # in order, because a shared phone finds who verified it first
         identifier = parse(persona.kind, persona.number)
         known = services.people.find(services.database.connection(), identifier)
         if known is None:
@@ -113,7 +113,7 @@ def _open_account(services: Services, registration: Registration, persona: Perso
 
 
 def _verify_phone(services: Services, person_id: str, persona: Persona, now: datetime) -> None:
-    """Cities of releases that verified no phones get theirs verified."""
+    """Verify the phone in a city of a release that verified none."""
     phone = Mobile.parse(persona.phone or "")
     with services.database.transaction() as c:
         if person_id not in services.people.find_by_phone(c, phone):
@@ -131,7 +131,7 @@ def _register_enterprises(services: Services, c: Connection, now: datetime) -> N
 def _registered(
     services: Services, c: Connection, new: registry.NewClient, secret: str | None, now: datetime
 ) -> dict[str, Any]:
-    """The client as scripts need it. A secret that was lost is replaced: we hold only its digest."""
+    """The client as scripts need it. A lost secret is replaced, because only its digest is stored."""
     found = services.clients.get(new.client_id)
     if found is None:
         _, secret = registry.create(c, new, now=now)

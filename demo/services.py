@@ -13,7 +13,7 @@ _OF_SUITE = "/test/a/yitong"
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where each process of the demonstration listens, on 127.0.0.1."""
+    """The ports of the demonstration's processes on 127.0.0.1."""
 
     provider: int = 8000
     housing_fund: int = 8001
@@ -21,7 +21,7 @@ class Ports:
     civic_forum: int = 8003
 
     def origin_of(self, service: str) -> str:
-        """The address of one of them."""
+        """The origin of one of them."""
         return f"http://127.0.0.1:{getattr(self, service)}"
 
 
@@ -64,7 +64,7 @@ SERVICES: tuple[NewClient, ...] = (
         legal_basis="consent",
         redirect_uris=(),
         scopes=("openid", "profile", "age", "phone"),
-        claims_ceiling=("name", *of_scopes(("age", "phone"))),  # of age, yes or no: no date of birth
+        claims_ceiling=("name", *of_scopes(("age", "phone"))),  # adult or not, without the date of birth
     ),
     NewClient(
         client_id="civic-forum",
@@ -96,7 +96,7 @@ MACHINE = NewClient(
 
 
 def _of_suites() -> tuple[NewClient, ...]:
-    """Clients for the OpenID Foundation's test plans, which run without PKCE: an exception, written down here.
+    """Clients for the OpenID Foundation's test plans, which run without PKCE: this exception is for them alone.
 
     Only the last has a back-channel: a notice fails any module of the suite that does not wait for one.
     """

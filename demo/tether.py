@@ -1,8 +1,8 @@
-"""Runs one command tied to whoever started it: when its standard input closes, the command and its children end.
+"""Runs one command that ends with its supervisor: when standard input closes, the command and its children end.
 
-A supervisor that is killed cannot tell its children to stop, but its end of the pipe closes all the same; so nothing
-of the demonstration outlives it and keeps a port taken. Start it as the leader of a session: its process group is
-then this command's alone, and whoever finds the tether itself killed ends the rest by that group.
+A killed supervisor cannot tell its children to stop, but its end of the pipe closes in any case. So no process of the
+demonstration outlives it and keeps a port. Start it as the leader of a session: its process group then has only this
+command, and can be killed as a whole if the tether itself was killed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ PATIENCE = 5.0
 
 
 def main(command: list[str]) -> None:
-    """The command and all it started have ended: by themselves, by a kill, by the end of our input, or by SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor, which closes our input
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # so does the end of its terminal
+    """Run the command until it ends, standard input closes, or SIGTERM comes. Then end its whole process group."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor gets Ctrl-C and closes our input
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the same when its terminal ends
     woken = wake_on(signal.SIGTERM, signal.SIGCHLD)
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     select.select([0, woken], [], [])
@@ -28,7 +28,7 @@ def main(command: list[str]) -> None:
 
 
 def wake_on(*signals: signal.Signals) -> int:
-    """A descriptor that can be read once one of the signals came; none of them ends us."""
+    """A descriptor that becomes readable after one of the signals. None of them ends this process."""
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker)
@@ -38,7 +38,7 @@ def wake_on(*signals: signal.Signals) -> int:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """The whole group is told to stop, and after a while made to: the command, whatever it left behind, and we."""
+    """Send SIGTERM to the whole group and, after a while, SIGKILL: the command, its children and this process."""
     os.killpg(0, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(PATIENCE)

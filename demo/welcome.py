@@ -1,4 +1,4 @@
-"""What the demonstration says when it is up: where to go, as whom, and what to see."""
+"""What the demonstration prints when it is up: the addresses, the people to log in as, and what to see."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEGACY = Path(__file__).resolve().parent / "legacy"
 
 
 def print_welcome(told: dict[str, Any], ports: Ports, personas: Path, env_file: Path) -> None:
-    """Addresses, people and next steps are on the terminal, in Chinese and English."""
+    """Print addresses, people and next steps, in Chinese and English."""
     out = Console(highlight=False)
     out.print("\n[bold]一通 Yitong[/] 已启动 is running. Ctrl-C 停止 stops it.\n")
     out.print(_addresses(told, ports))
@@ -41,7 +41,7 @@ def _addresses(told: dict[str, Any], ports: Ports) -> Table:
 
 
 def _people(told: dict[str, Any]) -> Table:
-    """What has to be typed is never cut off, however narrow the terminal."""
+    """The table of people. What has to be typed is never cut off, however narrow the terminal."""
     table = Table(box=None, pad_edge=False)
     for title in ("姓名 name", "号码 identifier", "密码 password"):
         table.add_column(f"\n{title}", no_wrap=True)
@@ -51,7 +51,7 @@ def _people(told: dict[str, Any]) -> Table:
 
 
 def _print_people(out: Console, told: dict[str, Any]) -> None:
-    """Whom to log in as, then what to see as each of them."""
+    """Print the people to log in as, then what each of them shows."""
     out.print(_people(told))
     out.print("\n也可以用手机号登录 the same password works with a verified phone:")
     for citizen in told["citizens"]:
@@ -64,7 +64,7 @@ def _print_people(out: Console, told: dict[str, Any]) -> None:
 
 
 def _print_merge(out: Console, told: dict[str, Any], env_file: Path) -> None:
-    """The commands as they can be typed, and who logs in afterwards."""
+    """Print the merge commands as they can be typed, and who can log in afterwards."""
     older = told["older_accounts"][0]
     out.print("\n[bold]归并旧系统的账号 merging an older system's accounts[/]")
     out.print("在另一个终端、本目录里输入 type this in a second terminal, in this directory:")

@@ -1,7 +1,7 @@
-"""Writes the two invented exports beside this file, the same bytes every time: a forum (CSV) and a library (LDIF).
+"""Writes the two invented exports beside this file, always with the same bytes: a forum (CSV) and a library (LDIF).
 
 Nobody in them lives: numbers are of area 519999 or of births in the 1890s, phones are 13900000xxx, names are drawn from
-lists. The mess is what real exports hold: 15-digit and full-width numbers, missing and wrong ones, two names on one
+lists. They have the errors of real exports: 15-digit and full-width numbers, missing and wrong ones, two names on one
 number, keys that occur twice, and passwords that everybody knows.
 """
 
@@ -36,7 +36,7 @@ WORDS = (
     "meadow",
     "slate",
 )
-WU = ("吴秀英", "510502189304120020")  # 1893: the person to log in as, who has no account here yet
+WU = ("吴秀英", "510502189304120020")  # born 1893: the person to log in as; she has no account here yet
 WU_PASSWORD = "tea-house-by-the-river"
 # Personas of the demonstration city who have an account here already (demo/people.py).
 WANG = ("王秀英", "510502189103150020")
@@ -66,7 +66,7 @@ class City:
         return number
 
     def phone(self) -> str:
-        """A number of the block that is kept for examples."""
+        """A number of the block that is reserved for examples."""
         return f"13900000{self.dice.randrange(1000):03d}"
 
     def password(self) -> str:
@@ -102,7 +102,7 @@ class Forum:
         self._next = 1000
 
     def row(self, name: str, number: str, **other: str) -> dict[str, str]:
-        """One account; `other` overrides a column by its Chinese name."""
+        """One account. `other` overrides a column by its Chinese name."""
         city = self.city
         self._next += city.dice.randrange(1, 9)
         password, salt = other.pop("plain", None) or city.password(), f"{city.dice.randrange(16**6):06x}"
@@ -139,7 +139,7 @@ class Forum:
         name, number = self.city.name, self.city.number
         yield from (self.row(name(), wide(number())) for _ in range(10))
         yield from (self.row(name(), old(number())) for _ in range(9))
-        for _ in range(4):  # a 15-digit number that a second account of the same person confirms
+        for _ in range(4):  # a 15-digit number, confirmed by a second account of the same person
             who, full = name(), number()
             yield from (self.row(who, full), self.row(who, old(full)))
         yield from (self.row(name(), "") for _ in range(14))
@@ -170,7 +170,7 @@ class Forum:
 
 
 class Library:
-    """图书馆: OpenLDAP, `{SSHA}`; readers of the forum among them."""
+    """图书馆: OpenLDAP, `{SSHA}`. Some of its readers are also in the forum."""
 
     def __init__(self, forum: list[dict[str, str]]) -> None:
         self.city = City(18930412)
@@ -205,7 +205,7 @@ class Library:
 
 
 def _text(attribute: str, value: str) -> str:
-    """Base64, as LDIF writes what is not plain ASCII (and always a password)."""
+    """Base64, which LDIF uses for text that is not plain ASCII and always for a password."""
     return f"{attribute}:: {base64.b64encode(value.encode()).decode()}"
 
 

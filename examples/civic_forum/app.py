@@ -1,7 +1,7 @@
 """The civic forum: an older system that now signs people in through Yitong and finds them by its own old user id.
 
-It knows the address of the provider and its own client_id and secret: nothing else. Everything it does is in the
-specifications: OpenID Connect Core, RP-Initiated Logout, Back-Channel Logout.
+It knows only the address of the provider and its own client_id and secret. Everything it does is in the specifications:
+OpenID Connect Core, RP-Initiated Logout, Back-Channel Logout.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ oauth = OAuth()
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody who is signed in here."""
+    """A person who is signed in here."""
 
     sub: str
     sid: str
@@ -34,7 +34,7 @@ class Visitor:
     legacy_sub: str | None
 
 
-VISITORS: dict[str, Visitor] = {}  # our own sessions, on the server, so that a logout notice can end them
+VISITORS: dict[str, Visitor] = {}  # our own sessions are on the server, so that a logout notice can end them
 
 
 def create_app() -> Flask:
@@ -42,7 +42,7 @@ def create_app() -> Flask:
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY=os.environ["SECRET_KEY"],
-        SESSION_COOKIE_NAME="civic_forum",  # cookies know no ports: services on one machine need different names
+        SESSION_COOKIE_NAME="civic_forum",  # cookies ignore ports: services on one machine need different names
         SESSION_COOKIE_SAMESITE="Lax",
     )
     oauth.init_app(app)
@@ -66,16 +66,16 @@ def home() -> str:
 
 @pages.get("/login")
 def login() -> Response:
-    """Off to the provider; the library makes state, nonce and the PKCE verifier."""
+    """Redirect to the provider. The library makes state, nonce and the PKCE verifier."""
     return oauth.yitong.authorize_redirect(url_for("pages.callback", _external=True))
 
 
 @pages.get("/callback")
 def callback() -> Response | tuple[str, int]:
-    """Back from the provider: the library exchanges the code and checks the ID token."""
+    """The answer of the provider. The library exchanges the code and checks the ID token."""
     try:
         if request.args.get("iss", "") != oauth.yitong.load_server_metadata()["issuer"]:
-            abort(400)  # RFC 9207: an answer of somebody else
+            abort(400)  # RFC 9207: the answer of another issuer
         token = oauth.yitong.authorize_access_token()
     except OAuthError as refusal:
         return render_template("page.html", visitor=None, refusal=refusal.error), 400
@@ -94,7 +94,7 @@ def callback() -> Response | tuple[str, int]:
 
 @pages.post("/logout")
 def logout() -> Response:
-    """Signed out here, and on to the provider, which tells everybody else."""
+    """Sign out here and redirect to the provider, which notifies the other services."""
     visitor = VISITORS.pop(session.pop("key", ""), None)
     if visitor is None:
         return redirect(url_for("pages.home"))
@@ -104,7 +104,7 @@ def logout() -> Response:
 
 @pages.post("/backchannel-logout")
 def backchannel_logout() -> tuple[str, int, dict[str, str]]:
-    """The provider says that a session has ended: whoever was signed in by it is signed out here."""
+    """The provider reports that a session has ended: sign its person out here."""
     never_stored = {"Cache-Control": "no-store"}
     try:
         ended = read_logout_token(request.form["logout_token"])
