@@ -1,6 +1,6 @@
-"""CPU µs a request, in process, on SQLite: no server, no socket, no database process. Stable where requests/s are not.
+"""CPU µs per request, in process, on SQLite: no server, no socket, no database process. More stable than requests/s.
 
-Each path is driven through the WSGI application as a server would, in interleaved rounds; the median is printed.
+Each path runs through the WSGI application as under a server, in interleaved rounds. The median is printed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ REQUESTS = 300
 
 
 class Browser:
-    """One relying system and one browser, speaking WSGI."""
+    """One relying system and one browser that call the application through WSGI."""
 
     def __init__(self, application: Callable[..., object], secret: str) -> None:
         self._application = application
@@ -42,7 +42,7 @@ class Browser:
     def send(
         self, method: str, path: str, form: dict[str, str] | None = None, *, query: str = "", **more: str
     ) -> tuple[str, dict[str, str], bytes]:
-        """One request; the answer's status, headers and body."""
+        """Send one request. Returns status, headers and body of the answer."""
         body = urlencode(form).encode() if form is not None else b""
         environ = {
             "REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "SERVER_NAME": "127.0.0.1",
@@ -71,7 +71,7 @@ class Browser:
         return json.loads(body)
 
     def authorize(self) -> tuple[str, str]:
-        """A code, with the session this browser has."""
+        """A code and its verifier, with the session of this browser."""
         verifier = secrets.token_urlsafe(32)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         query = urlencode({
@@ -92,7 +92,7 @@ class Browser:
         return self.send("POST", action, fields, HTTP_ORIGIN="http://127.0.0.1:8000")
 
     def whole_login(self) -> None:
-        """A stranger's browser, from asking to the person's claims; this browser stays as it was."""
+        """One login of a new browser, from the authorization request to the claims. This browser keeps its cookies."""
         kept, self.cookies = self.cookies, {}
         code, verifier = self.authorize()
         held = self.token(
@@ -103,7 +103,7 @@ class Browser:
         self.cookies = kept
 
     def introspect(self, token: str) -> None:
-        """The token is alive."""
+        """Introspect the token, which must be active."""
         _, _, body = self.send("POST", "/introspect", {"token": token}, HTTP_AUTHORIZATION=self._basic)
         assert b'"active":true' in body, body
 
@@ -113,7 +113,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             environment="test", issuer="http://127.0.0.1:8000", database_url=f"sqlite:///{Path(folder) / 'bench.db'}",
-            argon2_memory_kib=8, argon2_passes=1,  # next to nothing: what is measured here is everything else
+            argon2_memory_kib=8, argon2_passes=1,  # almost no cost, because everything else is measured here
         )  # fmt: skip
         services = build_services(settings, channels=channels(settings))
         secret = yitong.seed(services, 0)

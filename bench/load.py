@@ -1,7 +1,6 @@
 """The load generator: keep-alive connections on one thread, every answer checked, latencies kept.
 
-A *unit* is a generator that yields raw HTTP requests and receives answers; it returns when one unit of work is done.
-A unit may mark where its measured part begins, so that preparing a code does not count as exchanging it.
+A *unit* is a generator that yields raw HTTP requests and receives answers. It returns when one unit of work is done.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ Unit = Generator[bytes, "Answer", None]
 
 
 class Unexpected(Exception):
-    """The server's answer was not the one the unit asked for; the run stops, for a wrong answer has no speed."""
+    """The server's answer was not the expected one. The run stops: the speed of a wrong answer means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Answer:
         return found[1].decode() if found else ""
 
     def cookies(self) -> list[tuple[str, str]]:
-        """Every cookie the answer sets, as name and value."""
+        """Every cookie that the answer sets, as name and value."""
         if b"ookie: " not in self.headers:
             return []
         lines = (line for line in self.headers.split(b"\r\n") if line.lower().startswith(b"set-cookie: "))
@@ -43,7 +42,7 @@ class Answer:
         return [(name, value) for name, value in pairs]
 
     def expect(self, *statuses: int) -> Answer:
-        """This answer, if its status is one of those."""
+        """Returns this answer if it has one of these statuses. Raises Unexpected otherwise."""
         if self.status not in statuses:
             raise Unexpected(f"{self.status} instead of {statuses}: {self.body[:300]!r} {self.headers[:300]!r}")
         return self
@@ -61,11 +60,11 @@ def request(
 
 @dataclass(slots=True)
 class _Lane:
-    """One connection and the unit it is working on."""
+    """One connection and its current unit."""
 
     sock: socket.socket
     units: Callable[[], Unit]
-    due: float = 0.0  # when its next unit should begin; with a rate, latency counts from here, begun or not
+    due: float = 0.0  # when its next unit should begin; with a rate, latency counts from then, even if it starts later
     unit: Unit | None = None
     started: float = 0.0
     received: bytes = b""
@@ -73,7 +72,7 @@ class _Lane:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What one run showed: units done, seconds, latencies in milliseconds (sorted)."""
+    """The result of one run: units done, seconds, latencies in milliseconds (sorted)."""
 
     units: int
     seconds: float
@@ -81,11 +80,11 @@ class Measurement:
 
     @property
     def rate(self) -> float:
-        """Units a second."""
+        """Units per second."""
         return self.units / self.seconds
 
     def percentile(self, p: float) -> float:
-        """The latency below which `p` per cent of the units stayed, in milliseconds."""
+        """The latency in milliseconds below which `p` per cent of the units stayed."""
         return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * p / 100))]
 
 
@@ -97,10 +96,10 @@ def run(
     units: int = 10**9,
     rate: float | None = None,
 ) -> Measurement:
-    """Drive one connection a lane until the time is over or so many units are done.
+    """Drive one connection per lane until the time is over or that many units are done.
 
-    Without a rate each lane begins its next unit when the last is done. With one, units begin evenly, so many a second
-    over all lanes, and one that has to wait for its lane is as late as it is: waiting is part of its latency.
+    Without a rate, each lane begins its next unit when the last is done. With a rate, that many units a second begin
+    evenly over all lanes. If a unit has to wait for its lane, the wait is part of its latency.
     """
     selector = selectors.DefaultSelector()
     begin = time.perf_counter()
@@ -115,7 +114,7 @@ def run(
                 idle.append(lane)
             elif lane.unit and (now >= begin + seconds or len(latencies) + busy >= units):
                 _close(lane, selector)
-            else:  # one of each lane in any case
+            else:  # every lane does at least one unit
                 _next_unit(lane, lane.due if rate else now)
                 busy += 1
         for lane in _answered(selector, min((lane.due - now for lane in idle), default=30.0)):
@@ -131,7 +130,7 @@ def run(
 
 
 def _answered(selector: selectors.BaseSelector, wait: float) -> Iterator[_Lane]:
-    """Each lane whose unit is done; of the others what has arrived is read, and their next request is sent."""
+    """Yields each lane whose unit is done. The other lanes read what has arrived and send their next request."""
     for key, _ in selector.select(timeout=wait) if selector.get_map() else ():
         answer = _receive(key.data)
         if answer is not None and not _advance(key.data, answer):
@@ -158,7 +157,7 @@ def _next_unit(lane: _Lane, started: float) -> None:
 
 
 def _advance(lane: _Lane, answer: Answer) -> bool:
-    """Whether the unit goes on with another request."""
+    """True if the unit sent another request, False if it is done."""
     assert lane.unit is not None
     try:
         lane.sock.sendall(lane.unit.send(answer))
@@ -168,7 +167,7 @@ def _advance(lane: _Lane, answer: Answer) -> bool:
 
 
 def _receive(lane: _Lane) -> Answer | None:
-    """The whole answer once it is there."""
+    """The answer when it is complete, else None."""
     piece = lane.sock.recv(65536)
     if not piece:
         raise Unexpected("the server closed a keep-alive connection")

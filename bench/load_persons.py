@@ -1,6 +1,6 @@
 """A city in the table: N invented persons, sealed and indexed as the product does it, copied into PostgreSQL.
 
-`python bench/load_persons.py postgresql://… 5000000` for use by hand; `make bench PERSONS=5000000` calls the same.
+Run by hand: `python bench/load_persons.py postgresql://… 5000000`. `make bench PERSONS=5000000` calls the same.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _BATCH = 20_000
 
 
 def citizen_number(n: int) -> str:
-    """The n-th number of area 519999, births from 1890 on: nobody living has one."""
+    """The n-th number of area 519999, births from 1890 on: no living person has one."""
     born = _FIRST_BIRTHDAY + timedelta(days=n // _A_DAY)
     seventeen = f"519999{born:%Y%m%d}{n % _A_DAY + 1:03}"
     return seventeen + checks.mod_11_2(seventeen)
 
 
 def load_persons(url: str, vault: Vault, count: int) -> None:
-    """So many persons exist, each with a name, a birth date and a citizen number that finds them."""
+    """Store that many persons, each with a name, a birth date and a citizen number that finds them."""
     if not count:
         return
     _require_own_keys(url, vault)
@@ -60,7 +60,7 @@ def load_persons(url: str, vault: Vault, count: int) -> None:
 
 
 def _require_own_keys(url: str, vault: Vault) -> None:
-    """Raises VaultKeyMismatch: persons under other keys than the database's would be found by nobody."""
+    """Raises VaultKeyMismatch: under other keys than the database's, the persons could not be found."""
     with closing(Database(url, admit=VaultKeys(vault, lambda: datetime.now(UTC)).admit)) as database:
         database.connection()
 

@@ -1,7 +1,7 @@
 """The rates of a merge: plan, apply, again, undo, over an export of invented people.
 
-`PYTHONPATH=. python bench/merge.py [URL] [ROWS]`: without a URL, a SQLite file that is gone afterwards; a PostgreSQL
-database must be empty. Rates are of the wall and of this process's processor, also for the first and the last tenth:
+`PYTHONPATH=. python bench/merge.py [URL] [ROWS]`: without a URL it uses a temporary SQLite file. A PostgreSQL database
+must be empty. Rates are per second of wall time and of this process's CPU time, also for the first and the last tenth:
 a table that fills must not slow the last.
 """
 
@@ -44,11 +44,11 @@ salt = "salt"
 recipe = "hex(md5(p+s))"
 tests = [{ password = "abc", salt = "d", hash = "e2fc714c4727ee9395f324cd2e7f331f" }]
 """
-_MANY_TO_ONE = 10  # one account in so many is somebody's second one
+_MANY_TO_ONE = 10  # one account in ten is the second of its person
 
 
 def main(url: str | None, rows: int) -> None:
-    """Prints one line for each step."""
+    """Print one line for each step."""
     with tempfile.TemporaryDirectory(prefix="yitong-merge-") as made:
         folder = Path(made)
         database = Database(url or f"sqlite:///{folder / 'yitong.db'}")
@@ -58,7 +58,7 @@ def main(url: str | None, rows: int) -> None:
 
 
 def export(folder: Path, rows: int) -> Path:
-    """A CSV of so many accounts beside its mapping."""
+    """Write a CSV of that many accounts beside its mapping. Returns the path of the CSV."""
     (folder / "forum.toml").write_text(MAPPING)
     with (folder / "forum.csv").open("w") as file:
         file.write("id,login,name,number,hash,salt\n")
@@ -70,7 +70,7 @@ def export(folder: Path, rows: int) -> Path:
 
 
 def measure(database: Database, folder: Path, source: Path) -> None:
-    """Every step once, in the order of an operator."""
+    """Run every step once, in the order of an operator."""
     vault, mapping = Vault.from_keys([("bench", b"b" * 32)]), load(folder / "forum.toml", FORMATS)
     plan = make_plan(database, vault, mapping, source, folder / "plans", now=_now(), shown=shown)
     for title in ("applying", "applying again"):
@@ -82,7 +82,7 @@ def measure(database: Database, folder: Path, source: Path) -> None:
 
 @contextmanager
 def shown(title: str, total: int | None) -> Iterator[Advance]:
-    """What is yielded is told how much was done; at the end the rates are printed."""
+    """Yields a function that counts what was done. Prints the rates at the end."""
     marks = [(0, time.perf_counter(), time.process_time())]
 
     def advance(count: int) -> None:
@@ -103,7 +103,7 @@ def _rate(marks: list[tuple[int, float, float]], start: float, end: float) -> st
 
 
 def _nobody(c: Connection, persons: Sequence[str], now: datetime) -> None:
-    """Nobody is logged in here."""
+    """Does nothing, because nobody is logged in here."""
 
 
 def _now() -> datetime:

@@ -1,7 +1,7 @@
 """`make bench`: Yitong and node-oidc-provider in turn on this machine, the same work, every answer checked.
 
-Prints requests a second, p50, p99 and server CPU a unit for each path, and the ratio of the two inside each round;
-with several rounds, medians. `--persons N` loads N persons first, to see that cost stays flat.
+Prints requests a second, p50, p99 and server CPU per unit for each path, and the ratio of the two inside each round;
+with several rounds, medians. `--persons N` loads N persons first, to see that cost stays the same.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from units import Target
 CONSOLE = Console(width=140)
 LANES = 16
 LOGIN_LANES = 4
-PORTION = 2400  # codes: a second's worth, so that the first sixteen, which arrive at once, are not the 99th percentile
+PORTION = 2400  # codes for a second, so that the first sixteen, which arrive at once, are not the 99th percentile
 LOGIN_SURCHARGE = 15  # per cent over the Argon2 check
 WORKER_MIB = 100
 START_SECONDS = 1.0
@@ -46,12 +46,12 @@ class Figure:
     p50: float
     p99: float
     cpu_us: float
-    check_ms: float = 0.0  # CPU of the password check within one unit, where that is part of the path
-    alone_ms: float = 0.0  # of the same check with nothing beside it
+    check_ms: float = 0.0  # CPU of the password check in one unit, if the path has one
+    alone_ms: float = 0.0  # CPU of the same check when nothing else runs
 
 
 class Subject:
-    """A running server and what it needs prepared: sessions, tokens."""
+    """A running server, and the sessions and tokens prepared for it."""
 
     def __init__(self, target: Target, pid: int, seconds: float) -> None:
         self.target = target
@@ -70,7 +70,7 @@ class Subject:
         self.token = held["access_token"]
 
     def warm_up(self) -> None:
-        """Every path once, unmeasured: statements are prepared, code is compiled just in time, caches are filled."""
+        """Run every path once, unmeasured: statements are prepared, code is compiled, caches are filled."""
         measured, self.seconds = self.seconds, 0.3
         for act in self.paths().values():
             act()
@@ -94,7 +94,7 @@ class Subject:
         count: int = 10**9,
         rate: float | None = None,
     ) -> Figure:
-        """One timed run over so many connections, as fast as they go or at that rate."""
+        """One timed run over that many connections, at that rate or as fast as possible."""
         sources = [make(i) for i in range(lanes)]
         before = servers.cpu_seconds(self.pid)
         takes = [source.__next__ for source in sources]
@@ -103,7 +103,7 @@ class Subject:
         return Figure(seen.rate, seen.percentile(50), seen.percentile(99), spent / seen.units * 1e6)
 
     def paths(self) -> dict[str, Callable[[], Figure]]:
-        """Every measured path by name, in the order it is printed."""
+        """Every measured path by name, in the order of printing."""
         t, s = self.target, self.seconds
         return {
             "discovery": lambda: self.measure(lambda _: units.get(t, "/.well-known/openid-configuration"), LANES, s),
@@ -119,16 +119,16 @@ class Subject:
         }
 
     def at_rates(self, rates: dict[str, float]) -> dict[str, Figure]:
-        """The token endpoint's paths, each at that rate: what somebody waits who is not one of a crowd."""
+        """The token endpoint's paths, each at its rate: the latency for a client outside a crowd."""
         paths = {"client credentials": self.client_credentials, "code exchange": self.exchange, "refresh": self.refresh}
         return {name: act(rates[name]) for name, act in paths.items()}
 
     def client_credentials(self, rate: float | None = None) -> Figure:
-        """A machine's token, again and again."""
+        """A token for a machine, repeatedly."""
         return self.measure(lambda _: units.client_credentials(self.target), LANES, self.seconds, rate=rate)
 
     def login(self) -> Figure:
-        """The check is measured where it runs, on its thread; and alone, for a busy machine slows both."""
+        """The whole login. The check is measured on its own thread, and alone, because a busy machine slows both."""
         before, begin = servers.stepped_back_seconds(self.pid), time.perf_counter()
         seen = self.measure(lambda i: units.login(self.target, servers.PERSONS[i]), LOGIN_LANES, max(self.seconds, 3))
         done = seen.rate * (time.perf_counter() - begin)
@@ -136,15 +136,15 @@ class Subject:
         return replace(seen, check_ms=spent / done * 1000, alone_ms=yitong.check_cpu_ms())
 
     def exchange(self, rate: float | None = None) -> Figure:
-        """A code that was given after a page, as at a first login: its request is stored."""
+        """A code that was issued after a page, as at a first login: its request is stored."""
         return self._exchange(lambda i: units.agreed(self.target, self.jars[i], servers.PERSONS[i]), rate)
 
     def exchange_silent(self) -> Figure:
-        """A code that was given without a page: for one of us its exchange writes what the silent answer did not."""
+        """A code that was issued without a page. Yitong's exchange then writes what its silent answer did not."""
         return self._exchange(lambda i: units.authorized(self.target, self.jars[i]), None)
 
     def _exchange(self, asking: Callable[[int], units.Unit], rate: float | None) -> Figure:
-        """Codes are prepared outside the measured time, in portions that do not expire."""
+        """Exchange codes that are prepared outside the measured time, in portions that do not expire."""
         parts = []
         for _ in range(max(1, round(self.seconds / 2))):
             codes: list[tuple[str, str]] = []
@@ -164,7 +164,7 @@ class Subject:
         load.run(self.address, [s.__next__ for s in sources], seconds=30, units=count)
 
     def refresh(self, rate: float | None = None) -> Figure:
-        """Each lane starts with its own refresh token of the public client."""
+        """Refresh. Each lane starts with its own refresh token of the public client."""
         scope = units.SCOPE + " offline_access"
         tokens = [
             self.do(_signed_tokens(self.target, jar, person, scope))["refresh_token"]
@@ -184,7 +184,7 @@ def _median(figures: list[Figure]) -> Figure:
 
 
 def _print_login(figures: list[Figure]) -> None:
-    """What a whole login costs beyond the password check that it cannot do without."""
+    """Print what a whole login costs beyond the password check, which it needs in any case."""
     surcharges = sorted((f.cpu_us / 1000 / f.check_ms - 1) * 100 for f in figures)
     login, check, alone = (
         statistics.median(values)
@@ -198,7 +198,7 @@ def _print_login(figures: list[Figure]) -> None:
 
 
 def _print_at_half(subjects: list[Subject], rounds: list[list[dict[str, Figure]]]) -> None:
-    """Latency where nobody queues for long: each server at half of what it has just shown to be able to do."""
+    """Print the latency without long queues: each server at half of the rate that it has just reached."""
     for i, subject in enumerate(subjects):
         rates = {path: _median([r[i][path] for r in rounds]).rate / 2 for path in rounds[0][i]}
         seen = subject.at_rates(rates)
@@ -207,12 +207,12 @@ def _print_at_half(subjects: list[Subject], rounds: list[list[dict[str, Figure]]
 
 
 def _print_machine() -> None:
-    """What the figures belong to: rates, and on slow cores ratios too, are this machine's."""
+    """Print this machine, to which the rates and, on slow cores, the ratios belong."""
     CONSOLE.print(f"{servers.machine()}; {yitong.build()}", highlight=False)
 
 
 def _print_footprint(pid: int, start: float, persons: int) -> None:
-    """The worker's memory and start beside their aims."""
+    """Print the worker's memory and start time beside their aims."""
     memory = servers.resident_mib(pid)
     CONSOLE.print(
         f"started in {start:.2f} s (aim {START_SECONDS:.0f} at most), one worker {memory:.0f} MiB "
@@ -221,7 +221,7 @@ def _print_footprint(pid: int, start: float, persons: int) -> None:
 
 
 def tail_under_logins(subject: Subject) -> Figure:
-    """Client credentials on two connections while six connections sign in."""
+    """Client credentials on two connections while six connections log in."""
     stop = threading.Event()
 
     def saturate() -> None:
@@ -276,7 +276,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _rounds(subjects: list[Subject], count: int) -> list[list[dict[str, Figure]]]:
-    """Rounds × subjects × path; the subjects take turns path by path, so that noise meets both."""
+    """Rounds × subjects × path. The subjects take turns on each path, so that noise affects both."""
     rounds = []
     for n in range(count):
         results: list[dict[str, Figure]] = [{} for _ in subjects]

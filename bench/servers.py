@@ -1,4 +1,4 @@
-"""Starting and stopping what is measured: PostgreSQL, Yitong and the peer, each pinned to its core."""
+"""Starting and stopping the measured servers: PostgreSQL, Yitong and the peer, each pinned to its core."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SERVER_CORE = "0"
 OTHER_CORE = "1"
 _TICK = os.sysconf("SC_CLK_TCK")
 
-FIRST = 9_000_000  # numbers that no loaded person has, in a city of up to so many
+FIRST = 9_000_000  # numbers from here on belong to no loaded person, in a city of up to that many
 PERSONS = [Person(citizen_number(FIRST + i), f"correct horse {i} battery") for i in range(16)]
 REDIRECT_URI = "https://rp.example/callback"
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
+    """A port on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -41,7 +41,7 @@ def free_port() -> int:
 
 
 def machine() -> str:
-    """The processor, how many cores this process may use, kernel, Python: what a figure is worth nothing without."""
+    """The processor, its usable cores, kernel and Python. Without them a figure means nothing."""
     try:
         told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -54,18 +54,18 @@ def machine() -> str:
 
 
 def pinned(core: str, command: list[str]) -> list[str]:
-    """The command, kept on one core where the system can do that."""
+    """The command, pinned to one core if the system has `taskset`."""
     return ["taskset", "-c", core, *command] if shutil.which("taskset") else command
 
 
 def leave_the_servers_core() -> None:
-    """From here on this process makes its load beside the database, where the system can do that."""
+    """From now on this process makes its load on the database's core, if the system can pin it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(OTHER_CORE)})
 
 
 def cpu_seconds(root_pid: int) -> float:
-    """User and system time of a process and all that it started, so far."""
+    """User and system time of a process and its descendants, so far, in seconds."""
     parents: dict[int, list[int]] = {}
     spent: dict[int, float] = {}
     for entry in Path("/proc").iterdir():
@@ -81,7 +81,7 @@ def cpu_seconds(root_pid: int) -> float:
 
 
 def stepped_back_seconds(root_pid: int) -> float:
-    """User and system time so far of the threads below a process that let others go first: the password checks."""
+    """User and system time so far, in seconds, of the low-priority threads below a process: the password checks."""
     found = 0.0
     for stat in Path("/proc").glob("[0-9]*/task/[0-9]*/stat"):
         try:
@@ -98,7 +98,7 @@ def _sum(pid: int, parents: Mapping[int, list[int]], spent: Mapping[int, float])
 
 
 def resident_mib(root_pid: int) -> float:
-    """Resident memory of the largest process below that one: the worker."""
+    """Resident memory in MiB of the larger of a process and its largest child, the worker."""
     sizes = [0.0]
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -115,7 +115,7 @@ def resident_mib(root_pid: int) -> float:
 def running(
     command: list[str], port: int, environment: Mapping[str, str], log: Path, *, answers: str = ""
 ) -> Iterator[tuple[int, float]]:
-    """The server, answering a GET of `answers`, or only connected to; its pid and the seconds until then."""
+    """Run the server until it answers GET `answers`, or only connects. Yields its pid and the seconds until then."""
     begin = time.perf_counter()
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -146,7 +146,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], begin: float, log: Pa
 
 
 def _ask(port: int, path: str) -> None:
-    """Raises OSError until the server is there: a socket may listen long before anybody behind it answers."""
+    """Raises OSError until the server answers. A socket may listen long before anything behind it answers."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         if path:
             connection.sendall(f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n".encode())
@@ -156,7 +156,7 @@ def _ask(port: int, path: str) -> None:
 
 @contextmanager
 def peer(database_url: str, folder: Path) -> Iterator[tuple[Target, int, float]]:
-    """node-oidc-provider on its core."""
+    """Run node-oidc-provider on its core."""
     port = free_port()
     target = Target(
         name="node-oidc-provider", port=port, authorize="/auth", token="/token", userinfo="/me",

@@ -1,6 +1,6 @@
-"""What is measured: each unit of work as the HTTP requests a relying party or browser would send.
+"""The measured units of work, as the HTTP requests that a relying system or browser would send.
 
-The units know two servers only by a `Target`: its addresses and how a person signs in on its pages.
+The units know the two servers only by a `Target`: its addresses and its clients.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _FIELD = re.compile(rb'<(?:input[^>]*type="hidden"|button)[^>]*name="([^"]+)"[^>
 
 
 def get(target: Target, path: str) -> Iterator[Unit]:
-    """A document anyone may read."""
+    """GET a public document."""
     raw = request("GET", path, host=target.host)
 
     def unit() -> Unit:
@@ -81,7 +81,7 @@ def client_credentials(target: Target) -> Iterator[Unit]:
 
 
 def introspect(target: Target, token: str) -> Iterator[Unit]:
-    """One look at a person's access token by the client that holds it."""
+    """One introspection of a person's access token, by its client."""
     raw = _form(target, target.introspect, {"token": token}, basic=target.basic)
 
     def unit() -> Unit:
@@ -105,7 +105,7 @@ def userinfo(target: Target, token: str) -> Iterator[Unit]:
 
 
 def exchange(target: Target, codes: Iterator[tuple[str, str]]) -> Iterator[Unit]:
-    """One code, prepared beforehand, for an access and an ID token."""
+    """One exchange of a prepared code for an access and an ID token."""
 
     def unit() -> Unit:
         code, verifier = next(codes)
@@ -115,7 +115,7 @@ def exchange(target: Target, codes: Iterator[tuple[str, str]]) -> Iterator[Unit]
 
 
 def refresh(target: Target, token: str) -> Iterator[Unit]:
-    """One rotation by a public client; each lane goes on with the token it got last."""
+    """One rotation by a public client. Each lane continues with its newest token."""
     held = [token]
 
     def unit() -> Unit:
@@ -151,14 +151,14 @@ def login(target: Target, person: Person) -> Iterator[Unit]:
 
 
 def authorized(target: Target, jar: dict[str, str], *, client: str | None = None, scope: str = SCOPE) -> Unit:
-    """Ask for a code with a live session; returns the code and its verifier."""
+    """Request a code with a live session. Returns the code and its verifier."""
     verifier = secrets.token_urlsafe(32)
     answer = yield from _follow(target, _authorize_path(target, verifier, client, scope), jar)
     return _code_of(answer), verifier  # type: ignore[return-value]
 
 
 def agreed(target: Target, jar: dict[str, str], person: Person) -> Unit:
-    """Ask for a code with a live session and agree to it on a page; returns the code and its verifier."""
+    """Request a code with a live session and approve it on a page. Returns the code and its verifier."""
     return signed_in(target, jar, person, prompt="consent")
 
 
@@ -171,7 +171,7 @@ def signed_in(
     scope: str = SCOPE,
     prompt: str | None = None,
 ) -> Unit:
-    """The same without a session: the person types identifier and password, and agrees to what is asked."""
+    """The same without a session: the person types identifier and password, and approves."""
     verifier = secrets.token_urlsafe(32)
     path = _authorize_path(target, verifier, client, scope) + (f"&prompt={prompt}" if prompt else "")
     answer = yield from _follow(target, path, jar)
@@ -191,7 +191,7 @@ def _authorize_path(target: Target, verifier: str, client: str | None, scope: st
 
 @lru_cache
 def _asking(target: Target, client: str, scope: str) -> str:
-    """What is the same for every request of one client: the load shares its core with the database."""
+    """The part of the path that is equal for all requests of a client, cached: the load shares the database's core."""
     query = {
         "client_id": client,
         "response_type": "code",
@@ -207,7 +207,7 @@ def _asking(target: Target, client: str, scope: str) -> str:
 
 
 def _follow(target: Target, path: str, jar: dict[str, str]) -> Unit:
-    """GET, then every redirect that stays on the server; returns the page or the redirect that leaves."""
+    """GET, then follow every redirect that stays on the server. Returns the page or the redirect that leaves it."""
     while True:
         answer = (yield request("GET", path, host=target.host, headers=_cookies(jar))).expect(200, 302, 303)
         jar.update(answer.cookies())
@@ -218,7 +218,7 @@ def _follow(target: Target, path: str, jar: dict[str, str]) -> Unit:
 
 
 def _submit(target: Target, page: Answer, jar: dict[str, str], typed: dict[str, str]) -> Unit:
-    """Fill the page's form and post it, then follow."""
+    """Fill and post the page's form, then follow."""
     action, fields = form_of(page.body)
     fields |= typed
     headers = _cookies(jar) | {"origin": f"http://{target.host}", "sec-fetch-site": "same-origin"}
@@ -233,7 +233,7 @@ def _submit(target: Target, page: Answer, jar: dict[str, str], typed: dict[str, 
 
 
 def form_of(page: bytes) -> tuple[str, dict[str, str]]:
-    """The step's form: where it goes, its hidden fields, and its first button (which says yes)."""
+    """The form of the page: its action, its hidden fields, and its first button, which approves."""
     form = _FORM.search(page)
     if form is None:
         raise Unexpected(page[:300])
@@ -272,7 +272,7 @@ def _code_request(target: Target, code: str, verifier: str, *, client: str | Non
 
 
 def tokens_for(target: Target, jar: dict[str, str], *, client: str | None, scope: str) -> Unit:
-    """A whole exchange, for preparing other units; returns the token answer."""
+    """A whole exchange, to prepare other units. Returns the token answer."""
     code, verifier = yield from authorized(target, jar, client=client, scope=scope)
     return _tokens((yield _code_request(target, code, verifier, client=client)))  # type: ignore[return-value]
 
@@ -291,7 +291,7 @@ def _form(target: Target, path: str, form: dict[str, str], *, basic: str | None 
 
 
 def _quoted(value: str) -> str:
-    """Codes and tokens are plain and long; quoting them byte by byte would take the time of the server's neighbours."""
+    """The value, quoted only if it needs it. Quoting every long token would take CPU time from the database."""
     return value if _PLAIN.fullmatch(value) else quote_plus(value)
 
 

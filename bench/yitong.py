@@ -1,4 +1,4 @@
-"""Yitong as it is measured: a cluster at default durability, a city of N persons, one granian worker on its core."""
+"""Yitong as measured: a cluster at default durability, a city of N persons, one granian worker on its core."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ from idp.oidc.consent import claims
 from idp.services import Services, build_services
 from idp.settings import Settings
 
-_LOG_FILES = 128  # of 16 MB: more than a run writes
+_LOG_FILES = 128  # of 16 MB each: more than a run writes
 _BIN = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A PostgreSQL server with its own defaults for durability, reached over its socket as on any one machine."""
+    """A PostgreSQL server with its default durability, reached over its socket."""
 
     sockets: Path
     port: int
 
     def database(self, name: str) -> str:
-        """A new, empty database's address."""
+        """The address of a new, empty database."""
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self._url(name)
 
     def wait(self) -> None:
-        """The server answers queries, not only connections."""
+        """Wait until the server answers queries, not only connections."""
         for _ in range(200):
             try:
                 psycopg.connect(self._url("postgres")).close()
@@ -62,9 +62,9 @@ class Cluster:
         sys.exit("PostgreSQL did not start within ten seconds")
 
     def settle(self) -> None:
-        """The log's files are there to be used again, as on a server that has run for a day.
+        """Create the WAL files in advance, so that they are reused as on a server that has run for a day.
 
-        A new server fills each with zeros when it comes to it, and every commit waits for 10 to 20 ms.
+        A new server fills each with zeros at first use, and every commit then waits for 10 to 20 ms.
         """
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
             for _ in range(_LOG_FILES):
@@ -77,7 +77,7 @@ class Cluster:
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[Cluster]:
-    """A throwaway cluster on the second core: fsync and synchronous_commit on, as PostgreSQL ships."""
+    """A temporary cluster on the second core: fsync and synchronous_commit on, as PostgreSQL ships."""
     port, data = servers.free_port(), folder / "postgres"
     data.mkdir()
     as_postgres: list[str] = []
@@ -130,7 +130,7 @@ def server(of: Cluster, folder: Path, *, persons: int) -> Iterator[tuple[Target,
 
 
 def compile_once() -> None:
-    """The sources as bytecode, as an installed deployment has them: a start is not a compilation."""
+    """Compile the sources to bytecode, as in an installed deployment, so that a start does not compile."""
     command = [sys.executable, "-m", "compileall", "-q", "accounts", "idp", "migration_tools", "wsgi.py"]
     subprocess.run(command, check=True, cwd=servers.ROOT)
 
@@ -140,21 +140,24 @@ def _environment(database_url: str, port: int) -> dict[str, str]:
         "YITONG_ENVIRONMENT": "test",
         "YITONG_ISSUER": f"http://127.0.0.1:{port}",
         "YITONG_DATABASE_URL": database_url,
-        "YITONG_ARGON2_CONCURRENT": "1",  # the server has one core, so one password check at a time
-        "YITONG_ARGON2_WAIT": "PT2S",  # and every login of the bench waits for its turn
+        "YITONG_ARGON2_CONCURRENT": "1",  # the server has one core, so one check at a time
+        "YITONG_ARGON2_WAIT": "PT2S",  # so that every login of the bench gets its turn
         "YITONG_VAULT_KEYS": "bench:" + base64.b64encode(secrets.token_bytes(32)).decode(),
         "PYTHONPATH": str(servers.ROOT),
     }
 
 
 def services_of(environment: dict[str, str]) -> Services:
-    """The same services the server will have, in this process."""
+    """The services that the server will have, in this process."""
     os.environ.update({name: value for name, value in environment.items() if name.startswith("YITONG_")})
     return build_services(Settings())
 
 
 def seed(services: Services, persons: int) -> str:
-    """Tables, keys, two clients, sixteen persons who can sign in, and so many more. Returns the client's secret."""
+    """Create tables, keys, two clients, sixteen persons who can log in, and `persons` more.
+
+    Returns the client's secret.
+    """
     migrations.upgrade(services.database)
     now = datetime.now(UTC)
     load_persons(services.database.url.render_as_string(hide_password=False), services.vault, persons)
@@ -170,7 +173,7 @@ def seed(services: Services, persons: int) -> str:
 
 def _client(client_id: str, method: str) -> NewClient:
     scopes = ("openid", "profile", "phone", "offline_access")
-    alone = method != "none"  # acts for itself, too, with a scope of its own
+    alone = method != "none"  # also acts for itself, with a scope of its own
     grants = ("authorization_code", "refresh_token", *(("client_credentials",) if alone else ()))
     own = ("records.read",) if alone else ()
     return NewClient(
@@ -210,7 +213,7 @@ print((time.process_time() - begin) / COUNT * 1000)
 
 
 def check_cpu_ms(count: int = 20) -> float:
-    """CPU of one password check, on the server's core and with the server's build and settings."""
+    """CPU in ms of one password check, on the server's core and with the server's build and settings."""
     program = _CHECKS.replace("COUNT", str(count))
     told = subprocess.run(
         pinned(SERVER_CORE, [sys.executable, "-c", program]), check=True, cwd=servers.ROOT, stdout=subprocess.PIPE
@@ -219,10 +222,10 @@ def check_cpu_ms(count: int = 20) -> float:
 
 
 def build() -> str:
-    """Which Argon2 that is."""
+    """Which build of Argon2 is installed."""
     return "native build" if passwords.is_native() else "generic build; `make native` is faster"
 
 
 def print_in_process() -> None:
-    """CPU µs a request without any server: the figure to guard."""
+    """Print CPU µs per request without any server: the figure to guard."""
     subprocess.run([sys.executable, str(servers.HERE / "in_process.py")], check=True, cwd=servers.ROOT)
