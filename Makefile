@@ -5,7 +5,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 SOURCES := accounts idp migration_tools tests bench demo examples scripts
 PRESENT := $(wildcard $(SOURCES))
-# Rounds of each race between 64 racers: enough to notice while working, a thousand in CI.
+# Rounds of each race between 64 racers: a few while working, a thousand in CI.
 export YITONG_RACE_ROUNDS ?= $(if $(CI),1000,20)
 PERSONS ?= 10000
 # Tests that read the code, the documents and the catalogues. They need no database server and no browser.
