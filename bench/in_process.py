@@ -32,7 +32,7 @@ REQUESTS = 300
 
 
 class Browser:
-    """One relying system and one browser that call the application through WSGI."""
+    """One relying system and one browser, speaking WSGI."""
 
     def __init__(self, application: Callable[..., object], secret: str) -> None:
         self._application = application
@@ -42,7 +42,7 @@ class Browser:
     def send(
         self, method: str, path: str, form: dict[str, str] | None = None, *, query: str = "", **more: str
     ) -> tuple[str, dict[str, str], bytes]:
-        """Send one request. Returns status, headers and body of the answer."""
+        """Send one request. Returns status, headers and body."""
         body = urlencode(form).encode() if form is not None else b""
         environ = {
             "REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "SERVER_NAME": "127.0.0.1",
@@ -92,7 +92,7 @@ class Browser:
         return self.send("POST", action, fields, HTTP_ORIGIN="http://127.0.0.1:8000")
 
     def whole_login(self) -> None:
-        """One login of a new browser, from the authorization request to the claims. This browser keeps its cookies."""
+        """One login of a new browser, up to the claims. This browser keeps its cookies."""
         kept, self.cookies = self.cookies, {}
         code, verifier = self.authorize()
         held = self.token(

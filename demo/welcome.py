@@ -41,7 +41,7 @@ def _addresses(told: dict[str, Any], ports: Ports) -> Table:
 
 
 def _people(told: dict[str, Any]) -> Table:
-    """The table of people. What has to be typed is never cut off, however narrow the terminal."""
+    """The people. What has to be typed is never cut off, however narrow the terminal."""
     table = Table(box=None, pad_edge=False)
     for title in ("姓名 name", "号码 identifier", "密码 password"):
         table.add_column(f"\n{title}", no_wrap=True)
@@ -64,7 +64,7 @@ def _print_people(out: Console, told: dict[str, Any]) -> None:
 
 
 def _print_merge(out: Console, told: dict[str, Any], env_file: Path) -> None:
-    """Print the merge commands as they can be typed, and who can log in afterwards."""
+    """Print the merge commands, and who can log in afterwards."""
     older = told["older_accounts"][0]
     out.print("\n[bold]归并旧系统的账号 merging an older system's accounts[/]")
     out.print("在另一个终端、本目录里输入 type this in a second terminal, in this directory:")

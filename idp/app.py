@@ -130,7 +130,7 @@ def flask_app(services: Services) -> DeclaredFlask:
 
 def _authorize(services: Services) -> Callable[[Request], Reply | None]:
     def handle(request: Request) -> Reply | None:
-        """None for whatever needs a page from the start, as an answer by form_post does: Flask does all of it."""
+        """None for a request that Flask answers: one that needs a page from the start, such as for form_post."""
         try:
             needs_page = request.method not in AUTHORIZATION.methods or answers_by_form(request)
         except BadParameters:

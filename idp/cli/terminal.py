@@ -48,7 +48,7 @@ err = Console(stderr=True)
 
 
 class CommandError(click.ClickException):
-    """A refusal with code, cause and cure, and the command's exit code."""
+    """A refusal with code, cause, cure and exit code."""
 
     def __init__(self, code: str, cause: str, cure: str, exit_code: int = REFUSED) -> None:
         super().__init__(cause)
@@ -57,14 +57,14 @@ class CommandError(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the code, the cause and the cure on standard error."""
+        """Print code, cause and cure on standard error."""
         console = Console(file=file) if file else err
         console.print(self.code, self.message, highlight=False, markup=False)
         console.print(f"→ {self.cure}", highlight=False, markup=False)
 
 
 def command_error(error: Exception) -> CommandError:
-    """The error as a CommandError for an operator to read."""
+    """The error as a CommandError."""
     if isinstance(error, ValidationError):
         lines = "; ".join(str(problem["msg"]).removeprefix("Value error, ") for problem in error.errors())
         return CommandError("settings_refused", lines, "Correct the environment or the file in YITONG_ENV_FILE.", USAGE)
@@ -102,7 +102,7 @@ class Commands(click.Group):
     """A group whose commands never end in a traceback for what an operator can correct."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. Raises CommandError for an error that an operator can correct."""
+        """Run the command. Raises CommandError for such an error."""
         try:
             return super().invoke(ctx)
         except (AccountsError, ProtocolError, ValidationError) as error:

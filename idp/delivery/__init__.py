@@ -1,1 +1,1 @@
-"""Everything that the provider sends out: the outbox, the worker that delivers it, and the only HTTP client."""
+"""What the provider sends out: the outbox, the worker that delivers it, and the only HTTP client."""

@@ -82,7 +82,7 @@ class RefusedForGood(NotDelivered):
 
 @dataclass(frozen=True, slots=True)
 class LogoutNotice:
-    """What a relying system is told: this `sub` is signed out of this session. Each attempt has a new `jti`."""
+    """The content of a logout notice: this `sub` is signed out of this session. Each attempt has a new `jti`."""
 
     jti: str
     client_id: str
