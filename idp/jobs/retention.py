@@ -26,7 +26,7 @@ from accounts.database import Connection, Database, Statement, UtcDateTime
 from accounts.errors import Conflict, Unavailable
 from idp.adapters.systems.sandbox import sandbox_messages
 from idp.delivery.outbox import outbox
-from idp.login.sessions import session_clients, sessions
+from idp.login.session_store import session_clients, sessions
 from idp.oidc.models import (
     access_tokens,
     authorization_requests,

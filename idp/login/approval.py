@@ -10,7 +10,7 @@ from datetime import datetime
 
 from accounts import audit
 from accounts.database import Connection, Redemption
-from idp.login import sessions
+from idp.login import session_store, sessions
 from idp.login.context import LoginContext
 from idp.login.pending import WEB, RequestGone, web_rules
 from idp.oidc.clients.client import Client
@@ -21,8 +21,10 @@ from idp.oidc.models import authorization_requests
 from idp.oidc.requests.authorization_request import CODE_FOR, Approval, AuthorizationRequest
 from idp.oidc.requests.code import Unstored, code_without_row
 
-_SILENT = Redemption(sessions.TOUCH_LIVE, authorization_requests, audit.audit_events)
-_SILENT_FIRST = Redemption(sessions.TOUCH_LIVE, authorization_requests, audit.audit_events, sessions.session_clients)
+_SILENT = Redemption(session_store.TOUCH_LIVE, authorization_requests, audit.audit_events)
+_SILENT_FIRST = Redemption(
+    session_store.TOUCH_LIVE, authorization_requests, audit.audit_events, session_store.session_clients
+)
 
 
 def approve_silently(

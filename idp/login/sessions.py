@@ -12,46 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import sqlalchemy as sa
-
 from accounts import audit, evidence
-from accounts.database import Connection, Json, Statement, UtcDateTime, insert_unless_present, metadata, new_id
-from accounts.people import natural_persons
+from accounts.database import Connection, new_id
 from idp.delivery import outbox
+from idp.login import session_store
 from idp.login.user_agent import known_names
 from idp.oidc import assurance
 from idp.oidc.assurance import Authentication
-from idp.oidc.models import clients, grants, subjects
 from idp.oidc.tokens.secret import digest
-
-sessions = sa.Table(
-    "sessions",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("handle_digest", sa.LargeBinary, nullable=False, unique=True),
-    sa.Column("person_id", sa.Text, sa.ForeignKey("natural_persons.id"), nullable=False, index=True),
-    sa.Column("channel", sa.Text, nullable=False),
-    sa.Column("amr", Json, nullable=False),
-    sa.Column("ial", sa.Integer, nullable=False),
-    sa.Column("auth_time", UtcDateTime, nullable=False),
-    sa.Column("created_at", UtcDateTime, nullable=False),
-    sa.Column("seen_at", UtcDateTime, nullable=False),
-    sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
-    sa.Column("ended_at", UtcDateTime),
-    sa.Column("user_agent", sa.Text),
-    sa.Column("source", sa.Text),
-    sa.CheckConstraint("ial BETWEEN 0 AND 4", name="ial"),
-)
-
-session_clients = sa.Table(
-    "session_clients",
-    metadata,
-    sa.Column("session_id", sa.Text, sa.ForeignKey("sessions.id"), primary_key=True),
-    sa.Column("client_id", sa.Text, sa.ForeignKey("clients.client_id"), primary_key=True),
-    sa.Column("sub", sa.Text, nullable=False),
-    sa.Column("first_at", UtcDateTime, nullable=False),
-)
-sa.Index("ix_session_clients_client_id", session_clients.c.client_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,107 +79,6 @@ class SessionState:
     person_status: str
 
 
-_s = sessions.c
-_p = sa.bindparam
-_now: sa.BindParameter[datetime] = sa.bindparam("now", type_=UtcDateTime)
-_INSERT = Statement(sa.insert(sessions))
-_WHO = (sessions, natural_persons.c.status.label("person_status"))
-_BY_HANDLE = Statement(
-    sa.select(*_WHO).join(natural_persons, natural_persons.c.id == _s.person_id).where(_s.handle_digest == _p("handle"))
-)
-# Rows are found by person or session, never by client: a planner that has no statistics yet may choose an index on the
-# client alone, and then reads every session of that client. A concatenation keeps it from that index.
-_STANDING = Statement(
-    sa.select(
-        *_WHO,
-        subjects.c.sub,
-        grants.c.id.label("grant_id"),
-        grants.c.scopes.label("grant_scopes"),
-        grants.c.claims.label("grant_claims"),
-        grants.c.purpose.label("grant_purpose"),
-        grants.c.legal_basis.label("grant_basis"),
-        grants.c.given_at.label("grant_at"),
-        session_clients.c.first_at.label("client_since"),
-    )
-    .select_from(sessions)
-    .join(natural_persons, natural_persons.c.id == _s.person_id)
-    .outerjoin(subjects, sa.and_(subjects.c.person_id == _s.person_id, subjects.c.sector + "" == _p("sector")))
-    .outerjoin(
-        grants,
-        sa.and_(
-            grants.c.person_id == _s.person_id,
-            grants.c.client_id + "" == _p("to_client"),
-            grants.c.withdrawn_at.is_(None),
-        ),
-    )
-    .outerjoin(
-        session_clients,
-        sa.and_(session_clients.c.session_id == _s.id, session_clients.c.client_id + "" == _p("to_client")),
-    )
-    .where(_s.handle_digest == _p("handle"))
-)
-_OF_PERSON_TO_CLIENT = Statement(
-    sa.select(
-        natural_persons.c.status.label("person_status"),
-        subjects.c.sub,
-        grants.c.id.label("grant_id"),
-        grants.c.scopes.label("grant_scopes"),
-        grants.c.claims.label("grant_claims"),
-        grants.c.purpose.label("grant_purpose"),
-        grants.c.legal_basis.label("grant_basis"),
-        grants.c.given_at.label("grant_at"),
-        *evidence.evidence.c,
-    )
-    .select_from(natural_persons)
-    .outerjoin(subjects, sa.and_(subjects.c.person_id == natural_persons.c.id, subjects.c.sector == _p("sector")))
-    .outerjoin(
-        grants,
-        sa.and_(
-            grants.c.person_id == natural_persons.c.id,
-            grants.c.client_id == _p("to_client"),
-            grants.c.withdrawn_at.is_(None),
-        ),
-    )
-    .outerjoin(evidence.evidence, evidence.evidence.c.person_id == natural_persons.c.id)
-    .where(natural_persons.c.id == _p("person"))
-)
-_LIVE = (_s.id == _p("session"), _s.ended_at.is_(None), _s.expires_at > _now)
-# A silent login spends this: the statement that approves the request also proves that the session is live.
-TOUCH_LIVE = sa.update(sessions).where(*_LIVE, _s.seen_at > _p("idle_since", type_=UtcDateTime)).values(seen_at=_now)
-_TOUCH = Statement(sa.update(sessions).where(*_LIVE).values(seen_at=_now))
-_STEP_UP = Statement(
-    sa.update(sessions)
-    .where(*_LIVE)
-    .values(
-        handle_digest=_p("new_handle"),
-        amr=_p("methods", type_=Json),
-        ial=_p("level"),
-        auth_time=_p("proven_at", type_=UtcDateTime),
-        seen_at=_now,
-    )
-)
-_END = Statement(sa.update(sessions).where(_s.id == _p("session"), _s.ended_at.is_(None)).values(ended_at=_now))
-_WHOSE = Statement(sa.select(_s.person_id, _s.channel).where(_s.id == _p("session")))
-_OF_PERSON = Statement(
-    sa.select(sessions)
-    .where(_s.person_id == _p("of_person"), _s.ended_at.is_(None), _s.expires_at > _now)
-    .order_by(_s.seen_at.desc())
-)
-_JOIN_CLIENT = Statement(insert_unless_present(session_clients), list(session_clients.c.keys()))
-_CLIENTS = Statement(
-    sa.select(
-        session_clients.c.client_id,
-        session_clients.c.sub,
-        clients.c.name,
-        clients.c.name_en,
-        clients.c.backchannel_logout_uri,
-    )
-    .join(clients, clients.c.client_id == session_clients.c.client_id)
-    .where(session_clients.c.session_id == _p("session"))
-    .order_by(session_clients.c.first_at)
-)
-
-
 def cookie_name(*, secure: bool) -> str:
     """The session cookie's name. `__Host-` binds it to this origin, and only https may set it."""
     return "__Host-yitong" if secure else "yitong"
@@ -258,7 +125,7 @@ def prepare(
 
 def open_session(c: Connection, prepared: PreparedSession) -> NewSession:
     """The session is live and on record."""
-    c.execute(_INSERT, **prepared.row)
+    c.execute(session_store.INSERT, **prepared.row)
     audit.record(c, prepared.event)
     return prepared.opened
 
@@ -267,7 +134,7 @@ def step_up(c: Connection, session: Session, proven: Authentication, now: dateti
     """The same session under a new handle, with what was proven now. None if it has ended meanwhile."""
     handle = secrets.token_urlsafe(32)
     written = c.execute(
-        _STEP_UP,
+        session_store.STEP_UP,
         session=session.id,
         new_handle=digest(handle),
         methods=list(proven.amr),
@@ -284,7 +151,7 @@ def step_up(c: Connection, session: Session, proven: Authentication, now: dateti
 
 def read_by_handle(c: Connection, handle: str, idle: timedelta, now: datetime) -> Session | None:
     """The live session of that handle. None if it is ended, idle or too old, or if its person may not act."""
-    row = c.one(_BY_HANDLE, handle=digest(handle))
+    row = c.one(session_store.BY_HANDLE, handle=digest(handle))
     return _session(row) if row is not None and _is_live(row, idle, now) else None
 
 
@@ -292,7 +159,7 @@ def session_state(
     c: Connection, handle: str, idle: timedelta, *, client_id: str, sector: str, now: datetime
 ) -> SessionState | None:
     """The same as one client sees it, in one statement. None if nobody is signed in."""
-    row = c.one(_STANDING, handle=digest(handle), to_client=client_id, sector=sector)
+    row = c.one(session_store.STANDING, handle=digest(handle), to_client=client_id, sector=sector)
     if row is None or not _is_live(row, idle, now):
         return None
     return _session_state(row, _session(row), knows_client=row.client_since is not None)
@@ -320,7 +187,7 @@ def state_of_person(
 
     One statement, for a session that does not exist yet. The function returns None if there is no such person.
     """
-    rows = c.rows(_OF_PERSON_TO_CLIENT, person=person_id, to_client=client_id, sector=sector)
+    rows = c.rows(session_store.OF_PERSON_TO_CLIENT, person=person_id, to_client=client_id, sector=sector)
     held = (evidence.of_row(row) for row in rows if row.id is not None)
     level = evidence.identity_assurance(held, now)
     return level, lambda session: _session_state(rows[0], session, knows_client=False) if rows else None
@@ -328,17 +195,17 @@ def state_of_person(
 
 def touch(c: Connection, session_id: str, now: datetime) -> bool:
     """The session counts as used now. False if it is over."""
-    return c.execute(_TOUCH, session=session_id, now=now) == 1
+    return c.execute(session_store.TOUCH, session=session_id, now=now) == 1
 
 
 def join_client(c: Connection, session_id: str, client_id: str, sub: str, now: datetime) -> None:
     """The client will be notified when the session ends."""
-    c.execute(_JOIN_CLIENT, session_id=session_id, client_id=client_id, sub=sub, first_at=now)
+    c.execute(session_store.JOIN_CLIENT, session_id=session_id, client_id=client_id, sub=sub, first_at=now)
 
 
 def clients_of(c: Connection, session_id: str) -> list[Any]:
     """Each client that used the session: client_id, sub, name, name_en, backchannel_logout_uri."""
-    return c.rows(_CLIENTS, session=session_id)
+    return c.rows(session_store.CLIENTS, session=session_id)
 
 
 def end(c: Connection, session_id: str, now: datetime, reason: str) -> bool:
@@ -346,7 +213,7 @@ def end(c: Connection, session_id: str, now: datetime, reason: str) -> bool:
 
     Runs in the caller's transaction, so that all of it happens or nothing. Every reader of a token checks its session.
     """
-    if c.execute(_END, session=session_id, now=now) != 1:
+    if c.execute(session_store.END, session=session_id, now=now) != 1:
         return False
     for client in clients_of(c, session_id):
         if client.backchannel_logout_uri:
@@ -358,7 +225,7 @@ def end(c: Connection, session_id: str, now: datetime, reason: str) -> bool:
                 sid=session_id,
                 now=now,
             )
-    ended = c.one(_WHOSE, session=session_id)
+    ended = c.one(session_store.WHOSE, session=session_id)
     audit.append(
         c,
         "person:session:end",
@@ -377,7 +244,7 @@ def end_all_of(c: Connection, person_id: str, now: datetime, reason: str) -> int
 
 def of_person(c: Connection, person_id: str, now: datetime) -> tuple[Session, ...]:
     """The person's sessions that have not ended or reached their limit, the last used first."""
-    return tuple(_session(row) for row in c.rows(_OF_PERSON, of_person=person_id, now=now))
+    return tuple(_session(row) for row in c.rows(session_store.OF_PERSON, of_person=person_id, now=now))
 
 
 def _is_live(row: Any, idle: timedelta, now: datetime) -> bool:

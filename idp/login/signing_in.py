@@ -8,7 +8,7 @@ from typing import Any
 from accounts import audit, evidence
 from accounts.authentication import Authenticated
 from accounts.database import Connection, Redemption
-from idp.login import sessions
+from idp.login import session_store, sessions
 from idp.login.approval import approval_of
 from idp.login.context import LoginContext
 from idp.login.pending import WEB, PendingInteraction, admitted, handle_of, nothing_pending, web_rules
@@ -20,10 +20,10 @@ from idp.oidc.requests import request_store
 _SIGN_IN = Redemption(
     request_store.APPROVE,
     audit.audit_events,
-    sessions.sessions,
+    session_store.sessions,
     audit.audit_events,
     audit.audit_events,
-    sessions.session_clients,
+    session_store.session_clients,
 )
 
 

@@ -34,7 +34,7 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.merging.tables",
     "accounts.vault.vault_keys",
     "idp.oidc.models",
-    "idp.login.sessions",
+    "idp.login.session_store",
     "idp.delivery.outbox",
     "idp.adapters.systems.sandbox",
 )

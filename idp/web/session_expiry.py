@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from accounts.database import Connection, Statement
-from idp.login.sessions import Session, SessionLifetimes, sessions
+from idp.login.session_store import sessions
+from idp.login.sessions import Session, SessionLifetimes
 from idp.oidc.tokens.secret import digest
 
 WARNING = timedelta(seconds=150)  # before the end: long enough to read it in elder mode and to answer

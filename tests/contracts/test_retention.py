@@ -21,7 +21,7 @@ from idp.cli.clients import invite
 from idp.delivery import outbox
 from idp.jobs import retention
 from idp.jobs.retention import BATCH, RETENTION_RULES
-from idp.login import sessions
+from idp.login import session_store, sessions
 from idp.login.sessions import SessionLifetimes
 from idp.migrations import load_tables
 from idp.oidc.assurance import Authentication
@@ -167,7 +167,7 @@ def test_sessions_go_with_their_clients_a_day_after_their_end(city):
             sessions.join_client(c, made.session.id, "fund", f"sub-{hours}", now)
     assert tidied(city.database, "sessions", city.clock.advance(hours=25)) == 0
     assert tidied(city.database, "sessions", city.clock.advance(minutes=1)) == 1
-    (left,) = city.database.connection().rows(Statement(sa.select(sessions.session_clients)))
+    (left,) = city.database.connection().rows(Statement(sa.select(session_store.session_clients)))
     assert left.sub == "sub-1000"
 
 

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from accounts import audit
 from accounts.credentials.throttle import throttle_counters
 from accounts.database import Statement
-from idp.login import sessions
+from idp.login import session_store
 from idp.login.person_status import change
 from tests.fixtures.relying_party import Browser, RelyingParty
 from tests.fixtures.site import Site
@@ -88,6 +88,6 @@ def test_limits_audit_and_sessions_see_one_spelling(database_url: str, clock):
             fields = {**form.fields, "identifier": person.number, "password": person.password}
             browser.post("/login", fields, headers={"Sec-Fetch-Site": "same-origin", **headers}, follow=False)
     c = site.database.connection()
-    for column in (audit.audit_events.c.source, throttle_counters.c.source, sessions.sessions.c.source):
+    for column in (audit.audit_events.c.source, throttle_counters.c.source, session_store.sessions.c.source):
         assert {row[0] for row in c.rows(Statement(sa.select(column).distinct())) if row[0]} == {"203.0.113.7"}
     site.database.close()

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from accounts import audit
 from accounts.database import Statement
-from idp.login import person_status, sessions
-from idp.login.sessions import session_clients
+from idp.login import person_status, session_store, sessions
+from idp.login.session_store import session_clients
 from idp.oidc.clients import registry
 from idp.oidc.consent.claims import CLAIMS
 from idp.oidc.models import access_tokens, authorization_requests, grants, releases
@@ -22,7 +22,7 @@ from tests.fixtures.site import Site
 
 WRITTEN = (authorization_requests, audit.audit_events, access_tokens, releases, session_clients)
 REQUESTS = Statement(sa.select(authorization_requests).order_by(authorization_requests.c.created_at))
-SESSION = Statement(sa.select(sessions.sessions))
+SESSION = Statement(sa.select(session_store.sessions))
 
 
 def rows(site: Site) -> dict[str, int]:
@@ -226,7 +226,7 @@ def plan_of(site: Site, statement: Statement) -> str:
     return "\n".join(row[0] for row in c._driver.execute(f"EXPLAIN EXECUTE planned({nothing})".encode()))
 
 
-STANDS = [sessions._STANDING, token_store.COLLECT[False, True].spend]
+STANDS = [session_store.STANDING, token_store.COLLECT[False, True].spend]
 
 
 @pytest.mark.parametrize("statement", STANDS, ids=["standing", "collecting"])
