@@ -1,4 +1,4 @@
-"""GRANTS: every grant type the token endpoint serves. A new one is a file here, a row below, and its tests."""
+"""GRANTS: every grant type of the token endpoint. A new one is a file here, a row below, and its tests."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Redeem = Callable[[Provider, Client, Parameters, datetime], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One grant type, what redeems it, and who may be registered for it.
+    """One grant type, the function that redeems it, and the clients that may register it.
 
-    `for_public`: whether a client that proves itself by nothing may. `acts_alone`: whether the client acts for nobody
-    but itself, so that scopes of its own, which speak of no person, mean something.
+    `for_public`: a client without authentication may. `acts_alone`: the client acts only for itself, so it may have
+    scopes of its own, which concern no person.
     """
 
     grant_type: str

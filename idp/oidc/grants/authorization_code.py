@@ -1,6 +1,6 @@
 """authorization_code (RFC 6749 §4.1.3, RFC 7636 §4.6): the checks, then one redemption that buys the tokens.
 
-A code that comes back a second time takes with it everything the first time bought (RFC 6749 §4.1.2).
+A code that is redeemed a second time revokes everything that the first redemption bought (RFC 6749 §4.1.2).
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _REFUSED = "the code is unknown, expired, used, or was given to another client o
 
 
 def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) -> Mapping[str, Any]:
-    """Access token, ID token with `openid`, refresh token where the client may have one; the code is spent.
+    """Access token, ID token with `openid`, refresh token where the client may have one. The code is spent.
 
-    Raises InvalidGrant, or InvalidScope when the client has lost every scope; a replayed code revokes what it bought,
-    a code in foreign hands is spoilt.
+    Raises InvalidGrant, or InvalidScope when the client has lost every scope. A replayed code revokes what it bought. A
+    code that another client sends becomes invalid.
     """
     text = form.get("code")
     if text is None:
@@ -49,7 +49,7 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
     try:
         held = _as_of_today(client, held)
     except InvalidScope:
-        _refused(provider, client, text, held, _REFUSED, now)  # a replay is one, whatever the client may have today
+        _refused(provider, client, text, held, _REFUSED, now)  # a replay counts whatever the client may have today
         raise
     issue = _token_grant(client, held)
     access_token = provider.tokens.access_token(client.client_id, issue.holder, now)
@@ -70,16 +70,16 @@ def _stored(provider: Provider, request_id: str) -> Any:
 
 
 def _wrong(client: Client, form: Parameters, held: Redeemable, now: datetime) -> str | None:
-    """What does not fit, as the client reads it; None when the code may be spent."""
+    """The mismatch, as the client reads it, or None if the code may be spent."""
     if held.client_id != client.client_id or now >= held.expires_at or form.get("redirect_uri") != held.redirect_uri:
         return _REFUSED
     return _wrong_verifier(client, held.code_challenge, form.get("code_verifier"))
 
 
 def _refused(provider: Provider, client: Client, text: str, held: Redeemable, why: str, now: datetime) -> InvalidGrant:
-    """The refusal, after what a refused code calls for: a replay ends what it bought, foreign hands spoil it.
+    """The error, after a replay has revoked what it bought, or another client's use has made the code invalid.
 
-    Of a code that another took the place of, because the person pressed twice, nothing follows: it bought nothing.
+    A code that a later one replaced, because the person pressed twice, has no consequences: it bought nothing.
     """
     row = _stored(provider, held.id)
     if row is None and held.unstored is not None and held.client_id != client.client_id:
@@ -99,7 +99,7 @@ def _refused(provider: Provider, client: Client, text: str, held: Redeemable, wh
 
 
 def _wrong_verifier(client: Client, challenge: str | None, verifier: str | None) -> str | None:
-    """S256 always; a verifier without a challenge is a downgrade and refused (RFC 9700 §4.8.2)."""
+    """S256 only. A verifier without a challenge is a downgrade and is refused (RFC 9700 §4.8.2)."""
     if challenge is None:
         if client.require_pkce:
             return "the request was made without code_challenge; PKCE S256 is required"
@@ -110,7 +110,7 @@ def _wrong_verifier(client: Client, challenge: str | None, verifier: str | None)
 
 
 def _as_of_today(client: Client, held: Redeemable) -> Redeemable:
-    """What the client may still have: its ceiling may have been lowered in the minute since the person agreed."""
+    """The code within the client's ceiling, which may have been lowered in the minute since the approval."""
     scopes, released = registered_scopes(client, held.scopes), release.within_ceiling(held.released, client)
     if (scopes, released) == (held.scopes, held.released):
         return held
@@ -149,7 +149,7 @@ def _spend(
 
 
 def _release_row(issue: TokenGrant, held: Redeemable, now: datetime) -> dict[str, Any]:
-    """The ledger's row: what is handed to whom, of whom, for what purpose and on what basis, kept three years."""
+    """The ledger's row: claims, client, person, purpose and legal basis, kept three years."""
     return {
         "id": new_id(),
         "at": now,
@@ -177,7 +177,7 @@ def _id_token(provider: Provider, issue: TokenGrant, held: Redeemable, access_to
 
 
 def _facts(provider: Provider, held: Redeemable, now: datetime) -> claims.ClaimSources:
-    """What is known of the person now: only a claim that was asked for the ID token by name costs this read."""
+    """What is known of the person now. Only a claim requested by name for the ID token costs this read."""
     c, row = provider.database.connection(), _stored(provider, held.id)
     return claims.claim_sources(
         c, provider.people, row.person_id, row.attributes, updated_at=row.person_updated_at, now=now

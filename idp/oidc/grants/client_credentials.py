@@ -1,4 +1,4 @@
-"""client_credentials (RFC 6749 §4.4): a client acts for itself. One statement: the token's row."""
+"""client_credentials (RFC 6749 §4.4): a client acts for itself. One statement writes the token's row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from idp.oidc.tokens.minting import TokenSubject
 
 
 def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) -> Mapping[str, Any]:
-    """An access token whose subject is the client. Scopes that speak of a person are never in it."""
+    """An access token whose subject is the client. It never has scopes that concern a person."""
     if client.is_public:
         raise UnauthorizedClient("client_credentials needs a client that authenticates")
     if may_act_alone(client) is not None:

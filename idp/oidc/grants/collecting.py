@@ -1,7 +1,7 @@
-"""Spending a code: its row, or, where the request was answered without a page, what writes that row.
+"""Spending a code: its row is updated, or, if the request was answered without a page, its row is written.
 
-A silent answer stores nothing. The statement that spends its code writes the request, redeemed, with the approval's
-record and all that it buys, and only while the session lives that answered; the request's key lets that happen once
+A silent answer stores nothing. The statement that spends its code writes the redeemed request, the approval's record
+and all that the code buys, but only while the session that answered is alive. The request's key allows this once
 (docs/decisions/0051-a-silent-login-is-written-when-it-is-collected.md).
 """
 
@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 def spend(
     c: Connection, held: Redeemable, text: str, *, access: Row, release: Row, refresh: Row | None, now: datetime
 ) -> bool:
-    """Whether this call spent the code; what it buys is then written, otherwise nothing is."""
+    """True if this call spent the code: then everything it buys is written, otherwise nothing."""
     if held.unstored is not None:
         return _collect(c, held, text, access=access, release=release, refresh=refresh, now=now)
     spent = {"of_request": held.id, "of_code": digest(text), "of_client": held.client_id, "now": now}
@@ -36,7 +36,7 @@ def spend(
 
 
 def spoil(c: Connection, held: Redeemable, text: str, now: datetime) -> None:
-    """The code buys nothing any more: it was seen in foreign hands before anybody collected it."""
+    """The code buys nothing any more, because another client sent it before it was redeemed."""
     if held.unstored is not None:
         c.execute(
             token_store.SPOIL_UNSTORED, **_request_row(held, text, RequestState.DENIED, now) | {"redeemed_at": None}
@@ -58,11 +58,11 @@ def _collect(
         *([refresh] if refresh else []),
     ]
     joined = held.unstored is not None and held.unstored.joins_session
-    for joins in (True, False) if joined else (False,):  # the second where another tab's code has joined meanwhile
+    for joins in (True, False) if joined else (False,):  # False if another tab's code has joined meanwhile
         more = _joined(held, now) if joins else ()
         try:
             return c.redeem(token_store.COLLECT[refresh is not None, joins], spent, *buys, *more)
-        except Conflict:  # the client is in the session, or the request was collected
+        except Conflict:  # the client is in the session, or the code was redeemed
             continue
     return False
 
@@ -77,7 +77,7 @@ def _approval_event(held: Redeemable, now: datetime) -> Row:
 
 
 def _request_row(held: Redeemable, text: str, state: RequestState, now: datetime) -> dict[str, Any]:
-    """The row a stored request has at this point, without what only its pages would have needed."""
+    """The row that a stored request has at this point, without what only its pages need."""
     return {
         "id": held.id,
         "kind": RequestKind.BROWSER.value,
@@ -94,7 +94,7 @@ def _request_row(held: Redeemable, text: str, state: RequestState, now: datetime
         "response_mode": "query",
         "client_state": None,
         "nonce": None,
-        "sealed": None,  # nobody will ask for what the client worded
+        "sealed": None,  # nothing reads the client's own text again
         "opened_from": None,
         "code_challenge": held.code_challenge,
         "acr_values": (),

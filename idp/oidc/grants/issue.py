@@ -1,4 +1,4 @@
-"""What every grant that speaks for a person shares: the rows it buys and the answer it gives."""
+"""What the grants share: the rows that they write and the answer that they give."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from idp.oidc.tokens.secret import digest
 
 @dataclass(frozen=True, slots=True)
 class TokenGrant:
-    """For whom and under what a token is issued. `claims` are the names UserInfo will answer.
+    """For whom and under which grant a token is issued. `claims` are the names that UserInfo will answer.
 
-    `session_id` is the session that the access token ends with; None where it is for use without one.
+    The access token ends with the session `session_id`. None if it does not depend on a session.
     """
 
     client: Client
@@ -34,7 +34,7 @@ class TokenGrant:
 
 
 def registered_scopes(client: Client, scopes: tuple[str, ...]) -> tuple[str, ...]:
-    """Of scopes that were given, those the client is registered for today. Raises InvalidScope when none is left."""
+    """Those of the given scopes that the client is registered for today. Raises InvalidScope when none is left."""
     left = release.scopes_within_ceiling(scopes, client)
     if scopes and not left:
         raise InvalidScope("the client is not registered for any of these scopes any more")
@@ -42,7 +42,7 @@ def registered_scopes(client: Client, scopes: tuple[str, ...]) -> tuple[str, ...
 
 
 def access_row(provider: Provider, token_grant: TokenGrant, token: str, now: datetime) -> dict[str, Any]:
-    """The access token's row: only with it does the token exist."""
+    """The access token's row. Without the row, the token is not valid."""
     return {
         "digest": digest(token),
         "grant_id": token_grant.grant_id,
@@ -64,7 +64,7 @@ def access_row(provider: Provider, token_grant: TokenGrant, token: str, now: dat
 def refresh_row(
     provider: Provider, token_grant: TokenGrant, token: str, now: datetime, *, ends_at: datetime
 ) -> dict[str, Any]:
-    """A refresh token's row. Every successor inherits the request it came from, and `ends_at`."""
+    """A refresh token's row. Every successor inherits the request that it came from, and `ends_at`."""
     return {
         "digest": digest(token),
         "grant_id": token_grant.grant_id,
@@ -86,7 +86,7 @@ def refresh_row(
 
 
 def answer(provider: Provider, token_grant: TokenGrant, access_token: str, **more: str | None) -> Mapping[str, Any]:
-    """The token endpoint's success (RFC 6749 §5.1); members that are None are left out."""
+    """The token endpoint's success response (RFC 6749 §5.1). Members that are None are left out."""
     document = {
         "access_token": access_token,
         "token_type": "Bearer",
@@ -100,9 +100,9 @@ def answer(provider: Provider, token_grant: TokenGrant, access_token: str, **mor
 def end_replayed(
     provider: Provider, request_id: str, kind: str, *, person_id: str, client_id: str, now: datetime
 ) -> None:
-    """A code or refresh token came back that was spent: nothing is good any more that came of it, and it is on record.
+    """A used code or refresh token came back: everything from the same code is revoked, and this is audited.
 
-    Of two holders one is a thief, and nobody can tell which (RFC 6749 §4.1.2, RFC 9700 §4.14.2).
+    One of the two holders is a thief, and nobody can tell which (RFC 6749 §4.1.2, RFC 9700 §4.14.2).
     """
     with provider.database.transaction() as c:
         token_store.revoke_bought(c, request_id, now=now)

@@ -1,7 +1,7 @@
 """refresh_token (RFC 6749 §6): confidential clients keep theirs, public clients rotate (docs/decisions/0008).
 
-The successor of a spent token is derived from it, so a repeat within ten seconds, after an answer that got lost, gives
-the same successor; a later repeat, or one after the successor was used, ends the whole family.
+The successor is derived from the used token, so a repeat within ten seconds, after a lost answer, gives the same
+successor. A later repeat, or one after the successor was used, ends the whole family.
 """
 
 from __future__ import annotations
@@ -57,9 +57,10 @@ def _check(provider: Provider, client: Client, row: Any, now: datetime) -> None:
 
 
 def _comes_back_late(provider: Provider, row: Any, now: datetime) -> bool:
-    """A theft, whatever else is wrong with it: its own time may be over while the family lives, its scope not be given.
+    """True if a used token comes back after the replay window. That is a theft, whatever else is wrong.
 
-    Of a family that has ended there is nothing more to end.
+    The token's own time may be over while the family lives, or the scope may not be granted. A family that has ended
+    needs no second end.
     """
     spent = row.used_at is not None and now - row.used_at > provider.policy.lifetimes.refresh_replay
     return spent and row.bought_stands
@@ -80,7 +81,7 @@ def _token_grant(client: Client, row: Any, asked: str | None) -> TokenGrant:
 
 
 def _narrowed(given: tuple[str, ...], asked: str | None) -> tuple[str, ...]:
-    """Fewer scopes than were given, never others (RFC 6749 §6)."""
+    """The requested ones of the granted scopes. Raises InvalidScope for any other (RFC 6749 §6)."""
     if asked is None:
         return given
     wanted = frozenset(asked.split(" "))
@@ -110,7 +111,7 @@ def _rotate(provider: Provider, issue: TokenGrant, row: Any, token: str, access_
 
 
 def _whole(issue: TokenGrant, row: Any) -> TokenGrant:
-    """The successor keeps every scope, whatever this one access token was narrowed to."""
+    """The successor keeps every scope, even if this access token was narrowed."""
     scopes = tuple(row.scopes)
     held = TokenSubject(
         issue.holder.sub, scopes, issue.holder.session_id, issue.holder.acr, issue.holder.amr, issue.holder.auth_time
@@ -119,7 +120,7 @@ def _whole(issue: TokenGrant, row: Any) -> TokenGrant:
 
 
 def _repeat(provider: Provider, row: Any, successor: str, bought: dict[str, Any], now: datetime) -> None:
-    """The token was spent before. Within the window, and while its successor is unused, the answer is given again."""
+    """The token was used before. Within the window, and while its successor is unused, the answer is repeated."""
     c = provider.database.connection()
     used_at: datetime | None = row.used_at or c.one(token_store.FIND_REFRESH_TOKEN, of_token=row.digest).used_at
     if used_at is not None and now - used_at <= provider.policy.lifetimes.refresh_replay:
@@ -140,7 +141,7 @@ def _idle_end(provider: Provider, row: Any, now: datetime) -> datetime:
 
 
 def _id_token(provider: Provider, issue: TokenGrant, access_token: str, now: datetime) -> str:
-    """OpenID Connect Core §12.2: the first login's `auth_time`, no nonce."""
+    """The ID token of OpenID Connect Core §12.2: the first login's `auth_time`, no nonce."""
     return provider.tokens.id_token(
         issue.client.client_id,
         issue.holder,
