@@ -1,15 +1,15 @@
-"""AuthorizationRequest: what a client asks for, from the asking to the collecting, as one value and one state table.
+"""AuthorizationRequest: a client's request from its arrival to its redemption, as one value and one state table.
 
     OPEN ── approve ──▶ APPROVED ── redeem (once) ──▶ REDEEMED
       │                  └─◀─ approve ─┘
       └──── deny ─────▶ DENIED ◀── deny ── APPROVED
 
-Approved again it has a new code, and the code before is none any more: whoever presses a button twice throws the first
-answer away, and must not be left standing. The browser that asked may do that, until somebody collects or a minute
-after the request's time; until then a no takes the yes back.
-A request that is answered without a page is stored when its code is spent, REDEEMED from the start (decision 51).
-"Expired" is no state but a question asked of `expires_at`. The database holds the same table as conditions of its
-UPDATEs (`request_store`), so that two answers racing for one request cannot both win.
+A second approval makes a new code, and the first code becomes invalid: a person who presses a button twice loses the
+first answer and must still get one. The browser that asked may approve again until the code is redeemed, or until a
+minute after the request's time. Until then it may also deny. A request that is answered without a page is stored when
+its code is spent, and is REDEEMED from the start (decision 51). "Expired" is not a state but a comparison with
+`expires_at`. The database holds the same table as conditions of its UPDATEs (`request_store`), so that of two
+concurrent answers to one request only one succeeds.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from idp.oidc.requests import claims_parameter
 
 
 class RequestKind(StrEnum):
-    """How the person is reached and with which handle the client collects. One kind so far: this browser, a code."""
+    """How the person is reached and how the client collects the answer. One kind so far: this browser, a code."""
 
     BROWSER = "browser"
 
 
 class RequestState(StrEnum):
-    """Where the request stands."""
+    """The state of the request."""
 
     OPEN = "open"
     APPROVED = "approved"
@@ -55,18 +55,18 @@ TRANSITIONS: Mapping[tuple[RequestState, RequestEvent], RequestState] = {
     (RequestState.APPROVED, RequestEvent.REDEEM): RequestState.REDEEMED,
 }
 
-# An elder with a phone in the other hand needs minutes; nothing is granted while a request is open.
+# An old person with a phone in the other hand needs minutes. An open request grants nothing.
 OPEN_FOR = timedelta(minutes=30)
 # ASVS 5.0 V10.4.3, level 3: a code lives for at most one minute.
 CODE_FOR = timedelta(seconds=60)
 
 
 class WrongState(Exception):
-    """An event that this state does not know: a programming error, for the database asks the question that races."""
+    """This state does not allow the event. It is a programming error, because the database decides races."""
 
 
 def next_state(state: RequestState, event: RequestEvent) -> RequestState:
-    """The state after the event. Raises WrongState for what the table does not list."""
+    """The state after the event. Raises WrongState for a pair that the table does not list."""
     try:
         return TRANSITIONS[state, event]
     except KeyError:
@@ -75,10 +75,10 @@ def next_state(state: RequestState, event: RequestEvent) -> RequestState:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """A validated request of one client. Nothing in it is trusted more than the client is.
+    """A validated request of one client. It is trusted no more than the client is.
 
-    `claims` is the `claims` parameter; `claims["id_token"]["sub"]["value"]` is also where an `id_token_hint` ends up,
-    for both say the same: this person or nobody.
+    `claims` is the `claims` parameter. Its `claims["id_token"]["sub"]["value"]` also holds the subject of an
+    `id_token_hint`, because both require the same: this person.
     """
 
     id: str
@@ -102,7 +102,7 @@ class AuthorizationRequest:
 
     @property
     def essential_acr(self) -> tuple[str, ...]:
-        """The `acr` values of which one must be met, or the answer is an error; empty when any will do."""
+        """The `acr` values of which one must be met, or the answer is an error. Empty if any will do."""
         return claims_parameter.essential_acr(self.claims)
 
     @property
@@ -112,27 +112,27 @@ class AuthorizationRequest:
 
     @property
     def requested_subject(self) -> str | None:
-        """The `sub` the client insists on (`id_token_hint` or the `claims` parameter), or None."""
+        """The `sub` that the client requires (`id_token_hint` or the `claims` parameter), or None."""
         return claims_parameter.requested_subject(self.claims)
 
     @property
     def may_be_approved(self) -> bool:
-        """Whether the browser that asked may still get an answer: nobody has said no, or collected."""
+        """True if the browser that asked may still get an answer: neither denied nor redeemed."""
         return (self.state, RequestEvent.APPROVE) in TRANSITIONS
 
     @property
     def may_ask(self) -> bool:
-        """Whether a page may be shown: false for `prompt=none`."""
+        """True if a page may be shown. False for `prompt=none`."""
         return "none" not in self.prompt
 
     def is_expired(self, now: datetime) -> bool:
-        """Whether it is too late to answer. Approving again and again keeps no request, and no `max_age`, open."""
+        """True if it is too late to answer. Repeated approvals cannot keep a request, or its `max_age`, open."""
         return now >= min(self.expires_at, self.created_at + OPEN_FOR + CODE_FOR)
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """The person's yes: who, proven how, in which session, under which grant, and the claims it lets go."""
+    """The person's approval: who, how authenticated, in which session, under which grant, and the released claims."""
 
     person_id: str
     session_id: str

@@ -1,8 +1,8 @@
-"""The `claims` parameter (OpenID Connect Core §5.5): read, and cut to what has an effect here.
+"""The `claims` parameter (OpenID Connect Core §5.5): read, and reduced to what has an effect here.
 
-Relying systems put into it what they know of a person: a number as `value` of `identity_number`, a phone. Nothing here
-compares those, so they go no further. What stays are names of our claims, `essential`, levels of ours for `acr`, and
-the `sub` that must be met.
+Relying systems write what they know of a person into it: a number as `value` of `identity_number`, a phone. Nothing
+here compares these values, so they are dropped. Kept are the names of our claims, `essential`, our levels for `acr`,
+and the required `sub`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST_CLAIMS = 50
 
 
 def read_claims(text: str | None) -> Requested:
-    """What is asked. Raises InvalidRequest, or UnmetAuthenticationRequirements for an essential `acr` of no level."""
+    """What is asked. Raises InvalidRequest, or UnmetAuthenticationRequirements if no essential `acr` is a level."""
     if text is None:
         return {}
     try:
@@ -37,7 +37,7 @@ def read_claims(text: str | None) -> Requested:
 
 
 def with_subject(requested: RequestedClaims, subject: str | None) -> Requested:
-    """The same claims with the `sub` that must be met; None leaves them unchanged."""
+    """The same claims with the required `sub`. None leaves them unchanged."""
     asked = {member: {**wishes} for member, wishes in requested.items()}
     if subject is not None:
         asked.setdefault("id_token", {})["sub"] = {"value": subject}
@@ -45,7 +45,7 @@ def with_subject(requested: RequestedClaims, subject: str | None) -> Requested:
 
 
 def without_subject(requested: RequestedClaims) -> Requested:
-    """The same claims without the `sub`: the client wrote it, so it is stored sealed and not here."""
+    """The same claims without the `sub`. The client wrote it, so it is stored sealed and not here."""
     asked = {member: {**wishes} for member, wishes in requested.items()}
     if requested_subject(requested) is not None:
         asked["id_token"]["sub"] = None
@@ -59,7 +59,7 @@ def _read_member(member: Any) -> dict[str, Any]:
 
 
 def _wish(wish: Any) -> dict[str, Any] | None:
-    """One claim's wish: null, or what of `essential`, `value` and `values` it says."""
+    """The request for one claim: null, or those of `essential`, `value` and `values` that it has."""
     if wish is None:
         return None
     well_formed = isinstance(wish, dict) and isinstance(wish.get("essential", False), bool)
@@ -69,7 +69,7 @@ def _wish(wish: Any) -> dict[str, Any] | None:
 
 
 def _check_acr_and_sub(wishes: Mapping[str, dict[str, Any] | None]) -> None:
-    """What decides about the login can be read: a level or a person that we misread, anybody here would meet."""
+    """Raises InvalidRequest for a malformed `acr` or `sub`, because any person could meet a misread one."""
     acr, sub = (wishes.get(name) or {} for name in ("acr", "sub"))
     named = [*acr.get("values", ()), *(wish["value"] for wish in (acr, sub) if wish.get("value") is not None)]
     if acr.get("values") == [] or not all(isinstance(text, str) for text in named):
@@ -94,7 +94,7 @@ def _kept(member: str, name: str, wish: Mapping[str, Any]) -> dict[str, Any] | N
 
 
 def essential_acr(requested: RequestedClaims) -> tuple[str, ...]:
-    """The `acr` values of which one must be met, empty if none is essential (OpenID Connect Core §5.5.1.1)."""
+    """The `acr` values of which one must be met. Empty if none is essential (OpenID Connect Core §5.5.1.1)."""
     return requested_acr(requested) if _wish_for(requested, "acr").get("essential") is True else ()
 
 
@@ -106,7 +106,7 @@ def requested_acr(requested: RequestedClaims) -> tuple[str, ...]:
 
 
 def requested_subject(requested: RequestedClaims) -> str | None:
-    """The `sub` that `claims.id_token.sub.value` insists on, or None."""
+    """The `sub` that `claims.id_token.sub.value` requires, or None."""
     value = _wish_for(requested, "sub").get("value")
     return value if isinstance(value, str) else None
 

@@ -1,9 +1,9 @@
-"""The authorization code: a secret that carries, sealed, what it answers for.
+"""The authorization code: a secret that carries the sealed facts of its request.
 
-Whoever redeems it need not read the request first: the code opens, the checks are made, and one statement spends it.
-The row stays the only judge of whether it may be spent. What would make a code too long for an address is left in the
-row, and such a code carries only the row's key (docs/decisions/0034-a-code-carries-its-request.md).
-A request that was answered without a page has no row until its code is spent: spending writes it
+The token endpoint need not read the request first: it opens the code and checks it, and one statement spends it. Only
+the row decides whether the code may be spent. Facts that would make a code too long for a URL stay in the row, and such
+a code carries only the row's key (docs/decisions/0034-a-code-carries-its-request.md). A request that was answered
+without a page has no row until its code is spent, which writes it
 (docs/decisions/0051-a-silent-login-is-written-when-it-is-collected.md).
 """
 
@@ -26,22 +26,22 @@ from idp.oidc.requests.authorization_request import Approval, AuthorizationReque
 from idp.oidc.tokens.keys import encoded
 from idp.oidc.vocabulary import CODE_PREFIX
 
-IN_A_CODE = "authorization_code"  # the place of the seal; it lies in no table
-_SHORTEST = 200  # characters of a code with facts; one that only names its row has some 140 at most
+IN_A_CODE = "authorization_code"  # the place of the seal; no table has it
+_SHORTEST = 200  # characters of a code with facts; a code with only a key has about 140 at most
 _LONGEST = 1200  # bytes of facts: a code of some 1,700 characters
 
 
 @dataclass(frozen=True, slots=True)
 class Unstored:
-    """What is still to be written of an approval when its code is spent: its record, and the session's client."""
+    """What is written of an approval only when its code is spent: its record, and the session's client."""
 
     channel: str
-    joins_session: bool  # whether the session did not know the client
+    joins_session: bool  # True if the client is new in the session
 
 
 @dataclass(frozen=True, slots=True)
 class Redeemable:
-    """What a code answers for, as it was when it was approved. Whether it still does, the row knows."""
+    """What a code was approved for. Only the row knows whether it is still valid."""
 
     id: str
     client_id: str
@@ -63,7 +63,7 @@ class Redeemable:
 
 
 def new_code(vault: Vault, request: AuthorizationRequest, approval: Approval, expires_at: datetime) -> str:
-    """A code nobody can guess or make, for this request with this approval."""
+    """A code that nobody can guess or forge, for this request with this approval."""
     facts = orjson.dumps(_facts(request, approval, expires_at))
     return _sealed(vault, facts if len(facts) <= _LONGEST else orjson.dumps([request.id]))
 
@@ -71,7 +71,7 @@ def new_code(vault: Vault, request: AuthorizationRequest, approval: Approval, ex
 def code_without_row(
     vault: Vault, request: AuthorizationRequest, approval: Approval, expires_at: datetime, unstored: Unstored
 ) -> str | None:
-    """The same for a request that no table holds; None where its facts are too long, and it must be stored."""
+    """The same for a request without a row. None if its facts are too long: then it must be stored."""
     facts = orjson.dumps([*_facts(request, approval, expires_at), unstored.channel, unstored.joins_session])
     return _sealed(vault, facts) if len(facts) <= _LONGEST else None
 
@@ -85,18 +85,18 @@ def _spelt(sealed: bytes) -> str:
 
 
 def names_its_row_only(code: str) -> bool:
-    """Whether whoever redeems this code of ours must read the request."""
+    """True if redeeming this code of ours needs the request's row."""
     return len(code) < _SHORTEST
 
 
 def answers_for(vault: Vault, code: str, stored: Callable[[str], Any]) -> Redeemable | None:
-    """What the code stands for; None when we did not make it, or another version of us did.
+    """The facts of the code. None if we did not make it, or another version of us did.
 
-    `stored` finds an approved request's row by its key, where the code carries no more than that.
+    `stored` finds an approved request's row by its key, for a code that carries only the key.
     """
     try:
         sealed = base64.b64decode(code.removeprefix(CODE_PREFIX) + "==", altchars=b"-_")
-        if code != _spelt(sealed):  # base64 has several spellings of one value; a replay is known by the one we sent
+        if code != _spelt(sealed):  # base64 has several spellings; a replay is recognised by the one we sent
             return None
         request_id, *facts = orjson.loads(vault.open(sealed, place=IN_A_CODE))
         if not facts:
@@ -122,7 +122,7 @@ _TEXTS = (
 )  # fmt: skip
 
 
-_OF_REQUEST = len(_TEXTS) - 1 + 6  # facts of any code beside its request's key; more follow in one without a row
+_OF_REQUEST = len(_TEXTS) - 1 + 6  # facts of every code besides the key; a code without a row has more
 
 
 def _facts(request: AuthorizationRequest, approval: Approval, expires_at: datetime) -> list[Any]:

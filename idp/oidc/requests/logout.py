@@ -1,7 +1,7 @@
-"""Logout: what a relying system asks for (RP-Initiated Logout 1.0), and whom to tell (Back-Channel Logout 1.0).
+"""Logout: a relying system's request (RP-Initiated Logout 1.0), and the clients to notify (Back-Channel Logout 1.0).
 
-An ID token of ours says who asks and for whom. Without one, or with somebody else's, the person is asked first, so that
-a link on a stranger's page signs nobody out; and nobody is ever sent to a URI that is not registered.
+An ID token of ours proves who asks and for whom. Without a valid one, the person is asked first, so that a link on a
+foreign page signs nobody out. The browser is never redirected to a URI that is not registered.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from idp.oidc.urls import accepted
 
 @dataclass(frozen=True, slots=True)
 class LogoutRequest:
-    """What was asked, checked. `session_id` and `sub` come from a valid hint; the redirect URI is a registered one."""
+    """The checked request. `session_id` and `sub` come from a valid hint; the redirect URI is registered."""
 
     client: Client | None = None
     post_logout_redirect_uri: str | None = None
@@ -33,13 +33,13 @@ class LogoutRequest:
 
     @property
     def is_proven(self) -> bool:
-        """Whether an ID token of ours came with it."""
+        """True if it came with an ID token of ours."""
         return self.sub is not None
 
 
 @dataclass(frozen=True, slots=True)
 class LogoutTarget:
-    """One relying system to be told that a session has ended."""
+    """One relying system to notify that a session has ended."""
 
     client_id: str
     uri: str
@@ -65,9 +65,9 @@ def read_logout(provider: Provider, request: Request, now: datetime) -> LogoutRe
 
 
 def must_confirm(logout: LogoutRequest, *, session_id: str | None, sub: str | None) -> bool:
-    """Whether the person must say yes first. `sub`: by what name that client knows who is signed in here.
+    """True if the person must confirm first. `sub` is what that client calls the person who is signed in here.
 
-    Not when nobody is signed in here, nor when the hint is about this very session or this very person.
+    False if nobody is signed in here, or if the hint is about this session or this person.
     """
     if session_id is None:
         return False
@@ -77,7 +77,7 @@ def must_confirm(logout: LogoutRequest, *, session_id: str | None, sub: str | No
 
 
 def targets(clients: ClientLookup, members: Iterable[tuple[str, str]], session_id: str) -> tuple[LogoutTarget, ...]:
-    """Whom to tell that this session has ended. `members` are the (client_id, sub) that took part in it."""
+    """The clients to notify that this session has ended. `members` are the (client_id, sub) that took part in it."""
     found = ((clients.get(client_id), sub) for client_id, sub in members)
     return tuple(
         LogoutTarget(client.client_id, client.backchannel_logout_uri, sub, session_id)
@@ -94,7 +94,7 @@ def _parameters(request: Request) -> Parameters:
 
 
 def _hint(provider: Provider, parameters: Parameters, now: datetime) -> Mapping[str, Any] | None:
-    """The claims of the hint, however old, or None: an unreadable hint proves nothing but breaks nothing either."""
+    """The claims of the hint, even an expired one, or None: an unreadable hint proves nothing and is no error."""
     token = parameters.get("id_token_hint")
     if token is None or len(token) > MAX_LENGTHS["id_token_hint"]:
         return None
@@ -120,7 +120,7 @@ def _client(clients: ClientLookup, parameters: Parameters, hint: Mapping[str, An
 
 
 def _redirect_uri(client: Client | None, parameters: Parameters) -> str | None:
-    """A registered URI of that client. None without a client: then nobody is sent anywhere."""
+    """A registered URI of that client. None without an active client: then there is no redirect."""
     uri = parameters.get("post_logout_redirect_uri")
     if uri is None or client is None or client.status != "active":
         return None

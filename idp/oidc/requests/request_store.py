@@ -1,4 +1,4 @@
-"""Every statement on authorization requests that answers the person; redeeming the code is `store`'s."""
+"""Every statement on authorization requests up to the person's answer. `token_store` redeems the code."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from idp.oidc.requests.authorization_request import (
 
 WORDED = "authorization_requests.sealed"
 _requests = authorization_requests.c
-MOST_OF_BROWSER = 20  # open at a time: somebody's tabs
-MOST_FROM = 1000  # open at a time from one network: a school or a carrier, of whose people few wait at a login page
+MOST_OF_BROWSER = 20  # open at a time: the tabs of one person
+MOST_FROM = 1000  # open at a time from one network: of a school or a carrier, few persons wait at a login page
 _FIND = Statement(sa.select(authorization_requests).where(_requests.id == sa.bindparam("request_id")))
 
 
@@ -39,7 +39,7 @@ def _has_room(column: sa.Column[Any], most: int) -> sa.ColumnElement[bool]:
     return sa.select(sa.func.count()).select_from(found).scalar_subquery() < most
 
 
-_is_open = _requests.state == sa.literal_column("'open'")  # as the partial index says it
+_is_open = _requests.state == sa.literal_column("'open'")  # as the partial index has it
 _BOUNDS = ((_requests.browser_binding, MOST_OF_BROWSER), (_requests.opened_from, MOST_FROM))
 _NAMES = [column.key for column in authorization_requests.columns]
 _new = [sa.cast(sa.bindparam(column.key, type_=column.type), column.type) for column in authorization_requests.columns]
@@ -56,7 +56,7 @@ _MAKE_ROOM = Statement(
 
 
 def _knows(event: RequestEvent) -> sa.ColumnElement[bool]:
-    """The state is one in which that can happen."""
+    """The state allows the event."""
     return sa.or_(*(_requests.state == state.value for state, known in TRANSITIONS if known is event))
 
 
@@ -64,7 +64,7 @@ _in_time = (
     _requests.id == sa.bindparam("request_id"),
     _requests.expires_at > sa.bindparam("now", type_=UtcDateTime),
 )
-# Spent by whoever answers: nobody has answered otherwise in the very statement that writes the answer.
+# The statement that writes the answer checks that no other answer was given before.
 APPROVE = (
     sa.update(authorization_requests)
     .where(*_in_time, _knows(RequestEvent.APPROVE))
@@ -91,9 +91,9 @@ _DENY = Statement(
 
 
 def insert(c: Connection, row: dict[str, Any]) -> None:
-    """The request is stored; `row` has a value for every column.
+    """The request is stored. `row` has a value for every column.
 
-    One statement; where the browser or the network has too many open, the oldest of them are gone in two more.
+    This is one statement. If the browser or the network has too many open requests, two more delete the oldest.
     """
     shared = {f"of_{column.key}": row[column.key] for column, _ in _BOUNDS}
     while not c.execute(_INSERT_IF_ROOM, **row, **shared):
@@ -101,29 +101,29 @@ def insert(c: Connection, row: dict[str, Any]) -> None:
 
 
 def find(c: Connection, vault: Vault, request_id: str) -> AuthorizationRequest | None:
-    """The request, whatever its state and age, or None; of one that is over, without what its client worded."""
+    """The request in any state and of any age, or None. If it is over, it lacks the client's own text."""
     row = c.one(_FIND, request_id=request_id)
     return _request(row, *worded(vault, row)) if row else None
 
 
 def approve(c: Connection, spend: dict[str, Any], event: dict[str, Any]) -> bool:
-    """Whether this call approved it, and put `event` on record: false if it was refused, collected or is too old."""
+    """True if this call approved it and recorded `event`. False if it was denied, redeemed or is too old."""
     return c.redeem(_APPROVE, spend, event)
 
 
 def deny(c: Connection, request_id: str, now: datetime) -> bool:
-    """Whether this call denied it: false if it was answered already or is too old."""
+    """True if this call denied it. False if it was denied or redeemed before, or is too old."""
     return c.execute(_DENY, request_id=request_id, now=now) == 1
 
 
 def sealed(vault: Vault, request: AuthorizationRequest) -> bytes:
-    """What the client worded freely, for the row."""
+    """The client's own text, sealed for the row."""
     told = (request.client_state, request.nonce, request.requested_subject)
     return vault.seal(orjson.dumps(told).decode(), place=WORDED)
 
 
 def worded(vault: Vault, row: Any) -> tuple[str | None, str | None, str | None]:
-    """`state`, `nonce` and the `sub` that must be met, of a row. A row of the release before has them in the clear."""
+    """`state`, `nonce` and the required `sub` of a row. The previous release stored them unsealed."""
     if row.sealed is None:
         return row.client_state, row.nonce, None
     state, nonce, subject = orjson.loads(vault.open(row.sealed, place=WORDED))
@@ -131,7 +131,7 @@ def worded(vault: Vault, row: Any) -> tuple[str | None, str | None, str | None]:
 
 
 def open_row(request: AuthorizationRequest, worded: bytes | None, opened_from: str | None = None) -> dict[str, Any]:
-    """A whole row for a request nobody has answered yet. `worded` is `sealed`, or None where nobody will ask for it."""
+    """The whole row of a request without an answer. `worded` is from `sealed`, or None if nothing will read it."""
     return {
         "id": request.id,
         "kind": request.kind.value,

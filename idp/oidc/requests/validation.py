@@ -1,8 +1,8 @@
 """The checks of an authorization request, in one ordered table: what is checked, and at which entry.
 
-First the two that decide whom an answer may go to at all (client, redirect URI): they refuse with a page. Everything
-after them may tell the client, in an error that carries `state` and `iss`. Each check returns the fields of the
-AuthorizationRequest that it established; none sees or changes what another one found.
+The first two decide where an answer may go at all (client, redirect URI). They refuse with a page. All later checks
+report to the client, in an error with `state` and `iss`. Each check returns the fields of the AuthorizationRequest that
+it established, and neither sees nor changes the fields of another.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _log = logging.getLogger(__name__)
 
 RESPONSE_TYPES = ("code",)
 RESPONSE_MODES = ("query", "form_post")
-UI_LOCALES = {"zh": "zh-CN", "en": "en"}  # a wish for any variety of the language → what there is
+UI_LOCALES = {"zh": "zh-CN", "en": "en"}  # any variety of a requested language → the locale we have
 PROMPTS = ("none", "login", "consent", "select_account")
 MAX_LENGTHS = {"state": 2048, "nonce": 512, "scope": 2048, "claims": 4096, "id_token_hint": 8192, "acr_values": 1024}
 _MOST_LOCALES = 10
 _LONGEST_AGE = 10  # digits
-_OLDEST_LOGIN = 2**31 - 1  # seconds: 68 years, more than any session has, and what the column holds
+_OLDEST_LOGIN = 2**31 - 1  # seconds: 68 years, longer than any session, and the column's maximum
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # RFC 7636 §4.2: BASE64URL of one SHA-256
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")  # RFC 6749 §3.3
 
@@ -65,14 +65,14 @@ HintReader = Callable[[str], Mapping[str, Any] | None]  # an ID token of ours, e
 
 @dataclass(frozen=True, slots=True)
 class ValidationContext:
-    """What one check looks at."""
+    """The input of one check."""
 
     parameters: Mapping[str, str]
     client: Client
     read_hint: HintReader
 
     def get(self, name: str) -> str | None:
-        """The parameter, if it is there and no longer than it may be. Raises InvalidRequest."""
+        """The parameter, or None. Raises InvalidRequest if it is longer than allowed."""
         value = self.parameters.get(name)
         if value is not None and len(value) > MAX_LENGTHS.get(name, 2048):
             raise InvalidRequest(f"{name} is longer than {MAX_LENGTHS.get(name, 2048)} characters; shorten it")
@@ -81,7 +81,7 @@ class ValidationContext:
 
 @dataclass(frozen=True, slots=True)
 class ResponseTarget:
-    """Where and how an answer goes: a redirect URI that was checked, never one that was merely sent."""
+    """Where and how an answer goes. The redirect URI has been checked."""
 
     client_id: str
     redirect_uri: str
@@ -90,7 +90,7 @@ class ResponseTarget:
 
 
 class AuthorizationError(Exception):
-    """An error that the client is told: `error` says what, `to` says where."""
+    """An error for the client: `error` says what, `to` says where."""
 
     def __init__(self, error: ProtocolError, to: ResponseTarget) -> None:
         super().__init__(str(error))
@@ -115,7 +115,7 @@ class Check:
 
 
 def known_client(clients: ClientLookup, parameters: Mapping[str, str]) -> Client:
-    """The client, active. Raises RefusedToPerson: without one there is nobody to send an answer to."""
+    """The active client. Raises RefusedToPerson, because without a client nobody can receive an answer."""
     client_id = parameters.get("client_id")
     if client_id is None:
         raise RefusedToPerson("client_missing", "client_id is missing; send the one you were registered with")
@@ -128,7 +128,7 @@ def known_client(clients: ClientLookup, parameters: Mapping[str, str]) -> Client
 
 
 def response_target(client: Client, parameters: Mapping[str, str]) -> ResponseTarget:
-    """Where the answer goes. Raises RefusedToPerson for a URI that is missing or unregistered: none is followed."""
+    """Where the answer goes. Raises RefusedToPerson for a missing or unregistered URI: nobody is redirected."""
     uri = parameters.get("redirect_uri")
     if uri is None:
         raise RefusedToPerson("redirect_uri_missing", "redirect_uri is missing; send one that is registered")
@@ -146,10 +146,11 @@ def response_target(client: Client, parameters: Mapping[str, str]) -> ResponseTa
 
 
 def _from_query_or_object(parameters: Mapping[str, str], name: str) -> str | None:
-    """The parameter, or what a request object says of it.
+    """The parameter, or its value in a request object.
 
-    The object is refused a moment later; only how that is told is read from it. It is as much the sender's word as a
-    parameter is, and the address has been checked. Unprintable it is dropped: JSON can spell what a parameter cannot.
+    The object itself is refused later; this reads only how to report that. Its value is the sender's text, as a
+    parameter is, and the address has been checked. An unprintable value is dropped, because JSON can hold what a
+    parameter cannot.
     """
     beside = parameters.get(name)
     if beside is not None or "request" not in parameters:
@@ -159,7 +160,7 @@ def _from_query_or_object(parameters: Mapping[str, str], name: str) -> str | Non
 
 
 def unsupported(context: ValidationContext) -> Fields:
-    """Request objects and inline registration are refused by name, so that nothing they say is silently ignored."""
+    """Raises an error for request objects and inline registration, so that their content is never silently ignored."""
     if "request" in context.parameters:
         raise RequestNotSupported("request is not supported; send the parameters themselves")
     if "request_uri" in context.parameters:
@@ -170,7 +171,7 @@ def unsupported(context: ValidationContext) -> Fields:
 
 
 def response_type(context: ValidationContext) -> Fields:
-    """`code`, and a client that may use it (RFC 6749 §4.1.2.1)."""
+    """The type is `code`, and the client may use it (RFC 6749 §4.1.2.1)."""
     value = context.get("response_type")
     if value is None:
         raise InvalidRequest("response_type is missing; send response_type=code")
@@ -182,7 +183,7 @@ def response_type(context: ValidationContext) -> Fields:
 
 
 def response_mode(context: ValidationContext) -> Fields:
-    """`query` or `form_post`; a fragment would put the code where scripts of the page can read it."""
+    """`query` or `form_post`. In a fragment, scripts of the page could read the code."""
     value = context.get("response_mode") or RESPONSE_MODES[0]
     if value not in RESPONSE_MODES:
         raise InvalidRequest("response_mode is not supported; send query or form_post")
@@ -190,7 +191,7 @@ def response_mode(context: ValidationContext) -> Fields:
 
 
 def scope(context: ValidationContext) -> Fields:
-    """What of the asked scopes lies under the client's ceiling; an error only if nothing is left."""
+    """The requested scopes within the client's ceiling. Raises InvalidScope only if none is left or it is malformed."""
     value = context.get("scope")
     if value is None or not _SCOPES.fullmatch(value):
         raise InvalidScope("scope is missing or malformed; send space-separated scopes, for example scope=openid")
@@ -209,14 +210,14 @@ def _may_ask(client: Client, name: str) -> bool:
 
 
 def _note_dropped(client: Client, dropped: list[str]) -> None:
-    """Known names only: a scope made up by a stranger may hold anything."""
+    """Log known names only: an unknown scope is the sender's text and may hold anything."""
     known = [name for name in dropped if name in claims.scopes_supported()]
     if dropped:
         _log.info("client %s: %d scopes beyond its ceiling dropped: %s", client.client_id, len(dropped), known)
 
 
 def pkce(context: ValidationContext) -> Fields:
-    """S256 or nothing; nothing only for a client registered so. `plain`, even by default, is refused (RFC 7636)."""
+    """S256, or nothing for a client registered so. `plain`, even as the default, is refused (RFC 7636)."""
     challenge, method = context.get("code_challenge"), context.get("code_challenge_method")
     if challenge is None:
         if context.client.require_pkce or method is not None:
@@ -230,12 +231,12 @@ def pkce(context: ValidationContext) -> Fields:
 
 
 def state_and_nonce(context: ValidationContext) -> Fields:
-    """Echoed as they are, within their sizes."""
+    """Both unchanged, within their lengths."""
     return {"client_state": context.get("state"), "nonce": context.get("nonce")}
 
 
 def prompt(context: ValidationContext) -> Fields:
-    """Known words; `none` stands alone (OpenID Connect Core §3.1.2.1)."""
+    """Known words only. `none` excludes all others (OpenID Connect Core §3.1.2.1)."""
     words = frozenset((context.get("prompt") or "").split())
     if not words <= frozenset(PROMPTS):
         raise InvalidRequest("prompt holds a value that is not supported; send none, login, consent or select_account")
@@ -245,7 +246,7 @@ def prompt(context: ValidationContext) -> Fields:
 
 
 def max_age(context: ValidationContext) -> Fields:
-    """Whole seconds; beyond a lifetime one is as good as another."""
+    """Whole seconds, at most 68 years, because no session is older."""
     value = context.get("max_age")
     if value is None:
         return {}
@@ -255,13 +256,13 @@ def max_age(context: ValidationContext) -> Fields:
 
 
 def acr(context: ValidationContext) -> Fields:
-    """Levels that are wished for; those that are not ours mean nothing here and are left out."""
+    """The requested levels. Values that are not ours have no meaning here and are left out."""
     wished = (context.get("acr_values") or "").split()
     return {"acr_values": tuple(value for value in dict.fromkeys(wished) if assurance.parse(value))}
 
 
 def claims_and_hint(context: ValidationContext) -> Fields:
-    """The `claims` parameter and the subject of `id_token_hint`, which says the same as `claims.id_token.sub.value`."""
+    """The `claims` parameter and the subject of `id_token_hint`, which equals `claims.id_token.sub.value`."""
     requested = claims_parameter.read_claims(context.get("claims"))
     subject = _hinted_subject(context)
     if subject is None:
@@ -288,7 +289,7 @@ def _is_for(known: Mapping[str, Any], client_id: str) -> bool:
 
 
 def locales(context: ValidationContext) -> Fields:
-    """Those of our languages that are wished for. `claims_locales` and `display` change nothing."""
+    """The requested locales that we have. `claims_locales` and `display` change nothing."""
     wished = (context.parameters.get("ui_locales") or "").split()[:_MOST_LOCALES]
     ours = (UI_LOCALES.get(tag.partition("-")[0].lower()) for tag in wished)
     return {"ui_locales": tuple(dict.fromkeys(tag for tag in ours if tag))}
@@ -319,7 +320,7 @@ def validate(
     now: datetime,
     entry: Entry = Entry.AUTHORIZE,
 ) -> AuthorizationRequest:
-    """The request, every row of its entry passed. Raises RefusedToPerson, or AuthorizationError for the client."""
+    """The request, after every check of its entry. Raises RefusedToPerson, or AuthorizationError for the client."""
     client = known_client(clients, parameters)
     to = response_target(client, parameters)
     context = ValidationContext(parameters, client, read_hint)
