@@ -1,4 +1,4 @@
-"""The keys a client registers, and reading a JWT it signed with one. Nothing in the token chooses key or algorithm."""
+"""The keys that a client registers, and the JWTs that it signs. The token chooses neither key nor algorithm."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _UNREADABLE = (JoseError, ValueError, KeyError, TypeError)
 
 
 class BadAssertion(Exception):
-    """The token is not what a registered key signed."""
+    """No registered key signed the token."""
 
 
 def issuer_of(token: str) -> str:
-    """The `iss` the token claims, unverified: only to look up whose keys to try. Empty if it cannot be read."""
+    """The token's `iss`, unverified, only to find the keys to try. Empty if it cannot be read."""
     return unproven_texts(token).get("iss", "")
 
 
 def unproven_texts(token: str) -> dict[str, str]:
-    """The claims that are texts, unverified and therefore anybody's; none if the token cannot be read."""
+    """The claims that are texts, unverified: anybody may have written them. Empty if the token is unreadable."""
     try:
         claims = signed_jwt.unproven_claims(token[:_MOST_CHARACTERS])
     except signed_jwt.UnreadableJwt:
@@ -38,7 +38,7 @@ def unproven_texts(token: str) -> dict[str, str]:
 
 
 def claims_of(token: str, jwks: Mapping[str, Any] | None, algorithms: tuple[str, ...]) -> dict[str, Any]:
-    """The claims, when one of the registered keys signed them with an allowed algorithm. Raises BadAssertion."""
+    """The claims, if one of the registered keys signed them with an allowed algorithm. Raises BadAssertion."""
     if not jwks or len(token) > _MOST_CHARACTERS:
         raise BadAssertion
     try:
@@ -49,9 +49,9 @@ def claims_of(token: str, jwks: Mapping[str, Any] | None, algorithms: tuple[str,
 
 
 def check_keys(jwks: Any) -> None:
-    """A JWK Set may be registered: public keys that can sign an assertion, and that read. Raises InvalidClientMetadata.
+    """The JWK Set has only readable public keys that can sign an assertion. Raises InvalidClientMetadata.
 
-    Public only: a private key that reaches us is no longer private.
+    Private keys are refused: a private key that reaches us is no longer private.
     """
     keys = jwks.get("keys") if isinstance(jwks, dict) else None
     if not isinstance(keys, list) or not 0 < len(keys) <= _MOST_KEYS or not all(isinstance(k, dict) for k in keys):
@@ -67,14 +67,14 @@ def check_keys(jwks: Any) -> None:
 
 
 def _is_strong(key: Mapping[str, Any]) -> bool:
-    """Nobody can guess it, an assertion can be signed with it, and to try it is no labour (RFC 7518 §3.3, §3.4)."""
+    """True if the key cannot be guessed, can sign an assertion, and is cheap to try (RFC 7518 §3.3, §3.4)."""
     if key["kty"] == "EC":
         return key.get("crv") == "P-256"
     return _bits(key.get("n")) in _RSA_BITS and 1 < _bits(key.get("e")) <= _MOST_E
 
 
 def _bits(number: Any) -> int:
-    """The size of a number in base64url (RFC 7518 §2); 0 of anything else."""
+    """The size of a base64url number in bits (RFC 7518 §2). 0 for anything else."""
     try:
         return int.from_bytes(base64.urlsafe_b64decode(number + "=="), "big").bit_length()
     except (TypeError, ValueError):

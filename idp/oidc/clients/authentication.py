@@ -1,4 +1,4 @@
-"""How a client proves to be itself at the machine endpoints: an explicit table of methods, one method a request."""
+"""Client authentication at the machine endpoints: a table of methods, and one method for each request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NOBODY = digest("nobody")
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationAttempt:
-    """What authentication needs of one request."""
+    """The input of authentication for one request."""
 
     request: Request
     form: Parameters
@@ -48,7 +48,7 @@ class AuthenticationAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One way a client authenticates: how to see it in a request, and how to check it."""
+    """One way a client authenticates: how to recognise it in a request, and how to check it."""
 
     name: str
     is_used: Callable[[Request, Parameters], bool]
@@ -56,9 +56,9 @@ class Method:
 
 
 def authenticated(attempt: AuthenticationAttempt) -> Client:
-    """The active client that made the request, proven by the method it registered.
+    """The active client that made the request, authenticated by the method that it registered.
 
-    Raises InvalidClient (401) for anything else, InvalidRequest when two methods are used at once (RFC 6749 §2.3).
+    Raises InvalidRequest when two methods are used at once (RFC 6749 §2.3), InvalidClient (401) for all else.
     """
     used = [method for method in METHODS if method.is_used(attempt.request, attempt.form)]
     if len(used) > 1:
@@ -108,7 +108,7 @@ def _post(attempt: AuthenticationAttempt) -> Client:
 
 
 def _by_secret(attempt: AuthenticationAttempt, client_id: str, secret: str) -> Client:
-    """The same work whether the client exists or not."""
+    """The work is the same whether the client exists or not."""
     client = attempt.clients.get(client_id)
     given = digest(secret)
     live = (client.secret_digest, client.previous_secret_digest) if client else (None, None)
@@ -123,7 +123,7 @@ def _is_assertion(request: Request, form: Parameters) -> bool:  # noqa: ARG001 -
 
 
 def _assertion(attempt: AuthenticationAttempt) -> Client:
-    """RFC 7523 §3, with `aud` our issuer and nothing else (docs/decisions/0046), and `jti` spent once."""
+    """RFC 7523 §3. `aud` must name us and nobody else (docs/decisions/0046), and each `jti` is spent once."""
     if attempt.form.get("client_assertion_type") != JWT_BEARER:
         _refuse(f"client_assertion_type must be {JWT_BEARER}")
     assertion = attempt.form.get("client_assertion", "")
@@ -155,7 +155,7 @@ def _check_claims(claims: dict[str, Any], client: Client, attempt: Authenticatio
 
 
 def _is_for_us(audience: Any, client: Client, attempt: AuthenticationAttempt) -> bool:
-    """Whether everybody in `aud` is us, by the names that this client may call us (docs/decisions/0046)."""
+    """True if `aud` names only us, by the names that this client may use for us (docs/decisions/0046)."""
     lenient = client.metadata.get(ASSERTION_AUDIENCE) == TOKEN_ENDPOINT
     ours = (attempt.issuer, attempt.token_endpoint) if lenient else (attempt.issuer,)
     named = audience if isinstance(audience, list) else [audience]
@@ -163,7 +163,7 @@ def _is_for_us(audience: Any, client: Client, attempt: AuthenticationAttempt) ->
 
 
 def _is_time(value: Any) -> TypeGuard[float]:
-    """Whether it is a NumericDate of this era (RFC 7519 §2): no boolean, no infinity."""
+    """True for a NumericDate of this era (RFC 7519 §2): no boolean, no infinity."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _END_OF_TIME
 
 
@@ -172,7 +172,7 @@ def _lives(expires: float, now: datetime) -> bool:
 
 
 def _spent(attempt: AuthenticationAttempt, client: Client, jti: str, expires: float) -> bool:
-    """Whether this request is the one that spends the `jti`."""
+    """True if this request is the one that spends the `jti`."""
     key = hashlib.sha256(json.dumps([client.client_id, jti]).encode()).digest()
     until = datetime.fromtimestamp(expires, UTC) + _SKEW
     return attempt.connection().execute(token_store.SPEND_ASSERTION, digest=key, expires_at=until) == 1

@@ -1,4 +1,4 @@
-"""One relying system as registered, and the cache of them that requests read."""
+"""One relying system as registered, and the cache of clients that requests read."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class Client:
 
     @property
     def has_secret(self) -> bool:
-        """Whether it proves itself by one; otherwise it has a key, or nothing."""
+        """True if it authenticates by a secret. False if by a key, or not at all."""
         return self.token_endpoint_auth_method not in (NONE, PRIVATE_KEY_JWT)
 
     @property
     def is_public(self) -> bool:
-        """Whether the client holds no secret and no key (RFC 6749 §2.1)."""
+        """True if the client holds no secret and no key (RFC 6749 §2.1)."""
         return self.token_endpoint_auth_method == NONE
 
     def row(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _plain(value: Any) -> Any:
 
 
 def from_row(row: Any) -> Client:
-    """The client a row of `clients` describes."""
+    """The client that a row of `clients` describes."""
     values: dict[str, Any] = {f.name: getattr(row, f.name) for f in fields(Client)}
     known: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     return Client(**known)
@@ -104,9 +104,9 @@ class NewClient:
 
 
 class ClientCache:
-    """Clients by id, kept in the process, forgotten when the version stamp in the database moves.
+    """Clients by id, kept in the process and dropped when the version stamp in the database changes.
 
-    The stamp is read at most once in `lifetime`, so a change is seen everywhere within that time.
+    The stamp is read at most once in `lifetime`, so every process sees a change within that time.
     """
 
     def __init__(
@@ -125,9 +125,9 @@ class ClientCache:
         self._fresh_until = float("-inf")
 
     def get(self, client_id: str) -> Client | None:
-        """The client, disabled ones included; None if there is none of that id."""
+        """The client, even a disabled one, or None if no client has that id."""
         if not (client_id.isascii() and client_id.isprintable()):
-            return None  # RFC 6749 Appendix A.1; the driver would refuse a NUL or lone surrogate as our failure
+            return None  # RFC 6749 Appendix A.1; a NUL or lone surrogate would be a failure of the driver
         if self._monotonic() >= self._fresh_until:
             self._refresh()
         try:
@@ -147,7 +147,7 @@ class ClientCache:
         known = self._clients  # taken first: a row read before a change must not enter the cache made after it
         row = self._database.connection().one(token_store.FIND_CLIENT, wanted=client_id)
         if row is None:
-            return None  # not kept: strangers could otherwise fill the cache with names
+            return None  # not kept: otherwise an attacker could fill the cache with names
         client = from_row(row)
         known[client_id] = client
         return client

@@ -1,9 +1,9 @@
 """Client metadata: one table of every member, for registrations over HTTP and for commands at a terminal alike.
 
-The names are those of IANA's registry "OAuth Dynamic Client Registration Metadata". Three kinds of member, and one rule
-for each (docs/decisions/0045): what we support is read by its row, and refused if it breaks the rule; what we know and
-do not support is left out of the answer, as is what nobody knows (RFC 7591 §2, §3.2.1); what is ours to say is not
-listened to. `null`, an empty text and an empty list say nothing, whatever the member.
+The names are those of IANA's registry "OAuth Dynamic Client Registration Metadata". There are three kinds of member
+(docs/decisions/0045). A supported member is read by its row, and refused if it breaks the rule. A member that we know
+and do not support is left out of the answer, like an unknown one (RFC 7591 §2, §3.2.1). A member that we assign is
+ignored. `null`, an empty text and an empty list count as absent, whatever the member.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ Read = Callable[[str, Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member that we support. `read` gives the value as we keep it, or raises one of RFC 7591 §3.2.2.
+    """One supported member. `read` returns the value as it is kept, or raises one of the errors of RFC 7591 §3.2.2.
 
-    `attribute` is where a client has it; without one it stands in the client's `metadata` under its own name.
-    `registrable` is False for what only an operator may say.
+    `attribute` is its name on a client. Without one, the client's `metadata` has it under its own name. `registrable`
+    is False for a member that only an operator may set.
     """
 
     name: str
@@ -47,25 +47,25 @@ class Member:
     registrable: bool = True
 
     def of(self, client: Client | NewClient) -> Any:
-        """The client's value, None if it has none."""
+        """The client's value, or None."""
         if self.attribute is None:
             return client.metadata.get(self.name)
         return getattr(client, self.attribute, None)
 
 
 def read(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What a registration says, by member, each value as we keep it. Raises the errors of RFC 7591 §3.2.2."""
+    """The members of a registration, each value as it is kept. Raises the errors of RFC 7591 §3.2.2."""
     given = {name: value for name, value in document.items() if not is_absent(value)}
     return {m.name: m.read(m.name, given[m.name]) for m in MEMBERS if m.registrable and m.name in given}
 
 
 def left_out(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """The members that were asked for, that we know, and that the answer will not have."""
+    """The requested members that we know, and that the answer will not have."""
     return tuple(name for name in UNSUPPORTED if not is_absent(document.get(name)))
 
 
 def described(client: Client) -> Iterator[tuple[str, Any]]:
-    """What is registered of the client, as an answer shows it: an allow-list, so that no digest can ever slip in."""
+    """The client's registered members as an answer shows them. An allow-list, so that no digest can appear."""
     for member in MEMBERS:
         value = member.of(client)
         is_repeated = member.name == "client_name#en" and value == client.name
@@ -74,12 +74,12 @@ def described(client: Client) -> Iterator[tuple[str, Any]]:
 
 
 def is_absent(value: Any) -> bool:
-    """Whether the value says nothing."""
+    """True if the value counts as absent."""
     return value is None or value in ("", [], ())
 
 
 def check(new: NewClient | Client) -> None:
-    """Nothing about the client is unsafe. Raises InvalidRedirectUri or InvalidClientMetadata with the cure."""
+    """Every value of the client is safe. Raises InvalidRedirectUri or InvalidClientMetadata with the cure."""
     if not _CLIENT_ID.fullmatch(new.client_id):
         raise InvalidClientMetadata("client_id must be 1 to 100 printable ASCII characters")
     if is_absent(new.name) or is_absent(new.name_en):
@@ -100,7 +100,7 @@ def response_types_of(grant_types: Collection[str]) -> tuple[str, ...]:
 
 
 def has_scopes_of_its_own(grant_types: Collection[str]) -> bool:
-    """Whether a client with these grant types may have scopes that speak of no person."""
+    """True if a client with these grant types may have scopes that concern no person."""
     return any(grant.acts_alone for grant in _named(grant_types))
 
 
@@ -109,7 +109,7 @@ def _named(grant_types: Collection[str]) -> Iterator[Grant]:
 
 
 def _check_grants(new: NewClient | Client) -> None:
-    """Grants, scopes and redirect URIs go together."""
+    """Grants, scopes and redirect URIs fit together."""
     if not new.grant_types:
         raise InvalidClientMetadata("grant_types is empty; name what the client needs")
     if AUTHORIZATION_CODE in new.grant_types and not new.redirect_uris:
@@ -123,7 +123,7 @@ def _check_grants(new: NewClient | Client) -> None:
 
 
 def _check_authentication(new: NewClient | Client) -> None:
-    """Whoever proves itself by a key has one, and whoever proves itself by nothing may do less."""
+    """A client that authenticates by key has one. A client without authentication may do less."""
     if new.token_endpoint_auth_method == PRIVATE_KEY_JWT and not new.metadata.get("jwks"):
         raise InvalidClientMetadata("private_key_jwt needs jwks; give the public keys inline, jwks_uri is not fetched")
     if new.token_endpoint_auth_method != NONE:
@@ -161,7 +161,7 @@ def _uris(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _uri(name: str, value: Any) -> str:
-    """As a redirect URI must be; but only those have an error of their own (RFC 7591 §3.2.2)."""
+    """The same rules as for a redirect URI; only redirect URIs have an error of their own (RFC 7591 §3.2.2)."""
     try:
         return check_uri(_text(name, value), name=name)
     except InvalidRedirectUri as error:
@@ -194,7 +194,7 @@ def _each_of(*known: str) -> Read:
 
 
 def _scopes(name: str, value: Any) -> tuple[str, ...]:
-    """One string of scopes (RFC 7591 §2), or the tuple that we keep."""
+    """The scopes of one string (RFC 7591 §2), or of the tuple that we keep."""
     scopes = tuple(value.split()) if isinstance(value, str) else value
     if not isinstance(scopes, tuple):
         raise InvalidClientMetadata(f"{name} must be one string of space-separated scopes")
@@ -225,14 +225,14 @@ MEMBERS: tuple[Member, ...] = (
     Member("id_token_signed_response_alg", _one_of(*SIGNING_ALGORITHMS), "id_token_signed_response_alg"),
     Member("subject_type", _one_of("pairwise")),
     Member("application_type", _one_of("web", "native")),
-    # Kept for the administrator, and shown by `yitong clients show`; no page shows a stranger's links or pictures.
+    # Kept for the administrator, and shown by `yitong clients show`. No page shows unverified links or pictures.
     Member("contacts", _texts),
     Member("logo_uri", _uri),
     Member("policy_uri", _uri),
     Member("tos_uri", _uri),
     Member("software_id", _text),
     Member("software_version", _text),
-    # An operator's alone, and in no answer.
+    # Set by an operator only, and in no answer.
     Member(ASSERTION_AUDIENCE, _one_of(*ASSERTION_AUDIENCES), registrable=False),
 )
 ASSIGNED: tuple[str, ...] = (
@@ -249,7 +249,7 @@ UNSUPPORTED: tuple[str, ...] = (
     "signed_jwks_uri",
     "sector_identifier_uri",
     "request_uris",
-    # Answers are JSON, ID tokens are signed and not encrypted; nothing is asked by request object.
+    # Answers are JSON, ID tokens are signed and not encrypted, request objects are not read.
     "id_token_encrypted_response_alg",
     "id_token_encrypted_response_enc",
     "userinfo_signed_response_alg",
@@ -265,7 +265,7 @@ UNSUPPORTED: tuple[str, ...] = (
     "request_object_encryption_alg",
     "request_object_encryption_enc",
     "require_signed_request_object",
-    # The defaults of a request are the request's own; every algorithm for assertions that we offer may be used.
+    # Each request states its own values. A client may use every assertion algorithm that we offer.
     "default_max_age",
     "default_acr_values",
     "require_auth_time",

@@ -1,10 +1,10 @@
-"""What a system that registers itself may call itself: nothing that people could take for somebody else's name.
+"""The names that a system may register for itself: none that people could take for another client's name.
 
 A name is compared by its *skeleton*, so that width, case, spaces, punctuation, invisible marks and the digits that look
-like letters make no difference. Whatever looks like another character and has no skeleton in common with it is kept
-out by the repertoire: simplified Chinese characters (those of GB 2312, and 〇), Latin letters, digits and punctuation.
-That is the restriction to one script with Latin which Unicode Technical Standard #39 §5.2 recommends, made narrower: a
-traditional or rare character, Cyrillic, Greek or kana is refused, not mapped. An administrator may use any of them.
+like letters make no difference. Look-alikes that have no common skeleton are excluded by the repertoire: simplified
+Chinese characters (those of GB 2312, and 〇), Latin letters, digits and punctuation. That is the restriction to one
+script with Latin which Unicode Technical Standard #39 §5.2 recommends, made narrower: a traditional or rare character,
+Cyrillic, Greek or kana is refused, not mapped. An administrator may use any of them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _LEAST_PART = 4  # characters: a shorter official name, such as "Tax", may be pa
 
 
 def check_name(name: str, clients: Iterable[Client]) -> None:
-    """The name is written in plain characters and is not an official client's, nor a part of one, nor made around one.
+    """The name uses plain characters. It is not an official client's name, nor a part of one, nor contains one.
 
-    Official is what an administrator registered, in use or not. Raises InvalidClientMetadata with the cure.
+    A client is official if an administrator registered it, in use or not. Raises InvalidClientMetadata with the cure.
     """
     if not all(_is_plain(character) for character in unicodedata.normalize("NFKC", name)):
         raise InvalidClientMetadata(
@@ -43,7 +43,7 @@ def check_name(name: str, clients: Iterable[Client]) -> None:
 
 
 def skeleton(name: str) -> str:
-    """What remains of a name when everything is gone that people overlook; equal for names that look alike."""
+    """The name without everything that people overlook. It is equal for names that look alike."""
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
     letters = "".join(c for c in decomposed.translate(_ALIKE) if unicodedata.category(c)[0] in "LN")
     for pair, single in _PAIRS_ALIKE:
@@ -59,7 +59,7 @@ def _imitates(mine: str, theirs: str) -> bool:
 
 
 def _is_plain(character: str) -> bool:
-    """Whether the character is of the repertoire, once normalised (NFKC)."""
+    """True if the character, once normalised (NFKC), is in the repertoire."""
     if character.isascii():
         return character.isprintable()
     category = unicodedata.category(character)

@@ -1,6 +1,6 @@
-"""Relying systems: how they are registered and changed, and the secrets they are given.
+"""Relying systems: their registration, their changes and their secrets.
 
-What a client is and the cache of them are in `client`, the rules its values obey in `client_metadata`.
+`client` has the client and the cache of clients, `client_metadata` the rules for its values.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from idp.oidc.vocabulary import CLIENT_SECRET_PREFIX, NONE, PRIVATE_KEY_JWT
 __all__ = ["Client", "ClientCache", "NewClient", "check", "create", "from_row"]  # callers need not know the parts
 
 
-_OPTIONAL = ("backchannel_logout_uri", "home_uri", "legacy_system")  # an empty text is none
+_OPTIONAL = ("backchannel_logout_uri", "home_uri", "legacy_system")  # an empty text counts as None
 
 
 def create(c: Connection, new: NewClient, *, now: datetime) -> tuple[Client, str | None]:
-    """The client is registered; its secret, shown this once, is None where it authenticates by key or not at all.
+    """The client is registered. Returns its secret too, shown only now: None if it has a key or no authentication.
 
     Raises InvalidRedirectUri, InvalidClientMetadata, or Conflict when the client_id is taken.
     """
@@ -49,9 +49,9 @@ def create(c: Connection, new: NewClient, *, now: datetime) -> tuple[Client, str
 
 
 def rotate_secret(c: Connection, client: Client, *, now: datetime) -> str:
-    """A new secret is live beside the old one, which ends at the next rotation or by `end_old_secret`.
+    """Returns a new secret. The old one is also valid until the next rotation or `end_old_secret`.
 
-    Raises Conflict when somebody else made a new one since the client was read, whose secret would be dead unused.
+    Raises Conflict when somebody made a new secret since the client was read: that one would end before its first use.
     """
     secret = new_secret(CLIENT_SECRET_PREFIX)
     spent = {"of_client": client.client_id, "fresh": digest(secret), "old": client.secret_digest, "now": now}
@@ -62,7 +62,7 @@ def rotate_secret(c: Connection, client: Client, *, now: datetime) -> str:
 
 
 def first_secret(c: Connection, client_id: str, *, now: datetime) -> str:
-    """A client that came to authenticate by secret has one, shown this once. Raises Conflict if it has one already."""
+    """A client that changed to a secret has one, shown only now. Raises Conflict if it has one already."""
     secret = new_secret(CLIENT_SECRET_PREFIX)
     if c.execute(token_store.FIRST_SECRET, of_client=client_id, fresh=digest(secret), now=now) != 1:
         raise Conflict(detail="clients")
@@ -71,25 +71,25 @@ def first_secret(c: Connection, client_id: str, *, now: datetime) -> str:
 
 
 def end_old_secret(c: Connection, client: Client, *, now: datetime) -> bool:
-    """Only the newest secret is live, in every process within a second. False if it was the only one before."""
+    """Only the newest secret is valid, in every process within a second. False if it was the only one."""
     ended = c.execute(token_store.END_OLD_SECRET, of_client=client.client_id, now=now) == 1
     token_store.clients_changed(c)
     return ended
 
 
 def read(c: Connection, client_id: str) -> Client | None:
-    """The client as the database has it now, past the cache; None if there is none of that id."""
+    """The client as the database has it now, without the cache, or None if no client has that id."""
     row = c.one(token_store.FIND_CLIENT, wanted=client_id)
     return None if row is None else from_row(row)
 
 
 def change(c: Connection, client: Client, *, now: datetime, **values: Any) -> tuple[str, ...]:
-    """The client has these values, in every process within a second; returns the names of those that are new.
+    """The client has these values, in every process within a second. Returns the names of those that changed.
 
-    What its new way of authenticating does not use is gone: secrets, or keys that are not among the values. A client
-    that needs a secret now has none until `first_secret`.
+    What the new authentication method does not use is deleted: secrets, or keys that are not among the values. A client
+    that now needs a secret has none until `first_secret`.
 
-    Raises InvalidRedirectUri or InvalidClientMetadata as `create`, Conflict when it was changed since it was read.
+    Raises InvalidRedirectUri or InvalidClientMetadata like `create`, Conflict when it was changed since it was read.
     """
     names = tuple(name for name, value in values.items() if getattr(client, name) != value)
     if not names:
@@ -110,7 +110,7 @@ def change(c: Connection, client: Client, *, now: datetime, **values: Any) -> tu
 
 
 def _without_unused_keys(before: Client, after: Client) -> Client:
-    """Keys that proved the client until now must not come back to life with a later change of its method."""
+    """Keys of a former method are removed, so that a later change cannot make them valid again."""
     left = before.token_endpoint_auth_method == PRIVATE_KEY_JWT != after.token_endpoint_auth_method
     if not left or after.metadata.get("jwks") != before.metadata.get("jwks"):
         return after
@@ -118,12 +118,12 @@ def _without_unused_keys(before: Client, after: Client) -> Client:
 
 
 def change_status(c: Connection, client_id: str, status: str, *, now: datetime) -> bool:
-    """The client is `active` or `disabled`, in every process within a second. False if there is none of that id."""
+    """The client is `active` or `disabled`, in every process within a second. False for an unknown id."""
     changed = c.execute(token_store.CHANGE_CLIENT_STATUS, of_client=client_id, new_status=status, now=now) == 1
     token_store.clients_changed(c)
     return changed
 
 
 def every(c: Connection) -> tuple[Client, ...]:
-    """Every client, by id."""
+    """Every client, ordered by id."""
     return tuple(from_row(row) for row in c.rows(token_store.ALL_CLIENTS))
