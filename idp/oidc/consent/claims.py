@@ -1,7 +1,7 @@
 """CLAIMS: every fact about a person that a client can be given, with its scope, sensitivity and purpose.
 
-The consent page, discovery, UserInfo and the ID token all read this one catalogue; a fact that has no row
-here is never released. Adding a claim is adding a row (and its source in accounts, if the fact is new).
+The consent page, discovery, UserInfo and the ID token all read this one catalogue. A fact without a row here is never
+released. A new claim needs a row (and a source in accounts, if the fact is new).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CHINA = timezone(timedelta(hours=8))  # one time zone for the whole country, an
 
 
 def N_(msgid: str) -> str:  # noqa: N802 - the name by which message extraction finds source texts
-    """The source text itself: marked here, translated where it is shown."""
+    """The source text unchanged: marked here, translated where it is shown."""
     return msgid
 
 
@@ -45,7 +45,7 @@ class Sensitivity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClaimSources:
-    """What is known of one person for one client. What costs a statement is a function, called only if released."""
+    """What is known of one person for one client. A fact that costs a statement is a function, called on release."""
 
     attributes: PersonAttributes
     updated_at: datetime
@@ -69,7 +69,7 @@ def _updated_at(facts: ClaimSources) -> int:
 
 
 def _phone(facts: ClaimSources) -> PersonPhone | None:
-    """The primary phone; UserInfo asks twice, and the second answer costs one more indexed read at most."""
+    """The primary phone. UserInfo asks twice, and the second call costs one more indexed read at most."""
     return next(iter(facts.phones()), None)
 
 
@@ -84,7 +84,7 @@ def _phone_number_verified(facts: ClaimSources) -> bool | None:
 
 
 def _email_verified(facts: ClaimSources) -> bool | None:
-    """We do not verify e-mail addresses yet, and say so rather than leave the client to guess."""
+    """False for a known address: we verify no e-mail addresses yet, and the client must not have to guess."""
     return False if facts.attributes.email else None
 
 
@@ -119,10 +119,10 @@ def _identity_number_type(facts: ClaimSources) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One fact: where it comes from, how sensitive it is, and why anybody would need it.
+    """One fact: its source, its sensitivity, and why a client would need it.
 
-    `label` and `purpose` are source texts for the catalogue of messages. `only_by_scope` facts cannot be had through
-    the `claims` parameter, and never enter an ID token: those are kept in logs and browsers of other people.
+    `label` and `purpose` are source texts for the catalogue of messages. `only_by_scope` facts cannot be requested by
+    the `claims` parameter, and never enter an ID token, because logs and browsers of other people keep those.
     """
 
     name: str
@@ -214,15 +214,15 @@ CLAIMS: tuple[Claim, ...] = (
         only_by_scope=True,
     ),
 )
-# What every ID token carries by its own rules; listed in discovery, not a fact one could withhold.
+# Every ID token carries these by its own rules. Discovery lists them; nobody can withhold them.
 TOKEN_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash")
-# Scopes that release nothing by themselves: what they mean is written in the protocol.
+# Scopes that release nothing by themselves: the protocol defines their meaning.
 PROTOCOL_SCOPES = ("openid", "offline_access")
 BY_NAME = {claim.name: claim for claim in CLAIMS}
 
 
 def scopes_supported() -> tuple[str, ...]:
-    """Every scope a person's facts can be asked for by, for discovery."""
+    """Every scope by which a person's facts can be requested, for discovery."""
     return (*PROTOCOL_SCOPES, *dict.fromkeys(claim.scope for claim in CLAIMS))
 
 
@@ -232,7 +232,7 @@ def claims_supported() -> tuple[str, ...]:
 
 
 def of_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
-    """The names of every claim these scopes stand for: a ceiling for a client registered with them."""
+    """The names of all claims of these scopes: a ceiling for a client registered with them."""
     wanted = frozenset(scopes)
     return tuple(claim.name for claim in CLAIMS if claim.scope in wanted)
 
@@ -253,7 +253,7 @@ def claim_sources(
     now: datetime,
     legacy_sub: Callable[[], str | None] = lambda: None,
 ) -> ClaimSources:
-    """The facts of a person whose sealed attributes are in hand. Raises SealBroken; runs no statement by itself."""
+    """The facts of a person whose sealed attributes were read. Raises SealBroken; runs no statement by itself."""
     return ClaimSources(
         attributes=people.attributes(sealed),
         updated_at=updated_at,

@@ -1,4 +1,4 @@
-"""Every statement on subjects and grants: who is known where by what name, and what they let a client have."""
+"""Every statement on subjects and grants: a person's `sub` in each sector, and what a client may have."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INSERT_SUBJECT = Statement(insert_unless_present(subjects), ["person_id", "secto
 FIND_SUBJECT = Statement(
     sa.select(subjects.c.sub).where(subjects.c.person_id == _p("of_person"), subjects.c.sector == _p("in_sector"))
 )
-# Whoever was merged into the person, or into one of those: a merge may have been followed by another.
+# All persons merged into this one, directly or through other merges.
 _absorbed = (
     sa.select(natural_persons.c.id)
     .where(natural_persons.c.merged_into == _p("of_person"))
@@ -29,7 +29,7 @@ INHERITED_SUBJECT = Statement(
     .join(_absorbed, _absorbed.c.id == subjects.c.person_id)
     .join(natural_persons, natural_persons.c.id == subjects.c.person_id)
     .where(subjects.c.sector == _p("in_sector"))
-    .order_by(natural_persons.c.created_at, subjects.c.person_id)  # the oldest name, the same on every call
+    .order_by(natural_persons.c.created_at, subjects.c.person_id)  # the oldest `sub`, the same on every call
 )
 
 # grants -------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""What a person lets a client have: notice or consent by legal basis, grants given and withdrawn.
+"""What a person lets a client have: notice or consent by legal basis, and grants given and withdrawn.
 
-A statutory duty is told, not asked (PIPL arts 13, 35): a box that cannot honestly be refused is no consent. Either way
-the person sees the facts once, and again when they grow. A refusal leaves no grant: who comes back is asked again.
+For a statutory duty the person is informed, not asked (PIPL arts 13, 35): a box that cannot honestly be refused is no
+consent. Either way the person sees the facts once, and again when they grow. A refusal stores no grant, so a person who
+comes back is asked again.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from idp.oidc.tokens.keys import encoded
 
 
 class ReleaseMode(StrEnum):
-    """How the person is met: told, or asked."""
+    """How the person is involved: informed, or asked."""
 
     NOTICE = "notice"
     CONSENT = "consent"
@@ -43,7 +44,7 @@ _RELEASE_MODES = {
 
 @dataclass(frozen=True, slots=True)
 class ReleaseNotice:
-    """What the page says: to whom, why, on which legal basis, and which facts, the sensitive ones apart."""
+    """The content of the page: client, purpose, legal basis, and facts, with the sensitive ones apart."""
 
     client_id: str
     client_name: str
@@ -58,11 +59,11 @@ class ReleaseNotice:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The claims that are released on a yes, in the catalogue's order."""
+        """The claims that an approval releases, in the catalogue's order."""
         return tuple(claim.name for claim in claims.by_names(c.name for c in (*self.ordinary, *self.sensitive)))
 
     def mark(self, person_id: str) -> str:
-        """What the page that says this to that person carries, so that a yes is theirs and to this, or to nothing."""
+        """A digest of this notice and person. The page carries it: an approval is valid only for exactly them."""
         said = (person_id, self.client_id, self.purpose, self.legal_basis, self.scopes, self.names)
         return encoded(hashlib.sha256(orjson.dumps(said)).digest()).decode()
 
@@ -85,12 +86,12 @@ class ConnectedService:
 
     @property
     def release_mode(self) -> ReleaseMode:
-        """Whether the person was told or asked."""
+        """Whether the person was informed or asked."""
         return _RELEASE_MODES[self.legal_basis]
 
 
 def release_notice(request: AuthorizationRequest, client: Client) -> ReleaseNotice:
-    """What this request would release, for the page that tells or asks."""
+    """What this request would release, for the page that informs or asks."""
     rows = claims.by_names(release.granted(request.scopes, request.claims, client))
     sensitive = tuple(claim for claim in rows if claim.sensitivity is claims.Sensitivity.SENSITIVE)
     return ReleaseNotice(
@@ -108,21 +109,21 @@ def release_notice(request: AuthorizationRequest, client: Client) -> ReleaseNoti
 
 
 def covers(scopes: Iterable[str], names: Iterable[str], request: AuthorizationRequest, client: Client) -> bool:
-    """Whether a grant of these scopes and claims already answers the request: pure, for who holds the row anyway."""
+    """True if a grant of these scopes and claims covers the request. Pure, for callers that have the row."""
     wanted = release.granted(request.scopes, request.claims, client)
     return frozenset(request.scopes) <= frozenset(scopes) and frozenset(wanted) <= frozenset(names)
 
 
 def is_for(purpose: str | None, legal_basis: str | None, client: Client) -> bool:
-    """Whether a grant for that purpose on that basis still speaks of what the client wants the facts for.
+    """True if a grant for that purpose and basis still fits the client's registration.
 
-    Another purpose or basis is another matter, of which the person is told or asked anew (PIPL arts 14, 17).
+    A new purpose or basis needs a new notice or consent (PIPL arts 14, 17).
     """
     return (purpose, legal_basis) == (client.purpose, client.legal_basis)
 
 
 def needed(c: Connection, person_id: str, client: Client, request: AuthorizationRequest) -> bool:
-    """Whether the person must still be told or asked: nothing was given yet, or for something else or less."""
+    """True if the person must be informed or asked: there is no grant, or it is for something else or less."""
     grant = c.one(consent_store.FIND_GRANT, of_person=person_id, to_client=client.client_id)
     if grant is None or not is_for(grant.purpose, grant.legal_basis, client):
         return True
@@ -130,9 +131,9 @@ def needed(c: Connection, person_id: str, client: Client, request: Authorization
 
 
 def give(c: Connection, person_id: str, client: Client, request: AuthorizationRequest, now: datetime) -> str:
-    """The person has seen and not refused: the id of the grant, new or grown. Runs in the caller's transaction.
+    """The person has seen the page and not refused. Returns the id of the new or extended grant.
 
-    Raises Conflict if the person gives and withdraws elsewhere at the same time, again and again.
+    Runs in the caller's transaction. Raises Conflict if the person keeps giving and withdrawing elsewhere meanwhile.
     """
     fresh = _row(person_id, client, request, now)
     grant_id = _inserted(c, fresh) or _extended(c, fresh, now) or _inserted(c, fresh)
@@ -147,7 +148,7 @@ def _inserted(c: Connection, fresh: dict[str, Any]) -> str | None:
 
 
 def _extended(c: Connection, fresh: dict[str, Any], now: datetime) -> str | None:
-    """One grant a person and client: what was given before stays given. None if it was withdrawn this moment."""
+    """The id of the one grant of person and client, extended. None if it was withdrawn this moment."""
     grant = c.one(consent_store.FIND_GRANT, of_person=fresh["person_id"], to_client=fresh["client_id"])
     if grant is None:
         return None
@@ -164,7 +165,7 @@ def _extended(c: Connection, fresh: dict[str, Any], now: datetime) -> str | None
 
 
 def withdraw(c: Connection, grant_id: str, now: datetime, *, person_id: str) -> bool:
-    """The grant has ended and every token on it is revoked, in one transaction. False if not theirs or over."""
+    """The grant has ended, and with it every token on it. False if it is not theirs or has ended before."""
     if c.execute(consent_store.WITHDRAW_GRANT, of_grant=grant_id, of_person=person_id, now=now) != 1:
         return False
     audit.append(c, "person:grant:withdraw", now=now, person=person_id)
@@ -172,12 +173,12 @@ def withdraw(c: Connection, grant_id: str, now: datetime, *, person_id: str) -> 
 
 
 def withdraw_all(c: Connection, person_id: str, now: datetime) -> int:
-    """No client has a grant of this person; returns how many ended. The caller records why."""
+    """No client has a grant of this person. Returns how many grants ended. The caller records why."""
     return c.execute(consent_store.WITHDRAW_GRANTS_OF_PERSON, of_person=person_id, now=now)
 
 
 def of_person(c: Connection, person_id: str) -> tuple[ConnectedService, ...]:
-    """Every service the person is connected with, the newest grant first, with its last use."""
+    """Every service the person is connected with, newest grant first, each with its last use."""
     return tuple(_connected_service(row) for row in c.rows(consent_store.GRANTS_OF_PERSON, of_person=person_id))
 
 

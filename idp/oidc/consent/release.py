@@ -1,6 +1,6 @@
 """Release of claims: what may be released for a request, what UserInfo answers and what an ID token carries.
 
-Everything is cut to the ceiling that the client is registered for today. All functions are pure.
+Everything is limited to the ceiling that the client is registered for today. All functions are pure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from idp.oidc.consent.claims import BY_NAME, CLAIMS, ClaimSources, RequestedClai
 
 
 class ClientCeiling(Protocol):
-    """What this module asks of a client (`idp.oidc.clients.registry.Client` is one)."""
+    """What this module reads of a client (`idp.oidc.clients.registry.Client` is one)."""
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -25,38 +25,38 @@ class ClientCeiling(Protocol):
 
     @property
     def purpose(self) -> str:
-        """What the client needs them for, in the words of its registration."""
+        """The registered purpose of the claims."""
 
     @property
     def legal_basis(self) -> str:
-        """One of `statutory_duty`, `consent` and their kin."""
+        """The registered basis, such as `statutory_duty` or `consent`."""
 
 
 _BY_SCOPE = {scope: tuple(c.name for c in CLAIMS if c.scope == scope) for scope in {c.scope for c in CLAIMS}}
 
 
 def granted(scopes: Iterable[str], requested: RequestedClaims, client: ClientCeiling) -> tuple[str, ...]:
-    """What may be released for this request: what was asked, cut to the client's ceiling, in the catalogue's order.
+    """The claims that may be released: the requested ones within the client's ceiling, in the catalogue's order.
 
-    Asking for more is no error (OpenID Connect Core §5.5): it is left out.
+    A request for more is no error (OpenID Connect Core §5.5): the rest is left out.
     """
     return within_ceiling(_requested(scopes, requested), client)
 
 
 def within_ceiling(names: Iterable[str], client: ClientCeiling) -> tuple[str, ...]:
-    """Of what was released once, what the client may have today: its ceiling may have been lowered since."""
+    """The claims that the client may have today. Its ceiling may have been lowered since the release."""
     has_basis = bool(client.purpose and client.legal_basis)
     return _under(frozenset(names), client.scopes, client.claims_ceiling, has_basis)
 
 
-@lru_cache(maxsize=4096)  # keyed by names of the catalogue and registered values: no stranger's word gets in
+@lru_cache(maxsize=4096)  # keys are names of the catalogue and registered values only
 def _under(
     names: frozenset[str],
     scopes: tuple[str, ...],
     ceiling: tuple[str, ...],
     has_basis: bool,  # noqa: FBT001 - a key
 ) -> tuple[str, ...]:
-    """What is sensitive needs a purpose and a basis."""
+    """A sensitive claim needs a purpose and a basis."""
     return tuple(
         claim.name
         for claim in by_names(names)
@@ -67,21 +67,21 @@ def _under(
 
 
 def scopes_within_ceiling(scopes: Iterable[str], client: ClientCeiling) -> tuple[str, ...]:
-    """The same of scopes: of what was given once, what the client is registered for today."""
+    """Of the scopes given once, those that the client is registered for today."""
     return tuple(scope for scope in scopes if scope in client.scopes)
 
 
 def userinfo_names(
     released: Iterable[str], scopes: Iterable[str], requested: RequestedClaims | None = None
 ) -> tuple[str, ...]:
-    """Of what was released, what UserInfo answers: what a scope or the `userinfo` member asked for."""
+    """Of the released claims, those that UserInfo answers: a scope or the `userinfo` member asked for them."""
     wanted, named = frozenset(scopes), (requested or {}).get("userinfo", {})
     rows = (BY_NAME[name] for name in released if name in BY_NAME)
     return tuple(c.name for c in rows if c.scope in wanted or (c.name in named and not c.only_by_scope))
 
 
 def id_token_names(released: Iterable[str], requested: RequestedClaims | None = None) -> tuple[str, ...]:
-    """Of what was released, what the ID token carries: what the `id_token` member names, nothing sensitive."""
+    """Of the released claims, those in the ID token: named by the `id_token` member, and not sensitive."""
     named = (requested or {}).get("id_token", {})
     return tuple(
         c.name
@@ -91,18 +91,18 @@ def id_token_names(released: Iterable[str], requested: RequestedClaims | None = 
 
 
 def values(names: Iterable[str], facts: ClaimSources) -> dict[str, Any]:
-    """Each claim's value. A fact we do not know is left out, not null (OpenID Connect Core §5.3.2)."""
+    """Each claim's value. An unknown fact is left out, not null (OpenID Connect Core §5.3.2)."""
     found = {name: BY_NAME[name].source(facts) for name in names if name in BY_NAME}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def id_token_claims(released: Iterable[str], requested: RequestedClaims | None, facts: ClaimSources) -> dict[str, Any]:
-    """What the ID token carries beside its own claims."""
+    """The released claims in the ID token, besides its own."""
     return values(id_token_names(released, requested), facts)
 
 
 def _requested(scopes: Iterable[str], requested: RequestedClaims) -> frozenset[str]:
-    """The names that a scope stands for, or that the parameter names; whose fact is `only_by_scope` needs the scope."""
+    """The claims of these scopes, and those that the parameter names. One `only_by_scope` needs its scope."""
     by_scope = _of_each(tuple(scopes))
     if not requested:
         return by_scope
@@ -110,6 +110,6 @@ def _requested(scopes: Iterable[str], requested: RequestedClaims) -> frozenset[s
     return by_scope | {claim.name for claim in by_names(by_name) if not claim.only_by_scope}
 
 
-@lru_cache(maxsize=1024)  # keyed by scopes a client is registered for: no stranger's word gets in
+@lru_cache(maxsize=1024)  # keys are registered scopes only
 def _of_each(scopes: tuple[str, ...]) -> frozenset[str]:
     return frozenset(name for scope in scopes for name in _BY_SCOPE.get(scope, ()))

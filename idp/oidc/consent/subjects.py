@@ -1,8 +1,8 @@
-"""Subjects: the name by which one sector knows one person. Random, stored, never computed from a number.
+"""Subjects: the name by which one sector knows one person. It is random and stored, never computed from a number.
 
-Because it is stored, a corrected number, a rotated key or a merge of accounts changes no `sub` a relying system has
-seen. Whoever was merged into a person keeps their own rows: the survivor answers with them where it has none itself,
-and undoing the merge gives every `sub` back to whom it belonged.
+Because it is stored, a corrected number, a rotated key or a merge of accounts changes no `sub` that a relying system
+has seen. A person who was merged keeps their own rows. The survivor uses them where it has none itself, and undoing the
+merge gives every `sub` back to its owner.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from idp.oidc.consent import consent_store as store
 _LENGTH = 24  # bytes: 192 random bits, 32 characters
 
 
-def subject_for(c: Connection, person_id: str, sector: str, now: datetime) -> str:  # noqa: ARG001 - every writer is told the time
-    """The person's `sub` in that sector, made on the first call. Two first calls at once get the same one."""
+def subject_for(c: Connection, person_id: str, sector: str, now: datetime) -> str:  # noqa: ARG001 - every writer takes the time
+    """The person's `sub` in that sector, made on the first call. Two first calls at once return the same one."""
     known = subject_of(c, person_id, sector)
     if known is not None:
         return known
     c.execute(store.INSERT_SUBJECT, person_id=person_id, sector=sector, sub=secrets.token_urlsafe(_LENGTH))
     made = c.one(store.FIND_SUBJECT, of_person=person_id, in_sector=sector)
-    if made is None:  # the row cannot be there and not there: nothing deletes subjects
+    if made is None:  # impossible, because nothing deletes subjects
         raise RuntimeError("a subject vanished between writing and reading it")
     sub: str = made.sub
     return sub
 
 
 def subject_of(c: Connection, person_id: str, sector: str) -> str | None:
-    """The person's `sub` in that sector, their own or one they inherited from who was merged into them, or None."""
+    """The person's `sub` in that sector, their own or one inherited from a person merged into them, or None."""
     row = c.one(store.FIND_SUBJECT, of_person=person_id, in_sector=sector)
     if row is None:
         row = c.one(store.INHERITED_SUBJECT, of_person=person_id, in_sector=sector)
