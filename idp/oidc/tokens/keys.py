@@ -1,9 +1,9 @@
-"""Signing keys: sealed in the database, imported once a process, published before use and after it.
+"""Signing keys: sealed in the database, imported once a process, published before their use and after it.
 
-A key is published first, signs from `active_from`, retires and stays published until every token it signed has ended.
-The compact signature is made here by hand (cached header, one ECDSA call), because that halves its cost: an access
-token takes 219 µs, of which the ECDSA call is 164, where joserfc takes 422 µs on the same machine. Verification and key
-formats are joserfc's, and tests hold each against the other.
+A key is published first, signs from `active_from`, then retires and stays published until every token that it signed
+has expired. This module makes the compact signature by hand (cached header, one ECDSA call), because that halves its
+cost: an access token takes 219 µs, of which the ECDSA call takes 164, where joserfc takes 422 µs on the same machine.
+joserfc does verification and key formats, and tests compare each with the other.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from idp.oidc.vocabulary import SIGNING_ALGORITHMS
 PLACE = "signing_keys.private"
 JWKS_MAX_AGE = timedelta(minutes=10)
 PUBLISHED_BEFORE_USE = 2 * JWKS_MAX_AGE
-PUBLISHED_AFTER_USE = timedelta(hours=24)  # longer than any token we sign lives
+PUBLISHED_AFTER_USE = timedelta(hours=24)  # longer than the life of any token we sign
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _P256_BYTES = 32
 _SOON = 0.03  # seconds
 
 
 class NotSignedByUs(Exception):
-    """A token's signature, algorithm, type or shape is not what we make. It says no more, for an attacker reads it."""
+    """The token's signature, algorithm, type or shape is not ours. No details are given, as an attacker reads it."""
 
 
 def encoded(data: bytes) -> bytes:
@@ -60,11 +60,11 @@ class SigningKey:
     removed_at: datetime | None
 
     def is_active(self, now: datetime) -> bool:
-        """Whether it may sign."""
+        """True if it may sign."""
         return self.active_from <= now and (self.retired_at is None or now < self.retired_at)
 
     def is_published(self, now: datetime) -> bool:
-        """Whether relying systems are told of it."""
+        """True if relying systems see it."""
         return self.removed_at is None or now < self.removed_at
 
     def sign(self, data: bytes) -> bytes:
@@ -98,14 +98,14 @@ class KeyRing:
         self._asked_at = float("-inf")
 
     def signed(self, claims: Mapping[str, Any], *, alg: str, typ: str, now: datetime) -> str:
-        """A compact JWS of the claims by the current key of that algorithm, with `kid` and `typ` in its header."""
+        """A compact JWS of the claims by the current key of that algorithm. Its header has `kid` and `typ`."""
         key = self.current(alg, now)
         header = self._headers.get((key.kid, typ)) or self._header(key, typ)
         data = header + b"." + encoded(orjson.dumps(claims))
         return (data + b"." + encoded(key.sign(data))).decode()
 
     def current(self, alg: str, now: datetime) -> SigningKey:
-        """The newest key of that algorithm that may sign. Raises LookupError before `ensure` was ever called."""
+        """The newest key of that algorithm that may sign. Raises LookupError before the first `ensure`."""
         for key in reversed(self._loaded()):
             if key.alg == alg and key.is_active(now):
                 return key
@@ -114,7 +114,7 @@ class KeyRing:
     def verified(self, token: str, *, typ: str, now: datetime) -> dict[str, Any]:
         """The claims of a token that one of our published keys signed as that type. Raises NotSignedByUs.
 
-        Time, issuer and audience are the caller's to check, for each reader has its own.
+        The caller checks time, issuer and audience, because each reader has its own.
         """
         try:
             header = signed_jwt.header_of(token)
@@ -126,7 +126,7 @@ class KeyRing:
             raise NotSignedByUs from error
 
     def jwks(self, now: datetime) -> bytes:
-        """The published keys as a JWK Set (RFC 7517 §5); as they were last, while the database does not answer."""
+        """The published keys as a JWK Set (RFC 7517 §5). While the database does not answer, the last known set."""
         published = [k for k in self._remembered() if k.is_published(now)]
         kids = tuple(k.kid for k in published)
         if self._published[0] != kids:
@@ -138,16 +138,16 @@ class KeyRing:
         return self._vault.pepper(data, purpose=purpose)
 
     def ensure(self, c: Connection, now: datetime) -> None:
-        """Each algorithm has a key that may sign; a missing one is made, and active at once."""
+        """Each algorithm has a key that may sign. A missing one is made, and is active at once."""
         for alg in SIGNING_ALGORITHMS:
             if not any(row.alg == alg and row.retired_at is None for row in c.rows(token_store.ALL_KEYS)):
                 self._make(c, alg, published_at=now, active_from=now)
         self._forget()
 
     def rotate(self, c: Connection, now: datetime, *, lead: timedelta = PUBLISHED_BEFORE_USE) -> tuple[str, ...]:
-        """New keys are published now and sign after `lead`; the old ones retire then and stay published for a day.
+        """New keys are published now and sign after `lead`. The old ones retire then and stay published for a day.
 
-        `lead` zero is the emergency: relying systems that cached the old set fail until they fetch again.
+        A `lead` of zero is for an emergency: relying systems that cached the old set fail until they fetch it again.
         """
         starts = now + lead
         old = [row.kid for row in c.rows(token_store.ALL_KEYS) if row.retired_at is None]
@@ -192,9 +192,9 @@ class KeyRing:
         return self._keys
 
     def _remembered(self) -> tuple[SigningKey, ...]:
-        """The keys, without waiting for the database longer than _SOON: what is published may be a little old.
+        """The keys, after a wait of _SOON at most: the published set may be a little old.
 
-        Only what signs or verifies insists on fresh ones.
+        Only signing and verifying need fresh keys.
         """
         if not self._keys or self._fresh_until == float("-inf"):
             return self._loaded()
@@ -220,7 +220,7 @@ class KeyRing:
         self._fresh_until = self._monotonic() + self._lifetime
 
     def _imported(self, row: Any, known: Mapping[str, Any]) -> SigningKey:
-        """Importing an RSA key checks its primes for 70 ms, so a key already here is kept."""
+        """The row's key. One already imported is kept, because an RSA import checks the primes for 70 ms."""
         private = known.get(row.kid) or self._opened(row.private_sealed)
         return SigningKey(row.kid, row.alg, private, row.public, row.active_from, row.retired_at, row.removed_at)
 
@@ -230,10 +230,10 @@ class KeyRing:
 
 
 def concatenated(der: bytes) -> bytes:
-    """A P-256 signature in DER as JWS has it: r and s, 32 bytes each (RFC 7518 §3.4).
+    """A P-256 signature in DER, in the form of JWS: r and s, 32 bytes each (RFC 7518 §3.4).
 
-    All its lengths are below 128, so each takes one byte. Cut here in 4.6 µs; making integers of both and bytes again
-    takes 7.3 µs. A test holds it to the library's own reading.
+    All its lengths are below 128, so each takes one byte. Cutting takes 4.6 µs. Making integers of both and bytes again
+    takes 7.3 µs. A test compares it with the library's own reading.
     """
     end = 4 + der[3]
     return b"".join(number[-_P256_BYTES:].rjust(_P256_BYTES, b"\0") for number in (der[4:end], der[end + 2 :]))

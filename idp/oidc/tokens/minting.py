@@ -1,4 +1,4 @@
-"""What we sign: access tokens (RFC 9068), ID tokens (OIDC Core §2), logout tokens (Back-Channel Logout §2.4)."""
+"""The signed tokens: access tokens (RFC 9068), ID tokens (OIDC Core §2), logout tokens (Back-Channel Logout §2.4)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idp.oidc.vocabulary import AT_JWT, BACKCHANNEL_LOGOUT_EVENT, ID_JWT, LOGOUT
 
 @dataclass(frozen=True, slots=True)
 class TokenLifetimes:
-    """How long what we mint lives. The access token's end bounds how long a copy outlives a revocation."""
+    """The lifetimes of tokens. The access token's limits how long a copy is valid after a revocation."""
 
     access_token: timedelta = timedelta(minutes=10)
     id_token: timedelta = timedelta(minutes=10)
@@ -26,7 +26,7 @@ class TokenLifetimes:
 
 @dataclass(frozen=True, slots=True)
 class TokenSubject:
-    """For whom a token is: the subject as this client knows it, and how and when the person proved themselves."""
+    """The holder of a token: the subject as this client knows it, and how and when the person authenticated."""
 
     sub: str
     scopes: tuple[str, ...]
@@ -45,7 +45,7 @@ class Tokens:
         self._keys = keys
 
     def access_token(self, client_id: str, holder: TokenSubject, now: datetime) -> str:
-        """A signed access token, always ES256. It is valid once its row is written, and not before."""
+        """A signed access token, always ES256. It is valid only once its row is written."""
         issued = _seconds(now)
         claims: dict[str, Any] = {
             "iss": self.issuer,
@@ -76,7 +76,7 @@ class Tokens:
         access_token: str | None,
         released: Mapping[str, Any],
     ) -> str:
-        """A signed ID token with the algorithm the client registered; `released` are claims asked for by name."""
+        """A signed ID token with the client's registered algorithm; `released` are claims requested by name."""
         issued = _seconds(now)
         claims: dict[str, Any] = {
             **released,
@@ -96,7 +96,7 @@ class Tokens:
     def logout_token(
         self, client_id: str, now: datetime, *, alg: str, jti: str, sub: str | None, sid: str | None
     ) -> str:
-        """A signed logout token of at most two minutes. `jti` is for one attempt: clients refuse to see it twice."""
+        """A signed logout token of at most two minutes. Each attempt needs a new `jti`: clients refuse a known one."""
         issued = _seconds(now)
         claims: dict[str, Any] = {
             "iss": self.issuer,
@@ -110,7 +110,7 @@ class Tokens:
         return self._keys.signed(claims, alg=alg, typ=LOGOUT_JWT, now=now)
 
     def read_id_token(self, token: str, now: datetime) -> dict[str, Any]:
-        """The claims of an ID token of ours, expired or not: what a hint needs. Raises NotSignedByUs."""
+        """The claims of an ID token of ours, expired or not, as a hint needs them. Raises NotSignedByUs."""
         claims = self._keys.verified(token, typ=ID_JWT, now=now)
         if claims.get("iss") != self.issuer or not isinstance(claims.get("aud"), str):
             raise NotSignedByUs

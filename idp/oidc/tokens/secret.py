@@ -1,4 +1,4 @@
-"""Secrets we hand out: random, prefixed so that scanners find a leak, kept as SHA-256 digests only."""
+"""The secrets that we issue: random, prefixed so that scanners find a leak, stored as SHA-256 digests only."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _HANDLE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 def new_secret(prefix: str) -> str:
-    """256 random bits behind the prefix, 49 characters."""
+    """256 random bits after the prefix, 49 characters."""
     return prefix + secrets.token_urlsafe(32)
 
 
 def digest(secret: str) -> bytes:
-    """What we store. No slow hash: 256 random bits cannot be guessed."""
+    """What we store. A slow hash is not needed: 256 random bits cannot be guessed."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 def is_handle(text: str) -> bool:
-    """Whether a cookie holds what we could have put there: 256 random bits in base64url."""
+    """True if a cookie has the form of those that we set: 256 random bits in base64url."""
     return _HANDLE.fullmatch(text) is not None

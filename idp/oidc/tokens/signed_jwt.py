@@ -1,8 +1,8 @@
 """The one reader of signed JWTs: our own tokens that come back, and what clients sign.
 
-Nothing in the token chooses key or algorithm. Extensions of JWS are refused as one: we understand none, so whatever
-`crit` names may not be ignored, an empty or ill-formed `crit` must not exist (RFC 7515 §4.1.11), and a JWT must not use
-`b64` (RFC 7797 §7).
+The token chooses neither key nor algorithm. All extensions of JWS are refused. We support none, so whatever `crit`
+names may not be ignored, an empty or ill-formed `crit` must not exist (RFC 7515 §4.1.11), and a JWT must not use `b64`
+(RFC 7797 §7).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Key = jwk.Key | jwk.KeySet
 
 
 class UnreadableJwt(Exception):
-    """The token is no signed JWT, or this key did not sign it. The error says no more, because an attacker reads it."""
+    """The token is no signed JWT, or this key did not sign it. No details are given, as an attacker reads it."""
 
 
 def header_of(token: str) -> dict[str, Any]:
-    """The protected header, unverified, to look up whose key to try. Raises UnreadableJwt."""
+    """The protected header, unverified, to find the key to try. Raises UnreadableJwt."""
     return _unproven(token)[0]
 
 
@@ -39,7 +39,7 @@ def claims_of(token: str, key: Key, algorithms: tuple[str, ...]) -> dict[str, An
 
     The caller checks time, issuer, audience and type, because each reader has its own.
     """
-    _unproven(token)  # before the library, whose own reader of the header has no bounds
+    _unproven(token)  # first, because the library's own header reader has no limits
     try:
         return read_object(jws.deserialize_compact(token, key, algorithms=list(algorithms)).payload)
     except _UNREADABLE as error:

@@ -56,8 +56,8 @@ CHANGE_CLIENT_STATUS = Statement(
     .where(clients.c.client_id == _p("of_client"))
     .values(status=_p("new_status"), updated_at=_p("now"))
 )
-# Never the secrets: whoever changes a name must not undo a rotation. `was` is the row as it was read, so that of two
-# who change one client at once the second is told.
+# Never the secrets: a change of a name must not undo a rotation. `was` is `updated_at` as it was read, so that the
+# second of two changes at once is refused.
 CHANGEABLE = tuple(
     column.key
     for column in clients.columns
@@ -76,7 +76,7 @@ _NEXT_VERSION = Statement(
 
 
 def client_version(c: Connection) -> int:
-    """The stamp that moves whenever a client changes."""
+    """The version stamp, which changes whenever a client changes."""
     row = c.one(_VERSION)
     return 0 if row is None else int(row.version)
 
@@ -132,14 +132,14 @@ FIND_APPROVED = Statement(
     )
     .where(_requested.c.id == _p("of_request"))
 )
-# The gate once more, in the statement itself: a code is spent without reading who it is for. A test holds it to
-# `may_proceed`.
+# The gate's rules in the statement itself, because a code is spent without reading its person. A test compares them
+# with `may_proceed`.
 _person_is_active = sa.exists().where(
     natural_persons.c.id == _requested.c.person_id, natural_persons.c.status == "active"
 )
 _grant_was_withdrawn = sa.exists().where(grants.c.id == _requested.c.grant_id, grants.c.withdrawn_at.is_not(None))
-# Signing out ends the tokens a session has; a code that was under way must not bring new ones after it. The table is
-# the sessions' own (idp.login.sessions), which stand above the protocol.
+# Signing out ends the tokens of a session, so a code under way must not buy new ones afterwards. The table belongs to
+# the sessions (idp.login.sessions), a layer above the protocol.
 _sessions = sa.table("sessions", sa.column("id"), sa.column("ended_at"))
 _session_has_ended = sa.exists().where(_sessions.c.id == _requested.c.session_id, _sessions.c.ended_at.is_not(None))
 _spend_code = (
@@ -159,7 +159,7 @@ _spend_code = (
 REDEEM_CODE = Redemption(_spend_code, access_tokens, releases)
 REDEEM_CODE_FOR_REFRESH = Redemption(_spend_code, access_tokens, releases, refresh_tokens)
 # A request that was answered without a page is written when its code is spent, by the update of the session that
-# answered it: the row's key lets that happen once. The gate stands in that update, as above.
+# answered it. The row's key allows this once. The update has the gate's rules, as above.
 _seen_session = sa.table(
     "sessions",
     sa.column("id", sa.Text),
@@ -178,7 +178,7 @@ _collect = (
     sa.update(_seen_session)
     .where(
         _seen_session.c.id == _p("of_session"),
-        _seen_session.c.person_id + "" == _p("of_person"),  # by its key, not among all sessions the person has
+        _seen_session.c.person_id + "" == _p("of_person"),  # found by its key, not among the person's sessions
         _seen_session.c.ended_at.is_(None),
         sa.exists().where(natural_persons.c.id == _seen_session.c.person_id, natural_persons.c.status == "active"),
         ~sa.exists().where(grants.c.id == _p("of_grant"), grants.c.withdrawn_at.is_not(None)),
@@ -186,7 +186,7 @@ _collect = (
     .values(seen_at=_p("now"))
 )
 _collected = (authorization_requests, audit_events, access_tokens, releases)
-# By what else the code buys: a refresh token, a place of the client in the session.
+# By whether the code also buys a refresh token, and whether it adds the client to the session.
 COLLECT: Mapping[tuple[bool, bool], Redemption] = {
     (refreshes, joins): Redemption(
         _collect,
@@ -202,18 +202,18 @@ SPOIL_CODE = Statement(
     sa.update(_requested)
     .where(
         _requested.c.id == _p("of_request"),
-        _requested.c.code_digest == _p("of_code"),  # not the one that takes its place at this moment
+        _requested.c.code_digest == _p("of_code"),  # not a code that replaces it at this moment
         _requested.c.state == "approved",
     )
     .values(state="denied", sealed=sa.null(), client_state=sa.null(), nonce=sa.null())
 )
 
-# What a token depends on. What is missing counts as ended (idp.oidc.gate). Subqueries by key, where a join would carry
-# every column of the token through every level of the plan.
+# What a token depends on. A missing row counts as ended (idp.oidc.gate). Subqueries by key are used, because a join
+# would carry every column of the token through every level of the plan.
 
 
 def _bought_stands(tokens: sa.Table) -> sa.ColumnElement[bool]:
-    """Nobody revoked what the code bought that this token comes from."""
+    """True if nobody revoked what the token's code bought."""
     return sa.exists().where(_requested.c.id == tokens.c.request_id, _requested.c.revoked_at.is_(None))
 
 
@@ -268,7 +268,7 @@ FIND_REFRESH_TOKEN = Statement(
         grants.c.withdrawn_at.label("grant_withdrawn_at"),
         grants.c.purpose.label("grant_purpose"),
         grants.c.legal_basis.label("grant_basis"),
-        _bought_stands(refresh_tokens).label("bought_stands"),  # its session's end is not asked: it is for use without
+        _bought_stands(refresh_tokens).label("bought_stands"),  # without its session, which it outlives
     )
     .select_from(refresh_tokens.outerjoin(grants, grants.c.id == refresh_tokens.c.grant_id))
     .where(refresh_tokens.c.digest == _p("of_token"))
@@ -300,8 +300,8 @@ _REVOKE_BOUGHT = Statement(
 
 
 def revoke_bought(c: Connection, request_id: str, *, now: datetime) -> bool:
-    """Nothing is good any more that the request's code bought, nor what a refresh of it is buying at this moment.
+    """All that the request's code bought is invalid, even what a refresh buys at this moment.
 
-    False where that was so before. One row says it, and whoever reads a token reads that row.
+    False if that was so before. One row records it, and every reader of a token reads that row.
     """
     return c.execute(_REVOKE_BOUGHT, of=request_id, now=now) == 1
