@@ -1,4 +1,4 @@
-"""ENDPOINTS: every machine endpoint, a path and what handles it. A new one is a file here and a row below."""
+"""ENDPOINTS: every machine endpoint, its path and its handler. A new one is a file here and a row below."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The authorization endpoint (RFC 6749 §3.1, OpenID Connect Core §3.1.2): a request comes in, an answer goes out.
+"""The authorization endpoint (RFC 6749 §3.1, OpenID Connect Core §3.1.2): it reads a request and sends the answer.
 
-What lies between, asking the person, is the dispatcher's. Answers leave by 303 or by a self-posting form, always with
-`iss` (RFC 9207), never to a URI that is not registered, and never to be stored.
+The dispatcher asks the person in between. Answers leave by 303 or by a self-posting form. They always have `iss` (RFC
+9207), never go to an unregistered URI, and are never cached.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class FormPost:
-    """An answer that travels in a form which posts itself (OAuth 2.0 Form Post Response Mode 1.0).
+    """An answer in a form that posts itself (OAuth 2.0 Form Post Response Mode 1.0).
 
-    `nonce` is for the page's one script and its Content-Security-Policy; without script a button does the same.
+    `nonce` is for the page's one script and its Content-Security-Policy. Without scripts, a button posts the form.
     """
 
     action: str
@@ -59,7 +59,7 @@ FormPostPage = Callable[[FormPost], bytes]
 
 
 def plain_page(form: FormPost) -> bytes:
-    """A bare page: for whoever speaks the protocol without templates. The application hands in its own."""
+    """A bare page, for callers without templates. The application passes its own page."""
     hidden = "".join(
         f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
         for name, value in form.fields.items()
@@ -73,7 +73,7 @@ def plain_page(form: FormPost) -> bytes:
 
 
 def answers_by_form(request: Request) -> bool:
-    """Whether the answer is to come as a page that posts itself. Raises BadParameters where that cannot be read."""
+    """True if the answer must be a page that posts itself. Raises BadParameters if that cannot be read."""
     return _parameters(request).get("response_mode") == "form_post"
 
 
@@ -100,9 +100,9 @@ def open_request(
     binding: bytes | None = None,
     opened_from: str | None = None,
 ) -> str:
-    """The request is stored, OPEN; returns its id. `binding` is the digest of the cookie of the browser that asked.
+    """The request is stored, OPEN. Returns its id. `binding` is the digest of the cookie of the browser that asked.
 
-    Of one binding, and of one `opened_from`, so many stay open at a time; the oldest make room.
+    One binding, and one `opened_from`, can have only so many open at a time. The oldest are deleted.
     """
     bound = request if binding is None else replace(request, browser_binding=binding)
     sealed = request_store.sealed(provider.people.vault, request)
@@ -118,7 +118,7 @@ def approve(
     now: datetime,
     page: FormPostPage = plain_page,
 ) -> Reply:
-    """The request is APPROVED and the answer carries its code. Raises RefusedToPerson if answered or too old."""
+    """The request is APPROVED and the answer carries its code. Raises RefusedToPerson if it is over or too old."""
     code, spend, event = approving(provider, request, approval, now)
     if not request_store.approve(c, spend, event):
         raise _answered()
@@ -128,9 +128,9 @@ def approve(
 def approving(
     provider: Provider, request: AuthorizationRequest, approval: Approval, now: datetime
 ) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """A code, what `request_store.APPROVE` is given, and the row for the audit: for one Redemption of a stored request.
+    """A code, the parameters of `request_store.APPROVE`, and the audit's row: for one Redemption of a stored request.
 
-    Nothing is stored by this call: whoever redeems answers with `success_reply`.
+    This call stores nothing. The caller redeems, then answers with `success_reply`.
     """
     code, answer = _answer(provider, request, approval, now)
     event = audit.row("person:request:approve", now=now, person=approval.person_id, client=request.client_id)
@@ -140,12 +140,12 @@ def approving(
 def issue_code(
     provider: Provider, request: AuthorizationRequest, approval: Approval, now: datetime
 ) -> tuple[str, dict[str, Any]]:
-    """A code and the whole row of an already APPROVED request, for one Redemption together with the session's touch.
+    """A code and the whole row of an APPROVED request, for one Redemption together with the session's update.
 
-    Nothing is stored by this call: whoever writes the row answers with `success_reply`.
+    This call stores nothing. The caller writes the row, then answers with `success_reply`.
     """
     code, answer = _answer(provider, request, approval, now)
-    # Its browser cannot come back for another answer, and a code that carries its request needs nothing of the row.
+    # The browser cannot ask for a second answer, and a code that carries its request needs nothing of the row.
     worded = request_store.sealed(provider.people.vault, request) if names_its_row_only(code) else None
     row = request_store.open_row(request, worded) | {
         "state": next_state(RequestState.OPEN, RequestEvent.APPROVE).value,
@@ -181,10 +181,10 @@ def deny(
     declined_by: str | None = None,
     person: str | None = None,
 ) -> Reply:
-    """The request is DENIED and the client told why. Raises RefusedToPerson if it was answered or is too old.
+    """The request is DENIED and the client gets the error. Raises RefusedToPerson if it is over or too old.
 
-    `declined_by` is the person whose own decision it was: their record shows it, and it is no failure. `person` is who
-    was signed in otherwise. What nobody did who is known here is not for the record, which stays for ever.
+    `declined_by` is the person who decided this: their record shows it, as a success and not a failure. `person` is who
+    was signed in otherwise. If no known person did it, nothing is recorded, because the record is kept for ever.
     """
     if not request_store.deny(c, request.id, now):
         raise _answered()
@@ -197,7 +197,7 @@ def deny(
 def refusal_reply(
     provider: Provider, request: AuthorizationRequest, error: ProtocolError, page: FormPostPage = plain_page
 ) -> Reply:
-    """The error for a request that was never stored: `prompt=none` that would need a page."""
+    """The error, also for a request that was never stored: `prompt=none` that would need a page."""
     return _reply(provider.issuer, _to(request), error.document(), page, request.ui_locales)
 
 
@@ -206,7 +206,7 @@ def _parameters(request: Request) -> Parameters:
 
 
 def _told_if_possible(provider: Provider, request: Request, error: BadParameters) -> Exception:
-    """The client learns that its message cannot be read, if what names the client and its URI is beyond doubt."""
+    """The error for the client if its id and URI are beyond doubt, otherwise the error for the person."""
     raw = request.body if request.method == "POST" else request.query.encode("utf-8", "surrogateescape")
     refused = RefusedToPerson("request_unreadable", error.description)
     if request.method == "POST" and FORM not in request.headers.get("content-type", ""):
@@ -220,7 +220,7 @@ def _told_if_possible(provider: Provider, request: Request, error: BadParameters
 
 
 def _salvaged(raw: bytes) -> bytes:
-    """Only the fields that say where an answer goes; an address that is there twice is still there twice."""
+    """Only the fields that say where an answer goes. A repeated address stays repeated, so it is refused."""
     named = [(_name(pair), pair) for pair in raw.split(b"&")[:_MOST_PAIRS]]
     names = [name for name, _ in named]
     wanted = [*_ADDRESS, *(name for name in _ON_THE_WAY if names.count(name) == 1)]
@@ -279,24 +279,24 @@ def _reply(
 
 
 def _redirect(uri: str, fields: Mapping[str, str]) -> Reply:
-    """303: the browser comes with GET, whatever it came here with (RFC 9700 §4.12)."""
+    """A 303: the browser continues with GET, whatever method it used here (RFC 9700 §4.12)."""
     return Reply(303, b"", (("Location", with_query(uri, fields.items())), *_ANSWER))
 
 
 def with_query(uri: str, fields: Iterable[tuple[str, str]]) -> str:
-    """The registered URI with these parameters added to its query, and nothing else about it changed."""
+    """The registered URI with these parameters added to its query, and nothing else changed."""
     _, mark, query = uri.partition("?")
     joint = "&" if query else ("" if mark else "?")
     return uri + joint + "&".join(f"{name}={_quoted(value)}" for name, value in fields)
 
 
 def _quoted(value: str) -> str:
-    """The value as RFC 3986 has it in a query. A code is plain, and too long to be looked at byte by byte."""
+    """The value as RFC 3986 has it in a query. A code needs no quoting, and is too long to check byte by byte."""
     return value if _UNRESERVED.fullmatch(value) else quote(value, safe="")
 
 
 def _form_post(form: FormPost, page: FormPostPage) -> Reply:
-    """No `form-action` in the policy: browsers apply it to the redirects that follow the post, too."""
+    """The policy has no `form-action`, because browsers apply it to the redirects after the post, too."""
     policy = (
         f"default-src 'none'; script-src 'nonce-{form.nonce}'; style-src 'self'; img-src 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"

@@ -1,6 +1,6 @@
-"""Discovery (OpenID Connect Discovery 1.0 §3, RFC 8414): what this provider can do, said once and served as bytes.
+"""Discovery (OpenID Connect Discovery 1.0 §3, RFC 8414): what this provider can do, built once and served as bytes.
 
-Everything in it is read from the registries that do the work, so that it cannot promise what is not there.
+Everything in it is read from the registries that do the work, so that it cannot promise a missing feature.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "public, max
 
 
 def handle(provider: Provider, request: Request, now: datetime) -> Reply:  # noqa: ARG001 - one signature for all endpoints
-    """The metadata document; both well-known paths answer the same."""
+    """The metadata document. Both well-known paths answer the same."""
     return Reply(200, _bytes(provider.issuer), _HEADERS, constant=True)
 
 

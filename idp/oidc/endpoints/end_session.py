@@ -1,6 +1,7 @@
-"""The end-session endpoint (OpenID Connect RP-Initiated Logout 1.0 §2): where the browser goes once it is over.
+"""The end-session endpoint (OpenID Connect RP-Initiated Logout 1.0 §2): where the browser goes after the logout.
 
-Reading and judging the request is `idp.oidc.requests.logout`; ending the session is the session's, asking a page's.
+`idp.oidc.requests.logout` reads and checks the request. The session module ends the session.
+A page asks the person.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from idp.oidc.requests.logout import LogoutRequest
 
 
 def signed_out_reply(logout: LogoutRequest) -> Reply | None:
-    """303 to the client's registered URI with its `state`, or None: then the signed-out page is shown."""
+    """303 to the client's registered URI with its `state`, or None if the signed-out page is to be shown."""
     uri = logout.post_logout_redirect_uri
     if uri is None:
         return None

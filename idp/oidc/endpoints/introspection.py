@@ -1,4 +1,4 @@
-"""Introspection (RFC 7662): whether a token is alive, told only to the client that holds it or a resource it is for."""
+"""Introspection (RFC 7662): whether a token is active. Only its own client and resource servers learn it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _INACTIVE = {"active": False}
 
 
 def handle(provider: Provider, request: Request, now: datetime) -> Reply:
-    """The token's state as JSON. A stranger's token, a dead one and no token look alike: `active` is false."""
+    """The token's state as JSON. For a foreign, an ended and an unknown token alike, `active` is false."""
     client = client_of(provider, request, now)
     if client.is_public:
         raise UnauthorizedClient("introspection needs a client that authenticates")
@@ -32,16 +32,16 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
     holder = None if row is None else provider.clients.get(row.client_id)
     if row is None or holder is None or not _may_see(client, row) or not is_token_active(row, holder, now):
         return json_reply(200, _INACTIVE)
-    if getattr(row, "used_at", None) is not None:  # a refresh token that bought its successor
+    if getattr(row, "used_at", None) is not None:  # a refresh token that was used
         return json_reply(200, _INACTIVE)
     scopes = release.scopes_within_ceiling(row.scopes, holder)
-    if row.scopes and not scopes:  # nothing it was given for is left: refreshing refuses it, too
+    if row.scopes and not scopes:  # none of its scopes is left: a refresh is refused, too
         return json_reply(200, _INACTIVE)
     return json_reply(200, _described(provider, row, scopes, statement is token_store.FIND_ACCESS_TOKEN))
 
 
 def _may_see(client: Client, row: Any) -> bool:
-    """Its own tokens, or everybody's for a registered resource server."""
+    """True for its own tokens; a registered resource server may see all."""
     return row.client_id == client.client_id or client.metadata.get("resource_server") is True
 
 

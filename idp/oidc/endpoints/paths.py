@@ -1,4 +1,4 @@
-"""Where each endpoint is, and by what name discovery announces it. Handlers are joined to them in `endpoints`."""
+"""The path of each endpoint and its name in discovery. `endpoints` adds the handlers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Path:
     """One URL of the protocol. `discovery` is its metadata name (OpenID Connect Discovery §3), if it has one.
 
-    `for_browsers` marks what a page of another origin may call with CORS (RFC 9700 §2.6: never /authorize).
+    `for_browsers` marks a URL that a page of another origin may call with CORS (RFC 9700 §2.6: never /authorize).
     """
 
     name: str

@@ -1,8 +1,8 @@
 """Dynamic registration in its simplest safe form (RFC 7591, OpenID Connect Registration 1.0; RFC 7592 §2.1, §2.3).
 
-Nobody registers without an initial access token, which an administrator hands out with a policy: how often it may be
-used, and what a client registered with it may ever be. What each member means is in `client_metadata`; what is in the
-answer holds, and nothing else does. No stranger's URL is ever opened from here.
+Each registration needs an initial access token, which an administrator issues with a policy: how often it may be used,
+and what its clients may be. `client_metadata` has the meaning of each member. Only what the answer shows is registered.
+This module opens no URL that a client sent.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Policy:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Policy:
-        """The policy as `initial_access_tokens.policy` holds it. TypeError for an unknown member."""
+        """The policy as `initial_access_tokens.policy` holds it. Raises TypeError for an unknown member."""
         members: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
         return cls(**members)
 
@@ -88,7 +88,7 @@ def _register(provider: Provider, request: Request, now: datetime) -> Reply:
 
 
 def _read(provider: Provider, request: Request) -> Reply:
-    """The registration, and the token that was shown for it (RFC 7592 §3); the secret is told once, when it is made."""
+    """The registration, and the token that was sent for it (RFC 7592 §3). The secret is shown only when it is made."""
     described = _described(provider, _registered(provider, request))
     return json_reply(200, described | {"registration_access_token": request.bearer})
 
@@ -96,7 +96,7 @@ def _read(provider: Provider, request: Request) -> Reply:
 def _remove(provider: Provider, request: Request, now: datetime) -> Reply:
     """204: the client is disabled (RFC 7592 §2.3), and with it every token, grant and secret it has.
 
-    Its row stays: audit and ledger go on naming whom something was released to.
+    Its row stays, because audit and ledger name it as a recipient.
     """
     client = _registered(provider, request)
     with provider.database.transaction() as c:
@@ -125,7 +125,7 @@ def _document(request: Request) -> dict[str, Any]:
 
 
 def _spent(c: Connection, request: Request, now: datetime) -> Policy:
-    """The policy of the initial access token, which has now one use less. A refused registration costs none."""
+    """The policy of the initial access token, which now has one use less. A refused registration costs no use."""
     token = request.bearer
     if token is None:
         raise InvalidToken("an initial access token is required", headers=(("WWW-Authenticate", _REALM),))
@@ -142,7 +142,7 @@ def _refused_token() -> InvalidToken:
 
 
 def _new_client(document: dict[str, Any], policy: Policy, token_digest: bytes) -> NewClient:
-    """The client the document describes, within the policy. Where it is silent, the specifications' defaults hold."""
+    """The client that the document describes, within the policy. Missing members get the specifications' defaults."""
     given = client_metadata.read(document)
     grant_types = _grant_types(given, policy)
     scopes = _scopes(given, grant_types, policy)
@@ -179,9 +179,9 @@ def _check_names(c: Connection, new: NewClient) -> None:
 
 
 def _grant_types(given: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
-    """What was asked, all of it within the policy: less would be another kind of client than was asked for.
+    """The requested grant types. Raises InvalidClientMetadata unless the policy allows all: fewer make another client.
 
-    Silent, it is the code grant (RFC 7591 §2), or all the policy allows where that is not among it.
+    Without a request, the code grant (RFC 7591 §2), or all that the policy allows if the code grant is not among it.
     """
     usual = (AUTHORIZATION_CODE,) if AUTHORIZATION_CODE in policy.grant_types else policy.grant_types
     wanted: tuple[str, ...] = given.get("grant_types", usual)
@@ -196,7 +196,7 @@ def _grant_types(given: Mapping[str, Any], policy: Policy) -> tuple[str, ...]:
 
 
 def _scopes(given: Mapping[str, Any], grant_types: tuple[str, ...], policy: Policy) -> tuple[str, ...]:
-    """What was asked within the policy, or all the policy allows and these grants have a use for."""
+    """The requested scopes within the policy, or all scopes of the policy that these grants can use."""
     useful = frozenset(policy.scopes)
     if not client_metadata.has_scopes_of_its_own(grant_types):
         useful &= frozenset(scopes_supported())

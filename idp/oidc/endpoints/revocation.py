@@ -1,4 +1,4 @@
-"""Revocation (RFC 7009): a client gives a token back. Unknown and foreign tokens get the same 200 and stay."""
+"""Revocation (RFC 7009): a client revokes its token. Unknown and foreign tokens get the same 200 and are unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from idp.oidc.vocabulary import REFRESH_PREFIX
 
 
 def handle(provider: Provider, request: Request, now: datetime) -> Reply:
-    """The token is dead when this answers; a refresh token takes its family and their access tokens along."""
+    """The token is revoked once this returns. A refresh token ends its family and their access tokens, too."""
     client = client_of(provider, request, now)
     token = request.form.get("token")
     if token is None:

@@ -1,6 +1,6 @@
-"""The machine endpoints as one table: a Request goes in, a Reply comes out, and nothing is ever raised.
+"""The machine endpoints as one table: each Request gets a Reply, and nothing is ever raised.
 
-One transaction a request: each handler commits what it did before it answers, an error answer included.
+One transaction a request: each handler commits what it did before it answers, also before an error answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from idp.oidc.messages import NO_STORE, Headers, Reply, Request, json_reply
 from idp.oidc.provider import Provider
 
 _log = logging.getLogger("idp.oidc")
-# A page of another origin may call, and read why it was refused and when to come again.
+# A page of another origin may call, and read why it was refused and when to retry.
 _CORS: Headers = (
     ("Access-Control-Allow-Origin", "*"),
     ("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After"),
@@ -39,14 +39,14 @@ class EndpointRouter:
         self.endpoints: Mapping[str, Endpoint] = {endpoint.at.path: endpoint for endpoint in ENDPOINTS}
 
     def handle(self, request: Request) -> Reply | None:
-        """The answer, or None when the path is none of ours."""
+        """The answer, or None if no endpoint has the path."""
         endpoint = self.endpoints.get(request.path)
         if endpoint is None:
             return None
         return _framed(endpoint, self._answer(endpoint, request))
 
     def refuse(self, path: str, status: int, description: str) -> Reply:
-        """The answer to a request that was not taken, with the headers of every answer of that endpoint."""
+        """The answer to a request that was not processed, with the headers of that endpoint's answers."""
         error = "temporarily_unavailable" if status == HTTPStatus.SERVICE_UNAVAILABLE else "invalid_request"
         document = {"error": error, "error_description": description}
         reply, endpoint = json_reply(status, document, NO_STORE), self.endpoints.get(path)

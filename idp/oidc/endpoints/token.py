@@ -1,4 +1,4 @@
-"""The token endpoint (RFC 6749 §3.2): authenticate the client, then hand the form to the grant it names."""
+"""The token endpoint (RFC 6749 §3.2): it authenticates the client and passes the form to the grant that it names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BY_TYPE = {grant.grant_type: grant for grant in GRANTS}
 
 
 def handle(provider: Provider, request: Request, now: datetime) -> Reply:
-    """Tokens as JSON, not to be stored. Parameters count only in the body (RFC 6749 §3.2, §10.3)."""
+    """Tokens as JSON with `no-store`. Only parameters in the body count (RFC 6749 §3.2, §10.3)."""
     form = request.form
     grant_type = form.get("grant_type")
     if grant_type is None:

@@ -1,6 +1,6 @@
-"""UserInfo (OpenID Connect Core §5.3): the claims this token's request was given. One indexed read.
+"""UserInfo (OpenID Connect Core §5.3): the claims that this token's request was granted. One indexed read.
 
-The row found by the token's digest is the proof that the token is ours and alive, so no signature is checked here.
+Finding the row by the token's digest proves that the token is ours and valid, so no signature is checked here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
 
 
 def _token(request: Request) -> str:
-    """The header, or the form of a POST (RFC 6750 §2.1, §2.2); never both, never the query."""
+    """The token in the header, or in the form of a POST (RFC 6750 §2.1, §2.2). Never both, never in the query."""
     held = request.bearer
     in_form = None
     if request.method == "POST" and request.body:
