@@ -1,8 +1,8 @@
-"""How sure we are: identity assurance (IAL) × authentication assurance (AAL), methods → `amr` and `acr`. Pure.
+"""Assurance: identity (IAL) and authentication (AAL) levels, and how methods become `amr` and `acr`. Pure.
 
-An `acr` of ours names a pair, `urn:yitong:ial<0-4>:aal<1-3>`. The two axes are never folded into one number: who a
-person is says nothing about how firmly they logged in today. What an organisation vouches for is a third axis and a
-claim of its own.
+An `acr` of ours names a pair, `urn:yitong:ial<0-4>:aal<1-3>`. The two axes are never combined into one number, because
+who a person is says nothing about how firmly they logged in today. What an organisation vouches for is a third axis
+with its own claim.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ class Acr:
         return _urn(self.ial, self.aal)
 
     def covers(self, asked: Acr) -> bool:
-        """Whether this is at least as sure as `asked` on both axes."""
+        """True if this is at least `asked` on both axes."""
         return self.ial >= asked.ial and self.aal >= asked.aal
 
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """How and when the person proved who they are, and how sure that makes us."""
+    """How and when the person authenticated, and the assurance levels that follow."""
 
     amr: tuple[str, ...]
     auth_time: datetime
@@ -95,7 +95,7 @@ def amr(methods: Iterable[str]) -> tuple[str, ...]:
 
 
 def aal(methods: Iterable[str]) -> int:
-    """1 for one factor, 2 for two, 3 for two of which a hardware key bound to our origin is one."""
+    """1 for at most one factor, 2 for two, 3 for two with a hardware key bound to our origin."""
     names = frozenset(methods)
     if len(_factors(names)) < 2:  # noqa: PLR2004 - two factors are what the word means
         return 1
@@ -103,19 +103,19 @@ def aal(methods: Iterable[str]) -> int:
 
 
 def parse(acr: str) -> Acr | None:
-    """The pair an `acr` of ours names, or None for any other text: a stranger's level is never guessed at."""
+    """The pair that an `acr` of ours names, or None for any other text. No foreign level is interpreted."""
     match = _ACR.fullmatch(acr)
     return Acr(int(match[1]), int(match[2])) if match else None
 
 
 def meets(requested: str, got: str) -> bool:
-    """Whether `got` is at least what `requested` names. False if either is not an acr of ours."""
+    """True if `got` is at least the pair that `requested` names. False if either is not an `acr` of ours."""
     asked, have = parse(requested), parse(got)
     return asked is not None and have is not None and have.covers(asked)
 
 
 def meets_any(requested: Iterable[str], got: str) -> bool:
-    """Whether `got` meets one of the values; true when nothing is requested."""
+    """True if `got` meets one of the values, or nothing is requested."""
     values = tuple(requested)
     return not values or any(meets(value, got) for value in values)
 
@@ -129,7 +129,7 @@ def _urn(ial: int, aal: int) -> str:
     return f"urn:yitong:ial{ial}:aal{aal}"
 
 
-@lru_cache(maxsize=256)  # every session of a city was opened with one of a few lists of methods
+@lru_cache(maxsize=256)  # all sessions of a city share a few lists of methods
 def _proven(methods: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
     return amr(methods), aal(methods)
 

@@ -45,32 +45,32 @@ class BadParameters(InvalidRequest):
 
 
 class InvalidClient(ProtocolError):
-    """The client is not who it says, or may not use this method."""
+    """The client failed to authenticate, or may not use this method."""
 
     error = "invalid_client"
     status = 401
 
 
 class UnauthorizedClient(ProtocolError):
-    """The client is not registered for what it asks."""
+    """The client is not registered for what it requests."""
 
     error = "unauthorized_client"
 
 
 class InvalidGrant(ProtocolError):
-    """The code or token is unknown, spent, expired, withdrawn or somebody else's."""
+    """The code or token is unknown, used, expired, withdrawn or another client's."""
 
     error = "invalid_grant"
 
 
 class UnsupportedGrantType(ProtocolError):
-    """No such grant here."""
+    """The grant type is not served."""
 
     error = "unsupported_grant_type"
 
 
 class InvalidScope(ProtocolError):
-    """Nothing of what was asked is within the client's ceiling."""
+    """None of the requested scopes is within the client's ceiling."""
 
     error = "invalid_scope"
 
@@ -83,14 +83,14 @@ class InvalidToken(ProtocolError):
 
 
 class InsufficientScope(ProtocolError):
-    """The access token does not reach this resource (RFC 6750 §3.1)."""
+    """The scopes of the access token do not cover this resource (RFC 6750 §3.1)."""
 
     error = "insufficient_scope"
     status = 403
 
 
 class AccessDenied(ProtocolError):
-    """The person or the gate said no."""
+    """The person denied the request, or the gate refused it."""
 
     error = "access_denied"
 
@@ -102,25 +102,25 @@ class UnsupportedResponseType(ProtocolError):
 
 
 class LoginRequired(ProtocolError):
-    """The person must sign in and the client forbade asking (OIDC Core §3.1.2.6)."""
+    """The person must sign in and the client forbade a page (OIDC Core §3.1.2.6)."""
 
     error = "login_required"
 
 
 class ConsentRequired(ProtocolError):
-    """The person must be told or asked and the client forbade it."""
+    """The person must see a notice or consent page and the client forbade a page."""
 
     error = "consent_required"
 
 
 class InteractionRequired(ProtocolError):
-    """Some page must be shown and the client forbade it."""
+    """Some page must be shown and the client forbade a page."""
 
     error = "interaction_required"
 
 
 class AccountSelectionRequired(ProtocolError):
-    """The person must choose and the client forbade asking."""
+    """The person must choose an account and the client forbade a page."""
 
     error = "account_selection_required"
 
@@ -162,7 +162,7 @@ class InvalidClientMetadata(ProtocolError):
 
 
 class RefusedToPerson(ProtocolError):
-    """Shown to the person as a page: the client or its redirect URI is not to be trusted with an answer.
+    """Shown to the person as a page, because the client or its redirect URI must not receive an answer.
 
     `code` names the message in the catalogue.
     """

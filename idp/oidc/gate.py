@@ -1,7 +1,7 @@
-"""The one gate: whether this client may act for this person at all, now.
+"""The one gate: whether this client may act for this person now.
 
-It is asked when a request starts and again whenever something is redeemed, read or refreshed, so that disabling,
-merging or death ends everything at once. A test walks the sources and lists its callers.
+It is asked when a request starts, and again whenever a code or token is redeemed, read or refreshed. So disabling,
+merging or death ends all access at once. A test walks the sources and lists its callers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 
 class Refusal(StrEnum):
-    """Why not; the value is for the operator's log, the caller answers with its own error."""
+    """The reason for a refusal. The value is for the operator's log; the caller answers with its own error."""
 
     CLIENT_DISABLED = "client_disabled"
     PERSON_UNKNOWN = "person_unknown"
@@ -21,7 +21,7 @@ class Refusal(StrEnum):
 
 
 class HasStatus(Protocol):
-    """What the gate asks of a client."""
+    """The part of a client that the gate reads."""
 
     @property
     def status(self) -> str:
@@ -29,7 +29,7 @@ class HasStatus(Protocol):
 
 
 def may_proceed(*, client: HasStatus, person_status: str | None, grant_withdrawn: bool) -> Refusal | None:
-    """None when the way is open, otherwise the first reason it is not. Anything unknown is a refusal."""
+    """None if the client may act, otherwise the first reason against it. Anything unknown is a refusal."""
     if client.status != "active":
         return Refusal.CLIENT_DISABLED
     if person_status is None:
@@ -40,15 +40,15 @@ def may_proceed(*, client: HasStatus, person_status: str | None, grant_withdrawn
 
 
 def may_act_alone(client: HasStatus) -> Refusal | None:
-    """The same for a client that acts for nobody but itself (client credentials)."""
+    """The same for a client that acts only for itself (client credentials)."""
     return None if client.status == "active" else Refusal.CLIENT_DISABLED
 
 
 def is_token_active(token: Any, client: HasStatus, now: datetime) -> bool:
-    """Whether an access or refresh token is good for anything now: it has not run out, and all it depends on stands.
+    """True if an access or refresh token is valid now: not expired, and all that it depends on is valid.
 
-    `token` is a row that `store` found: what it depends on was read in the same statement. So nothing has to be swept
-    when a person, client, grant, session or login ends, and nothing that is being bought at that moment escapes.
+    `token` is a row that `token_store` found, together with what it depends on, in one statement. So the end of a
+    person, client, grant, session or login needs no sweep, and a token that is issued at that moment does not escape.
     """
     if now >= token.expires_at:
         return False

@@ -1,4 +1,4 @@
-"""HTTP in and out as plain values: what the protocol needs of a request, and what it answers."""
+"""HTTP requests and replies as plain values: what the protocol reads of a request, and what it answers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def parameters(raw: str | bytes) -> Parameters:
-    """Form or query parameters, parsed once and not to be changed. Empty values count as absent (RFC 6749 §3.1).
+    """Form or query parameters, parsed once and immutable. Empty values count as absent (RFC 6749 §3.1).
 
-    Raises BadParameters for a duplicate, a control character, broken UTF-8, too many fields or too many bytes:
-    two readers of one ambiguous message would otherwise disagree about what it says.
+    Raises BadParameters for a duplicate, a control character, broken UTF-8, too many fields or too many bytes.
+    Otherwise two readers could read one ambiguous message differently.
     """
     text = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape")
     if len(text) > MAX_BODY:
@@ -67,7 +67,7 @@ def _legible(raw: bytes) -> str:
 
 
 def _printable(name: str) -> str:
-    """The name, when it is like those of the specifications; anything else is a stranger's text, or a number."""
+    """The name if it looks like one of the specifications. Other text may be anything, even a person's number."""
     return name if _NAME.fullmatch(name) else "(unknown)"
 
 
@@ -89,7 +89,7 @@ class Request:
 
     @cached_property
     def form(self) -> Parameters:
-        """The body's parameters. BadParameters unless the body is declared as a form."""
+        """The body's parameters. Raises BadParameters unless the body is declared as a form."""
         declared = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if declared != FORM:
             raise BadParameters(f"the Content-Type must be {FORM}")
@@ -97,7 +97,7 @@ class Request:
 
     @cached_property
     def cookies(self) -> Mapping[str, str]:
-        """The cookies; the first of two with one name wins, as browsers send the most specific first."""
+        """The cookies. The first of two with one name wins, because browsers send the most specific first."""
         found: dict[str, str] = {}
         for pair in self.headers.get("cookie", "").split(";"):
             name, _, value = pair.strip().partition("=")
@@ -113,7 +113,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer. A `constant` one is the same for every GET of its path as long as the process lives."""
+    """One HTTP answer. If `constant`, it is the same for every GET of its path while the process lives."""
 
     status: int
     body: bytes = b""
@@ -122,10 +122,10 @@ class Reply:
 
     @property
     def location(self) -> str | None:
-        """Where the reply redirects to, if it does."""
+        """The URI that the reply redirects to, or None."""
         return next((value for name, value in self.headers if name == "Location"), None)
 
 
 def json_reply(status: int, document: object, headers: Headers = NO_STORE) -> Reply:
-    """The document as JSON, not to be stored unless the headers say otherwise."""
+    """The document as JSON, with `no-store` unless the headers say otherwise."""
     return Reply(status, orjson.dumps(document), (("Content-Type", "application/json"), *headers))

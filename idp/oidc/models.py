@@ -1,4 +1,4 @@
-"""The protocol's tables. Secrets stand here as SHA-256 digests only; who may query them: the *store modules."""
+"""The protocol's tables. Secrets are stored as SHA-256 digests only. Only the *store modules query the tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ clients = sa.Table(
     metadata,
     sa.Column("client_id", sa.Text, primary_key=True),
     sa.Column("secret_digest", sa.LargeBinary),
-    sa.Column("previous_secret_digest", sa.LargeBinary),  # the second live secret while a relying system changes over
+    sa.Column("previous_secret_digest", sa.LargeBinary),  # also valid while the client changes to the new one
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("name_en", sa.Text, nullable=False),
     sa.Column("channel", sa.Text, nullable=False),
@@ -65,13 +65,13 @@ authorization_requests = sa.Table(
     sa.Column("grant_id", sa.Text),
     sa.Column("sub", sa.Text),
     sa.Column("scopes", Json, nullable=False),
-    sa.Column("claims", Json, nullable=False),  # what the `claims` parameter asked for: our own words only
-    sa.Column("released", Json, nullable=False),  # claim names the person's grant lets go
+    sa.Column("claims", Json, nullable=False),  # the requested claims, without any text of the client
+    sa.Column("released", Json, nullable=False),  # names of the claims that the grant releases
     sa.Column("redirect_uri", sa.Text),
     sa.Column("response_mode", sa.Text, nullable=False),
-    # What the client worded freely (`state`, `nonce`, the `sub` it insists on) may hold anybody's number: sealed, and
-    # gone when the request is redeemed or denied. The release before had it in the clear, in three columns that
-    # nothing writes any more.
+    # The client's own text (`state`, `nonce`, the required `sub`) may hold a person's number. It is sealed, and deleted
+    # when the request is redeemed or denied. The previous release wrote it unsealed to three columns, which nothing
+    # writes any more.
     sa.Column("sealed", sa.LargeBinary),
     sa.Column("client_state", sa.Text),
     sa.Column("nonce", sa.Text),
@@ -82,7 +82,7 @@ authorization_requests = sa.Table(
     sa.Column("max_age", sa.Integer),
     sa.Column("ui_locales", Json, nullable=False),
     sa.Column("browser_binding", sa.LargeBinary),
-    sa.Column("opened_from", sa.Text),  # where it counts while it is open: a network, or a browser that is known
+    sa.Column("opened_from", sa.Text),  # limits open requests by network, or by known browser
     sa.Column("code_digest", sa.LargeBinary),
     sa.Column("amr", Json, nullable=False),
     sa.Column("acr", sa.Text),
@@ -90,7 +90,7 @@ authorization_requests = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("redeemed_at", UtcDateTime),
-    sa.Column("revoked_at", UtcDateTime),  # from here on nothing is good that its code bought
+    sa.Column("revoked_at", UtcDateTime),  # from then on all that its code bought is invalid
     sa.CheckConstraint("kind IN ('browser')", name="kind"),
     sa.CheckConstraint("state IN ('open', 'approved', 'redeemed', 'denied')", name="state"),
     sa.CheckConstraint(
@@ -99,7 +99,7 @@ authorization_requests = sa.Table(
     ),
 )
 sa.Index("ix_authorization_requests_expires_at", authorization_requests.c.expires_at)
-_is_open = authorization_requests.c.state == "open"  # one that is answered at once pays for neither index
+_is_open = authorization_requests.c.state == "open"  # a request answered at once is in neither index
 for _column in (authorization_requests.c.browser_binding, authorization_requests.c.opened_from):
     sa.Index(
         f"ix_authorization_requests_open_{_column.key}",
@@ -131,8 +131,8 @@ sa.Index(
     postgresql_where=grants.c.withdrawn_at.is_(None),
 )
 
-# A token is found by its digest and nothing else. A reader reads grant, request and session in the same statement, so
-# their ends need no index here and no sweep (docs/decisions/0038-what-a-token-depends-on.md).
+# A token is found by its digest only. The same statement reads grant, request and session, so their end needs no
+# index here and no sweep (docs/decisions/0038-what-a-token-depends-on.md).
 access_tokens = sa.Table(
     "access_tokens",
     metadata,
@@ -140,11 +140,11 @@ access_tokens = sa.Table(
     sa.Column("grant_id", sa.Text),
     sa.Column("request_id", sa.Text),
     sa.Column("client_id", sa.Text, nullable=False),
-    sa.Column("person_id", sa.Text),  # none: the client acts for itself (client credentials)
-    sa.Column("session_id", sa.Text),  # none: it outlives the session it came from (offline_access)
+    sa.Column("person_id", sa.Text),  # NULL: the client acts for itself (client credentials)
+    sa.Column("session_id", sa.Text),  # NULL: the token outlives its session (offline_access)
     sa.Column("sub", sa.Text, nullable=False),
     sa.Column("scopes", Json, nullable=False),
-    sa.Column("claims", Json, nullable=False),  # the names UserInfo answers
+    sa.Column("claims", Json, nullable=False),  # the names that UserInfo returns
     sa.Column("acr", sa.Text),
     sa.Column("auth_time", UtcDateTime),
     sa.Column("issued_at", UtcDateTime, nullable=False),
@@ -157,10 +157,10 @@ refresh_tokens = sa.Table(
     metadata,
     sa.Column("digest", sa.LargeBinary, primary_key=True),
     sa.Column("grant_id", sa.Text),
-    sa.Column("request_id", sa.Text, index=True),  # shared by all that came of one code: the family
+    sa.Column("request_id", sa.Text, index=True),  # the family: all tokens that come from one code
     sa.Column("client_id", sa.Text, nullable=False),
     sa.Column("person_id", sa.Text, nullable=False),
-    sa.Column("session_id", sa.Text),  # told as `sid`; the token itself is for use without it
+    sa.Column("session_id", sa.Text),  # for `sid`; the token itself outlives the session
     sa.Column("sub", sa.Text, nullable=False),
     sa.Column("scopes", Json, nullable=False),
     sa.Column("claims", Json, nullable=False),
@@ -191,7 +191,7 @@ signing_keys = sa.Table(
     sa.Column("public", Json, nullable=False),
     sa.Column("published_at", UtcDateTime, nullable=False),
     sa.Column("active_from", UtcDateTime, nullable=False),
-    sa.Column("retired_at", UtcDateTime),  # signs nothing from here on, verifies until `removed_at`
+    sa.Column("retired_at", UtcDateTime),  # signs nothing from then on, verifies until `removed_at`
     sa.Column("removed_at", UtcDateTime),  # leaves the published set
     sa.CheckConstraint("alg IN ('ES256', 'RS256')", name="alg"),
 )

@@ -17,7 +17,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class ProviderPolicy:
-    """What a deployment may set about the protocol."""
+    """The protocol settings of a deployment."""
 
     lifetimes: TokenLifetimes = field(default_factory=TokenLifetimes)
 

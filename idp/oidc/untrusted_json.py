@@ -1,8 +1,7 @@
-"""JSON from outside: the one place that reads it. What comes back can be walked, stored and written again.
+"""JSON from outside: only this module reads it. What it returns can be walked, stored and written again.
 
-A reader that accepts more than the writers behind it fails where nobody expects it: orjson reads 1,024 levels and
-writes 254, the standard library's reader ends in RecursionError and lets lone surrogates and NaN through, and
-PostgreSQL stores no NUL.
+A reader must not accept more than the writers behind it. orjson reads 1,024 levels and writes 254. The standard
+library's reader ends in RecursionError and accepts lone surrogates and NaN. PostgreSQL stores no NUL.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from typing import Any
 import orjson
 
 MOST_DEPTH = 32  # levels; a JWK Set has three, the `claims` parameter four
-MOST_BYTES = 64 * 1024  # what a body may have
+MOST_BYTES = 64 * 1024  # the longest body
 
 
 class UnreadableJson(ValueError):
-    """Not JSON (RFC 8259), or too deep, too long, or with a NUL in a text."""
+    """The text is not JSON (RFC 8259), or too deep, too long, or has a NUL in a string."""
 
 
 def read_json(raw: str | bytes, *, most_bytes: int = MOST_BYTES) -> Any:
@@ -30,7 +29,7 @@ def read_json(raw: str | bytes, *, most_bytes: int = MOST_BYTES) -> Any:
         value = orjson.loads(text)
     except (orjson.JSONDecodeError, UnicodeEncodeError):
         raise UnreadableJson("no JSON") from None
-    if b"\\u0000" in text:  # the only spelling: a bare NUL is no JSON
+    if b"\\u0000" in text:  # the only spelling, because a raw NUL is not JSON
         raise UnreadableJson("a NUL in a text")
     if not _is_shallow(value):
         raise UnreadableJson("nested too deeply")
@@ -38,7 +37,7 @@ def read_json(raw: str | bytes, *, most_bytes: int = MOST_BYTES) -> Any:
 
 
 def read_object(raw: str | bytes, *, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
-    """The same of an object; of anything else UnreadableJson is raised."""
+    """The same for an object. Raises UnreadableJson for any other value."""
     value = read_json(raw, most_bytes=most_bytes)
     if not isinstance(value, dict):
         raise UnreadableJson("no object")
@@ -48,7 +47,7 @@ def read_object(raw: str | bytes, *, most_bytes: int = MOST_BYTES) -> dict[str, 
 def read_compact(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims of a JWS in compact form (RFC 7515 §7.1), unverified. Raises UnreadableJson.
 
-    For whoever gives the token to a library afterwards: its own reader of the header has no bounds.
+    Call it before a library gets the token, because the library's header reader has no limits.
     """
     parts = token.split(".")
     if len(parts) != 3:  # noqa: PLR2004 - header, payload, signature

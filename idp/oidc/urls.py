@@ -1,4 +1,4 @@
-"""The one comparer of URLs, and what a URL must be like to be registered."""
+"""The one comparison of URLs, and the rules for a URL that is registered."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _MOST_URI_CHARACTERS = 2000
 
 
 def accepts(registered: str, given: str) -> bool:
-    """Whether a URL we were given is one that was registered: byte-equal, or loopback differing in the port only.
+    """True if the given URL is the registered one: equal bytes, or a loopback URL that differs in the port only.
 
-    The only comparer of URLs in the project (RFC 9700 §4.1.3; RFC 8252 §7.3 for the loopback port).
+    No other code compares URLs (RFC 9700 §4.1.3; RFC 8252 §7.3 for the loopback port).
     """
     if registered == given:
         return True
@@ -25,7 +25,7 @@ def accepts(registered: str, given: str) -> bool:
 
 
 def _loopback(uri: str) -> tuple[str, str] | None:
-    """A loopback URI without its port, or None: http, a literal address, a plain decimal port and nothing odd."""
+    """A loopback URI without its port, or None. It has http, a literal address and a plain decimal port or none."""
     for host in _LOOPBACK:
         start = f"http://{host}"
         rest = uri.removeprefix(start)
@@ -43,12 +43,12 @@ def _is_port(text: str) -> bool:
 
 
 def accepted(registered: tuple[str, ...], given: str) -> bool:
-    """Whether one of the registered URLs accepts the given one."""
+    """True if one of the registered URLs accepts the given one."""
     return any(accepts(uri, given) for uri in registered)
 
 
 def check_uri(uri: str, *, name: str) -> str:
-    """The URI, if it may be registered: https, or http on a literal loopback address; nothing odd in it.
+    """The URI, if it may be registered: https, or http on a literal loopback address, without unusual parts.
 
     Raises InvalidRedirectUri naming the parameter and the cure.
     """

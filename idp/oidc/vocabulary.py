@@ -1,4 +1,4 @@
-"""Names and URNs of the specifications, each once."""
+"""Names and URNs of the specifications, each defined once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRIVATE_KEY_JWT: Final = "private_key_jwt"
 NONE: Final = "none"
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-SIGNING_ALGORITHMS: Final = ("ES256", "RS256")  # RS256 is for clients of the old school
+SIGNING_ALGORITHMS: Final = ("ES256", "RS256")  # RS256 is for older clients
 
 # RFC 9068 §2.1, OpenID Connect Back-Channel Logout §2.4: token types in the JOSE header
 AT_JWT: Final = "at+jwt"
@@ -28,7 +28,7 @@ BACKCHANNEL_LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-l
 OPENID: Final = "openid"
 OFFLINE_ACCESS: Final = "offline_access"
 
-# Prefixes by which scanners find a secret of ours that leaked
+# Prefixes by which scanners find a leaked secret of ours
 CODE_PREFIX: Final = "yt_ac_"
 REFRESH_PREFIX: Final = "yt_rt_"
 CLIENT_SECRET_PREFIX: Final = "yt_cs_"  # noqa: S105 - a prefix
