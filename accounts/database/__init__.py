@@ -52,7 +52,7 @@ __all__ = [
 
 
 class Counter(Protocol):
-    """A test passes one in to count the statements of a request."""
+    """A test passes a counter in, to count the statements of a request."""
 
     def __call__(self) -> None:
         """Called before each statement."""
@@ -95,7 +95,7 @@ class Database:
         return connection
 
     def _opened(self) -> Connection:
-        """A new connection, admitted. Raises what `admit` raises, and then no connection is left."""
+        """A new connection, admitted. If `admit` raises, the connection is closed and the error is passed on."""
         connection = self._kind(self)
         try:
             self._admitted(connection)
@@ -112,7 +112,7 @@ class Database:
 
     @contextmanager
     def _uncounted(self) -> Iterator[None]:
-        """What a test counts is what a request costs, whenever its connection is compared."""
+        """Does not count `admit`'s statements, so that a test counts only what a request costs."""
         if self.count is _ignore:
             yield
             return
@@ -124,9 +124,9 @@ class Database:
                 self.count = counter
 
     def release(self) -> None:
-        """Another thread may have this thread's connection; one with an open transaction stays.
+        """This thread's connection is free for other threads, unless it has an open transaction.
 
-        There are as many connections as were ever in use at once, however many threads come and go.
+        There are only as many connections as were ever in use at once, however many threads come and go.
         """
         if getattr(self._mine, "process", None) == os.getpid() and not self._mine.connection.in_transaction:
             self._mine.process = None
@@ -134,7 +134,7 @@ class Database:
             del self._mine.connection
 
     def _taken(self) -> Connection | None:
-        """The connection that was used last: the server has its statements at hand."""
+        """The idle connection that was used last, because the server has its statements at hand, or None."""
         if self._process != os.getpid():  # a fork inherits the list, but must not use what is in it
             self._process, self._idle = os.getpid(), []
         try:
@@ -170,7 +170,7 @@ class Database:
         connection.end("COMMIT")
 
     def forget(self, connection: Connection) -> None:
-        """Drop a broken connection, and those that are idle: what broke one may have broken all of them."""
+        """Drop a broken connection and all idle ones, because the same fault may have broken them."""
         self._mine.process = None
         self._idle = []
         try:
@@ -179,7 +179,7 @@ class Database:
             return
 
     def close(self) -> None:
-        """Close this thread's connection, and those that nobody uses."""
+        """Close this thread's connection and all idle ones."""
         if getattr(self._mine, "process", None) == os.getpid():
             self._mine.connection.close()
             self._mine.process = None

@@ -70,7 +70,7 @@ class Connection(ABC):
             return self._write_many(compiled, arguments)
 
     def tables(self) -> frozenset[str]:
-        """The name of every table that is there."""
+        """The names of all tables."""
         return frozenset(row[0] for row in self.rows(self._tables))
 
     @abstractmethod

@@ -34,7 +34,7 @@ _TYPES: tuple[tuple[type[sa.types.TypeEngine[Any]], int], ...] = (  # of paramet
     (sa.Integer, 23),
     (sa.Boolean, 16),
 )
-_AS_BYTES = (25, 17)  # sent with their length: libpq would end a text at its first NUL, and the server refuses one
+_AS_BYTES = (25, 17)  # sent with their length: otherwise libpq would cut a text at a NUL, which the server refuses
 _Encoder = Callable[[Any], bytes]
 _ENCODERS: dict[int, _Encoder] = {
     25: str.encode,
@@ -49,7 +49,7 @@ def _encoded_moment(value: datetime) -> bytes:
     return b"%d" % (microseconds(value) or 0)
 
 
-# Straight to what is sent: a value is looked at once, and never made into a text only to be encoded.
+# Each value is encoded in one step, without a text in between.
 _ENCODERS_OF_OURS: dict[type, _Encoder] = {UtcDateTime: _encoded_moment, Json: orjson.dumps}
 
 
@@ -84,9 +84,7 @@ class PostgresConnection(Connection):
                 prepare_threshold=0,
                 cursor_factory=psycopg.RawCursor,
                 connect_timeout=max(2, int(statement_timeout)),
-                tcp_user_timeout=int(
-                    statement_timeout * 2000
-                ),  # a server that vanished is noticed though nothing answers
+                tcp_user_timeout=int(statement_timeout * 2000),  # notices a server that vanished without an answer
                 options=f"-c statement_timeout={int(statement_timeout * 1000)} -c jit=off",
             )
         except psycopg.Error as error:

@@ -76,9 +76,9 @@ class SqliteConnection(Connection):
 
 
 def make_private(url: sa.URL) -> None:
-    """The database's file is there and private; SQLite itself would make it readable for everybody.
+    """The database's file exists and is private. SQLite itself would make it readable for everybody.
 
-    Raises DatabaseUnavailable where no file can be made.
+    Raises DatabaseUnavailable if no file can be made.
     """
     if not url.database or url.database == ":memory:":
         return
@@ -89,7 +89,7 @@ def make_private(url: sa.URL) -> None:
 
 
 def _domain_error(act: Callable[..., Any], *given: Any) -> Any:
-    """What the driver answers; what it raises, in the domain's words."""
+    """The driver's answer. Its exceptions are raised as the domain's."""
     try:
         return act(*given)
     except sqlite3.IntegrityError as error:

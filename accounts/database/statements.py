@@ -72,7 +72,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
-        """The way back."""
+        """The reverse conversion."""
         return moment(value)
 
 
@@ -87,7 +87,7 @@ class Json(sa.types.TypeDecorator[Any]):
         return json_text(value)
 
     def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
-        """The way back."""
+        """The reverse conversion."""
         return json_value(value)
 
 
