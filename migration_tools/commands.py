@@ -43,17 +43,17 @@ class MergeContext(Protocol):
 
     @property
     def database(self) -> Database:
-        """Where accounts live."""
+        """The database with the accounts."""
         ...
 
     @property
     def vault(self) -> Vault:
-        """What seals them."""
+        """The vault that seals them."""
         ...
 
     @property
     def now(self) -> datetime:
-        """The moment."""
+        """The current time."""
         ...
 
     @property
@@ -79,7 +79,7 @@ class MergeCommandError(click.ClickException):
         self.exit_code = _exit_code(error)  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """The three lines."""
+        """Print code and cause, then the cure."""
         click.echo(f"{self.code}: {self.message}\n→ {self.cure}", err=True, file=file)
 
 
@@ -281,7 +281,7 @@ def _conclude(
 
 
 def _print_preview(c: Connection, run_id: str | None, account: tuple[str, str] | None, *, as_json: bool) -> None:
-    """What would be undone. Raises MergeRefused for an unknown run."""
+    """Print what would be undone. Raises MergeRefused for an unknown run."""
     if account is None:
         run = find_run(c, str(run_id))
         _print_result(report.run_as_json(run)) if as_json else click.echo(report.told_of(run))

@@ -35,7 +35,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class LeaveOut:
-    """Somebody's agreement that refused rows may be left out: how many at most, and whose it is."""
+    """An agreement that refused rows may be left out: how many at most, and who agreed."""
 
     most: int
     by: str
@@ -112,7 +112,7 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """How many rows `apply` does something for: links, and numbers to remember as contested."""
+        """How many rows `apply` acts on: links, and numbers to remember as contested."""
         return self.links + int(self.manifest["counts"][CONTESTED])
 
     def lines(self) -> Iterator[Line]:
@@ -136,7 +136,7 @@ class Plan:
         return mappings.load(self.path / MAPPING, FORMATS)
 
     def check_vault(self, vault: Vault) -> None:
-        """The plan was made, as it is, under a key that this vault has. Raises PlanRefused."""
+        """The plan is unchanged, and was made under a key that this vault has. Raises PlanRefused."""
         said = {name: value for name, value in self.manifest.items() if name != "vault"}
         if not vault.signed(_digest(said).encode(), bytes.fromhex(self.manifest["vault"]), purpose=_PURPOSE):
             raise PlanRefused("the plan was made under other vault keys than these", _AGAIN)

@@ -31,7 +31,7 @@ def read(path: Path, mapping: Mapping) -> Iterator[SourceRow | RefusedRow]:
         attributes, damage = _attributes(path, record)
         if "dn" not in attributes:
             _check_no_entry(path, record[0][0], attributes, damage)
-        elif damage is not None:  # whatever its class: the damaged line may have been the class
+        elif damage is not None:  # in any class, because the damaged line may have been the class
             yield damage
         elif not wanted or wanted in {(value or "").lower() for value in attributes.get("objectclass", ())}:
             yield _found(record[0][0], attributes, columns)
@@ -45,7 +45,7 @@ def _found(line: int, attributes: _Values, columns: Sequence[tuple[str, str]]) -
             cure = "Map an attribute that has one value, or correct the entry."
             return RefusedRow(line, f"{column} has {len(values)} values", cure)
         value = values[0] if values else ""
-        if value is None and field != "password":  # bytes that no recipe reads are no password
+        if value is None and field != "password":  # bytes that no recipe reads are not a password
             return RefusedRow(line, f"{column} holds no text", "Map another attribute, or correct the entry.")
         fields[field] = value or ""
     return SourceRow(line, fields)

@@ -23,8 +23,7 @@ class SourceRow:
 def account(system: str, row: int, found: SourceRow, keyless: str) -> LegacyAccount | RefusedRow:
     """The account with these fields, each without outer spaces. `keyless` is the cure for a row without a key.
 
-    Refused are a missing or unusable key, and a line break in a mapped field, because half a value is nobody's name or
-    number.
+    A missing or unusable key is refused. So is a line break in a mapped field, because half a value is wrong.
     """
     read = {name: value.strip() for name, value in found.fields.items()}
     if not read["uid"]:
