@@ -1,4 +1,4 @@
-"""The protocol's errors: code and description for the client, `cause` for the operator.
+"""The protocol's errors: error code, description, status and headers of the answer to the client.
 
 ProtocolError
 ├── InvalidRequest ── BadParameters

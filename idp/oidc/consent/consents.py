@@ -63,7 +63,7 @@ class ReleaseNotice:
         return tuple(claim.name for claim in claims.by_names(c.name for c in (*self.ordinary, *self.sensitive)))
 
     def mark(self, person_id: str) -> str:
-        """A digest of this notice and person. The page carries it: an approval is valid only for exactly them."""
+        """A digest of this notice and person, carried by the page: an approval is valid for no other."""
         said = (person_id, self.client_id, self.purpose, self.legal_basis, self.scopes, self.names)
         return encoded(hashlib.sha256(orjson.dumps(said)).digest()).decode()
 

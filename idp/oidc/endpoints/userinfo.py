@@ -1,6 +1,6 @@
 """UserInfo (OpenID Connect Core §5.3): the claims that this token's request was granted. One indexed read.
 
-Finding the row by the token's digest proves that the token is ours and valid, so no signature is checked here.
+Finding the row by the token's digest proves that the token is ours and not revoked, so no signature is checked here.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def _comes_back_late(provider: Provider, row: Any, now: datetime) -> bool:
     """True if a used token comes back after the replay window. That is a theft, whatever else is wrong.
 
     The token's own time may be over while the family lives, or the scope may not be granted. A family that has ended
-    needs no second end.
+    is not ended again.
     """
     spent = row.used_at is not None and now - row.used_at > provider.policy.lifetimes.refresh_replay
     return spent and row.bought_stands
