@@ -28,7 +28,7 @@ import sqlalchemy as sa
 from accounts import audit, evidence
 from accounts.audit import failed_logins
 from accounts.credentials import password as passwords
-from accounts.credentials.known_browsers import KnownBrowsers, Standing
+from accounts.credentials.known_browsers import AccountState, KnownBrowsers
 from accounts.credentials.password import PasswordHasher, password_credentials
 from accounts.credentials.throttle import Counted, Throttle
 from accounts.database import Connection, Database, Statement
@@ -197,7 +197,7 @@ class PasswordAuthentication:
 
     def _counted(self, c: Connection, attempt: _Attempt, subject: str, candidate: _Candidate) -> Counted:
         """Count the guess: only for this browser where the person signed in before. Raises Throttled."""
-        standing = Standing(subject, candidate.password_since, candidate.status_since)
+        standing = AccountState(subject, candidate.password_since, candidate.status_since)
         known = self._browsers.known_as(attempt.known_browsers, standing, attempt.now)
         return self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now, browser=known)
 
@@ -296,7 +296,7 @@ class PasswordAuthentication:
         else:
             attempt.record(row)
         self._throttle.succeeded(c, counted)
-        standing = Standing(person_id, candidate.password_since, candidate.status_since)
+        standing = AccountState(person_id, candidate.password_since, candidate.status_since)
         known = self._browsers.remember(attempt.known_browsers, standing, attempt.now)
         return Authenticated(person_id, ("pwd",), attempt.now, known)
 

@@ -34,8 +34,8 @@ sys.path.insert(0, str(ROOT))
 
 from accounts import private_files  # noqa: E402 - the repository is not installed
 from accounts.errors import DatabaseUnavailable, SealBroken, VaultKeyMismatch  # noqa: E402 - the repository is not installed
-from demo import obstacles, welcome  # noqa: E402
-from demo.obstacles import CannotStart  # noqa: E402
+from demo import banner, preflight  # noqa: E402
+from demo.preflight import CannotStart  # noqa: E402
 from demo.seed import read, seed  # noqa: E402
 from demo.services import Ports  # noqa: E402
 from idp import migrations, settings  # noqa: E402
@@ -90,9 +90,9 @@ def main() -> int:
         if name != signal.SIGHUP or signal.getsignal(name) is not signal.SIG_IGN:
             signal.signal(name, signal.default_int_handler)
     try:
-        ports = obstacles.read_ports(os.environ.get("YITONG_DEMO_PORTS"))
+        ports = preflight.read_ports(os.environ.get("YITONG_DEMO_PORTS"))
         home = Home(Path(os.environ.get("YITONG_DEMO_DIR") or ROOT / "var").resolve(), ports)
-        with private_files.privately(), obstacles.the_only_run(home.directory) as lock:
+        with private_files.privately(), preflight.the_only_run(home.directory) as lock:
             return run(home, lock)
     except CannotStart as reason:
         print(f"\n✗ {reason}\n", file=sys.stderr)
@@ -104,18 +104,18 @@ def main() -> int:
 
 def run(home: Home, lock: int) -> int:
     """Load the city and serve it until it is stopped."""
-    with obstacles.unwritable_explained(home.directory):
+    with preflight.unwritable_explained(home.directory):
         prepare(home)
         told = load_city(home)
     with running(home, told, lock) as processes:
-        welcome.print_welcome(told, home.ports, home.personas, home.env_file)
+        banner.print_banner(told, home.ports, home.personas, home.env_file)
         return watch(processes, home)
 
 
 def prepare(home: Home) -> None:
     """Check the ports and write the settings. With RESET=1 the files of an earlier city are deleted."""
     for port in fields(Ports):
-        obstacles.require_free(getattr(home.ports, port.name))
+        preflight.require_free(getattr(home.ports, port.name))
     if os.environ.get("RESET") == "1":
         shutil.rmtree(home.log, ignore_errors=True)
         for old in (*home.directory.glob("demo.*"), home.personas):
@@ -123,10 +123,10 @@ def prepare(home: Home) -> None:
     private_files.make_directory(home.log)
     private_files.tighten(home.log)  # an earlier release made it readable for everybody
     if home.database.exists() and not os.access(home.database, os.W_OK):
-        raise obstacles.unwritable(home.database, os.strerror(errno.EACCES))
+        raise preflight.unwritable(home.database, os.strerror(errno.EACCES))
     if not home.env_file.exists():
         if home.database.exists():
-            raise obstacles.damaged(home.database)  # its keys were in the missing file
+            raise preflight.damaged(home.database)  # its keys were in the missing file
         _write_whole(home.env_file, _settings(home))
 
 
@@ -140,9 +140,9 @@ def load_city(home: Home) -> dict[str, Any]:
     except (DatabaseUnavailable, sqlite3.Error) as error:
         raise _refusal(home, error) from error
     except (sa.exc.DatabaseError, SealBroken, VaultKeyMismatch) as error:
-        raise obstacles.damaged(home.database) from error
+        raise preflight.damaged(home.database) from error
     if known and known["clients"][0]["redirect_uris"] != told["clients"][0]["redirect_uris"]:
-        raise obstacles.other_ports(home.ports)
+        raise preflight.other_ports(home.ports)
     _write_whole(home.personas, json.dumps(told, ensure_ascii=False, indent=2) + "\n")
     return told
 
@@ -160,10 +160,10 @@ def _refusal(home: Home, error: Exception) -> CannotStart:
     """SQLite has one error class for a full disk, no permission, a lock and a broken file; its text tells which."""
     said = str(error)
     if "full" in said:
-        return obstacles.full(home.directory)
+        return preflight.full(home.directory)
     if "readonly" in said or "unable to open" in said:
-        return obstacles.unwritable(home.database, said)
-    return obstacles.in_use(home.database) if "locked" in said else obstacles.damaged(home.database)
+        return preflight.unwritable(home.database, said)
+    return preflight.in_use(home.database) if "locked" in said else preflight.damaged(home.database)
 
 
 def _forget_other_settings() -> None:
@@ -191,7 +191,7 @@ def running(home: Home, told: dict[str, Any], lock: int) -> Iterator[dict[str, s
 
 
 def _sweep(group: int) -> None:
-    """Kill the rest of that process group, because a tether that was killed could not end its command."""
+    """Kill the rest of that process group, because a supervisor that was killed could not end its command."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 
@@ -227,13 +227,13 @@ def watch(processes: dict[str, subprocess.Popen[bytes]], home: Home) -> int:
 
 
 def _start(home: Home, name: str, command: list[str], extra: dict[str, str], lock: int) -> subprocess.Popen[bytes]:
-    """The process gets its own session: a signal to the terminal's group must not end the tether before its command.
+    """The process gets its own session: a signal to the terminal's group must not end it before its command.
 
-    The tether, its command and their children are one process group, by which `_sweep` finds them.
+    The supervisor, its command and their children are one process group, by which `_sweep` finds them.
     """
     with private_files.opened(home.log / f"{name}.log", "wb") as log:
         return subprocess.Popen(
-            [sys.executable, str(ROOT / "demo" / "tether.py"), *command],
+            [sys.executable, str(ROOT / "demo" / "supervisor.py"), *command],
             cwd=ROOT,
             env={**os.environ, **_DIRECT, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **extra},
             stdin=subprocess.PIPE,

@@ -105,7 +105,7 @@ class _Group(click.Group):
         except BrokenPipeError:  # the reader of our output closed the pipe: click ends quietly
             raise
         except OSError as error:
-            raise MergeCommandError(errors.FileTrouble(error)) from error
+            raise MergeCommandError(errors.FileError(error)) from error
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -214,7 +214,7 @@ def undo(ctx: click.Context, run_id: str | None, account: tuple[str, str] | None
             context.database, *account, on_persons_changed=context.persons_changed, now=context.now, actor=context.actor
         )
         _print_result({"unlinked": whose is not None}) if as_json else click.echo(
-            "Undone." if whose else "Undone before."
+            "UndoResult." if whose else "UndoResult before."
         )
         return
     run = merging.run_of(context.database.connection(), str(run_id))

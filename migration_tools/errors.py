@@ -30,7 +30,7 @@ class SourceRefused(MergeRefused):
         super().__init__("source_refused", f"{at}: {cause}", cure)
 
 
-class FileTrouble(MergeRefused):
+class FileError(MergeRefused):
     """A file or directory of ours cannot be read or written: no space, or no permission."""
 
     exit_code = ERROR

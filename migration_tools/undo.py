@@ -17,7 +17,7 @@ BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
+class UndoResult:
     """A run after undoing. `changed` says whether this call did anything."""
 
     run: MergeRun
@@ -42,11 +42,11 @@ def undo_run(
     stop: Callable[[], bool],
     batch: int = BATCH,
     actor: str = "merge",
-) -> Undone:
+) -> UndoResult:
     """The run's links and untouched persons are deleted. Raises MergeRefused for an unknown run."""
     run = find_run(database.connection(), run_id)
     if run.state == "undone":
-        return Undone(run, changed=False)
+        return UndoResult(run, changed=False)
     with database.transaction() as c:
         run = undo.start_undo(c, run)
     while run.state != "undone" and not stop():
@@ -57,7 +57,7 @@ def undo_run(
                 detail = {"system": run.system, "run": run.id}
                 audit.append(c, "merge:run:undo", now=now(), actor=actor, detail=detail)
         advance(before - run.position)
-    return Undone(run, changed=True)
+    return UndoResult(run, changed=True)
 
 
 def undo_link(

@@ -39,7 +39,7 @@ class Bulkhead:
 
         The calling thread waits for its turn and for the result inside `aside()`, where it gives up what others need.
         """
-        self._turns = Turns(concurrent)
+        self._turns = TurnQueue(concurrent)
         self._wait = wait
         self._aside = aside
         self._named = named
@@ -85,7 +85,7 @@ class Bulkhead:
         return _Worker(self._named)
 
 
-class Turns:
+class TurnQueue:
     """Who may run: a fixed number at a time. The others wait in order, those with priority before all others."""
 
     def __init__(self, concurrent: int, *, most_waiting: int = MOST_WAITING) -> None:

@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{60,140}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AccountState:
     """The state that a token is bound to: who is asked for, when the password was set, when the status was set."""
 
     subject: str
@@ -46,7 +46,7 @@ class KnownBrowsers:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
-    def known_as(self, cookie: str, standing: Standing, now: datetime) -> str | None:
+    def known_as(self, cookie: str, standing: AccountState, now: datetime) -> str | None:
         """The name for counting this person's guesses from this browser. None if the browser is not known."""
         for text in _tokens(cookie):
             token = self._of(text, standing)
@@ -54,7 +54,7 @@ class KnownBrowsers:
                 return token[:_ID].hex()
         return None
 
-    def remember(self, cookie: str, standing: Standing, now: datetime) -> str:
+    def remember(self, cookie: str, standing: AccountState, now: datetime) -> str:
         """The cookie: a new token of this person first, which replaces an old one, then the latest tokens of others.
 
         The name changes with every login, so that somebody who stole an earlier cookie shares no counter with its
@@ -66,7 +66,7 @@ class KnownBrowsers:
         others = [text for text in _tokens(cookie) if self._of(text, standing) is None]
         return ".".join([fresh, *others][:MOST_PERSONS])
 
-    def _of(self, text: str, standing: Standing) -> bytes | None:
+    def _of(self, text: str, standing: AccountState) -> bytes | None:
         """The token's bytes, if it was given to this person and neither password nor status has changed; else None."""
         try:
             raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

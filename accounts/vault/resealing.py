@@ -36,7 +36,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Resealed:
+class ResealProgress:
     """The outcome of one batch. `after` is where the next batch starts; None when every column has been read."""
 
     read: int
@@ -172,22 +172,22 @@ def reseal(
     *,
     after: Position = Position(),
     columns: Sequence[SealedColumn] = SEALED,
-) -> Resealed:
+) -> ResealProgress:
     """The next `limit` rows after this position are under the current key. Call again with `after` until it is None.
 
     `limit` must exceed the number of phones that one person may have (20 is enough). Raises SealBroken, and writes
     nothing of the batch, when a row opens under no live key or its index does not match what it seals.
     """
     if after.column >= len(columns):
-        return Resealed(0, 0, None)
+        return ResealProgress(0, 0, None)
     column = columns[after.column]
     rows = column.page(c, after.after, limit)
     rewritten = column.rewrite(c, vault, rows)
     if len(rows) < limit:
         following = Position(after.column + 1) if after.column + 1 < len(columns) else None
-        return Resealed(len(rows), rewritten, following)
+        return ResealProgress(len(rows), rewritten, following)
     last = _last_whole_key([column.key_of(row) for row in rows])
-    return Resealed(len(rows), rewritten, Position(after.column, last))
+    return ResealProgress(len(rows), rewritten, Position(after.column, last))
 
 
 def _last_whole_key(keys: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

@@ -256,7 +256,7 @@ def purge(
 
 def run(database: Database, clock: Callable[[], datetime], stop: threading.Event) -> None:
     """Purge every table at its time until `stop` is set. A table that fails is tried again at its next time."""
-    rounds = [_Rounds(each) for each in RETENTION_RULES]
+    rounds = [_PurgeSchedule(each) for each in RETENTION_RULES]
     while not stop.is_set():
         for each in rounds:
             each.look(database, clock(), stop)
@@ -264,7 +264,7 @@ def run(database: Database, clock: Callable[[], datetime], stop: threading.Event
         stop.wait(OFTEN.total_seconds())
 
 
-class _Rounds:
+class _PurgeSchedule:
     """When one table was walked last, and when it is to be walked whole."""
 
     def __init__(self, of: RetentionRule) -> None:

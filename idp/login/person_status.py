@@ -27,14 +27,16 @@ EVENTS: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedCounts:
     """How many sessions and grants were open and have ended."""
 
     sessions: int
     grants: int
 
 
-def change(c: Connection, people: People, person_id: str, status: str, *, actor: str, now: datetime) -> Ended | None:
+def change(
+    c: Connection, people: People, person_id: str, status: str, *, actor: str, now: datetime
+) -> EndedCounts | None:
     """The person has this status, and everything from before has ended. None if they had the status already.
 
     Enabling ends things, too: a login that was running while the person was disabled may have left a session behind.
@@ -52,7 +54,7 @@ def change(c: Connection, people: People, person_id: str, status: str, *, actor:
     return ended
 
 
-def end_everything(c: Connection, person_id: str, reason: str, *, now: datetime) -> Ended:
+def end_everything(c: Connection, person_id: str, reason: str, *, now: datetime) -> EndedCounts:
     """No session, grant or token of the person is valid, and each service of a session will be notified."""
     over = sessions.end_all_of(c, person_id, now, reason)
-    return Ended(over, consents.withdraw_all(c, person_id, now))
+    return EndedCounts(over, consents.withdraw_all(c, person_id, now))

@@ -16,7 +16,7 @@ from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from accounts.credentials.bulkhead import Turns
+from accounts.credentials.bulkhead import TurnQueue
 from accounts.errors import Busy
 from idp.settings import SERVER_THREADS
 
@@ -43,7 +43,7 @@ class Lane:
         As many known requests may wait, too, and they go first. `leaving` is called in the thread that gives its place
         up, before another thread gets the place.
         """
-        self._places = Turns(places, most_waiting=waiting)
+        self._places = TurnQueue(places, most_waiting=waiting)
         self._patience = patience
         self._leaving = leaving
 
@@ -62,7 +62,7 @@ class Lane:
         self._leaving()
         self._places.give_back()
 
-    def come_back(self) -> None:
+    def reenter(self) -> None:
         """This thread has a place again. It is never refused, because its work is half done."""
         while not self._places.take() and not self._places.wait(_AS_LONG_AS_IT_TAKES, first=True, most=SERVER_THREADS):
             continue
@@ -86,10 +86,10 @@ def aside() -> Iterator[None]:
     try:
         yield
     finally:
-        lane.come_back()
+        lane.reenter()
 
 
-class Readers:
+class BodyReaders:
     """Limits how many bodies are read at a time. A body that never arrives holds its thread without limit."""
 
     def __init__(self, most: int = BODIES) -> None:

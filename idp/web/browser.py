@@ -28,7 +28,7 @@ from idp.web.views import SAFE_METHODS
 _OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9_\-./?=&%]{0,500}", re.ASCII)
 
 
-class LoginRequiredHere(Exception):
+class NotSignedIn(Exception):
     """The view is for signed-in people and nobody is signed in. `path` is where the person wanted to go."""
 
     def __init__(self, path: str) -> None:
@@ -63,10 +63,10 @@ def current_session() -> sessions.Session | None:
 
 
 def signed_in() -> sessions.Session:
-    """The live session of this browser. Raises LoginRequiredHere: the person logs in and then comes back."""
+    """The live session of this browser. Raises NotSignedIn: the person logs in and then comes back."""
     found = current_session()
     if found is None:
-        raise LoginRequiredHere(flask.request.path if flask.request.method in SAFE_METHODS else "/account")
+        raise NotSignedIn(flask.request.path if flask.request.method in SAFE_METHODS else "/account")
     return found
 
 

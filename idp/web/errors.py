@@ -27,7 +27,7 @@ from idp.oidc.clients.client import Client
 from idp.oidc.errors import RefusedToPerson
 from idp.services import unit_of_work
 from idp.web import browser, request_security
-from idp.web.browser import LoginRequiredHere
+from idp.web.browser import NotSignedIn
 from idp.web.request_security import CsrfError
 
 _log = logging.getLogger("idp.web.errors")
@@ -175,7 +175,7 @@ def register(app: flask.Flask) -> None:
     app.register_error_handler(RequestGone, _gone)
     app.register_error_handler(BrowserMismatch, _browser_mismatch)
     app.register_error_handler(StepNotPending, _step_not_pending)
-    app.register_error_handler(LoginRequiredHere, _login_required)
+    app.register_error_handler(NotSignedIn, _login_required)
     app.register_error_handler(CsrfError, _csrf_error)
     app.register_error_handler(Throttled, _throttled)
     app.register_error_handler(Unavailable, _unavailable)
@@ -209,7 +209,7 @@ def _step_not_pending(error: StepNotPending) -> ResponseReturnValue:
     return browser.redirect_to_dispatcher(error.request_id)
 
 
-def _login_required(error: LoginRequiredHere) -> ResponseReturnValue:
+def _login_required(error: NotSignedIn) -> ResponseReturnValue:
     _tell_why_signed_out()
     return flask.redirect(f"/login?next={error.path}", 303)
 

@@ -15,7 +15,7 @@ from typing import Any
 from accounts.errors import Busy
 from idp.oidc.messages import MAX_BODY, NO_STORE, Reply, Request, json_reply
 from idp.web import failure
-from idp.web.admission import Lane, Readers
+from idp.web.admission import BodyReaders, Lane
 from idp.web.source_address import SourceAddress
 
 Environ = dict[str, Any]
@@ -98,7 +98,7 @@ class Front:
         self._pages = pages
         self._is_known = is_known
         self._is_full = is_full
-        self._readers = Readers()
+        self._readers = BodyReaders()
         self._constants: dict[str, Reply] = {}  # answers of handlers that every GET of their path gets
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -164,7 +164,7 @@ class Front:
         return _respond(Reply(503, _CROWDED_PAGE, _PAGE_HEADERS), start_response, "POST")
 
 
-def _body(environ: Environ, readers: Readers) -> bytes:
+def _body(environ: Environ, readers: BodyReaders) -> bytes:
     """The whole body. Raises _BodyRefused when it is too large or ends before its declared length (RFC 9112 §8).
 
     Raises Busy when too many bodies are being read.
@@ -180,7 +180,7 @@ def _body(environ: Environ, readers: Readers) -> bytes:
     return body
 
 
-def _declared_body(environ: Environ, length: int, readers: Readers) -> bytes:
+def _declared_body(environ: Environ, length: int, readers: BodyReaders) -> bytes:
     if length > MAX_BODY:
         raise _BodyRefused(413, length, _TOO_LARGE)
     body = readers.read(environ["wsgi.input"], length) if length else b""

@@ -10,7 +10,7 @@ import pytest
 
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials import password as passwords
-from accounts.credentials.known_browsers import KNOWN_FOR, MOST_PERSONS, KnownBrowsers, Standing
+from accounts.credentials.known_browsers import KNOWN_FOR, MOST_PERSONS, AccountState, KnownBrowsers
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.throttle import Throttle
 from accounts.errors import NotProven, Throttled
@@ -268,7 +268,7 @@ def browsers(vault):
 
 def test_a_familys_browser_knows_all_of_them(browsers, clock):
     """Several people sign in at one browser; the sixth takes the place of who was there longest ago."""
-    cookie, family = "", [Standing(f"p{i}", clock.now, clock.now) for i in range(MOST_PERSONS + 1)]
+    cookie, family = "", [AccountState(f"p{i}", clock.now, clock.now) for i in range(MOST_PERSONS + 1)]
     for standing in family:
         cookie = browsers.remember(cookie, standing, clock.now)
     known = [browsers.known_as(cookie, standing, clock.now) is not None for standing in family]
@@ -279,7 +279,7 @@ def test_a_familys_browser_knows_all_of_them(browsers, clock):
 
 def test_it_changes_with_every_login_and_keeps_one_token_a_person(browsers, clock):
     """The earlier token is not carried on, and its counter is left behind with it."""
-    standing = Standing("p", clock.now, clock.now)
+    standing = AccountState("p", clock.now, clock.now)
     first = browsers.remember("", standing, clock.now)
     second = browsers.remember(first, standing, clock.now)
     assert "." not in second
@@ -288,7 +288,7 @@ def test_it_changes_with_every_login_and_keeps_one_token_a_person(browsers, cloc
 
 def test_it_is_forgotten_in_time(browsers, clock):
     """A browser that nobody used for longer is a stranger's."""
-    standing = Standing("p", clock.now, clock.now)
+    standing = AccountState("p", clock.now, clock.now)
     cookie = browsers.remember("", standing, clock.now)
     assert browsers.known_as(cookie, standing, clock.now + KNOWN_FOR * 0.99)
     assert browsers.known_as(cookie, standing, clock.now + KNOWN_FOR) is None
@@ -296,7 +296,7 @@ def test_it_is_forgotten_in_time(browsers, clock):
 
 def test_it_names_nobody(browsers, clock):
     """Two tokens of one person have nothing in common, and hold neither the person's id nor a digest of it alone."""
-    standing = Standing("p" * 32, clock.now, clock.now)
+    standing = AccountState("p" * 32, clock.now, clock.now)
     one, two = (browsers.remember("", standing, clock.now) for _ in range(2))
     assert standing.subject not in one
     assert browsers.known_as(one, replace(standing, subject="q" * 32), clock.now) is None

@@ -79,7 +79,7 @@ def test_everything_open_ends_and_each_service_is_told(site, status, event):
     person = site.register_person()
     handles = [signs_in(site, person.id, "housing", "library"), signs_in(site, person.id, "housing", "quiet")]
     ended = becomes(site, person.id, status)
-    assert ended == person_status.Ended(sessions=2, grants=0)
+    assert ended == person_status.EndedCounts(sessions=2, grants=0)
     assert [is_live(site, handle) for handle in handles] == [False, False]
     told = sorted((row.client_id, row.payload["sub"]) for row in site.database.connection().rows(NOTICES))
     assert told == [("housing", "sub-at-housing")] * 2 + [("library", "sub-at-library")]
@@ -93,7 +93,7 @@ def test_what_ended_stays_ended_when_the_person_comes_back(site):
     person = site.register_person()
     handle = signs_in(site, person.id)
     becomes(site, person.id, "disabled")
-    assert becomes(site, person.id, "active") == person_status.Ended(0, 0)
+    assert becomes(site, person.id, "active") == person_status.EndedCounts(0, 0)
     assert not is_live(site, handle)
     assert is_live(site, signs_in(site, person.id))
     assert len(records(site, "person:account:enable")) == 1
@@ -105,7 +105,7 @@ def test_a_login_that_raced_the_disabling_is_not_found_again(site):
     becomes(site, person.id, "disabled")
     handle = signs_in(site, person.id)
     assert not is_live(site, handle)
-    assert becomes(site, person.id, "active") == person_status.Ended(sessions=1, grants=0)
+    assert becomes(site, person.id, "active") == person_status.EndedCounts(sessions=1, grants=0)
     assert not is_live(site, handle)
 
 

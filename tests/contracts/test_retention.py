@@ -107,7 +107,7 @@ def test_a_look_goes_on_where_the_last_one_ended(database, clock):
     """Every ten minutes only what has become due since is read; what was spared is read again once a day."""
     throttle, c = Throttle(), database.connection()
     throttle.succeeded(c, throttle.check(c, person=PERSON, source=HOME, now=clock.now))
-    rounds = retention._Rounds(BY_NAME["throttle_counters"])
+    rounds = retention._PurgeSchedule(BY_NAME["throttle_counters"])
     rounds.look(database, clock.advance(hours=2), GO_ON)
     assert count(database, throttle_counters) == 1
     clock.advance(days=180)

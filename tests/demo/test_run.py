@@ -181,13 +181,13 @@ def test_other_ports_than_last_time_are_explained(run):
     run.interrupt()
 
 
-@pytest.mark.parametrize("victim", ["the provider", "its tether"])
+@pytest.mark.parametrize("victim", ["the provider", "its supervisor"])
 def test_one_process_killed_leaves_nothing_behind(run, victim):
     """When one process or what ties it is killed, the run says which, ends the rest, and can start again."""
     running = run.start()
     run.up()
-    tether = next(pid for pid in _children(running.pid) if "serve" in _command(pid))
-    os.kill(tether if victim == "its tether" else _children(tether)[0], signal.SIGKILL)
+    supervisor = next(pid for pid in _children(running.pid) if "serve" in _command(pid))
+    os.kill(supervisor if victim == "its supervisor" else _children(supervisor)[0], signal.SIGKILL)
     said = running.communicate(timeout=PATIENCE)[0].decode()
     assert running.returncode == 1
     assert "provider 没有启动或已停止" in said

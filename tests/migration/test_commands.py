@@ -51,9 +51,9 @@ def test_one_account_is_unlinked(yitong, mapping, source, tmp_path, ended):
     yitong("apply", planned(yitong, mapping, source, tmp_path)["plan"], "--yes")
     assert yitong("undo", "--account", "forum", "1").stdout == "This account is linked: the link would go.\n"
     assert ended == []
-    assert yitong("undo", "--account", "forum", "1", "--yes").stdout == "Undone.\n"
+    assert yitong("undo", "--account", "forum", "1", "--yes").stdout == "UndoResult.\n"
     assert yitong("undo", "--account", "forum", "1").stdout == "This account is linked to nobody.\n"
-    assert yitong("undo", "--account", "forum", "1", "--yes").stdout == "Undone before.\n"
+    assert yitong("undo", "--account", "forum", "1", "--yes").stdout == "UndoResult before.\n"
     assert len(ended) == 1
     assert planned(yitong, mapping, source, tmp_path)["counts"]["not_the_same"] == 1
 

@@ -71,7 +71,7 @@ def test_a_stranger_with_a_replaced_code_spoils_no_other(city):
     citizen, asked = city.person, city.read_request()
     first = redirect_parameters(citizen.approve(asked))["code"]
     second = approves_again(city, asked, citizen.approval(asked))
-    spoilt = city.database.connection().execute(token_store.SPOIL_CODE, of_request=asked.id, of_code=digest(first))
+    spoilt = city.database.connection().execute(token_store.INVALIDATE_CODE, of_request=asked.id, of_code=digest(first))
     assert spoilt == 0
     assert city.redeem(second).status == 200
 

@@ -85,7 +85,7 @@ def test_an_account_that_was_stopped_brings_no_token_back(city, method):
         city.clock.advance(seconds=1)
         with city.database.transaction() as c:
             ended = person_status.change(c, city.people, city.person.id, status, actor="operator:x", now=city.clock())
-        assert ended == (person_status.Ended(1, 1) if status == "disabled" else person_status.Ended(0, 0))
+        assert ended == (person_status.EndedCounts(1, 1) if status == "disabled" else person_status.EndedCounts(0, 0))
     assert city.userinfo(bought["access_token"]).status == 401
     assert city.refresh(client, bought["refresh_token"]).error == "invalid_grant"
     assert city.exchange(client, code).error == "invalid_grant"

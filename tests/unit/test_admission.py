@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 
 from accounts.errors import Busy
-from idp.web.admission import Lane, Readers, aside
+from idp.web.admission import BodyReaders, Lane, aside
 
 SHORTLY = timedelta(milliseconds=20)
 LONG = timedelta(seconds=20)
@@ -75,7 +75,7 @@ def test_aside_holds_no_place_and_comes_back():
 
 def test_so_many_bodies_are_read_at_a_time():
     """A body too many is refused at once; one that was read, or broke off, makes room."""
-    readers, started, go_on = Readers(1), threading.Event(), threading.Event()
+    readers, started, go_on = BodyReaders(1), threading.Event(), threading.Event()
 
     class Stalled:
         def read(self, _):

@@ -83,14 +83,14 @@ def _refused(provider: Provider, client: Client, text: str, held: Redeemable, wh
     """
     row = _stored(provider, held.id)
     if row is None and held.unstored is not None and held.client_id != client.client_id:
-        collecting.spoil(provider.database.connection(), held, text, now)
+        collecting.invalidate(provider.database.connection(), held, text, now)
     if row is None or not hmac.compare_digest(row.code_digest or b"", digest(text)):
         return InvalidGrant(_REFUSED)
     if row.state == "redeemed":
         end_replayed(provider, held.id, "code", person_id=held.person_id, client_id=held.client_id, now=now)
         return InvalidGrant(_REFUSED)
     if held.client_id != client.client_id:
-        collecting.spoil(provider.database.connection(), held, text, now)
+        collecting.invalidate(provider.database.connection(), held, text, now)
         return InvalidGrant(_REFUSED)
     refusal = may_proceed(
         client=client, person_status=row.person_status, grant_withdrawn=row.grant_withdrawn_at is not None

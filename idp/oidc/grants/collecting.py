@@ -35,14 +35,15 @@ def spend(
     return c.redeem(token_store.REDEEM_CODE_FOR_REFRESH, spent, access, release, refresh)
 
 
-def spoil(c: Connection, held: Redeemable, text: str, now: datetime) -> None:
+def invalidate(c: Connection, held: Redeemable, text: str, now: datetime) -> None:
     """The code buys nothing any more, because another client sent it before it was redeemed."""
     if held.unstored is not None:
         c.execute(
-            token_store.SPOIL_UNSTORED, **_request_row(held, text, RequestState.DENIED, now) | {"redeemed_at": None}
+            token_store.INVALIDATE_UNSTORED,
+            **_request_row(held, text, RequestState.DENIED, now) | {"redeemed_at": None},
         )
     else:
-        c.execute(token_store.SPOIL_CODE, of_request=held.id, of_code=digest(text))
+        c.execute(token_store.INVALIDATE_CODE, of_request=held.id, of_code=digest(text))
 
 
 def _collect(

@@ -197,8 +197,8 @@ COLLECT: Mapping[tuple[bool, bool], Redemption] = {
     for refreshes in (False, True)
     for joins in (False, True)
 }
-SPOIL_UNSTORED = Statement(insert_unless_present(authorization_requests), authorization_requests.columns.keys())
-SPOIL_CODE = Statement(
+INVALIDATE_UNSTORED = Statement(insert_unless_present(authorization_requests), authorization_requests.columns.keys())
+INVALIDATE_CODE = Statement(
     sa.update(_requested)
     .where(
         _requested.c.id == _p("of_request"),

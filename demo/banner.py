@@ -15,7 +15,7 @@ from demo.services import Ports
 LEGACY = Path(__file__).resolve().parent / "legacy"
 
 
-def print_welcome(told: dict[str, Any], ports: Ports, personas: Path, env_file: Path) -> None:
+def print_banner(told: dict[str, Any], ports: Ports, personas: Path, env_file: Path) -> None:
     """Print addresses, people and next steps, in Chinese and English."""
     out = Console(highlight=False)
     out.print("\n[bold]一通 Yitong[/] 已启动 is running. Ctrl-C 停止 stops it.\n")

@@ -2,7 +2,7 @@
 
 A killed supervisor cannot tell its children to stop, but its end of the pipe closes in any case. So no process of the
 demonstration outlives it and keeps a port. Start it as the leader of a session: its process group then has only this
-command, and can be killed as a whole if the tether itself was killed.
+command, and can be killed as a whole if the supervisor itself was killed.
 """
 
 from __future__ import annotations

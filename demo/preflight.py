@@ -94,7 +94,7 @@ def _wait_for(lock: int, directory: Path) -> None:
 
 @contextmanager
 def unwritable_explained(directory: Path) -> Iterator[None]:
-    """Turns an OSError inside into CannotStart, which names the place or the disk that refused."""
+    """TurnQueue an OSError inside into CannotStart, which names the place or the disk that refused."""
     try:
         yield
     except OSError as error:
