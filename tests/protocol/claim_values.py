@@ -1,4 +1,4 @@
-"""VALUES: what UserInfo answers for each claim about the citizen of tests/fixtures/city.py. A new claim adds a row."""
+"""VALUES: what UserInfo returns for each claim of the citizen of tests/fixtures/city.py. A new claim adds a row."""
 
 from tests.conftest import START
 from tests.fixtures.city import ADDRESS, BORN, EMAIL, ID_NUMBER, NAME, PHONE

@@ -1,4 +1,4 @@
-"""What protocol tests share."""
+"""Fixtures that the protocol tests share."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A request's answer: one yes or one no, pressed once or twice, by eight at a time, in time or too late."""
+"""An authorization request is approved or denied once, even by double clicks, by eight threads, or too late."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ def city(city) -> City:
 
 
 def test_yes_and_no_exclude_each_other(city):
-    """After a no there is no yes, and after the collecting no no: whoever is too late is refused with a page."""
+    """A denied request cannot be approved, and a collected one cannot be denied: both get an error page."""
     citizen, collected, denied = city.person, city.read_request(), city.read_request()
     assert city.redeem(redirect_parameters(citizen.approve(collected))["code"]).status == 200
     with city.database.transaction() as c:
@@ -36,7 +36,7 @@ def test_yes_and_no_exclude_each_other(city):
 
 
 def test_a_no_takes_an_uncollected_yes_back(city):
-    """Until the client has come for the answer the person may still refuse: the code is none any more."""
+    """The person may deny until the client redeems the code; the code is then invalid."""
     citizen, asked = city.person, city.read_request()
     code = redirect_parameters(citizen.approve(asked))["code"]
     denies(city, asked)
@@ -54,7 +54,7 @@ def approves_again(city, asked, approval):
 
 
 def test_approved_again_only_the_last_code_is_good(city):
-    """Whoever presses twice gets a code twice; the first is none any more, and its coming in late ends nothing."""
+    """A second approval replaces the first code; using the first code later revokes nothing."""
     citizen, asked = city.person, city.read_request()
     first = redirect_parameters(citizen.approve(asked))["code"]
     second = approves_again(city, asked, citizen.approval(asked))
@@ -67,7 +67,7 @@ def test_approved_again_only_the_last_code_is_good(city):
 
 
 def test_a_stranger_with_a_replaced_code_spoils_no_other(city):
-    """Spoiling is of one code: the one that takes its place at that very moment stays good."""
+    """Spoiling a replaced code leaves its replacement valid."""
     citizen, asked = city.person, city.read_request()
     first = redirect_parameters(citizen.approve(asked))["code"]
     second = approves_again(city, asked, citizen.approval(asked))
@@ -77,7 +77,7 @@ def test_a_stranger_with_a_replaced_code_spoils_no_other(city):
 
 
 def test_what_was_collected_is_not_approved_again(city):
-    """Once the client has come for the answer there is no other, and the real code's return is a replay as ever."""
+    """Once the code was redeemed the request is not approved again, and a replay of the code still revokes."""
     citizen, asked = city.person, city.read_request()
     code = redirect_parameters(citizen.approve(asked))["code"]
     bought = city.redeem(code).json
@@ -89,7 +89,7 @@ def test_what_was_collected_is_not_approved_again(city):
 
 
 def test_racing_answers_leave_one_code(city):
-    """Eight simultaneous approvals and eight who redeem what they got: tokens are bought once."""
+    """Eight simultaneous approvals, each redeemed at once, give tokens only once."""
     citizen, asked = city.person, city.read_request()
     approval = citizen.approval(asked)
     with city.database.transaction() as c:
@@ -107,7 +107,7 @@ def test_racing_answers_leave_one_code(city):
 
 
 def test_old_request_is_refused(city):
-    """A request nobody answered within its time cannot be approved any more."""
+    """A request that nobody decided within its time cannot be approved any more."""
     citizen, asked = city.person, city.read_request()
     with city.database.transaction() as c:
         authorization.open_request(c, city.provider, asked, city.clock())
@@ -118,7 +118,7 @@ def test_old_request_is_refused(city):
 
 
 def test_denial_is_told(city):
-    """A refusal reaches the client as access_denied."""
+    """A denial reaches the client as access_denied."""
     asked = city.read_request()
     with city.database.transaction() as c:
         authorization.open_request(c, city.provider, asked, city.clock())
@@ -127,7 +127,7 @@ def test_denial_is_told(city):
 
 
 def test_silent_row_is_an_approval(city):
-    """The row for the silent path is the row an open request has after its approval."""
+    """A silent login writes the same row as an approved open request."""
     citizen, asked = city.person, city.read_request()
     code, row = authorization.issue_code(city.provider, asked, citizen.approval(asked), city.clock())
     with city.database.transaction() as c:

@@ -26,13 +26,13 @@ from idp.oidc.assurance import Acr, authentication, meets, meets_any, parse
     ],
 )
 def test_methods_become_levels(methods, amr, aal):
-    """Two methods of one kind are one factor; only two kinds make two, and only a hardware key makes three."""
+    """Two methods of one kind are one factor, two kinds make two, and only a hardware key makes three."""
     proven = authentication(methods, datetime(2026, 3, 2, tzinfo=UTC), 2)
     assert (proven.amr, proven.aal, proven.acr) == (amr, aal, f"urn:yitong:ial2:aal{aal}")
 
 
 def test_every_pair_is_compared():
-    """A pair meets another if and only if both of its levels do."""
+    """A pair satisfies another if and only if both of its levels do."""
     pairs = [Acr(i, a) for i in range(5) for a in range(1, 4)]
     for asked, got in itertools.product(pairs, pairs):
         assert meets(str(asked), str(got)) == (got.ial >= asked.ial and got.aal >= asked.aal)
@@ -42,14 +42,14 @@ def test_every_pair_is_compared():
     "text", ["", "0", "urn:yitong:ial5:aal1", "urn:yitong:ial1:aal0", "urn:yitong:ial1:aal1 ", "x"]
 )
 def test_strange_levels_meet_nothing(text):
-    """A level that is not ours is no level, whichever side it stands on."""
+    """An unknown level satisfies nothing, and nothing satisfies it."""
     assert parse(text) is None
     assert not meets(text, "urn:yitong:ial4:aal3")
     assert not meets("urn:yitong:ial0:aal1", text)
 
 
 def test_nothing_asked_is_met():
-    """No requested value is met by anything; of several, one is enough."""
+    """An empty request is satisfied by anything; of several requested values, one is enough."""
     assert meets_any((), "urn:yitong:ial0:aal1")
     assert meets_any(("gold", "urn:yitong:ial1:aal1"), "urn:yitong:ial2:aal1")
     assert not meets_any(("gold",), "urn:yitong:ial4:aal3")

@@ -1,4 +1,4 @@
-"""The authorization code grant: what a code buys, and from whom it buys nothing."""
+"""The authorization code grant: which tokens a code gives, and when it gives none."""
 
 import json
 
@@ -14,14 +14,14 @@ from tests.fixtures.messages import CALLBACK, ISSUER, VERIFIER, payload, seconds
 
 
 def verified(city, token, alg):
-    """The token as a relying system with a library reads it."""
+    """The claims of the token, as a relying system with a library reads them."""
     keys = KeySet.import_key_set(city.send("GET", "/jwks").json)
     return jwt.decode(token, keys, algorithms=[alg])
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_code_buys_its_tokens(city, method):
-    """However it authenticates, a client gets access token, ID token and, with offline_access, refresh token."""
+    """With each way to authenticate, a client gets access token, ID token and, with offline_access, refresh token."""
     registered = city.register_client(method=method)
     answer = city.exchange(registered, city.issue_code(registered, ("openid", "offline_access")))
     assert answer.status == 200
@@ -41,7 +41,7 @@ def test_what_was_not_asked_is_not_given(city):
 
 
 def test_a_client_that_may_not_refresh_gets_no_refresh_token(city):
-    """offline_access means nothing to a client registered without the refresh_token grant."""
+    """offline_access has no effect for a client without the refresh_token grant."""
     registered = city.register_client(grant_types=("authorization_code",))
     assert "refresh_token" not in city.issue_tokens(registered, ("openid", "offline_access"))
 
@@ -75,20 +75,20 @@ def test_what_does_not_fit_buys_nothing(city, change, error):
 
 
 def test_a_verifier_without_a_challenge_is_refused(city):
-    """An attacker who strips code_challenge from the request is found out by the verifier that is left over."""
+    """The verifier reveals an attacker who removed code_challenge from the authorization request."""
     registered = city.register_client(require_pkce=False)
     assert city.exchange(registered, city.issue_code(registered, code_challenge=None)).error == "invalid_grant"
 
 
 def test_a_client_excused_from_pkce_works_without(city):
-    """A confidential client registered without PKCE exchanges a code that has no challenge."""
+    """A confidential client registered without PKCE redeems a code that has no challenge."""
     registered = city.register_client(require_pkce=False)
     code = city.issue_code(registered, code_challenge=None)
     assert city.exchange(registered, code, code_verifier=None).status == 200
 
 
 def test_a_code_without_challenge_is_nothing_to_a_client_that_needs_pkce(city):
-    """The rule is checked at redemption too, not only where the request came in."""
+    """The PKCE rule is also checked when a code is redeemed, not only at the authorization endpoint."""
     registered = city.register_client()
     code = city.issue_code(registered, code_challenge=None)
     assert city.exchange(registered, code, code_verifier=None).error == "invalid_grant"
@@ -96,7 +96,7 @@ def test_a_code_without_challenge_is_nothing_to_a_client_that_needs_pkce(city):
 
 @pytest.mark.parametrize(("age", "status"), [(0, 200), (59.9, 200), (60, 400), (61, 400), (86400, 400)])
 def test_a_code_lives_a_minute(city, clock, age, status):
-    """At sixty seconds a code is over, and being late is not taken for a theft."""
+    """A code expires after sixty seconds, and a late code is not treated as stolen."""
     registered = city.register_client()
     code = city.issue_code(registered)
     clock.advance(seconds=age)
@@ -105,7 +105,7 @@ def test_a_code_lives_a_minute(city, clock, age, status):
 
 
 def test_a_code_in_foreign_hands_is_spoilt(city):
-    """Another client's attempt gets nothing, and makes the stolen code worthless for its owner as well."""
+    """Another client's attempt gets nothing, and makes the code invalid for its owner as well."""
     owner, thief = city.register_client("fund"), city.register_client("thief")
     code = city.issue_code(owner)
     assert city.exchange(thief, code).error == "invalid_grant"
@@ -114,7 +114,7 @@ def test_a_code_in_foreign_hands_is_spoilt(city):
 
 
 def test_a_replayed_code_takes_back_what_it_bought(city):
-    """The second use of a code is refused, revokes both tokens, and is on record as refused."""
+    """The second use of a code is refused, revokes both tokens, and is recorded as refused."""
     registered = city.register_client()
     code = city.issue_code(registered, ("openid", "offline_access"))
     bought = city.exchange(registered, code).json
@@ -127,7 +127,7 @@ def test_a_replayed_code_takes_back_what_it_bought(city):
 
 
 def test_a_replay_reaches_what_was_refreshed_since(city, clock):
-    """Tokens that a public client's rotated refresh token bought die with the code's replay."""
+    """A replay of the code also revokes tokens from later refreshes of a public client."""
     registered = city.register_client(method="none")
     code = city.issue_code(registered, ("openid", "offline_access"))
     first = city.exchange(registered, code).json
@@ -140,7 +140,7 @@ def test_a_replay_reaches_what_was_refreshed_since(city, clock):
 
 
 def test_a_replay_is_one_while_the_client_has_no_scope(city):
-    """The client lost every scope and has them again: what the replayed code bought is not back with them."""
+    """A replay revokes also while the client has no scope; getting the scopes back does not undo it."""
     registered = city.register_client()
     code = city.issue_code(registered, ("openid", "offline_access"))
     bought = city.exchange(registered, code).json
@@ -151,7 +151,7 @@ def test_a_replay_is_one_while_the_client_has_no_scope(city):
 
 
 def test_a_replay_by_another_client_takes_back_too(city):
-    """Whoever replays a redeemed code proves that it leaked."""
+    """A replay by another client proves that the code leaked, so it revokes too."""
     owner, thief = city.register_client("fund"), city.register_client("thief")
     code = city.issue_code(owner)
     city.exchange(owner, code)
@@ -161,7 +161,7 @@ def test_a_replay_by_another_client_takes_back_too(city):
 
 @pytest.mark.parametrize("status", ["disabled", "deceased", "merged", "closed"])
 def test_the_gate_is_asked_of_the_person(city, status):
-    """A code of somebody who is no longer active buys nothing."""
+    """A code of a person who is no longer active is refused."""
     registered = city.register_client()
     code = city.issue_code(registered)
     city.set_person_status(status)
@@ -178,7 +178,7 @@ def test_the_gate_is_asked_of_the_grant(city):
 
 
 def test_a_disabled_client_gets_nothing(city):
-    """A client disabled while its code is on the way cannot authenticate any more."""
+    """A client that was disabled after the approval cannot authenticate any more."""
     registered = city.register_client()
     code = city.issue_code(registered)
     city.disable_client(registered)
@@ -188,7 +188,7 @@ def test_a_disabled_client_gets_nothing(city):
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256"])
 def test_an_id_token_is_what_the_specification_says(city, clock, alg):
-    """Authlib and joserfc, which share no line with us, accept signature, claims, nonce and at_hash."""
+    """Authlib and joserfc, independent of our code, accept signature, claims, nonce and at_hash."""
     registered = city.register_client(id_token_signed_response_alg=alg)
     bought = city.issue_tokens(registered, ("openid", "profile"))
     read = verified(city, bought["id_token"], alg)
@@ -206,7 +206,7 @@ def test_an_id_token_is_what_the_specification_says(city, clock, alg):
 
 
 def test_an_access_token_is_an_rfc_9068_token(city):
-    """`at+jwt`, ES256, our issuer as audience, a jti of its own, ten minutes."""
+    """`at+jwt`, ES256, our issuer as audience, its own jti, ten minutes."""
     registered = city.register_client()
     one, two = (verified(city, city.issue_tokens(registered)["access_token"], "ES256") for _ in range(2))
     assert one.header["typ"] == "at+jwt"
@@ -218,7 +218,7 @@ def test_an_access_token_is_an_rfc_9068_token(city):
 
 
 def test_the_subject_is_the_same_in_both_tokens_and_none_of_the_persons_numbers(city):
-    """`sub` is one random name a sector, the same in both tokens and another for another sector."""
+    """`sub` is random for each sector: the same in both tokens, another one in another sector."""
     fund, clinic = city.register_client("fund"), city.register_client("clinic")
     here, there = city.issue_tokens(fund), city.issue_tokens(clinic)
     subs = [payload(tokens[kind])["sub"] for tokens in (here, there) for kind in ("access_token", "id_token")]
@@ -227,7 +227,7 @@ def test_the_subject_is_the_same_in_both_tokens_and_none_of_the_persons_numbers(
 
 
 def test_no_token_tells_who_the_person_is(city):
-    """With every scope granted, neither token holds name, number, phone, e-mail, address, birth date or our own key."""
+    """With every scope granted, no token holds name, number, phone, e-mail, address, birth date or our own key."""
     registered = city.register_client()
     bought = city.issue_tokens(registered, tuple(s for s in SCOPES if s != "reports.read"))
     for kind in ("access_token", "id_token"):
@@ -237,7 +237,7 @@ def test_no_token_tells_who_the_person_is(city):
 
 
 def test_a_claim_asked_by_name_is_in_the_id_token_and_only_that(city):
-    """`claims.id_token` puts what it names, and what the client may have, into the ID token."""
+    """`claims.id_token` adds exactly the named claims that the client may have to the ID token."""
     registered = city.register_client()
     asked = {"id_token": {"gender": None, "identity_number": None}}
     read = payload(city.issue_tokens(registered, ("openid", "profile", "identity_number"), claims=asked)["id_token"])
@@ -246,7 +246,7 @@ def test_a_claim_asked_by_name_is_in_the_id_token_and_only_that(city):
 
 
 def test_the_ledger_knows_what_was_released(city, clock):
-    """One row a redemption: to whom, of whom, which claims, for what purpose and on what basis, and no value of any."""
+    """Each redemption writes one row: client, person, claims, purpose and basis, but no value."""
     registered = city.register_client()
     code = city.issue_code(registered, ("openid", "age", "phone"))
     city.exchange(registered, code)
@@ -259,7 +259,7 @@ def test_the_ledger_knows_what_was_released(city, clock):
 
 
 def test_a_ceiling_lowered_since_the_yes_holds_for_the_code(city):
-    """Token, ID token and ledger have what the client may have now; with nothing left the code buys nothing."""
+    """Tokens and ledger hold what the client may have now; if that is nothing, the code is refused."""
     registered = city.register_client()
     wish = {"id_token": {"name": None, "email": None}}
     codes = [city.issue_code(registered, ("openid", "profile", "email"), claims=wish) for _ in range(2)]
@@ -285,7 +285,7 @@ def test_tokens_stand_in_the_database_as_digests(city):
 
 
 def test_a_client_whose_secret_was_changed_still_redeems(city):
-    """Two secrets live while a relying system changes over; the rotation after next ends the first."""
+    """Two secrets are valid while a relying system changes over; a second rotation ends the first secret."""
     registered = city.register_client()
     with city.database.transaction() as c:
         fresh = registry.rotate_secret(c, registered.client, now=city.clock())
@@ -296,7 +296,7 @@ def test_a_client_whose_secret_was_changed_still_redeems(city):
 
 
 def test_of_two_who_change_a_secret_at_once_the_second_is_told(city):
-    """Both read the client, both make a secret: the one that would be dead before anybody used it is not handed out."""
+    """Of two simultaneous rotations the second is refused, so no secret is given out that is already invalid."""
     registered = city.register_client()
     with city.database.transaction() as c:
         fresh = registry.rotate_secret(c, registered.client, now=city.clock())
@@ -307,7 +307,7 @@ def test_of_two_who_change_a_secret_at_once_the_second_is_told(city):
 
 
 def test_an_old_secret_ends_when_it_is_told_to(city):
-    """After the change-over the old secret opens nothing."""
+    """After the old secret is ended, it no longer authenticates."""
     registered = city.register_client()
     with city.database.transaction() as c:
         fresh = registry.rotate_secret(c, registered.client, now=city.clock())

@@ -1,4 +1,4 @@
-"""The authorization endpoint: what is accepted, what is refused, and where the answer goes."""
+"""The authorization endpoint: which requests it accepts, which it refuses, and where the response goes."""
 
 import base64
 import itertools
@@ -40,7 +40,7 @@ def city(city) -> City:
 
 
 def hostile_uris() -> Iterator[tuple[str, str]]:
-    """(registered, given): each way we know of to make two URIs look alike, on each kind of registered URI."""
+    """(registered, given): every known way to make two URIs look alike, for each kind of registered URI."""
     hosts = ("fund.example", "127.0.0.1:8001", "[::1]:8001")
     for host in hosts:
         scheme = "https" if host == "fund.example" else "http"
@@ -76,7 +76,7 @@ CORPUS = tuple(hostile_uris())
 
 
 def _same_but_port(registered: str, given: str) -> bool:
-    """A second opinion on the comparer, written differently: equal once the port of a literal loopback is cut out."""
+    """An independent check of the comparison: equal after the port of a literal loopback is removed."""
     for host in ("http://127.0.0.1", "http://[::1]"):
         if registered.startswith(host) and given.startswith(host):
             mine, theirs = (uri[len(host) :].split("/", 1) for uri in (registered, given))
@@ -87,18 +87,18 @@ def _same_but_port(registered: str, given: str) -> bool:
 
 
 def test_corpus_is_large():
-    """The comparer is tried against at least five hundred hostile URIs."""
+    """The comparison is tested with at least five hundred hostile URIs."""
     assert len(set(CORPUS)) >= 500
 
 
 def test_accepted_means_equal_or_loopback_port():
-    """A URI is accepted only if byte-equal to the registered one, or loopback differing only in the port."""
+    """A URI is accepted only if byte-equal to the registered one, or loopback with another port only."""
     wrong = [(a, b) for a, b in CORPUS if accepts(a, b) and a != b and not _same_but_port(a, b)]
     assert wrong == []
 
 
 def test_no_hostile_uri_gets_a_redirect(city):
-    """No URI of the corpus ever makes a Location, whatever else is wrong or right with the request."""
+    """No URI of the corpus becomes a Location, whatever else is right or wrong with the request."""
     for _, uri in CORPUS:
         if uri == CALLBACK:
             continue
@@ -156,13 +156,13 @@ def test_errors_reach_the_client(city, name, ask):
 
 
 def unsigned(**claims: Any) -> str:
-    """A request object of nobody in particular."""
+    """A request object without a signature."""
     parts = ({"alg": "none"}, claims)
     return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."
 
 
 def test_a_refused_request_object_says_how_to_be_refused(city):
-    """A client that sent its whole request as an object is told in the way it asked for, with its own state."""
+    """A client that sent its whole request as an object gets the error in its response_mode with its state."""
     wanted = unsigned(response_mode="form_post", state="s-inside", redirect_uri="https://evil.example/")
     reply = city.refuse_request(get(request=wanted, state=None))
     assert (reply.status, reply.location) == (200, None)
@@ -172,14 +172,14 @@ def test_a_refused_request_object_says_how_to_be_refused(city):
 
 @pytest.mark.parametrize("state", ["s\r\nSet-Cookie: a=b", "\ud800", "s" * 2049, 7, None, {"a": "b"}])
 def test_what_no_parameter_could_say_is_not_echoed(city, state):
-    """A state that JSON can spell and a parameter cannot is dropped, and beside the object the parameter wins."""
+    """A state that only JSON can hold is dropped; a state parameter overrides the object's state."""
     assert "state" not in redirect_parameters(city.refuse_request(get(request=unsigned(state=state), state=None)))
     assert redirect_parameters(city.refuse_request(get(request=unsigned(state="inside"))))["state"] == "s-1"
 
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_errors_never_reach_a_stranger(city, name):
-    """Each error, asked for with an unregistered URI or an unknown client, is a page without Location."""
+    """Each error with an unregistered URI or an unknown client is a page without Location."""
     changes, _ = ERRORS[name]
     for wrong in ({"redirect_uri": "https://evil.example/"}, {"client_id": "nobody"}, {"redirect_uri": None}):
         with pytest.raises(RefusedToPerson):
@@ -187,7 +187,7 @@ def test_errors_never_reach_a_stranger(city, name):
 
 
 def test_disabled_client_gets_a_page(city):
-    """A client that was disabled is refused to the person, not redirected to."""
+    """A disabled client's request gets an error page, not a redirect."""
     with city.database.transaction() as c:
         registry.change_status(c, "fund", "disabled", now=city.clock())
     city.provider.clients._fresh_until = 0
@@ -198,7 +198,7 @@ def test_disabled_client_gets_a_page(city):
 
 @pytest.mark.parametrize("name", ["scope", "state", "nonce", "x"])
 def test_repeated_parameter_is_told(city, name):
-    """A repeated parameter is invalid_request at the client, as long as client and URI are beyond doubt."""
+    """A repeated parameter is invalid_request at the client, as long as client and URI are certain."""
     query = urlencode(parameters(x="1")) + f"&{name}=again"
     answer = redirect_parameters(city.refuse_request(Request("GET", "/authorize", query)))
     assert answer["error"] == "invalid_request"
@@ -207,14 +207,14 @@ def test_repeated_parameter_is_told(city, name):
 
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri", "client%5fid"])
 def test_repeated_address_is_refused(city, name):
-    """Two clients or two URIs in one request: nobody is redirected to either."""
+    """With two client ids or two URIs in one request there is no redirect."""
     query = urlencode(parameters()) + f"&{name}={quote('https://evil.example/')}"
     with pytest.raises(RefusedToPerson):
         authorization.read_request(city.provider, Request("GET", "/authorize", query), city.clock())
 
 
 def test_control_characters_and_broken_utf8(city):
-    """Control characters and broken UTF-8 are invalid_request; nothing of them is echoed."""
+    """Control characters and broken UTF-8 are invalid_request, and none of them is echoed."""
     for bad in ("nonce=%0d%0aSet-Cookie:x", "nonce=%ff", "nonce=%00"):
         query = urlencode(parameters(nonce=None)) + "&" + bad
         answer = redirect_parameters(city.refuse_request(Request("GET", "/authorize", query)))
@@ -222,19 +222,19 @@ def test_control_characters_and_broken_utf8(city):
 
 
 def test_post_needs_a_form(city):
-    """A POST that is no form is a page: nothing in it can be believed."""
+    """A POST that is not a form gets a page: nothing in it can be trusted."""
     with pytest.raises(RefusedToPerson):
         authorization.read_request(city.provider, Request("POST", "/authorize", "", {}, b"{}"), city.clock())
 
 
 def test_long_state_is_not_echoed(city):
-    """A state too long to keep is refused, and not sent back."""
+    """A state too long to store is refused, and not sent back."""
     answer = redirect_parameters(city.refuse_request(get(state="s" * 3000)))
     assert (answer["error"], answer.get("state")) == ("invalid_request", None)
 
 
 def test_whole_request_is_kept(city):
-    """What a client asks comes back from the database as it was read."""
+    """The database returns the request of a client as it was read."""
     asked = city.read_request(
         scope="openid profile phone unknown",
         prompt="login consent",
@@ -261,7 +261,7 @@ def test_whole_request_is_kept(city):
 
 
 def test_client_without_pkce(city):
-    """PKCE may be left out only by a client registered so, and a challenge it sends is still held to S256."""
+    """Only a client registered without PKCE may leave it out, and a challenge it sends must still be S256."""
     city.register_client("old", require_pkce=False)
     assert city.read_request(client_id="old", code_challenge=None, code_challenge_method=None).code_challenge is None
     assert city.read_request(client_id="old").code_challenge == CHALLENGE
@@ -270,20 +270,20 @@ def test_client_without_pkce(city):
 
 
 def test_client_not_registered_for_code(city):
-    """A client that only has client_credentials is told so."""
+    """A client that only has client_credentials gets an error."""
     city.register_client("robot", grant_types=("client_credentials",))
     assert redirect_parameters(city.refuse_request(get(client_id="robot")))["error"] == "unauthorized_client"
 
 
 def test_offline_access_needs_the_grant(city):
-    """offline_access means nothing for a client that has no refresh tokens."""
+    """offline_access has no effect for a client without the refresh_token grant."""
     city.register_client("brief", grant_types=("authorization_code",))
     assert city.read_request(client_id="brief", scope="openid offline_access").scopes == ("openid",)
     assert city.read_request(scope="openid offline_access").scopes == ("openid", "offline_access")
 
 
 def test_hint_names_the_subject(city):
-    """An ID token of ours, expired or not, names the person; one for another client, or another person, is refused."""
+    """Our ID token, expired or not, names the person; one for another client or person is refused."""
 
     def hint(client_id: str) -> str:
         holder = TokenSubject("sub-1", ("openid",))
@@ -303,14 +303,14 @@ def test_hint_names_the_subject(city):
     ("asked", "kept"), [("2147483647", 2**31 - 1), ("2147483648", 2**31 - 1), ("9" * 10, 2**31 - 1)]
 )
 def test_an_age_of_more_than_a_lifetime_is_stored_as_one(city, asked, kept):
-    """Ten digits of max_age are a request like any other, in either database."""
+    """A max_age of ten digits is accepted, in either database."""
     citizen, request = city.person, city.read_request(max_age=asked)
     assert request.max_age == kept
     assert "code" in redirect_parameters(citizen.approve(request))
 
 
 def test_essential_acr_is_kept(city):
-    """An essential acr is kept as a condition, a wished one only as a wish."""
+    """An essential acr is stored as a condition, a voluntary one only as a wish."""
     level = "urn:yitong:ial3:aal2"
     wish = {"id_token": {"acr": {"essential": True, "values": [level]}}}
     assert city.read_request(claims=json.dumps(wish)).essential_acr == (level,)
@@ -319,7 +319,7 @@ def test_essential_acr_is_kept(city):
 
 
 def test_code_comes_back(city):
-    """An approval answers by 303 with code, state and issuer, not to be stored, without referrer."""
+    """An approval redirects with 303 and code, state and issuer; it is not stored and sends no referrer."""
     reply = city.person.approve(city.read_request())
     answer = redirect_parameters(reply)
     assert answer["code"].startswith("yt_ac_")
@@ -329,7 +329,7 @@ def test_code_comes_back(city):
 
 
 def test_query_of_the_redirect_uri_survives(city):
-    """A registered URI with a query keeps it; ours is added."""
+    """A registered URI with a query keeps it, and our parameters are added."""
     uri = "https://fund.example/cb?tenant=lz"
     city.register_client("tenant", redirect_uris=(uri,))
     reply = city.person.approve(city.read_request(client_id="tenant", redirect_uri=uri))
@@ -346,7 +346,7 @@ def test_code_is_stored_as_digest_only(city):
 
 
 def test_answer_by_form(city):
-    """form_post answers, and errors, come as a page that posts itself, and has a button without script."""
+    """form_post responses and errors are a page that submits itself, with a button for browsers without script."""
     reply = city.person.approve(city.read_request(response_mode="form_post", state='"><script>alert(1)</script>'))
     page = reply.body.decode()
     assert (reply.status, reply.location) == (200, None)
@@ -362,7 +362,7 @@ def test_answer_by_form(city):
 
 
 def test_states_are_a_table():
-    """Every pair of state and event is either in the table or refused."""
+    """Each pair of state and event is either in the table or refused."""
     for state, event in itertools.product(RequestState, RequestEvent):
         if (state, event) in TRANSITIONS:
             assert next_state(state, event) is TRANSITIONS[state, event]
@@ -379,7 +379,7 @@ def test_checks_have_one_name_each():
 
 
 def test_noise_is_never_a_traceback(city):
-    """Of a thousand malformed requests each is read as a request of ours or refused by an error of ours, never else."""
+    """A thousand malformed requests are each read as a request or refused with one of our errors."""
     noise = random.Random(20260302)
     alphabet = "abc=&%;+#?\\\"'{}[]:/@.,1\u00e9\u4e2d"
     outcomes = Counter()

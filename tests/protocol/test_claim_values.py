@@ -1,4 +1,4 @@
-"""Every claim of the catalogue, asked for by its scope and answered by UserInfo; and what adding one changes."""
+"""Every claim of the catalogue, requested by its scope and returned by UserInfo; and what adding a claim changes."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ EVERY_SCOPE = claims.scopes_supported()
 
 @pytest.fixture
 def told(city):
-    """What UserInfo answers a client that may have everything."""
+    """What UserInfo returns to a client that may have every claim."""
     client = city.register_client("all", scopes=EVERY_SCOPE, legacy_system="forum")
     old = {"system": "forum", "uid": LEGACY_UID, "person_id": city.person.id, "login_index": b"x", "rule": "number"}
     row = linking.link_row(**old, run_id="run", now=city.clock(), secret=None, recipe=None)
@@ -25,13 +25,13 @@ def told(city):
 
 
 def test_each_claim_has_the_value_that_is_expected(told):
-    """Nothing is missing, nothing is more, and each fact is that person's."""
+    """No claim is missing, none is extra, and each value is that person's."""
     assert told.pop("sub")
     assert told == VALUES
 
 
 def test_a_claim_added_to_a_scope_reaches_no_client_by_itself(city):
-    """A ceiling is stored with the client: what a scope gains later stays away from it, and nobody is asked again."""
+    """The ceiling is stored with the client: a claim added to a scope later is not released, and nobody is asked."""
     client, now, person_id = city.register_client().client, city.clock(), city.person.id
     before = replace(client, claims_ceiling=tuple(name for name in client.claims_ceiling if name != "gender"))
     asked = city.read_request(scope="openid profile")
@@ -42,5 +42,5 @@ def test_a_claim_added_to_a_scope_reaches_no_client_by_itself(city):
 
 
 def test_every_scope_is_of_the_catalogue():
-    """The scopes above are all that speak of a person."""
+    """The scopes above are all the scopes about a person."""
     assert {claim.scope for claim in CLAIMS} <= set(EVERY_SCOPE)

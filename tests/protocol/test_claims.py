@@ -40,14 +40,14 @@ def test_rows_are_whole(claim):
 
 
 def test_names_are_unique():
-    """No two claims share a name, and none takes the name of a token's own claim."""
+    """No two claims share a name, and no claim has the name of a token's own claim."""
     names = [claim.name for claim in CLAIMS]
     assert len(set(names)) == len(names)
     assert not set(names) & set(claims.TOKEN_CLAIMS)
 
 
 def test_scopes_release_their_facts(city):
-    """UserInfo answers what the granted scopes stand for, and no more."""
+    """UserInfo returns exactly the claims of the granted scopes."""
     facts = userinfo(city, city.read_request(scope="openid profile phone email address age"))
     assert facts.pop("sub")
     assert facts.pop("updated_at") == int(city.clock().timestamp())
@@ -68,7 +68,7 @@ def test_scopes_release_their_facts(city):
 
 
 def test_ceiling_holds(city):
-    """A claim above the ceiling is left out, by scope and by name."""
+    """A claim above the ceiling is left out, whether requested by scope or by name."""
     client = city.register_client("narrow", scopes=("openid", "profile"), claims_ceiling=("name",)).client
     asked = city.read_request(client_id="narrow", claims='{"userinfo": {"email": null, "birthdate": null}}')
     assert release.granted(asked.scopes, asked.claims, client) == ("name",)
@@ -76,7 +76,7 @@ def test_ceiling_holds(city):
 
 
 def test_claims_parameter(city):
-    """A claim named for UserInfo is answered there; one named for the ID token is in it and only there."""
+    """A claim named for UserInfo is returned there; one named for the ID token is only in that."""
     asked = city.read_request(scope="openid", claims='{"userinfo": {"name": null}, "id_token": {"email": null}}')
     reply = city.person.approve(asked)
     tokens = city.redeem(redirect_parameters(reply)["code"]).json
@@ -88,7 +88,7 @@ def test_claims_parameter(city):
 
 
 def test_identity_number_only_by_its_scope(city):
-    """The number is released by its own scope to a client with a ceiling for it, in UserInfo only, never by name."""
+    """Its own scope releases the number to a client with a ceiling for it, in UserInfo only, never by name."""
     scopes = ("openid", "identity_number")
     client = city.register_client(
         "tax", scopes=scopes, claims_ceiling=claims.of_scopes(scopes), legal_basis="statutory_duty"
@@ -118,7 +118,7 @@ def test_sensitive_fact_needs_a_reason(city, missing):
 
 
 def test_subject_by_sector(city):
-    """Two sectors know a person by two names, two clients of one sector by one; a second call changes nothing."""
+    """A person has one subject in each sector, shared by its clients; a second call changes nothing."""
     citizen = city.person
     with city.database.transaction() as c:
         names = [subjects.subject_for(c, citizen.id, s, city.clock()) for s in ("a", "b", "a")]
@@ -127,7 +127,7 @@ def test_subject_by_sector(city):
 
 
 def test_subject_race(city):
-    """Eight first calls at once agree on one name."""
+    """Eight simultaneous first calls get one subject."""
     citizen = city.person
     found: list[str] = []
 
@@ -141,7 +141,7 @@ def test_subject_race(city):
 
 
 def test_merges_keep_names(city):
-    """A survivor answers with the absorbed person's name where they have none; an undo gives it back."""
+    """A survivor takes the absorbed person's subject where they have none; an undo gives it back."""
     first, second, third = (city.register_person(sequence) for sequence in (31, 32, 33))
     merge = Statement(
         sa.update(natural_persons)
@@ -164,7 +164,7 @@ def test_merges_keep_names(city):
     ("basis", "manner"), [("statutory_duty", "notice"), ("consent", "consent"), ("separate_consent", "consent")]
 )
 def test_basis_decides_the_manner(city, basis, manner):
-    """A statutory duty is told, everything that can be refused is asked; the page has facts, purpose and basis."""
+    """Under a statutory duty the person is informed, otherwise asked; the page has claims, purpose and basis."""
     client = city.register_client(
         "other",
         legal_basis=basis,
@@ -180,7 +180,7 @@ def test_basis_decides_the_manner(city, basis, manner):
 
 
 def test_told_once_and_when_it_grows(city):
-    """A person is asked once, not again for the same or less, and again for more; what was given stays given."""
+    """A person is asked once, again only for more, and what they granted before stays granted."""
     citizen, client = city.person, city.clients["fund"].client
     small, large = city.read_request(scope="openid profile"), city.read_request(scope="openid profile phone")
     with city.database.transaction() as c:
@@ -195,7 +195,7 @@ def test_told_once_and_when_it_grows(city):
 
 
 def test_withdrawal_kills_the_tokens(city):
-    """Withdrawing ends the grant and its tokens at once; nobody withdraws somebody else's."""
+    """Withdrawing ends the grant and its tokens at once; nobody can withdraw another person's."""
     citizen = city.person
     tokens = city.redeem(redirect_parameters(citizen.approve(city.read_request()))["code"]).json
     bearer = "Bearer " + tokens["access_token"]

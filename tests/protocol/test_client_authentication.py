@@ -1,4 +1,4 @@
-"""Client authentication: each client by the method it registered, by no other, and by one at a time."""
+"""Client authentication: each client by its registered method, by no other, and by one method at a time."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ PUBLIC_GRANT = {"grant_type": "authorization_code", "code": "yt_ac_x", "code_ver
 
 
 def asks(city, *presented, **more):
-    """A token request that presents all of these proofs."""
+    """A token request with all of these proofs."""
     form = dict(GRANT)
     headers = {}
     for proof in presented:
@@ -45,7 +45,7 @@ def tries(city, registered, assertion, **more):
 @pytest.mark.parametrize("presented", METHODS)
 @pytest.mark.parametrize("registered", METHODS)
 def test_only_the_diagonal_passes(city, registered, presented):
-    """A client proves itself by the method it registered; every other method, with the right secret, is refused."""
+    """Only the registered method authenticates; every other one is refused, also with the right secret."""
     client = city.register_client(method=registered)
     proof = city.client_proof(client, presented)
     answer = city.post("/token", PUBLIC_GRANT | proof.form, **proof.headers)
@@ -62,7 +62,7 @@ def test_only_the_diagonal_passes(city, registered, presented):
              ("client_secret_post", "private_key_jwt")]
 )  # fmt: skip
 def test_two_methods_at_once_are_refused(city, both, path):
-    """RFC 6749 §2.3: one method a request, even when each alone would do."""
+    """RFC 6749 §2.3: one method in a request, even when each alone would pass."""
     for registered in both:
         client = city.register_client(f"c-{registered}", registered)
         proofs = [city.client_proof(client, method) for method in both]
@@ -72,7 +72,7 @@ def test_two_methods_at_once_are_refused(city, both, path):
 
 
 def test_an_authorization_header_is_not_overruled_by_a_name(city):
-    """Basic with the same client_id in the form passes; with another one it does not."""
+    """Basic with the same client_id in the form passes; with another one it is refused."""
     client, other = city.register_client("fund"), city.register_client("other")
     assert asks(city, city.client_proof(client), client_id="fund").status == 200
     assert asks(city, city.client_proof(client), client_id=other.client_id).error == "invalid_client"
@@ -106,7 +106,7 @@ def test_an_assertion_is_not_overruled_by_a_name(city, keyed):
     ],
 )
 def test_a_broken_header_is_an_invalid_client(city, header):
-    """Nothing in the header makes a failure of ours."""
+    """No header causes a server error."""
     city.register_client()
     answer = city.post("/token", GRANT, authorization=header)
     assert (answer.status, answer.error) == (401, "invalid_client")
@@ -114,7 +114,7 @@ def test_a_broken_header_is_an_invalid_client(city, header):
 
 @pytest.mark.parametrize("client_id", ["a+b", "50%", "%41", "x/y?z&w=", "https://rp.example".replace(":", "%3A")])
 def test_id_and_secret_are_form_encoded(city, client_id):
-    """RFC 6749 §2.3.1: reserved characters in a client_id arrive as they were."""
+    """RFC 6749 §2.3.1: reserved characters in a client_id arrive unchanged."""
     client = city.register_client(client_id)
     assert city.post("/token", GRANT, authorization=basic(client_id, client.secret)).status == 200
 
@@ -122,7 +122,7 @@ def test_id_and_secret_are_form_encoded(city, client_id):
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 @pytest.mark.parametrize("secret", ["wrong", "", "yt_cs_", "None", "nobody", "密码"])
 def test_a_wrong_secret_and_an_unknown_client_look_alike(city, method, secret):
-    """Status, error and description tell nobody which clients exist."""
+    """Status, error and description do not reveal which clients exist."""
     client = city.register_client(method=method)
     wrong = type(client)(client.client, secret)
     answers = []
@@ -136,7 +136,7 @@ def test_a_wrong_secret_and_an_unknown_client_look_alike(city, method, secret):
 
 
 def test_a_client_without_a_secret_has_no_guessable_one(city):
-    """Neither the empty string nor the stand-in digest's preimage opens a client that holds no secret."""
+    """Neither the empty string nor the stand-in digest's preimage authenticates a client without a secret."""
     for method in ("none", "private_key_jwt"):
         city.register_client(f"c-{method}", method)
         for secret in ("", "nobody", "None"):
@@ -144,7 +144,7 @@ def test_a_client_without_a_secret_has_no_guessable_one(city):
 
 
 def test_a_disabled_client_is_refused_by_every_method(city):
-    """The right proof of a disabled client is refused at each endpoint that asks for it."""
+    """Each endpoint that authenticates clients refuses a disabled client's right proof."""
     for method in METHODS:
         client = city.register_client(f"c-{method}", method)
         city.disable_client(client)
@@ -163,7 +163,7 @@ def test_an_assertion_passes_once(city, keyed):
 
 
 def test_a_jti_is_each_clients_own(city, keyed):
-    """Two clients may choose the same jti; one client may not, in another assertion."""
+    """Two clients may choose the same jti; one client may not use it in two assertions."""
     other = city.register_client("other", "private_key_jwt")
     assert tries(city, keyed, city.client_assertion(keyed, jti="1")).status == 200
     assert tries(city, other, city.client_assertion(other, jti="1")).status == 200
@@ -200,7 +200,7 @@ def test_a_jti_is_each_clients_own(city, keyed):
     ],
 )
 def test_a_claim_that_is_not_right_is_refused(city, keyed, changes):
-    """aud is the issuer alone (CVE-2025-27370), iss and sub are the client, jti and exp are there."""
+    """aud is the issuer alone (CVE-2025-27370), iss and sub are the client, jti and exp are present."""
     answer = tries(city, keyed, city.client_assertion(keyed, **changes))
     assert (answer.status, answer.error) == (401, "invalid_client")
 
@@ -229,7 +229,7 @@ def test_the_issuer_in_a_list_of_one_passes(city, keyed):
     ],
 )
 def test_a_client_may_be_allowed_to_name_the_token_endpoint(city, keyed, path, audience, strict, lenient):
-    """OpenID Connect Core §9 has `aud` the token endpoint: for the clients that an operator names, and for no other."""
+    """OpenID Connect Core §9: `aud` may be the token endpoint, only for clients that an operator names."""
     for setting, status in ((None, strict), ("issuer", strict), ("token_endpoint", lenient)):
         stored = {**keyed.client.metadata, **({} if setting is None else {"assertion_audience": setting})}
         city.change_client(keyed, metadata=stored)
@@ -245,7 +245,7 @@ def test_a_client_may_be_allowed_to_name_the_token_endpoint(city, keyed, path, a
     [(60, 200), (600, 200), (610, 200), (611, 401), (3600, 401), (0, 200), (-9, 200), (-10, 401), (-60, 401)],
 )
 def test_an_assertion_is_short_lived(city, clock, keyed, ahead, status):
-    """At most ten minutes ahead and not past, with ten seconds for clocks that differ."""
+    """It expires within ten minutes and is not yet expired, with ten seconds for clocks that differ."""
     expires = int(clock().timestamp()) + ahead
     assert tries(city, keyed, city.client_assertion(keyed, exp=expires)).status == status
 
@@ -306,7 +306,7 @@ def test_the_token_chooses_neither_key_nor_algorithm(city, keyed, clock):
     ],
 )
 def test_an_extension_we_do_not_know_is_refused(city, keyed, clock, header, statuses):
-    """`crit` (RFC 7515 §4.1.11) stops a reader who does not understand; the rightly signed rest changes nothing."""
+    """`crit` (RFC 7515 §4.1.11) refuses readers that do not know it; a right signature does not help."""
     claims = {"iss": "keyed", "sub": "keyed", "aud": ISSUER, "exp": int(clock().timestamp()) + 60, "jti": "n"}
     signing_input = unsigned({"alg": "ES256", "kid": "keyed-key", **header}, claims).removesuffix(".")
     r, s = decode_dss_signature(keyed.key.private_key.sign(signing_input.encode(), ec.ECDSA(hashes.SHA256())))
@@ -336,14 +336,14 @@ def test_an_extension_we_do_not_know_is_refused(city, keyed, clock, header, stat
     ],
 )
 def test_junk_is_an_invalid_client(city, keyed, assertion):
-    """Whatever stands in the place of the assertion, nothing fails here."""
+    """No value of the assertion causes a server error."""
     answer = tries(city, keyed, assertion)
     assert (answer.status, answer.error) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("kind", [None, "", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer", "jwt-bearer"])
 def test_the_assertion_type_is_told(city, keyed, kind):
-    """Only the URN of RFC 7523 §2.2 names what we read."""
+    """Only the URN of RFC 7523 §2.2 is accepted."""
     proof = city.client_proof(keyed)
     del proof.form["client_assertion_type"]
     more = {} if kind is None else {"client_assertion_type": kind}
@@ -351,14 +351,14 @@ def test_the_assertion_type_is_told(city, keyed, kind):
 
 
 def test_a_type_without_an_assertion_is_refused(city, keyed):
-    """Half a proof is none, and does not fall back to a public client's."""
+    """A type without an assertion is no proof, and does not make the client public."""
     proof = city.client_proof(keyed)
     del proof.form["client_assertion"]
     assert asks(city, proof, client_id="keyed").error == "invalid_client"
 
 
 def test_a_client_may_have_several_keys(city):
-    """During a change of keys either key signs, and kid says which (OpenID Connect Core §10.1); one needs no kid."""
+    """During a change of keys either key signs; kid names it (OpenID Connect Core §10.1), but one key needs no kid."""
     first, second = (jwk.ECKey.generate_key("P-256") for _ in range(2))
     named = [key.as_dict(private=False) | {"kid": name} for key, name in ((first, "first"), (second, "second"))]
     keyed = city.register_client("keyed", "private_key_jwt", metadata={"jwks": {"keys": named}})
@@ -373,7 +373,7 @@ def test_a_client_may_have_several_keys(city):
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256"])
 def test_rsa_keys_sign_too(city, alg):
-    """RS256 and PS256 are announced and read."""
+    """RS256 and PS256 are announced and accepted."""
     key = jwk.RSAKey.generate_key(2048)
     stored = key.as_dict(private=False) | {"kid": "rsa"}
     keyed = city.register_client("keyed", "private_key_jwt", metadata={"jwks": {"keys": [stored]}})
@@ -385,7 +385,7 @@ def test_rsa_keys_sign_too(city, alg):
     "jwks", [None, {}, {"keys": []}, {"keys": None}, {"keys": [{"kty": "EC"}]}, {"keys": ["x"]}, []]
 )
 def test_a_client_without_a_readable_key_is_refused(city, jwks):
-    """A row whose keys cannot be read, however it came to be, lets nobody in and breaks nothing."""
+    """A row whose keys cannot be read authenticates nobody and causes no error."""
     keyed = city.register_client("keyed", "private_key_jwt")
     damage = Statement(sa.update(clients).values(metadata=sa.bindparam("to", type_=Json)))
     city.database.connection().execute(damage, to={"jwks": jwks})
@@ -398,7 +398,7 @@ def test_a_client_without_a_readable_key_is_refused(city, jwks):
     [(-60, 200), (0, 200), (5, 200), (60, 401), (3600, 401)],
 )
 def test_an_assertion_from_the_future_is_refused(city, clock, keyed, ahead, status):
-    """`nbf` is honoured (RFC 7519 §4.1.5), with the same ten seconds for clocks that differ."""
+    """`nbf` is checked (RFC 7519 §4.1.5), with the same ten seconds for clocks that differ."""
     not_before = int(clock().timestamp()) + ahead
     assert tries(city, keyed, city.client_assertion(keyed, nbf=not_before)).status == status
 
@@ -410,7 +410,7 @@ def test_a_fraction_of_a_second_is_a_time(city, clock, keyed):
 
 @pytest.mark.parametrize("fraction", ["1e400", "NaN", "Infinity", "-Infinity"])
 def test_a_number_that_is_no_time_is_refused(city, keyed, clock, fraction):
-    """Infinity and NaN, which Python's JSON reads, are no expiry."""
+    """Infinity and NaN, which Python's JSON reads, are not accepted as exp."""
     claims = {"iss": "keyed", "sub": "keyed", "aud": ISSUER, "exp": 0, "jti": "n"}
     text = json.dumps(claims).replace('"exp": 0', f'"exp": {fraction}')
     head = base64.urlsafe_b64encode(b'{"alg":"ES256","kid":"keyed-key"}').rstrip(b"=").decode()

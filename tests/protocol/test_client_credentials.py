@@ -1,4 +1,4 @@
-"""client_credentials: a client acts for itself, with scopes that speak of nobody."""
+"""client_credentials: a client acts for itself, with scopes that concern no person."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.fixtures.messages import payload
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "none"])
 def test_a_client_gets_a_token_for_itself(city, method):
-    """The subject is the client, the scopes speak of no person, and nothing but an access token comes."""
+    """The subject is the client, no scope concerns a person, and only an access token is issued."""
     answer = city.post_as(city.register_client(method=method), "/token", grant_type="client_credentials")
     assert answer.status == 200
     assert set(answer.json) == {"access_token", "token_type", "expires_in", "scope"}
@@ -24,14 +24,14 @@ def test_a_client_gets_a_token_for_itself(city, method):
 
 @pytest.mark.parametrize("scope", ["openid", "profile", "openid identity_number", "reports.write", "offline_access"])
 def test_a_scope_that_speaks_of_persons_is_refused(city, scope):
-    """Nobody's facts are read without somebody: such scopes alone are an invalid_scope."""
+    """A request with only scopes about persons is an invalid_scope, because no person takes part."""
     answer = city.post_as(city.register_client(), "/token", grant_type="client_credentials", scope=scope)
     assert (answer.status, answer.error) == (400, "invalid_scope")
     assert city.count_active_tokens() == (0, 0)
 
 
 def test_what_is_beyond_the_ceiling_is_left_out(city):
-    """Scopes are cut to what is registered, and the answer says what was given."""
+    """Scopes are cut to the registered ones, and the response names the granted scopes."""
     answer = city.post_as(
         city.register_client(), "/token", grant_type="client_credentials", scope="reports.read openid admin"
     )
@@ -39,7 +39,7 @@ def test_what_is_beyond_the_ceiling_is_left_out(city):
 
 
 def test_a_client_not_registered_for_it_is_refused(city):
-    """The grant must be among the client's own."""
+    """The client must be registered for the grant."""
     registered = city.register_client(grant_types=("authorization_code",))
     assert city.post_as(registered, "/token", grant_type="client_credentials").error == "unauthorized_client"
 
@@ -51,13 +51,13 @@ def test_a_public_client_cannot_be_registered_for_it(city):
 
 
 def test_its_token_reads_no_person(city):
-    """UserInfo has nothing to say about a client."""
+    """UserInfo refuses the token of a client that acts for itself."""
     token = city.post_as(city.register_client(), "/token", grant_type="client_credentials").json["access_token"]
     assert city.userinfo(token).status == 401
 
 
 def test_a_disabled_client_is_refused(city):
-    """Within a second of being disabled a client gets no more tokens, and those it has are inactive."""
+    """Within a second of being disabled a client gets no more tokens, and its tokens are inactive."""
     registered, watcher = city.register_client(), city.register_client("watcher", metadata={"resource_server": True})
     token = city.post_as(registered, "/token", grant_type="client_credentials").json["access_token"]
     assert city.introspect(watcher, token).json["active"] is True
@@ -68,7 +68,7 @@ def test_a_disabled_client_is_refused(city):
 
 
 def test_an_enabled_client_works_again(city):
-    """Disabling is not deleting."""
+    """A disabled client is not deleted: once enabled it works again."""
     registered = city.register_client()
     city.disable_client(registered)
     with city.database.transaction() as c:
@@ -78,7 +78,7 @@ def test_an_enabled_client_works_again(city):
 
 
 def test_a_client_without_scopes_of_its_own_is_told_of_none(city):
-    """An empty scope is none (RFC 6749 §3.3): answer, token and introspection leave it out."""
+    """An empty scope is no scope (RFC 6749 §3.3): response, token and introspection leave it out."""
     registered = city.register_client(scopes=("openid",))
     answer = city.post_as(registered, "/token", grant_type="client_credentials")
     assert (answer.status, "scope" in answer.json) == (200, False)

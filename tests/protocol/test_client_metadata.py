@@ -1,4 +1,4 @@
-"""Each member of IANA's registry of client metadata is of one kind, and each kind has one rule."""
+"""Each member of IANA's registry of client metadata has one kind, and each kind has one rule."""
 
 import json
 
@@ -20,7 +20,7 @@ from tests.fixtures.messages import CALLBACK, basic
 
 KEY = {"keys": [jwk.ECKey.generate_key("P-256").as_dict(private=False)]}
 ELSEWHERE = "https://fund.example/x"
-# What is in the answer holds here.
+# What the response lists is in force.
 REGISTERED = {
     "redirect_uris": [CALLBACK, "https://fund.example/second"],
     "token_endpoint_auth_method": "client_secret_post",
@@ -52,7 +52,7 @@ ASSIGNED = {
     "registration_access_token": "yt_ra_x",
     "registration_client_uri": ELSEWHERE,
 }
-# What no answer has: the client reads there that it will not be so. Values that would be wrong are no better or worse.
+# What no response has: the client sees there that it is not in force. Wrong values are treated alike.
 LEFT_OUT = {
     "jwks_uri": "http://169.254.169.254/",
     "sector_identifier_uri": ELSEWHERE,
@@ -153,7 +153,7 @@ def register(city: City, token: str, **members: object) -> tuple[int, dict]:
 
 
 def test_every_member_is_of_one_kind():
-    """Nothing in the registry is forgotten, and nothing is of two kinds."""
+    """No member of the registry is missing, and none has two kinds."""
     supported = [member.name for member in client_metadata.MEMBERS if member.registrable]
     assert sorted(supported) == sorted(REGISTERED) == sorted(INVALID)
     assert sorted(client_metadata.UNSUPPORTED) == sorted(LEFT_OUT)
@@ -162,7 +162,7 @@ def test_every_member_is_of_one_kind():
 
 
 def test_what_is_registered_is_in_the_answer_and_in_the_reading(city):
-    """RFC 7591 §3.2.1: all of it, each value as it was sent; an independent library finds the answer well-formed."""
+    """RFC 7591 §3.2.1: the response has every value as it was sent; an independent library finds it well-formed."""
     status, told = register(city, invitation(city), **REGISTERED)
     assert status == 201, told
     assert {name: told[name] for name in REGISTERED} == REGISTERED
@@ -174,7 +174,7 @@ def test_what_is_registered_is_in_the_answer_and_in_the_reading(city):
 
 @pytest.mark.parametrize("members", [LEFT_OUT, UNKNOWN])
 def test_what_we_do_not_support_is_left_out_of_the_answer(city, members):
-    """No member keeps a client out, and none is promised."""
+    """An unsupported member does not refuse a client, and the response does not promise it."""
     token = invitation(city)
     for name, value in members.items():
         status, told = register(city, token, **{name: value})
@@ -183,7 +183,7 @@ def test_what_we_do_not_support_is_left_out_of_the_answer(city, members):
 
 
 def test_what_was_left_out_is_on_record(city):
-    """An administrator sees what a system asked for in vain; words that only the system knows are not in the audit."""
+    """The audit has the names of ignored members, but not names that only the client knows."""
     assert register(city, invitation(city), jwks_uri="https://fund.example/jwks", x_colour="red")[0] == 201
     created = Statement(
         sa.select(audit.audit_events).where(audit.audit_events.c.event == "administrator:client:create")
@@ -194,7 +194,7 @@ def test_what_was_left_out_is_on_record(city):
 
 
 def test_what_is_ours_to_say_is_not_listened_to(city):
-    """Nobody chooses an id or a secret."""
+    """A client cannot choose its id or secret."""
     token = invitation(city)
     for name, value in ASSIGNED.items():
         status, told = register(city, token, **{name: value})
@@ -202,7 +202,7 @@ def test_what_is_ours_to_say_is_not_listened_to(city):
 
 
 def test_null_and_nothing_are_as_if_it_was_not_sent(city):
-    """For every member alike, also those that we do not support or do not know."""
+    """Null and empty values count as not sent, for all members, also unsupported or unknown ones."""
     token = invitation(city)
     usual = register(city, token)[1]
     for name in {**REGISTERED, **LEFT_OUT, **UNKNOWN, **ASSIGNED}.keys() - {"redirect_uris"}:
@@ -213,7 +213,7 @@ def test_null_and_nothing_are_as_if_it_was_not_sent(city):
 
 
 def test_a_wrong_value_is_refused_with_the_name_of_the_member(city):
-    """What we support is held to its rule; only redirect URIs have an error of their own."""
+    """Supported members follow their rule; only redirect URIs have their own error code."""
     token = invitation(city)
     for name, value in INVALID.items():
         status, told = register(city, token, **{name: value})
@@ -224,7 +224,7 @@ def test_a_wrong_value_is_refused_with_the_name_of_the_member(city):
 
 # Grants and scopes --------------------------------------------------------------------------------------------------
 def test_the_invitation_names_the_grants(city):
-    """Client credentials are for whom an administrator invited to them, and for nobody else."""
+    """Only a client whose invitation names client_credentials may register for it."""
     usual, machine = invitation(city), invitation(city, grant_types=["client_credentials"], scopes=["reports.read"])
     status, told = register(city, usual, grant_types=["client_credentials"])
     assert (status, told["error"]) == (400, "invalid_client_metadata")
@@ -237,7 +237,7 @@ def test_the_invitation_names_the_grants(city):
 
 
 def test_a_system_that_registered_itself_gets_a_token_with_its_own_scope(city):
-    """From the invitation to the token: a scope that speaks of no person arrives."""
+    """From the invitation to the token: a scope about no person is granted."""
     token = invitation(city, grant_types=["client_credentials"], scopes=["openid", "reports.read"])
     told = register(city, token, redirect_uris=None, scope="reports.read")[1]
     authorization = basic(told["client_id"], told["client_secret"])
@@ -247,7 +247,7 @@ def test_a_system_that_registered_itself_gets_a_token_with_its_own_scope(city):
 
 
 def test_scopes_of_its_own_are_for_who_acts_for_itself(city):
-    """Without such a grant the scope would be in no token: it is cut at registration, and refused where it is set."""
+    """Without such a grant no token would hold the scope: registration cuts it, a later change is refused."""
     told = register(city, invitation(city, scopes=["openid", "reports.read"]))[1]
     assert told["scope"] == "openid"
     with pytest.raises(InvalidClientMetadata, match=r"reports\.read .* add client_credentials"):
@@ -256,7 +256,7 @@ def test_scopes_of_its_own_are_for_who_acts_for_itself(city):
 
 
 def test_response_types_follow_the_grants(city):
-    """RFC 7591 §2.1: the two may not contradict each other, now or after a change."""
+    """RFC 7591 §2.1: the two may not contradict each other, at registration or after a change."""
     machine = invitation(city, grant_types=["client_credentials"], scopes=["reports.read"])
     assert register(city, machine, response_types=["code"])[0] == 400
     client = city.register_client(scopes=PLAIN_SCOPES, grant_types=("client_credentials",)).client
@@ -268,7 +268,7 @@ def test_response_types_follow_the_grants(city):
 
 @pytest.mark.parametrize("grant", GRANTS, ids=lambda grant: grant.grant_type)
 def test_each_grant_says_whether_a_public_client_may_have_it(city, grant):
-    """A grant that is added says it in its row, and registration obeys."""
+    """The row of each grant says so, and registration follows it."""
 
     def registers() -> object:
         return city.register_client(token_endpoint_auth_method="none", grant_types=(grant.grant_type,))

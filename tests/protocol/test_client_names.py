@@ -1,4 +1,4 @@
-"""A system that registers itself cannot be called like an official one, however the name is written."""
+"""A client that registers itself cannot have an official client's name, however it is written."""
 
 import pytest
 
@@ -57,7 +57,7 @@ IMITATIONS = {
 
 @pytest.mark.parametrize("member", ["client_name", "client_name#en"])
 def test_an_official_name_is_taken(city, member):
-    """Neither name of a self-registered client may be taken for one of an official client's names."""
+    """No name of a self-registered client may be confused with a name of an official client."""
     token = invitation(city)
     for how, name in IMITATIONS.items():
         status, told = register(city, token, **{"client_name": "借书小程序", member: name})
@@ -66,7 +66,7 @@ def test_an_official_name_is_taken(city, member):
 
 
 def test_other_names_are_free(city):
-    """Honest names with digits, accents and punctuation register, also twice."""
+    """Honest names with digits, accents and punctuation may be registered, also twice."""
     token = invitation(city)
     for name in (
         "借书小程序",
@@ -81,20 +81,20 @@ def test_other_names_are_free(city):
 
 
 def test_a_disabled_official_client_keeps_its_name(city):
-    """People remember it longer than its registration lasts."""
+    """People remember the name longer than the registration lasts."""
     with city.database.transaction() as c:
         registry.change_status(c, "fund", "disabled", now=city.clock())
     assert register(city, invitation(city), client_name=OFFICIAL)[0] == 400
 
 
 def test_a_name_needs_a_letter():
-    """Marks alone are no name."""
+    """A name of marks alone is refused."""
     with pytest.raises(InvalidClientMetadata, match="no letter"):
         check_name("——（）", ())
 
 
 def test_a_short_official_name_may_be_part_of_another():
-    """Tax is taken, taxi is not."""
+    """When tax is an official name, taxi may still be registered."""
     assert skeleton("Tax") == "tax"
     official = type("Official", (), {"registration_token_digest": None, "name": "税务", "name_en": "Tax"})
     check_name("Taxi stand", [official])

@@ -1,4 +1,4 @@
-"""The cache of clients: what changes is seen within a second, and nothing old comes back."""
+"""The cache of clients: a change is seen within a second, and an old row never returns."""
 
 import threading
 from dataclasses import replace
@@ -18,7 +18,7 @@ def changes(city, status, client_id="fund"):
 
 
 def test_a_disabled_client_is_seen_in_every_process_within_a_second(city):
-    """The process that disables it and another one both know after their second, and not only they."""
+    """Every process, not only the one that disabled the client, sees it within its second."""
     city.register_client()
     processes = [ClientCache(city.database, monotonic=city.ticks) for _ in range(3)]
     assert {cache.get("fund").status for cache in processes} == {"active"}
@@ -31,7 +31,7 @@ def test_a_disabled_client_is_seen_in_every_process_within_a_second(city):
 
 
 def test_within_its_second_a_cache_asks_nothing(city):
-    """A hundred look-ups cost no statement."""
+    """Within a second a hundred look-ups take no statement."""
     city.register_client()
     city.provider.clients.get("fund")
     with city.count_statements() as seen:
@@ -41,7 +41,7 @@ def test_within_its_second_a_cache_asks_nothing(city):
 
 
 def test_a_new_client_is_known_at_once(city):
-    """Who was unknown a moment ago is looked for again."""
+    """A client id that was unknown a moment ago is looked up again."""
     assert city.provider.clients.get("late") is None
     city.register_client("late")
     city.ticks.now -= 1.01
@@ -49,12 +49,12 @@ def test_a_new_client_is_known_at_once(city):
 
 
 def test_a_client_nobody_knows_cannot_be_disabled(city):
-    """The administrator is told that there was none."""
+    """The administrator learns that no client has that id."""
     assert not changes(city, "disabled", "nobody")
 
 
 def test_a_row_read_before_a_change_does_not_enter_the_cache_made_after_it(city, monkeypatch):
-    """A slow reader that read the client before it was disabled must not bring it back to life."""
+    """A slow reader that read the client before it was disabled must not put it back into the cache."""
     city.register_client()
     cache = ClientCache(city.database, monotonic=city.ticks)
     read, go_on = threading.Event(), threading.Event()
@@ -86,14 +86,14 @@ def test_a_row_read_before_a_change_does_not_enter_the_cache_made_after_it(city,
     "client_id", ["\x00", "fund\x00", "\ud800", "fund\udfff", "基金", "a\nb", "a\x7fb", "é", "\u200b", "a\tb"]
 )
 def test_a_name_no_client_can_have_reaches_no_driver(city, client_id):
-    """NUL and lone surrogates, which a driver refuses as our failure, are simply unknown (RFC 6749 Appendix A.1)."""
+    """Ids with NUL or lone surrogates, which a driver refuses, are simply unknown (RFC 6749 Appendix A.1)."""
     with city.count_statements() as seen:
         assert city.provider.clients.get(client_id) is None
     assert seen == []
 
 
 def test_the_stamp_moves_with_every_change(city):
-    """Creating, rotating, ending a secret and changing status each move the version that every process watches."""
+    """Creating, rotating, ending a secret and changing status each move the version that all processes watch."""
     client = city.register_client()
     c = city.database.connection()
     seen = [token_store.client_version(c)]
@@ -108,7 +108,7 @@ def test_the_stamp_moves_with_every_change(city):
 
 
 def test_a_change_that_is_rolled_back_is_none(city):
-    """The stamp and the row live in one transaction."""
+    """The stamp and the row are written in one transaction."""
     city.register_client()
     before = token_store.client_version(city.database.connection())
 
@@ -125,14 +125,14 @@ def test_a_change_that_is_rolled_back_is_none(city):
 
 
 def test_every_client_is_listed_by_id(city):
-    """The list for administrators is whole and in order."""
+    """The list for administrators is complete and ordered by id."""
     for name in ("b", "a", "c"):
         city.register_client(name)
     assert [client.client_id for client in registry.every(city.database.connection())] == ["a", "b", "c"]
 
 
 def test_a_change_is_seen_within_a_second_and_leaves_the_secrets_alone(city):
-    """What an administrator changes holds; the secret, the status and everything else are as they were."""
+    """An administrator's change holds; the secret, the status and everything else stay."""
     registered = city.register_client()
     before = city.provider.clients.get("fund")
     city.clock.advance(hours=1)
@@ -147,7 +147,7 @@ def test_a_change_is_seen_within_a_second_and_leaves_the_secrets_alone(city):
 
 
 def test_a_change_to_what_is_there_changes_nothing(city):
-    """No process forgets its clients, and the caller knows that there is nothing to record."""
+    """A change to the same value refreshes no cache, and the caller learns that there is nothing to record."""
     registered = city.register_client()
     stamp = token_store.client_version(city.database.connection())
     assert city.change_client(registered, redirect_uris=registered.client.redirect_uris) == ()
@@ -165,7 +165,7 @@ def test_a_change_to_what_is_there_changes_nothing(city):
     ],
 )
 def test_a_change_is_held_to_what_registration_is(city, unsafe):
-    """What could not be registered cannot be changed to, and nothing is written."""
+    """A change to values that registration would refuse is refused, and nothing is written."""
     registered = city.register_client()
     with pytest.raises((InvalidRedirectUri, InvalidClientMetadata)):
         city.change_client(registered, **unsafe)
@@ -173,7 +173,7 @@ def test_a_change_is_held_to_what_registration_is(city, unsafe):
 
 
 def test_of_two_who_change_one_client_the_second_is_told(city):
-    """Nobody writes over what somebody else changed since they looked."""
+    """Nobody overwrites a change that somebody else made since they read the client."""
     city.register_client()
     c = city.database.connection()
     seen_by_both = registry.read(c, "fund")

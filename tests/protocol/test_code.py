@@ -1,4 +1,4 @@
-"""What a code carries: its request, sealed, and never the right to be spent."""
+"""What a code holds: its sealed request, but never the right to be redeemed."""
 
 import base64
 from dataclasses import replace
@@ -28,7 +28,7 @@ LONG = {"id_token": {f"claim_{i:03}": {"value": "x" * 20} for i in range(60)} | 
 
 
 def test_a_code_carries_what_its_row_holds(city):
-    """The token endpoint sees the same request whether it opens the code or reads the row."""
+    """The token endpoint gets the same request from the code as from the row."""
     registered, scopes = city.register_client(), ("openid", "profile", "offline_access")
     short, long = (city.issue_code(registered, scopes, nonce="n-1", claims=claims) for claims in (FEW, LONG))
     carried = answers_for(city.provider.people.vault, short, unread)
@@ -37,7 +37,7 @@ def test_a_code_carries_what_its_row_holds(city):
 
 
 def test_a_code_says_nothing_to_others(city):
-    """Base64 hides nothing: what is in a code is sealed, and opens under no other vault."""
+    """Base64 hides nothing, so the content of a code is sealed, and no other vault opens it."""
     code = city.issue_code(city.register_client())
     (row,) = city.rows("authorization_requests")
     raw = base64.urlsafe_b64decode(code.removeprefix(CODE_PREFIX) + "==")
@@ -46,7 +46,7 @@ def test_a_code_says_nothing_to_others(city):
 
 
 def test_a_long_request_stays_in_its_row(city):
-    """A `claims` parameter of kilobytes makes no address longer than browsers and proxies take, and works as well."""
+    """A `claims` parameter of kilobytes still gives a code short enough for browsers and proxies, and it works."""
     registered = city.register_client()
     code = city.issue_code(registered, ("openid", "profile"), claims=LONG)
     assert len(code) < 150
@@ -55,7 +55,7 @@ def test_a_long_request_stays_in_its_row(city):
 
 @pytest.mark.parametrize("at", [6, 20, 60, 200, -1])
 def test_a_changed_code_is_unknown(city, at):
-    """One other character anywhere is another code, and the real one stays good."""
+    """A code with one changed character is unknown, and the real one stays valid."""
     registered = city.register_client()
     code = city.issue_code(registered)
     letters = list(code)
@@ -65,7 +65,7 @@ def test_a_changed_code_is_unknown(city, at):
 
 
 def test_a_copy_of_the_facts_buys_nothing_without_the_row(city):
-    """The code opens and everything in it fits, but only the row may be spent: once it is gone, so is the code."""
+    """The code opens and its content fits, but it is refused because its row can no longer be redeemed."""
     registered = city.register_client()
     code = city.issue_code(registered)
     city.database.connection().execute(Statement(sa.update(authorization_requests).values(state="denied")))
@@ -75,7 +75,7 @@ def test_a_copy_of_the_facts_buys_nothing_without_the_row(city):
 
 @pytest.mark.parametrize("claims", [{}, LONG])
 def test_a_code_is_good_only_as_the_one_that_went_out(city, claims):
-    """The row holds the digest of its code: another seal of the same facts is not that code."""
+    """The row holds the digest of its code: another seal of the same content is not that code."""
     registered = city.register_client()
     code = city.issue_code(registered, claims=claims)
     vault, raw = city.provider.people.vault, base64.urlsafe_b64decode(code.removeprefix(CODE_PREFIX) + "==")

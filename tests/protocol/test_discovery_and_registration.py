@@ -1,4 +1,4 @@
-"""What the provider says of itself, and how a relying system registers itself."""
+"""The provider's metadata, and how a relying system registers itself."""
 
 import json
 from typing import Any
@@ -45,7 +45,7 @@ def register(city: City, token: str | None, body: object) -> tuple[int, dict]:
 
 
 def test_metadata_is_valid(city):
-    """An independent library finds the metadata valid, on both well-known paths alike."""
+    """An independent library accepts the metadata, and both well-known paths return the same."""
     found = document(city)
     OpenIDProviderMetadata(found).validate()
     assert city.handle(Request("GET", "/.well-known/oauth-authorization-server")).json == found
@@ -53,7 +53,7 @@ def test_metadata_is_valid(city):
 
 
 def test_metadata_says_what_certification_asks(city):
-    """The metadata names what the certification profiles look for."""
+    """The metadata has the members that the certification profiles require."""
     found = document(city)
     assert found["response_types_supported"] == ["code"]
     assert found["subject_types_supported"] == ["pairwise"]
@@ -79,7 +79,7 @@ def test_metadata_says_what_certification_asks(city):
 
 
 def test_machine_paths_exist(city):
-    """Whatever endpoint the metadata names for machines is served there."""
+    """Each machine endpoint that the metadata names is served."""
     found = document(city)
     browser = {"authorization_endpoint", "end_session_endpoint"}
     named = {key: url for key, url in found.items() if key.endswith("_endpoint") or key == "jwks_uri"}
@@ -88,7 +88,7 @@ def test_machine_paths_exist(city):
 
 
 def test_registration_with_the_defaults(city):
-    """A registration that says only its URI gets the specification's defaults and our safe ones."""
+    """A registration with only its URI gets the specification's defaults and our safe ones."""
     status, told = register(city, invitation(city), {"redirect_uris": [CALLBACK], "client_name": "图书馆"})
     assert status == 201, told
     assert told["token_endpoint_auth_method"] == "client_secret_basic"
@@ -101,7 +101,7 @@ def test_registration_with_the_defaults(city):
 
 
 def test_answer_holds_no_digest(city):
-    """Neither answer holds a digest; reading it back holds no secret but the token that was shown (RFC 7592 §3)."""
+    """No response holds a digest; a later read holds no secret but the token that was shown (RFC 7592 §3)."""
     status, told = register(city, invitation(city), {"redirect_uris": [CALLBACK]})
     assert status == 201
     assert not [name for name in told if "digest" in name]
@@ -120,14 +120,14 @@ def test_answer_holds_no_digest(city):
 
 
 def at_registration(city: City, method: str, told: dict, token: str | None = None) -> tuple[int, dict]:
-    """The registration's own address, as the client was told it."""
+    """A request to the registration's own address, as the client got it."""
     path, _, query = told["registration_client_uri"].removeprefix(ISSUER).partition("?")
     bearer = {"authorization": f"Bearer {token or told['registration_access_token']}"}
     return city.handle(Request(method, path, query, bearer)).pair
 
 
 def test_removal_ends_the_client(city):
-    """After DELETE neither the client's secret nor its registration token is worth anything."""
+    """After DELETE neither the client's secret nor its registration token is valid."""
     status, told = register(city, invitation(city), {"redirect_uris": [CALLBACK]})
     assert status == 201
     client = city.provider.clients.get(told["client_id"])
@@ -141,7 +141,7 @@ def test_removal_ends_the_client(city):
 
 
 def test_policy_is_the_ceiling(city):
-    """The initial access token's policy decides scopes, PKCE, basis and division; more is left out."""
+    """The initial access token's policy decides scopes, PKCE, basis and division; anything more is left out."""
     token = invitation(
         city, scopes=["openid", "email"], require_pkce=False, legal_basis="statutory_duty", division="510502"
     )
@@ -155,7 +155,7 @@ def test_policy_is_the_ceiling(city):
 
 
 def test_initial_token_is_counted(city):
-    """An initial access token registers as often as it may, a refused registration costs nothing, then it is over."""
+    """A token registers a fixed number of clients and then ends; a refused registration does not count."""
     token = invitation(city, uses=2)
     good = {"redirect_uris": [CALLBACK]}
     assert register(city, token, {"redirect_uris": ["http://evil.example/"]})[0] == 400
@@ -168,7 +168,7 @@ def test_initial_token_is_counted(city):
 
 
 def rsa_key(bits: int, exponent_bits: int = 17) -> dict[str, str]:
-    """A public key of that size; nobody knows, or needs, its other half."""
+    """A public key of that size. Its private half is unknown and not needed."""
     n, e = ((1 << (size - 1)) + 1 for size in (bits, exponent_bits))
     return {"kty": "RSA", "n": in_base64(n), "e": in_base64(e)}
 
@@ -183,7 +183,7 @@ def ec_key(curve: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("key", [rsa_key(2048), ec_key("P-256")])
 def test_keys_that_can_be_used_are_registered(city, key):
-    """A client that signs its assertions registers inline, and no secret is made for it."""
+    """A client that signs its assertions registers its keys inline, and no secret is made for it."""
     body = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [key]}}
     status, told = register(city, invitation(city), body)
     assert (status, "client_secret" in told) == (201, False)
@@ -235,7 +235,7 @@ def test_keys_that_can_be_used_are_registered(city, key):
     ],
 )
 def test_unsafe_metadata_is_refused(city, body, error):
-    """Nothing unsafe registers: the specification's error with a cure in plain ASCII, and the token keeps its use."""
+    """Unsafe metadata gets the specification's error with a cure in plain ASCII; the token keeps its use."""
     token = invitation(city)
     status, told = register(city, token, body)
     assert (status, told["error"]) == (400, error)

@@ -1,4 +1,4 @@
-"""The front door: who the client is, how much is read, and how a Reply becomes an answer of WSGI."""
+"""The front door: how the source is found, how much of a body is read, and how a Reply becomes a WSGI response."""
 
 import ipaddress
 import json
@@ -17,7 +17,7 @@ PROXIES = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8")))
 
 
 class Door:
-    """A front whose handlers remember what they were asked."""
+    """A front whose handlers record the requests they get."""
 
     def __init__(self, reply=None, trusted=()):
         self.asked, self.fell_back, self.handed_over = [], [], []
@@ -67,7 +67,7 @@ class Door:
 
 
 def test_a_protocol_path_is_answered_without_the_fallback():
-    """Status, headers, length and body are the Reply's."""
+    """Status, headers, length and body come from the Reply."""
     door = Door()
     answer = door.knock()
     assert (answer["line"], answer["body"]) == ("200 OK", b"hello")
@@ -77,14 +77,14 @@ def test_a_protocol_path_is_answered_without_the_fallback():
 
 @pytest.mark.parametrize("path", ["/", "/token/", "/Token", "/tokens", "//token", "/token;x", "/login", ""])
 def test_every_other_path_is_the_fallbacks(path):
-    """Only the exact paths are the protocol's."""
+    """Only the exact protocol paths are handled; all others go to the fallback."""
     door = Door()
     assert door.knock(path=path)["body"] == b"fallback"
     assert door.asked == []
 
 
 def test_the_request_arrives_as_it_was_sent():
-    """Method, query, body, headers under lower-case names, and the peer's address."""
+    """The handler gets method, query, body, headers under lower-case names, and the peer's address."""
     door = Door()
     door.knock(
         body=b"a=b",
@@ -104,14 +104,14 @@ def test_the_request_arrives_as_it_was_sent():
 
 
 def test_a_handler_that_answers_nothing_leaves_the_body_to_the_fallback():
-    """Flask reads the same body, whole."""
+    """Flask then reads the same body, complete."""
     door = Door(reply=Reply(0))
     assert door.knock(body=b"a=b")["body"] == b"fallback"
     assert door.fell_back == [("198.51.100.7", b"a=b")]
 
 
 def test_a_chunked_body_that_was_read_reaches_the_fallback_with_its_length():
-    """Flask, which reads no chunks, finds the same body: a page must not depend on how a request was cut."""
+    """Flask does not read chunks, so it gets the same body with a Content-Length."""
     door, chunked = Door(reply=Reply(0)), {"CONTENT_LENGTH": None, "HTTP_TRANSFER_ENCODING": "chunked"}
     door.knock(**chunked, **{"wsgi.input": BytesIO(b"a=b")})
     assert (door.fell_back, door.handed_over) == ([("198.51.100.7", b"a=b")], [("3", None)])
@@ -119,7 +119,7 @@ def test_a_chunked_body_that_was_read_reaches_the_fallback_with_its_length():
 
 @pytest.mark.parametrize("path", ["/token", "/authorize"])
 def test_a_body_that_ends_too_early_is_given_to_nobody(path):
-    """Half a form says something else than the whole: it is refused, with JSON or with Flask's page."""
+    """Half a form means something else than the whole: it is refused, with JSON or with Flask's page."""
     door = Door()
     answer = door.knock(path=path, CONTENT_LENGTH="300", **{"wsgi.input": BytesIO(b"grant_type=refresh_token")})
     assert door.asked == []
@@ -130,7 +130,7 @@ def test_a_body_that_ends_too_early_is_given_to_nobody(path):
 
 
 class Endless:
-    """A body that never ends, and knows how much of it was read."""
+    """A body that never ends and counts the bytes read from it."""
 
     def __init__(self):
         self.read_so_far = 0
@@ -143,7 +143,7 @@ class Endless:
 
 @pytest.mark.parametrize(("size", "status"), [(0, 200), (1, 200), (MAX_BODY, 200), (MAX_BODY + 1, 413), (10**9, 413)])
 def test_a_declared_body_is_capped_before_it_is_read(size, status):
-    """More than 64 kB by Content-Length is refused unread."""
+    """A Content-Length above 64 kB is refused before anything is read."""
     door, body = Door(), Endless()
     answer = door.knock(CONTENT_LENGTH=str(size), **{"wsgi.input": body})
     assert answer["status"] == status
@@ -154,7 +154,7 @@ def test_a_declared_body_is_capped_before_it_is_read(size, status):
 
 
 def test_a_chunked_body_is_capped_while_it_is_read():
-    """Without Content-Length no more than 64 kB and a byte are read."""
+    """Without Content-Length at most 64 kB and one byte are read."""
     door, body = Door(), Endless()
     answer = door.knock(CONTENT_LENGTH=None, HTTP_TRANSFER_ENCODING="chunked", **{"wsgi.input": body})
     assert answer["status"] == 413
@@ -164,7 +164,7 @@ def test_a_chunked_body_is_capped_while_it_is_read():
 
 @pytest.mark.parametrize("chunked", [True, False])
 def test_where_people_look_too_large_a_body_is_flasks_to_refuse(chunked):
-    """It gets a length that Flask refuses, and nothing of the body."""
+    """On a page's path Flask gets a length that it refuses, and nothing of the body."""
     door, endless = Door(), Endless()
     length = {"CONTENT_LENGTH": None, "HTTP_TRANSFER_ENCODING": "chunked"} if chunked else {"CONTENT_LENGTH": "70000"}
     assert door.knock(path="/authorize", **length, **{"wsgi.input": endless})["body"] == b"fallback"
@@ -176,14 +176,14 @@ def test_where_people_look_too_large_a_body_is_flasks_to_refuse(chunked):
 
 
 def test_a_short_chunked_body_arrives():
-    """Transfer-Encoding instead of Content-Length is read to its end."""
+    """A body with Transfer-Encoding instead of Content-Length is read to its end."""
     door = Door()
     door.knock(CONTENT_LENGTH=None, HTTP_TRANSFER_ENCODING="chunked", **{"wsgi.input": BytesIO(b"a=b")})
     assert door.asked[0].body == b"a=b"
 
 
 def test_without_a_length_there_is_no_body():
-    """Neither Content-Length nor Transfer-Encoding means nothing is read, so that no socket is waited on."""
+    """Without Content-Length and Transfer-Encoding nothing is read, so nothing waits for the socket."""
     door, body = Door(), Endless()
     door.knock(CONTENT_LENGTH=None, **{"wsgi.input": body})
     assert (door.asked[0].body, body.read_so_far) == (b"", 0)
@@ -191,7 +191,7 @@ def test_without_a_length_there_is_no_body():
 
 @pytest.mark.parametrize("length", ["-1", "abc", "1.5", "+3", " 3", "0x10", ""])
 def test_a_length_that_is_none_is_no_body(length):
-    """A Content-Length that is no number lets nothing in."""
+    """With a Content-Length that is not a number no body is read."""
     door, body = Door(), Endless()
     answer = door.knock(CONTENT_LENGTH=length, **{"wsgi.input": body})
     assert answer["status"] in (200, 400)
@@ -212,7 +212,7 @@ def test_a_length_that_only_looks_like_a_number_is_refused(length):
 @pytest.mark.parametrize(
     ("peer", "forwarded", "source"),
     [
-        ("198.51.100.7", "203.0.113.1", "198.51.100.7"),  # a stranger's word about itself
+        ("198.51.100.7", "203.0.113.1", "198.51.100.7"),  # an untrusted peer wrote it about itself
         ("198.51.100.7", "10.0.0.1", "198.51.100.7"),
         ("10.0.0.1", "203.0.113.1", "203.0.113.1"),
         ("10.0.0.1", "1.1.1.1, 203.0.113.1", "203.0.113.1"),  # the client wrote the first hop itself
@@ -223,7 +223,7 @@ def test_a_length_that_only_looks_like_a_number_is_refused(length):
         ("10.0.0.1", "1.1.1.1, <script>", "10.0.0.1"),
         ("10.0.0.1", "203.0.113.1:4711", "203.0.113.1"),
         ("10.0.0.1", "::ffff:203.0.113.1", "203.0.113.1"),
-        ("10.0.0.1", "1.1.1.1,", "10.0.0.1"),  # a proxy that wrote nothing
+        ("10.0.0.1", "1.1.1.1,", "10.0.0.1"),  # the proxy added no address
         ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
         ("10.0.0.1", "[2001:0DB8:0::1]:443", "2001:db8::1"),
         ("::ffff:198.51.100.7", "", "198.51.100.7"),
@@ -233,7 +233,7 @@ def test_a_length_that_only_looks_like_a_number_is_refused(length):
     ],
 )
 def test_only_trusted_proxies_are_believed(peer, forwarded, source):
-    """X-Forwarded-For counts from the right, through trusted proxies, to the first address that is none."""
+    """X-Forwarded-For is read from the right, past trusted proxies, to the first other address."""
     door = Door(trusted=PROXIES)
     door.knock(REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=forwarded)
     assert door.asked[0].source == source
@@ -245,14 +245,14 @@ def test_only_trusted_proxies_are_believed(peer, forwarded, source):
     "header", ["HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_CLIENT_IP", "HTTP_X_CLIENT_IP"]
 )
 def test_without_trusted_proxies_no_header_is_believed(header):
-    """The address is the peer's, whatever a header says."""
+    """The source is the peer's address, whatever a header contains."""
     door = Door()
     door.knock(REMOTE_ADDR="10.0.0.1", **{header: "203.0.113.1"})
     assert door.asked[0].source == "10.0.0.1"
 
 
 def test_head_has_gets_length_and_no_body():
-    """RFC 9110 §9.3.2."""
+    """RFC 9110 §9.3.2: HEAD has GET's length and no body."""
     answer = Door().knock(method="HEAD", CONTENT_LENGTH="")
     assert (answer["body"], answer["headers"]["Content-Length"]) == (b"", "5")
 
@@ -266,14 +266,14 @@ def test_a_304_does_not_say_that_the_document_is_empty(served):
 
 
 def test_a_204_has_no_length():
-    """RFC 9110 §8.6: a preflight's answer has neither body nor length."""
+    """RFC 9110 §8.6: a preflight's response has neither body nor length."""
     answer = Door(reply=Reply(204)).knock(method="OPTIONS")
     assert "Content-Length" not in answer["headers"]
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 303, 304, 400, 401, 403, 405, 413, 500, 503])
 def test_every_status_we_send_has_its_phrase(status):
-    """The status line is complete for whatever a handler answers."""
+    """Every status that a handler returns has a reason phrase."""
     answer = Door(reply=Reply(status)).knock()
     assert answer["status"] == status
     assert len(answer["line"]) > 4
@@ -282,7 +282,7 @@ def test_every_status_we_send_has_its_phrase(status):
 # the real endpoints behind the real door -----------------------------------------------------------------------------
 @pytest.fixture
 def served(city):
-    """The machine's endpoints behind a front."""
+    """The machine endpoints behind a front."""
     door = Door()
     handlers = dict.fromkeys(city.router.endpoints, city.router.handle)
     door.front = Front(handlers=handlers, fallback=door._fallback, refuse=city.router.refuse)
@@ -303,7 +303,7 @@ def served(city):
     ],
 )
 def test_a_wrong_method_is_told_the_right_ones(served, method, path, allow):
-    """405 with Allow (RFC 9110 §15.5.6), at the door as a browser or proxy sees it."""
+    """A wrong method is a 405 with Allow (RFC 9110 §15.5.6), as a browser or proxy sees it."""
     answer = served.knock(method=method, path=path)
     assert answer["status"] == 405
     assert answer["headers"]["Allow"] == allow
@@ -315,7 +315,7 @@ def test_a_wrong_method_is_told_the_right_ones(served, method, path, allow):
     "path", ["/jwks", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
 )
 def test_documents_answer_head(served, path):
-    """HEAD tells the length GET has."""
+    """HEAD has the length that GET has."""
     got, head = served.knock(method="GET", path=path), served.knock(method="HEAD", path=path)
     assert head["body"] == b""
     assert head["headers"]["Content-Length"] == str(len(got["body"]))
@@ -323,7 +323,7 @@ def test_documents_answer_head(served, path):
 
 
 def test_the_door_is_a_correct_wsgi_application(served):
-    """The standard library's validator finds nothing to complain about."""
+    """The WSGI validator of the standard library reports nothing."""
     front = validator(served.front)
     for method, path in (("GET", "/jwks"), ("POST", "/token"), ("GET", "/elsewhere")):
         environ = {
@@ -349,7 +349,7 @@ def test_the_door_is_a_correct_wsgi_application(served):
 
 
 def test_a_host_header_changes_nothing(served):
-    """The issuer is a setting: no Host or X-Forwarded header can move an endpoint."""
+    """The issuer is a setting: no Host or X-Forwarded header changes an endpoint's address."""
     spoofed = {"HTTP_HOST": "evil.example", "HTTP_X_FORWARDED_HOST": "evil.example", "HTTP_X_FORWARDED_PROTO": "http"}
     answer = served.knock(method="GET", path="/.well-known/openid-configuration", **spoofed)
     assert b"evil.example" not in answer["body"]
@@ -358,7 +358,7 @@ def test_a_host_header_changes_nothing(served):
 
 @pytest.mark.parametrize("path", ["/token", "/userinfo", "/revoke", "/introspect", "/register"])
 def test_a_body_that_is_not_taken_is_refused_as_that_endpoint_refuses(served, path):
-    """A page of another origin may read a 413 where it may read everything else, and nowhere else."""
+    """A page of another origin may read a 413 only at endpoints whose other responses it may read."""
     refused = served.knock(path=path, body=b"x" * (MAX_BODY + 1))
     usual = served.knock(path=path, body=b"x", CONTENT_TYPE="application/x-www-form-urlencoded")
     assert (refused["status"], json.loads(refused["body"])["error"]) == (413, "invalid_request")
@@ -368,7 +368,7 @@ def test_a_body_that_is_not_taken_is_refused_as_that_endpoint_refuses(served, pa
 
 @pytest.mark.parametrize("constant", [False, True])
 def test_a_constant_answer_is_asked_for_once(constant):
-    """A document that is the same for everybody is kept for GET; every other method, and other answers, are asked."""
+    """A constant document is kept for GET; every other method and response calls the handler."""
     door = Door(Reply(200, b"{}", (("Content-Type", "application/json"),), constant=constant))
     first, second = (door.knock("GET") for _ in range(2))
     assert first == second
@@ -380,7 +380,7 @@ def test_a_constant_answer_is_asked_for_once(constant):
 
 
 def test_what_another_method_was_told_is_not_kept():
-    """A constant answer to POST says nothing of GET."""
+    """A constant response to POST is not reused for GET."""
     door = Door(Reply(200, b"{}", constant=True))
     door.knock("POST")
     door.knock("GET")

@@ -1,4 +1,4 @@
-"""The one gate: what it says. Who asks it: tests/architecture/test_gate_callers.py."""
+"""The one gate: what it decides. Its callers: tests/architecture/test_gate_callers.py."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Someone:
 @pytest.mark.parametrize("person", ["active", "disabled", "deceased", "merged", "closed", "", "Active", None])
 @pytest.mark.parametrize("client", ["active", "disabled", "", "ACTIVE"])
 def test_only_one_way_is_open(client, person, withdrawn):
-    """An active client, an active person and a grant that stands: everything else is refused, with the first reason."""
+    """An active client, an active person and a valid grant pass; all else is refused with the first reason."""
     said = may_proceed(client=Someone(client), person_status=person, grant_withdrawn=withdrawn)
     if client != "active":
         assert said is Refusal.CLIENT_DISABLED
@@ -33,14 +33,14 @@ def test_only_one_way_is_open(client, person, withdrawn):
 
 @pytest.mark.parametrize(("status", "open_"), [("active", True), ("disabled", False), ("", False), ("Active", False)])
 def test_a_client_alone_must_be_active(status, open_):
-    """A client acting for itself is asked for its own status only."""
+    """For a client that acts for itself only its own status is checked."""
     assert (may_act_alone(Someone(status)) is None) is open_
 
 
 @pytest.mark.parametrize("withdrawn", [False, True])
 @pytest.mark.parametrize("status", ["active", "disabled", "deceased", "merged", "closed"])
 def test_the_statement_that_spends_a_code_holds_the_same_gate(city, status, withdrawn):
-    """A code is spent without reading whose it is, so its statement asks what the gate asks, and answers the same."""
+    """A code is redeemed without reading its person, so its statement checks what the gate checks."""
     client = city.register_client()
     code = city.issue_code(client)
     if withdrawn:
@@ -52,7 +52,7 @@ def test_the_statement_that_spends_a_code_holds_the_same_gate(city, status, with
 
 
 def test_disabling_and_enabling_is_felt_everywhere_at_once(city):
-    """One statement about a person closes every place, and the opposite one opens those that only look."""
+    """Disabling a person closes every place; enabling opens those that only read the status."""
     client = city.register_client()
     bought = city.issue_tokens(client, ("openid", "offline_access"))
     code = city.issue_code(client)
@@ -74,9 +74,9 @@ def test_disabling_and_enabling_is_felt_everywhere_at_once(city):
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
 def test_an_account_that_was_stopped_brings_no_token_back(city, method):
-    """Through the one way to disable, codes and tokens of before stay dead when the person is enabled again.
+    """Codes and tokens from before a disabling stay invalid when the person is enabled again.
 
-    Those of offline_access have no session to end with: they end with the grant.
+    Tokens with offline_access have no session to end with: they end with the grant.
     """
     client = city.register_client(method=method)
     bought = city.issue_tokens(client, ("openid", "offline_access"))
@@ -92,7 +92,7 @@ def test_an_account_that_was_stopped_brings_no_token_back(city, method):
 
 
 def test_an_undone_merge_ends_what_it_had_let_in(city):
-    """Whoever came in by a wrong link keeps nothing: no token lives on at a service, not even for use without them."""
+    """After a wrong link is undone no token from it stays valid, not even one for offline use."""
     client = city.register_client()
     token = city.issue_tokens(client, ("openid", "offline_access"))["refresh_token"]
     city.clock.advance(seconds=1)
@@ -102,7 +102,7 @@ def test_an_undone_merge_ends_what_it_had_let_in(city):
 
 
 def test_a_disabled_clients_tokens_are_dead_everywhere(city):
-    """Nothing is swept when a client is disabled: each reader asks the gate, which knows within a second."""
+    """Disabling a client changes no token's row: each reader asks the gate, which knows within a second."""
     client, other = city.register_client(), city.register_client("clinic", metadata={"resource_server": True})
     bought = city.issue_tokens(client, ("openid", "offline_access"))
     assert city.count_active_tokens() == (1, 1)
@@ -116,7 +116,7 @@ def test_a_disabled_clients_tokens_are_dead_everywhere(city):
 
 
 def test_a_grant_is_each_clients_own(city):
-    """Withdrawing one client's grant leaves the other's alone."""
+    """Withdrawing one client's grant does not affect the other's."""
     fund, clinic = city.register_client("fund"), city.register_client("clinic")
     mine, theirs = (city.issue_tokens(client, ("openid",))["access_token"] for client in (fund, clinic))
     assert payload(mine)["client_id"] == "fund"

@@ -1,4 +1,4 @@
-"""Requests that no honest client sends: each gets the specification's error, quickly, and never a failure of ours."""
+"""Requests that no honest client sends get the specification's error quickly, and never a server error."""
 
 import random
 import time
@@ -15,7 +15,7 @@ FORMS = ("/token", "/introspect", "/revoke")
 
 
 def quickest(act, tries=5):
-    """The answer, and the least time it took: other work on the machine is not the request's."""
+    """The response and its shortest time of several tries, so that other work on the machine does not count."""
     took = []
     for _ in range(tries):
         start = time.perf_counter()
@@ -58,7 +58,7 @@ TYPES = ("", "application/json", "text/plain", "multipart/form-data; boundary=x"
 @pytest.mark.parametrize("path", FORMS)
 @pytest.mark.parametrize("name", BODIES)
 def test_a_body_that_cannot_be_read_is_an_invalid_request(city, path, name):
-    """Client authentication or not, the answer is 400 or 401 with a word of the specification, within 20 ms."""
+    """With or without client authentication: 400 or 401 with an error of the specification, within 20 ms."""
     client = city.register_client()
     headers = {"content_type": FORM, "authorization": basic("fund", client.secret)}
     answer, took = quickest(lambda: city.send("POST", path, BODIES[name], **headers))
@@ -86,7 +86,7 @@ def test_a_form_by_any_spelling_is_read(city, declared):
 
 
 def test_a_hundred_parameters_of_64_kilobytes_are_read(city):
-    """The bounds themselves are inside."""
+    """A body at exactly the limits is read."""
     client = city.register_client()
     pairs = [b"grant_type=client_credentials", *(b"p%d=x" % n for n in range(MAX_PARAMETERS - 1))]
     body = b"&".join(pairs)
@@ -98,7 +98,7 @@ def test_a_hundred_parameters_of_64_kilobytes_are_read(city):
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.at.path)
 def test_nothing_makes_an_endpoint_fail(city, endpoint):
-    """Two hundred requests of noise, for every endpoint and method, end in an answer below 500."""
+    """Two hundred random requests for every endpoint and method get a status below 500."""
     city.register_client()
     chance = random.Random(endpoint.at.path)
     methods = (*endpoint.at.methods, "HEAD", "OPTIONS", "TRACE")
@@ -116,7 +116,7 @@ def test_nothing_makes_an_endpoint_fail(city, endpoint):
 
 
 def test_parsing_costs_no_more_than_it_was_sent(city):
-    """A full body of ampersands or of percent signs takes a hundred times its size at most."""
+    """Parsing a full body of ampersands or percent signs takes at most a hundred times its size in memory."""
     city.register_client()
     for body in (b"&" * MAX_BODY, b"%25" * (MAX_BODY // 3), b"a=" + b"+" * (MAX_BODY - 2)):
         tracemalloc.start()
@@ -130,7 +130,7 @@ def test_parsing_costs_no_more_than_it_was_sent(city):
     "client_id", ["\ud800", "fund\ud800", "基金", "fund ", " fund", "FUND", "f" * 60000, "' OR '1'='1", "fund%00", "🙂"]
 )
 def test_an_odd_client_id_is_an_invalid_client(city, client_id):
-    """A name that cannot be a client_id reaches no database driver."""
+    """A string that cannot be a client_id never reaches a database driver."""
     client = city.register_client()
     form = b"grant_type=client_credentials&client_secret=x&client_id=" + client_id.encode("utf-8", "surrogatepass")
     answer = city.send("POST", "/token", form.replace(b"%00", b"%2500"), content_type=FORM)
@@ -144,7 +144,7 @@ def test_an_odd_client_id_is_an_invalid_client(city, client_id):
     "value", ["x" * 60000, "🙂" * 1000, "'; DROP TABLE clients; --", "%s%n%x", "${jndi:x}", "{{7*7}}"]
 )
 def test_odd_values_are_no_failure_of_ours(city, field, value):
-    """Long, strange and clever values of each parameter are answered as what they are: wrong."""
+    """Long, strange and clever values of each parameter are refused as wrong, not as a server error."""
     client = city.register_client()
     for grant_type in ("authorization_code", "refresh_token", "client_credentials"):
         form = {"code": "x", "refresh_token": "x", "grant_type": grant_type, "redirect_uri": "x"} | {field: value}
@@ -154,7 +154,7 @@ def test_odd_values_are_no_failure_of_ours(city, field, value):
 
 
 def test_no_answer_echoes_what_was_sent(city):
-    """An error never carries the request's own words back, not even the name of a repeated parameter with markup."""
+    """An error never repeats text of the request, not even the name of a repeated parameter with markup."""
     answer = city.post("/token", {"grant_type": "<script>alert(1)</script>"})
     assert b"<script>" not in answer.body
     body = b"%3Cscript%3E=1&%3Cscript%3E=2"

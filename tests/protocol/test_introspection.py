@@ -1,4 +1,4 @@
-"""Introspection: alive or not, told to the token's own client and to registered resource servers."""
+"""Introspection: the token's own client and registered resource servers learn whether a token is active."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_a_clients_own_access_token_is_described(city, clock, method):
 
 
 def test_a_clients_own_refresh_token_is_described(city, clock):
-    """A refresh token is active, but is no Bearer token and has no audience."""
+    """A refresh token is active, but has no Bearer type and no audience."""
     registered = city.register_client()
     token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
     told = city.introspect(registered, token).json
@@ -55,21 +55,21 @@ def test_a_wrong_hint_changes_nothing(city, hint):
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 def test_a_foreign_token_looks_dead(city, kind):
-    """A stranger learns nothing, not even that the token is alive."""
+    """Another client learns nothing, not even that the token is active."""
     owner, stranger = city.register_client("fund"), city.register_client("stranger")
     token = city.issue_tokens(owner, OFFLINE)[kind]
     assert city.introspect(stranger, token).json == DEAD
 
 
 def test_a_resource_server_sees_everybodys(city):
-    """A client registered as resource server is told of tokens that others present to it."""
+    """A client registered as resource server may introspect tokens that others present to it."""
     owner, resource = city.register_client("fund"), city.register_client("archive", metadata={"resource_server": True})
     assert city.introspect(resource, city.issue_tokens(owner, OFFLINE)["access_token"]).json["client_id"] == "fund"
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 def test_a_lowered_ceiling_is_told_at_once(city, kind):
-    """A resource server hears what the token is good for today, by the rule that refreshing and UserInfo follow."""
+    """A resource server sees the scopes valid now, by the same rule as refresh and UserInfo."""
     registered = city.register_client()
     token = city.issue_tokens(registered, (*OFFLINE, "profile", "phone"))[kind]
     city.change_client(registered, scopes=("openid", "offline_access", "profile"))
@@ -79,7 +79,7 @@ def test_a_lowered_ceiling_is_told_at_once(city, kind):
 
 
 def test_a_machines_token_obeys_its_ceiling_too(city):
-    """A token of client_credentials loses the scope its client has lost."""
+    """A token of client_credentials loses the scope that its client has lost."""
     registered = city.register_client(scopes=("openid", "reports.read", "reports.write"))
     token = city.post_as(registered, "/token", grant_type="client_credentials").json["access_token"]
     city.change_client(registered, scopes=("openid", "reports.read"))
@@ -88,7 +88,7 @@ def test_a_machines_token_obeys_its_ceiling_too(city):
 
 @pytest.mark.parametrize("value", ["true", 1, "yes", {"a": 1}, None])
 def test_only_true_makes_a_resource_server(city, value):
-    """A registration that says something like true has not said it."""
+    """Only the value true registers a resource server, nothing similar to it."""
     owner, other = city.register_client("fund"), city.register_client("archive", metadata={"resource_server": value})
     assert city.introspect(other, city.issue_tokens(owner, OFFLINE)["access_token"]).json == DEAD
 
@@ -103,7 +103,7 @@ def test_no_token_at_all_looks_dead_too(city, token):
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 @pytest.mark.parametrize("end", ["disabled", "deceased", "merged", "closed", "withdrawn", "expired", "revoked"])
 def test_what_has_ended_is_inactive(city, clock, kind, end):
-    """Every end shows at once, and nothing but the end is told."""
+    """A token that ended in any way is inactive at once, and the response holds nothing else."""
     registered = city.register_client()
     token = city.issue_tokens(registered, OFFLINE)[kind]
     if end == "withdrawn":
@@ -119,7 +119,7 @@ def test_what_has_ended_is_inactive(city, clock, kind, end):
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 def test_a_disabled_clients_tokens_are_inactive(city, kind):
-    """A resource server learns within a second that the client is disabled."""
+    """Within a second of disabling the client a resource server sees its tokens as inactive."""
     owner, resource = city.register_client("fund"), city.register_client("archive", metadata={"resource_server": True})
     token = city.issue_tokens(owner, OFFLINE)[kind]
     city.disable_client(owner)
@@ -127,7 +127,7 @@ def test_a_disabled_clients_tokens_are_inactive(city, kind):
 
 
 def test_a_spent_refresh_token_is_inactive(city):
-    """The predecessor of a rotated token is over although nobody revoked it."""
+    """The predecessor of a rotated token is inactive although nobody revoked it."""
     app, resource = (
         city.register_client("app", "none"),
         city.register_client("archive", metadata={"resource_server": True}),
@@ -139,7 +139,7 @@ def test_a_spent_refresh_token_is_inactive(city):
 
 
 def test_a_public_client_may_not_ask(city):
-    """Who cannot prove who they are is told nothing about any token (RFC 7662 §2.1)."""
+    """A client that cannot authenticate learns nothing about any token (RFC 7662 §2.1)."""
     app = city.register_client("app", "none")
     answer = city.introspect(app, city.issue_tokens(app, OFFLINE)["access_token"])
     assert answer.status in (400, 401)
@@ -147,7 +147,7 @@ def test_a_public_client_may_not_ask(city):
 
 
 def test_nobody_may_not_ask(city):
-    """Without client authentication there is no answer, alive or dead."""
+    """Without client authentication no state of a token is returned."""
     token = city.issue_tokens(city.register_client(), OFFLINE)["access_token"]
     answer = city.post("/introspect", {"token": token})
     assert (answer.status, answer.error) == (401, "invalid_client")

@@ -1,4 +1,4 @@
-"""Signing keys: published before use, kept after it, never shown, and understood by every library."""
+"""Signing keys: published before and after use, never shown, and readable by every library."""
 
 import base64
 import json
@@ -35,7 +35,7 @@ def kid_of(token):
 
 
 def test_the_set_is_a_jwk_set_of_public_keys(city):
-    """One EC and one RSA key, each with kid, alg and use, and no private member in any."""
+    """One EC and one RSA key, each with kid, alg and use, and no private member."""
     answer = city.send("GET", "/jwks")
     assert answer.headers["content-type"] == "application/jwk-set+json"
     assert answer.headers["cache-control"] == "public, max-age=600"
@@ -49,7 +49,7 @@ def test_the_set_is_a_jwk_set_of_public_keys(city):
 
 
 def test_the_set_is_not_sent_twice(city):
-    """If-None-Match with the ETag answers 304, and another tag answers the set."""
+    """If-None-Match with the current ETag gets a 304, with another one the set."""
     first = city.send("GET", "/jwks")
     again = city.send("GET", "/jwks", if_none_match=first.headers["etag"])
     assert (again.status, again.body) == (304, b"")
@@ -60,7 +60,7 @@ def test_the_set_is_not_sent_twice(city):
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256"])
 def test_joserfc_verifies_what_we_sign_by_hand(city, alg):
-    """Two hundred hand-made signatures, short r and s among them, pass the library; a changed bit does not."""
+    """The library accepts two hundred hand-made signatures, also with short r and s; not with a changed bit."""
     keys = KeySet.import_key_set(city.send("GET", "/jwks").json)
     for n in range(200 if alg == "ES256" else 10):
         token = city.provider.keys.signed({"n": n, **CLAIMS}, alg=alg, typ="JWT", now=city.clock())
@@ -73,7 +73,7 @@ def test_joserfc_verifies_what_we_sign_by_hand(city, alg):
 
 
 def test_a_new_key_is_published_before_it_signs(city, clock):
-    """After rotation both generations are published, and the old one signs for twice the time a set may be cached."""
+    """After rotation both keys are published; the old one signs for twice the time a set may be cached."""
     old = city.provider.keys.current("ES256", clock()).kid
     made = rotates(city)
     assert {key["kid"] for key in published(city)} > set(made)
@@ -86,7 +86,7 @@ def test_a_new_key_is_published_before_it_signs(city, clock):
 
 
 def test_an_old_key_stays_published_until_its_tokens_have_ended(city, clock):
-    """A token signed in the old key's last second is verified as long as it lives, and a day later the key is gone."""
+    """A token signed in the old key's last second can be verified until it expires; a day later the key is gone."""
     registered = city.register_client()
     old = {key["kid"] for key in published(city)}
     rotates(city)
@@ -104,7 +104,7 @@ def test_an_old_key_stays_published_until_its_tokens_have_ended(city, clock):
 
 
 def test_an_emergency_rotation_signs_at_once(city, clock):
-    """With no lead the new key signs from this moment; what the old one signed is still verified for a day."""
+    """With no lead the new key signs now; tokens of the old key can be verified for a day."""
     before = city.issue_tokens(city.register_client())
     made = rotates(city, lead=timedelta(0))
     assert city.provider.keys.current("ES256", clock()).kid in made
@@ -112,7 +112,7 @@ def test_an_emergency_rotation_signs_at_once(city, clock):
 
 
 def test_rotation_can_be_repeated(city, clock):
-    """Three rotations an hour apart leave one signing key of each algorithm at any time."""
+    """After three rotations an hour apart each algorithm has one signing key at any time."""
     for _ in range(3):
         rotates(city)
         clock.advance(hours=1)
@@ -122,7 +122,7 @@ def test_rotation_can_be_repeated(city, clock):
 
 
 def test_rotating_twice_before_the_new_key_signs_leaves_a_signer(city, clock):
-    """An operator who rotates again within the lead never leaves a moment without a key."""
+    """A second rotation within the lead leaves a signing key at every moment."""
     rotates(city)
     clock.advance(minutes=5)
     rotates(city)
@@ -133,7 +133,7 @@ def test_rotating_twice_before_the_new_key_signs_leaves_a_signer(city, clock):
 
 
 def test_another_process_learns_within_a_second(city, clock):
-    """A key rotated in one process signs in the others as soon as their second is over."""
+    """Other processes sign with a rotated key within a second."""
     other = city.new_provider(city.database)
     assert other.keys.current("ES256", clock()).kid == city.provider.keys.current("ES256", clock()).kid
     with city.database.transaction() as c:
@@ -153,13 +153,13 @@ def test_ensure_makes_keys_once(city, clock):
 
 
 def test_without_keys_the_cure_is_named(database, vault, clock):
-    """A provider that was never set up says which command to run."""
+    """A provider that was never set up names the command to run."""
     with pytest.raises(LookupError, match="yitong keys"):
         KeyRing(database, vault).current("ES256", clock())
 
 
 def test_private_keys_are_sealed(city):
-    """No row holds a PEM or a private number, and another vault cannot open one."""
+    """No row holds a PEM or a private number, and another vault cannot open a key."""
     rows = city.database.connection().rows(token_store.ALL_KEYS)
     for row in rows:
         assert b"PRIVATE" not in bytes(row.private_sealed)
@@ -170,19 +170,19 @@ def test_private_keys_are_sealed(city):
 
 
 def test_no_key_shows_in_a_repr(city, clock):
-    """A key that is printed by accident shows its public half only."""
+    """The repr of a key shows its public half only."""
     shown = repr(city.provider.keys.current("ES256", clock()))
     assert "EllipticCurvePrivateKey" not in shown
     assert "private" not in shown
 
 
 def forged(city, key, header, claims=None):
-    """A token of an attacker, who knows everything published."""
+    """A token made by an attacker who knows everything that is published."""
     return jws.serialize_compact(header, json.dumps(claims or CLAIMS), key, algorithms=[header["alg"]])
 
 
 def test_a_forged_token_is_refused(city, clock):
-    """Another key, an unknown kid, HMAC with our public key, a wrong typ, an embedded key: none was signed by us."""
+    """Another key, an unknown kid, HMAC with our public key, a wrong typ and an embedded key are all refused."""
     keys = city.provider.keys
     ours = keys.current("ES256", clock())
     mine = jwk.ECKey.generate_key("P-256")
@@ -212,7 +212,7 @@ def test_a_forged_token_is_refused(city, clock):
 
 @pytest.mark.parametrize("payload", [b"[]", b"1", b"null", b"not json", b"\xff", b'"x"'])
 def test_a_payload_that_is_no_object_is_refused(city, clock, payload):
-    """Even with our own signature, a token whose claims are no object is none of ours."""
+    """A token whose claims are not an object is refused, even with our own signature."""
     ours = city.provider.keys.current("ES256", clock())
     head = base64.urlsafe_b64encode(json.dumps({"alg": "ES256", "typ": "JWT", "kid": ours.kid}).encode()).rstrip(b"=")
     data = head + b"." + base64.urlsafe_b64encode(payload).rstrip(b"=")
@@ -223,14 +223,14 @@ def test_a_payload_that_is_no_object_is_refused(city, clock, payload):
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 def test_a_deeply_nested_token_is_refused(city, clock, opening):
-    """A header nested thousands deep exhausts no stack."""
+    """A header nested thousands of levels deep does not exhaust the stack."""
     deep = base64.urlsafe_b64encode((opening * 5000).encode()).rstrip(b"=").decode()
     with pytest.raises(NotSignedByUs):
         city.provider.keys.verified(f"{deep}.e30.AAAA", typ="JWT", now=clock())
 
 
 def test_the_set_is_published_without_the_database(city):
-    """The keys are in memory: whoever verifies our tokens finds them while the database is away, or does not answer."""
+    """The keys are in memory: the set is served while the database is down or does not respond."""
     before = city.send("GET", "/jwks")
 
     def away():

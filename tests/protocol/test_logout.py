@@ -1,4 +1,4 @@
-"""RP-initiated logout: who is asked first, who is sent where, and who is told."""
+"""RP-initiated logout: who is asked first, where the browser goes, and which clients are notified."""
 
 from urllib.parse import urlencode
 
@@ -38,7 +38,7 @@ def read(city: City, method: str = "GET", **parameters: str) -> LogoutRequest:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_proven_logout_goes_back(city, method):
-    """With an ID token of ours, expired or not, the browser goes to the registered URI with its state, unasked."""
+    """With our ID token, expired or not, the browser goes to the registered URI with its state, without a question."""
     token = hint(city)
     city.clock.advance(days=2)
     asked = read(city, method, id_token_hint=token, post_logout_redirect_uri=GOODBYE, state="s 1")
@@ -57,7 +57,7 @@ def test_without_state(city):
 
 
 def test_who_is_asked_first(city):
-    """Without a hint, or with another session's and person's, the person is asked; with nobody here, nobody is."""
+    """Without a hint, or with one for another session and person, the person is asked; without a session nobody is."""
     bare, proven = read(city), read(city, id_token_hint=hint(city))
     assert must_confirm(bare, session_id="session-1", sub=None)
     assert must_confirm(proven, session_id="session-2", sub="sub-2")
@@ -66,7 +66,7 @@ def test_who_is_asked_first(city):
 
 
 def test_unproven_uri_goes_nowhere(city):
-    """A URI without hint and client, or with a hint that is not ours, is dropped; an unregistered one is a page."""
+    """A URI without hint and client, or with a foreign hint, is dropped; an unregistered one gets a page."""
     token = hint(city)
     header, payload, signature = token.split(".")
     forged = ".".join((header, payload, signature[::-1]))
@@ -86,7 +86,7 @@ def test_no_hostile_uri_is_followed(city):
 
 
 def test_other_client(city):
-    """A hint for one client with the client_id of another is refused with a page; so is an unknown client."""
+    """A hint for one client with the client_id of another gets an error page; so does an unknown client."""
     city.register_client("other")
     for named in ("other", "nobody"):
         with pytest.raises(RefusedToPerson):
@@ -111,7 +111,7 @@ def test_access_token_is_no_hint(city):
 
 
 def test_who_is_told(city):
-    """Each client of the session that has a back channel is told, under its own sub; the others are left out."""
+    """Each client of the session with a back channel is notified under its own sub; the others are not."""
     city.register_client("quiet")
     told = targets(city.provider.clients, [("fund", "sub-1"), ("quiet", "sub-2"), ("gone", "sub-3")], "session-1")
     assert [(t.client_id, t.uri, t.sub, t.sid) for t in told] == [

@@ -1,4 +1,4 @@
-"""The refresh token grant: confidential clients keep theirs, public clients rotate, and every end is an end."""
+"""The refresh token grant: confidential clients keep their token, public clients rotate it, and every end is final."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ def public(city):
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "none"])
 def test_a_confidential_client_keeps_its_refresh_token(city, method):
-    """Ten refreshes answer with the same refresh token and ten different access tokens."""
+    """Ten refreshes return the same refresh token and ten different access tokens."""
     registered = city.register_client(method=method)
     token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
     answers = [city.refresh(registered, token) for _ in range(10)]
@@ -28,7 +28,7 @@ def test_a_confidential_client_keeps_its_refresh_token(city, method):
 
 
 def test_a_public_clients_refresh_token_rotates(city, public):
-    """Each refresh gives a new refresh token, and the chain goes on."""
+    """Each refresh returns a new refresh token, which can be used in turn."""
     token = city.issue_tokens(public, OFFLINE)["refresh_token"]
     seen = {token}
     for _ in range(5):
@@ -42,7 +42,7 @@ def test_a_public_clients_refresh_token_rotates(city, public):
 
 @pytest.mark.parametrize("after", [0, 3, 10])
 def test_a_lost_answer_can_be_asked_again(city, public, after):
-    """Within ten seconds the spent token gives the same successor, so that a phone in a tunnel stays signed in."""
+    """Within ten seconds the spent token returns the same successor, so a lost response signs nobody out."""
     token = city.issue_tokens(public, OFFLINE)["refresh_token"]
     first = city.refresh(public, token)
     city.clock.advance(seconds=after)
@@ -53,7 +53,7 @@ def test_a_lost_answer_can_be_asked_again(city, public, after):
 
 
 def test_a_later_replay_ends_the_family(city, public):
-    """After ten seconds a spent token means theft: the successor, and every access token, die with it."""
+    """After ten seconds a spent token means theft: the successor and every access token are revoked."""
     bought = city.issue_tokens(public, OFFLINE)
     first = city.refresh(public, bought["refresh_token"]).json
     city.clock.advance(seconds=10.001)
@@ -66,7 +66,7 @@ def test_a_later_replay_ends_the_family(city, public):
 
 
 def test_a_replay_after_the_successor_was_used_ends_the_family(city, public):
-    """The window is for lost answers: once the successor was used, nobody lost anything."""
+    """The ten seconds are for lost responses: they end as soon as the successor was used."""
     token = city.issue_tokens(public, OFFLINE)["refresh_token"]
     successor = city.refresh(public, token).json["refresh_token"]
     last = city.refresh(public, successor).json["refresh_token"]
@@ -77,7 +77,7 @@ def test_a_replay_after_the_successor_was_used_ends_the_family(city, public):
 
 
 def test_a_replay_is_one_after_the_spent_tokens_own_time(city, public):
-    """A spent token that comes back after its thirty days ends the family that lives on."""
+    """A spent token replayed after its own thirty days still ends the active family."""
     first = last = city.issue_tokens(public, OFFLINE)["refresh_token"]
     for _ in range(2):
         city.clock.advance(days=20)
@@ -89,7 +89,7 @@ def test_a_replay_is_one_after_the_spent_tokens_own_time(city, public):
 
 
 def test_a_replay_is_one_whatever_it_asks_for(city, public):
-    """A thief who asks for a scope that was never given has shown the token all the same."""
+    """A replay that requests a scope never granted still ends the family."""
     token = city.issue_tokens(public, OFFLINE)["refresh_token"]
     city.refresh(public, token)
     city.clock.advance(seconds=11)
@@ -107,7 +107,7 @@ def test_one_family_does_not_end_another(city, public):
 
 
 def test_a_foreign_clients_refresh_token_is_unknown(city):
-    """Another client's token is refused and stays alive for its owner."""
+    """Another client's token is refused and stays active for its owner."""
     owner, thief = city.register_client("fund"), city.register_client("thief")
     token = city.issue_tokens(owner, OFFLINE)["refresh_token"]
     assert city.refresh(thief, token).error == "invalid_grant"
@@ -126,7 +126,7 @@ def test_a_foreign_clients_refresh_token_is_unknown(city):
     ],
 )
 def test_scopes_narrow(city, method, asked, given):
-    """A refresh may ask for fewer scopes, and the next one may ask for all of them again."""
+    """A refresh may request fewer scopes, and the next one may request all of them again."""
     registered = city.register_client(method=method)
     token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
     answer = city.refresh(registered, token, **{} if asked is None else {"scope": asked})
@@ -137,7 +137,7 @@ def test_scopes_narrow(city, method, asked, given):
 
 
 def test_a_narrowed_token_reads_less(city):
-    """UserInfo of an access token narrowed to openid answers sub alone."""
+    """With an access token narrowed to openid, UserInfo returns sub alone."""
     registered = city.register_client()
     token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
     narrowed = city.refresh(registered, token, scope="openid").json["access_token"]
@@ -147,7 +147,7 @@ def test_a_narrowed_token_reads_less(city):
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
 @pytest.mark.parametrize("scope", ["openid email", "email", "openid  profile", "admin", "OPENID"])
 def test_scopes_never_widen(city, method, scope):
-    """A scope that was not given is refused, and the token is not spent by the refusal."""
+    """A scope that was not granted is refused, and the refusal does not spend the token."""
     registered = city.register_client(method=method)
     token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
     assert city.refresh(registered, token, scope=scope).error == "invalid_scope"
@@ -156,7 +156,7 @@ def test_scopes_never_widen(city, method, scope):
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
 def test_an_idle_refresh_token_ends(city, method):
-    """Thirty days without use end it; use within them starts them again."""
+    """Thirty days without use end a refresh token; each use starts them again."""
     registered = city.register_client(method=method)
     token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
     city.clock.advance(days=29, hours=23)
@@ -169,7 +169,7 @@ def test_an_idle_refresh_token_ends(city, method):
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
 def test_a_refresh_token_ends_however_often_it_is_used(city, method):
-    """After a hundred and eighty days the person signs in again, whatever the client did."""
+    """After a hundred and eighty days the person must sign in again, whatever the client did."""
     registered = city.register_client(method=method)
     token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
     end = city.clock() + timedelta(days=180)
@@ -185,7 +185,7 @@ def test_a_refresh_token_ends_however_often_it_is_used(city, method):
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
 @pytest.mark.parametrize("status", ["disabled", "deceased", "merged", "closed"])
 def test_the_gate_is_asked_of_the_person(city, method, status):
-    """A person who is no longer active has no refresh."""
+    """A refresh for a person who is no longer active is refused."""
     registered = city.register_client(method=method)
     token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
     city.set_person_status(status)
@@ -194,7 +194,7 @@ def test_the_gate_is_asked_of_the_person(city, method, status):
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
 def test_the_gate_is_asked_of_the_grant(city, method):
-    """A withdrawn grant has no refresh."""
+    """A refresh of a withdrawn grant is refused."""
     registered = city.register_client(method=method)
     token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
     city.withdraw_grants()
@@ -216,20 +216,20 @@ def test_a_refreshed_id_token_keeps_the_first_sign_in(city):
 
 @pytest.mark.parametrize("token", ["yt_rt_unknown", "x", "验证", "null", "yt_rt_" + "A" * 5000])
 def test_an_unknown_token_is_an_invalid_grant(city, token):
-    """Whatever is sent in its place, the answer is the specification's."""
+    """Whatever is sent as the refresh token, the error is invalid_grant."""
     answer = city.refresh(city.register_client(), token)
     assert (answer.status, answer.error) == (400, "invalid_grant")
 
 
 def test_a_missing_token_is_an_invalid_request(city):
-    """RFC 6749 §5.2 has a word of its own for what is not there."""
+    """RFC 6749 §5.2: a missing parameter is an invalid_request."""
     assert city.post_as(city.register_client(), "/token", grant_type="refresh_token").error == "invalid_request"
 
 
 @pytest.mark.parametrize("new", [{"purpose": "推荐商品"}, {"legal_basis": "separate_consent"}])
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
 def test_what_was_agreed_for_one_purpose_is_not_refreshed_for_another(city, method, new):
-    """The person is not there to be told: the client has to send them; of the old purpose the token is good again."""
+    """A new purpose refuses the refresh, as the person is absent; with the old one the token works again."""
     registered = city.register_client(method=method)
     token = city.issue_tokens(registered)["refresh_token"]
     before = {name: getattr(registered.client, name) for name in new}
@@ -241,7 +241,7 @@ def test_what_was_agreed_for_one_purpose_is_not_refreshed_for_another(city, meth
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
 def test_a_lowered_ceiling_holds_from_the_next_refresh(city, method):
-    """What the client is no longer registered for is in no token bought after; raised again, it is back."""
+    """A new token lacks what the client lost since; once registered again, it is back."""
     registered = city.register_client(method=method)
     token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
     city.change_client(
@@ -257,7 +257,7 @@ def test_a_lowered_ceiling_holds_from_the_next_refresh(city, method):
 
 
 def test_a_client_without_any_of_its_scopes_left_gets_nothing(city):
-    """A refresh that could give nothing says so, and the token is not spent by it."""
+    """A refresh that could grant no scope is refused and does not spend the token."""
     registered = city.register_client(method="none")
     token = city.issue_tokens(registered, OFFLINE)["refresh_token"]
     city.change_client(registered, scopes=("email",))

@@ -1,4 +1,4 @@
-"""Revocation: a client gives its own tokens back, and nobody else's."""
+"""Revocation: a client revokes its own tokens, and no others."""
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ OFFLINE = ("openid", "offline_access")
 
 @pytest.mark.parametrize("method", METHODS)
 def test_an_access_token_is_given_back(city, method):
-    """The token is dead when the answer is there; the refresh token lives."""
+    """The access token is revoked when the response arrives; the refresh token stays active."""
     registered = city.register_client(method=method)
     bought = city.issue_tokens(registered, OFFLINE)
     answer = city.post_as(registered, "/revoke", token=bought["access_token"])
@@ -25,7 +25,7 @@ def test_an_access_token_is_given_back(city, method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_refresh_token_takes_its_access_tokens_along(city, method):
-    """RFC 7009 §2.1: what a refresh token bought dies with it, whichever refresh bought it."""
+    """RFC 7009 §2.1: its access tokens are revoked too, whichever refresh issued them."""
     registered = city.register_client(method=method)
     bought = city.issue_tokens(registered, OFFLINE)
     later = city.refresh(registered, bought["refresh_token"]).json
@@ -36,7 +36,7 @@ def test_a_refresh_token_takes_its_access_tokens_along(city, method):
 
 
 def test_a_spent_refresh_token_revokes_its_successor(city):
-    """A client that lost the successor still ends the family with what it has."""
+    """A client that lost the successor can still end the family with the spent token."""
     app = city.register_client("app", "none")
     token = city.issue_tokens(app, OFFLINE)["refresh_token"]
     successor = city.refresh(app, token).json["refresh_token"]
@@ -46,7 +46,7 @@ def test_a_spent_refresh_token_revokes_its_successor(city):
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 def test_a_foreign_token_stays(city, kind):
-    """Another client's attempt is answered 200 and changes nothing."""
+    """Another client's attempt gets 200 and changes nothing."""
     owner, stranger = city.register_client("fund"), city.register_client("stranger")
     token = city.issue_tokens(owner, OFFLINE)[kind]
     assert city.post_as(stranger, "/revoke", token=token).status == 200
@@ -56,13 +56,13 @@ def test_a_foreign_token_stays(city, kind):
 
 @pytest.mark.parametrize("token", ["x", "yt_rt_x", "a.b.c", "验证", "yt_ac_x"])
 def test_an_unknown_token_is_revoked_already(city, token):
-    """RFC 7009 §2.2: what does not exist is not alive."""
+    """RFC 7009 §2.2: an unknown token gets 200, like a revoked one."""
     assert city.post_as(city.register_client(), "/revoke", token=token).status == 200
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 def test_giving_back_is_on_record_once(city, kind):
-    """The second time changes nothing and records nothing."""
+    """A second revocation changes nothing and records nothing."""
     registered = city.register_client()
     token = city.issue_tokens(registered, OFFLINE)[kind]
     for _ in range(3):
@@ -81,7 +81,7 @@ def test_a_wrong_hint_changes_nothing(city, hint):
 
 
 def test_one_sign_in_does_not_end_another(city):
-    """Only what came of the same code dies."""
+    """Only tokens that came from the same code are revoked."""
     registered = city.register_client()
     mine, other = (city.issue_tokens(registered, OFFLINE) for _ in range(2))
     city.post_as(registered, "/revoke", token=mine["refresh_token"])
@@ -90,7 +90,7 @@ def test_one_sign_in_does_not_end_another(city):
 
 
 def test_the_end_of_a_session_ends_its_access_tokens(city):
-    """What was given for use while signed in is over; what was given for offline use is the grant's to end."""
+    """Tokens without offline_access end with the session; tokens with it end with the grant."""
     registered = city.register_client()
     bought = city.issue_tokens(registered, OFFLINE)
     refreshed = city.refresh(registered, bought["refresh_token"]).json["access_token"]
@@ -104,7 +104,7 @@ def test_the_end_of_a_session_ends_its_access_tokens(city):
 
 @pytest.mark.parametrize("table", ["sessions", "authorization_requests"])
 def test_what_a_token_hangs_on_counts_as_ended_when_it_is_gone(city, table):
-    """A row that a purge, or anybody, removed brings no token back to life."""
+    """A token whose session or request row was removed is inactive."""
     registered = city.register_client()
     access = city.issue_tokens(registered, OFFLINE)["access_token"]
     city.database.connection().execute(Statement(sa.delete(metadata.tables[table])))
@@ -113,7 +113,7 @@ def test_what_a_token_hangs_on_counts_as_ended_when_it_is_gone(city, table):
 
 
 def test_what_is_being_bought_while_a_session_ends_is_dead(city):
-    """A code that is spent in the moment of signing out, before it commits, brings a token that is good for nothing."""
+    """A code redeemed while a sign-out is not yet committed gives only an inactive token."""
     registered = city.register_client()
     code = city.issue_code(registered)
     if city.database.dialect == "postgresql":
@@ -130,7 +130,7 @@ def test_what_is_being_bought_while_a_session_ends_is_dead(city):
 
 
 def test_the_end_of_a_grant_ends_all_its_tokens(city):
-    """Withdrawing consent ends what every token of that grant opens, and of no other: each reader asks the gate."""
+    """Withdrawing consent ends all tokens of that grant and no others: each reader asks the gate."""
     fund, clinic = city.register_client("fund"), city.register_client("clinic")
     mine, theirs = city.issue_tokens(fund, OFFLINE), city.issue_tokens(clinic, OFFLINE)
     grant = next(row.id for row in city.rows("grants") if row.client_id == "fund")
@@ -143,7 +143,7 @@ def test_the_end_of_a_grant_ends_all_its_tokens(city):
 
 
 def test_a_code_is_not_revoked_here(city):
-    """A code sent as a token is an unknown token, and still works."""
+    """A code sent as a token is an unknown token, and the code still works."""
     registered = city.register_client()
     code = city.issue_code(registered)
     assert city.post_as(registered, "/revoke", token=code).status == 200
@@ -151,7 +151,7 @@ def test_a_code_is_not_revoked_here(city):
 
 
 def test_nobody_revokes_nothing(city):
-    """Without client authentication a token stays alive."""
+    """Without client authentication the token stays active."""
     token = city.issue_tokens(city.register_client(), OFFLINE)["access_token"]
     assert city.post("/revoke", {"token": token}).error == "invalid_client"
     assert city.userinfo(token).status == 200

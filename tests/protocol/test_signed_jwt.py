@@ -1,4 +1,4 @@
-"""Every place that reads a signed JWT has one reader, which understands no extension (RFC 7515 §4.1.11)."""
+"""All places that read a signed JWT use one reader, which supports no extension (RFC 7515 §4.1.11)."""
 
 import ast
 import base64
@@ -37,7 +37,7 @@ def part(value: object) -> str:
 
 
 def signed(private: ec.EllipticCurvePrivateKey, header: dict, claims: dict) -> str:
-    """What no library would sign for us: any header, with a right signature."""
+    """A token that no library would sign: any header, with a right signature."""
     data = f"{part(header)}.{part(claims)}"
     signature = concatenated(private.sign(data.encode(), ec.ECDSA(hashes.SHA256())))
     return f"{data}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
@@ -70,14 +70,14 @@ def hint_at_end_session(city: City, header: dict) -> bool:
 
 @pytest.mark.parametrize("reader", [hint_at_authorize, hint_at_end_session])
 def test_a_hint_with_an_extension_is_refused(city, reader):
-    """Signed by us or not: what we do not understand is not read past."""
+    """A hint with an unknown extension is refused, even when we signed it."""
     assert reader(city, {})
     assert [header for header in EXTENDED if reader(city, header)] == []
 
 
 @pytest.mark.parametrize("path", ["/token", "/introspect", "/revoke"])
 def test_an_assertion_with_an_extension_is_refused(city, clock, path):
-    """The client signed it rightly, and all the same it proves nothing."""
+    """An assertion with an extension proves nothing, although the client signed it rightly."""
     keyed = city.register_client("keyed", "private_key_jwt")
 
     def status(header: dict) -> int:
@@ -97,7 +97,7 @@ def test_an_assertion_with_an_extension_is_refused(city, clock, path):
 
 @pytest.mark.parametrize("folder", ["accounts", "idp", "migration_tools"])
 def test_nothing_else_reads_a_jwt(folder):
-    """Whoever needs to read another kind of token goes through the one reader, or this test names them."""
+    """Code that reads another kind of token uses the one reader or is listed in this test."""
     readers = {
         path.name
         for path in (ROOT / folder).rglob("*.py")

@@ -1,4 +1,4 @@
-"""Whom `yitong serve` believes about a request's origin: header lines go over a real socket into a running server."""
+"""Which source `yitong serve` accepts for a request: header lines go over a real socket to a running server."""
 
 import http.client
 import os
@@ -27,13 +27,13 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Server:
-    """A running provider behind a proxy of ours, which is whoever connects; and its database."""
+    """A running provider behind our proxy, which is any peer that connects; and its database."""
 
     def __init__(self, port: int, database: Database) -> None:
         self.port, self.database = port, database
 
     def send(self, method: str, path: str, lines: Lines, body: bytes | None = None) -> Page:
-        """The answer to a request with exactly these header lines, in this order."""
+        """The response to a request with exactly these header lines, in this order."""
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
             connection.putrequest(method, path)
             for name, value in lines if body is None else [*lines, ("Content-Length", str(len(body)))]:
@@ -43,7 +43,7 @@ class Server:
             return Page(reply.status, path, reply.read().decode(), reply.headers)
 
     def guess(self, name: str, lines: Lines) -> int:
-        """One wrong guess, the status of its answer: 303 when it was tried, 429 when it was not."""
+        """Makes one wrong guess. Returns the status: 303 when it was tried, 429 when it was throttled."""
         shown = self.send("GET", "/login", lines)
         form, cookie = shown.form_with("identifier"), shown.headers["Set-Cookie"].partition(";")[0]
         fields = {**form.fields, "identifier": name, "password": "no password of anybody"}
@@ -51,7 +51,7 @@ class Server:
         return self.send("POST", "/login", [*lines, *ours], urlencode(fields).encode()).status
 
     def sources(self) -> set[str]:
-        """Every address in the audit and in the throttle's counters."""
+        """All addresses in the audit and in the throttle's counters."""
         c = self.database.connection()
         seen = [audit.audit_events.c.source, throttle_counters.c.source]
         return {row[0] for column in seen for row in c.rows(Statement(sa.select(column))) if row[0]}
@@ -103,7 +103,7 @@ ATTACKS = [
 
 @pytest.mark.parametrize(("header", "lines"), ATTACKS)
 def test_no_header_of_a_client_moves_its_address(behind, header, lines):
-    """Underscores, further lines, the other header: each guess counts for the address that the proxy wrote."""
+    """Underscores, more lines, the other header: each guess counts for the address that the proxy wrote."""
     server = behind(header)
     name = secrets.token_hex(8)
     told = [server.guess(name, [(key, value.format(f"198.51.100.{i}")) for key, value in lines]) for i in range(1, 9)]
@@ -113,14 +113,14 @@ def test_no_header_of_a_client_moves_its_address(behind, header, lines):
 
 @pytest.mark.parametrize("twin", ["Sec_Fetch_Site", "Content_Type", "Content_Length"])
 def test_a_header_with_an_underscore_is_not_its_twin(behind, twin):
-    """Where a header with a hyphen is believed, no name with an underscore is read at all."""
+    """Where a header with a hyphen is trusted, no name with an underscore is read."""
     server = behind("X-Forwarded-For")
     lines = [("X-Forwarded-For", "203.0.113.7"), (twin, "cross-site")]
     assert server.guess(secrets.token_hex(8), lines) in (303, 429)
 
 
 def test_bodies_are_capped_and_cookies_kept_apart(behind):
-    """The server that tells names apart reads no more of a body than the other, and joins cookies as HTTP says."""
+    """The server that tells such names apart has the same body limit, and joins cookies as HTTP requires."""
     server = behind("X-Forwarded-For")
     large = [("Content-Type", FORM)]
     assert server.send("POST", "/token", large, b"x" * 70_000).status == 413

@@ -1,4 +1,4 @@
-"""The token endpoint: what is asked before any grant is, how it answers, and what each grant costs."""
+"""The token endpoint: checks before any grant, the form of its responses, and the statements of each grant."""
 
 import re
 from datetime import timedelta
@@ -24,7 +24,7 @@ def test_the_grant_type_is_needed(city):
     "grant_type", ["password", "implicit", "urn:x", "AUTHORIZATION_CODE", "authorization_code ", "码"]
 )
 def test_an_unknown_grant_type_is_unsupported(city, grant_type):
-    """The password grant and its kin do not exist here."""
+    """The password grant and other unknown grants are refused."""
     answer = city.post_as(city.register_client(), "/token", grant_type=grant_type)
     assert (answer.status, answer.error) == (400, "unsupported_grant_type")
     for grant in GRANTS:
@@ -33,14 +33,14 @@ def test_an_unknown_grant_type_is_unsupported(city, grant_type):
 
 @pytest.mark.parametrize("grant_type", [grant.grant_type for grant in GRANTS])
 def test_a_grant_the_client_is_not_registered_for_is_unauthorized(city, grant_type):
-    """Each grant type is the client's own to register."""
+    """A client may use only the grant types it registered."""
     others = tuple(grant.grant_type for grant in GRANTS if grant.grant_type != grant_type)
     answer = city.post_as(city.register_client(grant_types=others), "/token", grant_type=grant_type)
     assert (answer.status, answer.error) == (400, "unauthorized_client")
 
 
 def test_parameters_count_in_the_body_only(city):
-    """What stands in the query is not read: no code, no secret and no grant_type comes from there (RFC 6749 §3.2)."""
+    """The query is not read: no code, secret or grant_type comes from it (RFC 6749 §3.2)."""
     client = city.register_client(method="client_secret_post")
     code = city.issue_code(client)
     query = (
@@ -54,7 +54,7 @@ def test_parameters_count_in_the_body_only(city):
 
 
 def test_a_query_beside_a_good_body_changes_nothing(city):
-    """A proxy that appends to the address does no harm."""
+    """A query that a proxy appends to the address changes nothing."""
     client = city.register_client(method="client_secret_post")
     body = f"grant_type=client_credentials&client_id=fund&client_secret={client.secret}".encode()
     answer = city.send(
@@ -65,14 +65,14 @@ def test_a_query_beside_a_good_body_changes_nothing(city):
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "FOO"])
 def test_only_post_is_answered(city, method):
-    """Any other method is a 405 that says what is allowed."""
+    """Any other method is a 405 that names the allowed one."""
     answer = city.send(method, "/token")
     assert answer.status == 405
     assert answer.headers["allow"] == "POST"
 
 
 def test_a_page_of_another_origin_may_ask(city):
-    """A public client in a browser gets its preflight and its answer, without credentials."""
+    """A public client in a browser gets its preflight and its response, without credentials."""
     preflight = city.send("OPTIONS", "/token", origin="https://app.example")
     assert preflight.status == 204
     assert preflight.headers["access-control-allow-origin"] == "*"
@@ -82,13 +82,13 @@ def test_a_page_of_another_origin_may_ask(city):
 
 
 def test_introspection_is_not_for_pages(city):
-    """A page of another origin cannot ask about tokens."""
+    """A page of another origin cannot introspect tokens."""
     assert city.send("OPTIONS", "/introspect").status == 405
     assert "access-control-allow-origin" not in city.introspect(city.register_client(), "x").headers
 
 
 def test_errors_are_written_as_the_specification_says(city):
-    """Every error here is JSON, not stored, with a description in the characters RFC 6749 §5.2 allows."""
+    """Every error is JSON, not stored, with a description in the characters of RFC 6749 §5.2."""
     client = city.register_client()
     answers = [
         city.post_as(client, "/token"),
@@ -115,13 +115,13 @@ def statements(city, act):
 
 
 def on(city, *, postgresql, sqlite):
-    """PostgreSQL redeems in one statement; SQLite in one short transaction, each of whose statements counts."""
+    """PostgreSQL redeems in one statement, SQLite in one short transaction whose statements are counted one by one."""
     return postgresql if city.database.dialect == "postgresql" else sqlite
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 def test_what_each_grant_costs(city, method):
-    """client_credentials and a code are one statement, a refresh is a read and a redemption, readers are one read."""
+    """client_credentials and a code take one statement, a refresh a read and a redemption, readers one read."""
     client = city.register_client(method=method)
     for _ in range(2):  # the first round fills the caches
         code = city.issue_code(client, OFFLINE)
@@ -150,21 +150,21 @@ def test_what_each_grant_costs(city, method):
 
 
 def test_a_public_clients_rotation_costs_the_same(city):
-    """Rotation is a read and one redemption, too."""
+    """Rotation, too, takes a read and one redemption."""
     app = city.register_client("app", "none")
     token = city.issue_tokens(app, OFFLINE)["refresh_token"]
     assert statements(city, lambda: city.refresh(app, token)) == on(city, postgresql=2, sqlite=4)
 
 
 def test_every_released_fact_of_the_profile_costs_no_statement(city):
-    """Profile, phone, e-mail and address all come with the one read of UserInfo."""
+    """UserInfo gets profile, phone, e-mail and address in its one read."""
     client = city.register_client()
     token = city.issue_tokens(client, ("openid", "profile", "phone", "email", "address", "age"))["access_token"]
     assert statements(city, lambda: city.userinfo(token)) == 1
 
 
 def test_the_stamps_are_read_once_a_second(city):
-    """When their second is over, the caches of clients and of keys cost one statement each, once."""
+    """After a second the caches of clients and of keys each take one statement, once."""
     client = city.register_client()
     city.post_as(client, "/token", grant_type="client_credentials")
     city.expire_caches()
@@ -173,7 +173,7 @@ def test_the_stamps_are_read_once_a_second(city):
 
 
 def test_unknown_clients_do_not_fill_the_cache(city):
-    """A thousand invented names leave nothing behind in the process."""
+    """A thousand invented client ids leave nothing in the process."""
     before = len(city.provider.clients._clients)
     for n in range(1000):
         assert city.provider.clients.get(f"invented-{n}") is None
@@ -181,7 +181,7 @@ def test_unknown_clients_do_not_fill_the_cache(city):
 
 
 def test_a_database_that_is_away_is_said_to_be(city, monkeypatch):
-    """While the database is away the answer is 503 with Retry-After, not a failure of ours."""
+    """While the database is down the response is 503 with Retry-After, not a server error."""
     client = city.register_client()
     city.post_as(client, "/token", grant_type="client_credentials")
 

@@ -1,4 +1,4 @@
-"""Each thing we mint or are shown, at each place that reads one: only the diagonal passes (RFC 8725 §3.12)."""
+"""Each kind of token at each place that reads one: only the matching pairs pass (RFC 8725 §3.12)."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from idp.oidc.tokens.secret import digest, new_secret
 from tests.fixtures.messages import basic
 
 OFFLINE = ("openid", "offline_access")
-KINDS = {  # what is minted or shown → the constant of idp/oidc/vocabulary.py by which it is told apart
+KINDS = {  # what is minted or shown → the constant of idp/oidc/vocabulary.py that distinguishes it
     "access_token": "AT_JWT",
     "id_token": "ID_JWT",
     "logout_token": "LOGOUT_JWT",
@@ -24,7 +24,7 @@ KINDS = {  # what is minted or shown → the constant of idp/oidc/vocabulary.py 
 
 
 def mint(city):
-    """One of each kind, alive, all of one client."""
+    """One valid token of each kind, all of one client."""
     registration = new_secret("yt_ra_")
     client = city.register_client("fund", registration_token_digest=digest(registration))
     keyed = city.register_client("keyed", "private_key_jwt")
@@ -116,7 +116,7 @@ NO_READERS = {  # endpoints and grants that take no token, or have a test of the
 
 @pytest.mark.parametrize("reader", READERS)
 def test_only_the_diagonal_passes(city, reader):
-    """A token of one kind is nothing at the readers of all others, whatever signed it."""
+    """The readers of other kinds refuse a token, whatever key signed it."""
     client, keyed, tokens = mint(city)
     _, expected, accepts = READERS[reader]
     order = sorted(KINDS, key=lambda kind: kind in expected)  # wrong ones first: the right one may be spent
@@ -125,7 +125,7 @@ def test_only_the_diagonal_passes(city, reader):
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k not in ("access_token", "refresh_token")])
 def test_only_tokens_are_revoked(city, kind):
-    """Revocation answers 200 to everything and touches access and refresh tokens alone."""
+    """Revocation answers 200 to everything and revokes access and refresh tokens only."""
     client, keyed, tokens = mint(city)
     assert city.post_as(client, "/revoke", token=tokens[kind]).status == 200
     assert city.count_active_tokens() == (1, 1)
@@ -136,7 +136,7 @@ def test_only_tokens_are_revoked(city, kind):
 
 
 def test_a_reader_elsewhere_can_tell_them_apart(city):
-    """Each JWT we sign says by typ what it is, and no two kinds share both typ and audience (RFC 8725 §3.11)."""
+    """Each JWT names its kind in typ, and no two kinds share both typ and audience (RFC 8725 §3.11)."""
     _, _, tokens = mint(city)
     seen = set()
     for kind, typ in (("access_token", "at+jwt"), ("id_token", "JWT"), ("logout_token", "logout+jwt")):
@@ -148,7 +148,7 @@ def test_a_reader_elsewhere_can_tell_them_apart(city):
 
 
 def test_what_we_mint_is_known_by_its_prefix(city):
-    """A scanner finds each opaque secret of ours by how it begins."""
+    """A scanner recognises each of our opaque secrets by its prefix."""
     _, _, tokens = mint(city)
     prefixes = {
         "refresh_token": "yt_rt_",

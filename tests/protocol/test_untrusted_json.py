@@ -1,4 +1,4 @@
-"""JSON from outside: one reader with bounds, wherever it comes in."""
+"""JSON from outside is read by one function with limits, wherever it arrives."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from tests.fixtures.messages import get, redirect_parameters
 ROOT = Path(__file__).parents[2]
 DEEP = ("[" * 251 + "]" * 251, '{"a":' * 251 + "1" + "}" * 251, "[" * 4000 + "]" * 4000)
 READERS = re.compile(r"\b(?:orj|j)son\.loads\(|\bget_json\(")
-# What is read there is our own: opened from a seal, or from a table of ours, or a plan whose digest is checked.
+# These read our own JSON: from an opened seal, from a table of ours, or from a plan whose digest is checked.
 OUR_OWN = {
     "accounts/credentials/legacy.py",
     "accounts/organisations.py",
@@ -37,13 +37,13 @@ def token(header, payload="{}"):
     "text", [*DEEP, "", "nope", "NaN", "1e999", '"\\ud800"', '{"a":"\\u0000"}', "\ud800", "x" * 70_000]
 )
 def test_what_cannot_be_written_again_is_not_read(text):
-    """Too deep, too long, no JSON, a lone surrogate, a NUL: one error for all of it."""
+    """Too deep, too long, not JSON, a lone surrogate, a NUL: each raises UnreadableJson."""
     with pytest.raises(UnreadableJson):
         read_json(text)
 
 
 def test_the_bound_itself_is_inside():
-    """The deepest value that is read has exactly that many levels."""
+    """JSON with exactly MOST_DEPTH levels is read; one level more is refused."""
     assert read_json("[" * MOST_DEPTH + "1" + "]" * MOST_DEPTH)
     with pytest.raises(UnreadableJson):
         read_json("[" * (MOST_DEPTH + 1) + "]" * (MOST_DEPTH + 1))
@@ -51,7 +51,7 @@ def test_the_bound_itself_is_inside():
 
 @pytest.mark.parametrize("text", DEEP)
 def test_a_token_is_read_before_a_library_sees_it(text):
-    """The library reads a header without bounds: it is given none that we have not read."""
+    """The library reads headers without limits, so read_compact refuses deep JSON before the library sees it."""
     for deep in (token(f'{{"a":{text}}}'), token("{}", f'{{"iss":"fund","a":{text}}}'), token(text)):
         with pytest.raises(UnreadableJson):
             read_compact(deep)
@@ -60,7 +60,7 @@ def test_a_token_is_read_before_a_library_sees_it(text):
 
 @pytest.mark.parametrize("text", DEEP)
 def test_deep_json_is_the_senders_fault_everywhere(city, text):
-    """At every way in: the specification's error, and never a failure of ours."""
+    """At every endpoint deep JSON gets the specification's error, never a server error."""
     city.register_client("fund")
     client = city.register_client("key", "private_key_jwt")
     signed = token(f'{{"alg":"ES256","kid":"key-key","typ":"JWT","a":{text[:5000]}}}')
@@ -80,7 +80,7 @@ def test_deep_json_is_the_senders_fault_everywhere(city, text):
 
 
 def test_nothing_else_reads_json_from_outside():
-    """Each place that reads JSON by itself reads our own; a new one is put here, or uses `read_json`."""
+    """The listed places read our own JSON only. A new place is listed here or uses `read_json`."""
     found = {
         str(file.relative_to(ROOT))
         for folder in ("accounts", "idp", "migration_tools")

@@ -1,4 +1,4 @@
-"""The one comparer of URLs, what may be registered, and what a registration may not be."""
+"""The one comparison of URLs: what may be registered, and what is refused."""
 
 import json
 
@@ -36,7 +36,7 @@ EVERYWHERE = (*" \t\n\r\x00\\/.@:%#?&;=+~a0A", "%00", "%2f", "//", "../", "\u200
 
 
 def hostile():
-    """Well over five hundred URIs that resemble the registered one and are not it."""
+    """More than five hundred URIs that resemble the registered one and differ from it."""
     rest = WEB.removeprefix("https://rp.example")
     found = {f"https://{host}{rest}" for host in HOSTS}
     found |= {f"{scheme}rp.example{rest}" for scheme in SCHEMES}
@@ -50,7 +50,7 @@ def hostile():
 
 
 def test_hundreds_of_hostile_uris_are_refused():
-    """Nothing but the registered bytes is accepted."""
+    """Only the registered bytes are accepted."""
     given = hostile()
     assert len(given) >= 500
     assert [uri for uri in given if accepts(WEB, uri)] == []
@@ -75,7 +75,7 @@ def loopback_hostile():
 
 
 def test_loopback_differs_in_the_port_only():
-    """A native application's port may be any; host, path and scheme may not (RFC 8252 §7.3)."""
+    """A native application may use any port; host, path and scheme may not differ (RFC 8252 §7.3)."""
     for port in ("1", "80", "8000", "8001", "49152", "65535"):
         assert accepts(NATIVE, f"http://127.0.0.1:{port}/cb")
         assert accepts(NATIVE6, f"http://[::1]:{port}/cb")
@@ -84,14 +84,14 @@ def test_loopback_differs_in_the_port_only():
 
 
 def test_a_port_is_free_on_loopback_only():
-    """For every other host, http or https, a port more or less is another address."""
+    """For every other host, http or https, another port is another address."""
     for registered in ("https://rp.example/cb", "http://localhost/cb", "https://127.0.0.1/cb", "http://127.0.0.2/cb"):
         for given in (registered.replace("/cb", ":8000/cb"), registered.replace("/cb", ":443/cb")):
             assert not accepts(registered, given)
 
 
 def test_one_of_many_registered_uris_is_enough():
-    """The list is compared one by one, never joined or cut."""
+    """The registered URIs are compared one by one, never joined or cut."""
     assert accepted((WEB, NATIVE), "http://127.0.0.1:9/cb")
     assert accepted((WEB, NATIVE), WEB)
     assert not accepted((WEB, NATIVE), WEB + " " + NATIVE)
@@ -138,7 +138,7 @@ def test_what_is_unsafe_is_not_registered(uri, name):
     ],
 )  # fmt: skip
 def test_what_is_safe_is_registered(uri):
-    """Plain https, literal loopback, ports and queries are fine, and what is registered is accepted."""
+    """https, literal loopback, ports and queries may be registered, and registered URIs are accepted."""
     assert check_uri(uri, name="redirect_uris") == uri
     assert accepts(uri, uri)
 
@@ -164,14 +164,14 @@ def test_what_is_safe_is_registered(uri):
     ],
 )
 def test_an_unsafe_client_is_not_created(city, changes, error):
-    """The registration is refused whole: no row, no secret."""
+    """The whole registration is refused: no row, no secret."""
     with pytest.raises(error):
         city.register_client(**changes)
     assert registry.every(city.database.connection()) == ()
 
 
 def test_a_client_id_is_taken_once(city):
-    """A second client of the same name is a Conflict, and the first one keeps its secret."""
+    """A second client with the same id is a Conflict, and the first one keeps its secret."""
     first = city.register_client("fund")
     with pytest.raises(Conflict):
         city.register_client("fund")
@@ -179,7 +179,7 @@ def test_a_client_id_is_taken_once(city):
 
 
 def test_a_secret_is_shown_once_and_kept_nowhere(city):
-    """Only clients that authenticate by secret have one; repr and row hold no more than its digest."""
+    """Only clients that authenticate by secret have one; repr and row hold only its digest."""
     client = city.register_client("fund")
     assert client.secret.startswith("yt_cs_")
     assert client.secret not in repr(client.client)

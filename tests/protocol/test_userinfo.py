@@ -1,4 +1,4 @@
-"""UserInfo: what the token's request was given, to who holds the token, and to nobody else."""
+"""UserInfo returns the claims granted to the token's request, and only to the holder of the token."""
 
 from datetime import date, timedelta
 
@@ -36,7 +36,7 @@ def token_for(city, *scopes, **changes):
 
 @pytest.mark.parametrize("scope", FACTS)
 def test_a_scope_answers_its_claims(city, scope):
-    """Each scope gives exactly its own facts, beside sub."""
+    """Each scope returns exactly its own claims, and sub."""
     told = city.userinfo(token_for(city, scope))
     assert told.status == 200
     assert {name: value for name, value in told.json.items() if name != "sub"} == FACTS[scope]
@@ -45,19 +45,19 @@ def test_a_scope_answers_its_claims(city, scope):
 
 
 def test_all_scopes_answer_all(city):
-    """Scopes add up."""
+    """Several scopes return the claims of all of them."""
     told = city.userinfo(token_for(city, *FACTS)).json
     assert set(told) == {"sub"}.union(*FACTS.values())
 
 
 def test_the_ceiling_cuts(city):
-    """A scope of which the client may have one claim answers that one."""
+    """A scope of which the client may have one claim returns that claim only."""
     told = city.userinfo(token_for(city, "profile", claims_ceiling=("gender",))).json
     assert set(told) == {"sub", "gender"}
 
 
 def test_a_claim_asked_by_name_is_answered(city):
-    """`claims.userinfo` gives a single fact without its whole scope; the identity number is never had that way."""
+    """`claims.userinfo` releases a single claim without its scope; the identity number is never released this way."""
     registered = city.register_client()
     asked = {"userinfo": {"email": None, "identity_number": {"essential": True}}}
     token = city.issue_tokens(registered, ("openid",), claims=asked)["access_token"]
@@ -65,7 +65,7 @@ def test_a_claim_asked_by_name_is_answered(city):
 
 
 def test_what_was_verified_is_said_to_be(city):
-    """A phone the person proved to hold is told apart from one they named."""
+    """A phone that the person proved to hold is marked as verified; one that they only named is not."""
     token = token_for(city, "phone")
     with city.database.transaction() as c:
         assert city.people.phone_verified(c, city.person.id, parse(IdentifierKind.MOBILE, PHONE), now=city.clock())
@@ -73,7 +73,7 @@ def test_what_was_verified_is_said_to_be(city):
 
 
 def test_an_old_account_is_answered_to_its_own_system_only(city):
-    """legacy_sub is the old user id in the client's own system; another client has none."""
+    """legacy_sub is the old user id in the client's own system; another client gets none."""
     row = linking.link_row(
         system="forum",
         uid="old-7",
@@ -94,7 +94,7 @@ def test_an_old_account_is_answered_to_its_own_system_only(city):
 
 
 def test_the_facts_are_todays(city, clock):
-    """A full age reached since the person agreed is reached in the answer."""
+    """UserInfo reports an age that the person reached after giving consent."""
     city.person = city.register_person(22, born=date(2008, 3, 3))
     registered = city.register_client()
     early = city.issue_tokens(registered, ("openid", "age", "offline_access"))
@@ -105,14 +105,14 @@ def test_the_facts_are_todays(city, clock):
 
 
 def test_a_birthday_begins_at_chinas_midnight(city, clock):
-    """Half past midnight in Luzhou is a new day there, whatever the date in Greenwich."""
+    """Half past midnight in Luzhou is a new day there, whatever the UTC date is."""
     clock.advance(hours=7, minutes=30)  # 2026-03-02 16:30 UTC
     city.person = city.register_person(22, born=date(2008, 3, 3))
     assert city.userinfo(token_for(city, "age")).json["age_over_18"] is True
 
 
 def test_the_token_may_come_in_a_header_or_in_a_form(city):
-    """GET with the header, POST with the header, POST with the form (RFC 6750 §2.1, §2.2) answer the same."""
+    """GET with header, POST with header and POST with form (RFC 6750 §2.1, §2.2) return the same."""
     token = token_for(city, "age")
     answers = [
         city.userinfo(token),
@@ -126,7 +126,7 @@ def test_the_token_may_come_in_a_header_or_in_a_form(city):
 
 
 def test_the_token_is_sent_once(city):
-    """Header and form together are an invalid_request with its challenge, even when they agree."""
+    """Header and form together are an invalid_request with its challenge, even with equal tokens."""
     token = token_for(city)
     answer = city.post("/userinfo", {"access_token": token}, authorization=f"Bearer {token}")
     assert (answer.status, answer.error) == (400, "invalid_request")
@@ -148,7 +148,7 @@ def test_the_token_is_sent_once(city):
     ],
 )
 def test_no_token_where_we_look_is_no_token(city, method, request_parts):
-    """Query, cookie, GET body and other schemes do not count; the bare challenge names no error (RFC 6750 §3.1)."""
+    """Query, cookie, GET body and other schemes do not count; the challenge names no error (RFC 6750 §3.1)."""
     token = token_for(city)
     filled = {
         name: value.replace(b"{token}", token.encode()) if isinstance(value, bytes) else value.format(token=token)
@@ -161,7 +161,7 @@ def test_no_token_where_we_look_is_no_token(city, method, request_parts):
 
 @pytest.mark.parametrize("token", ["x", "yt_rt_x", "a.b.c", "é", "{token}x", "{token} ", "null"])
 def test_an_unknown_token_is_invalid(city, token):
-    """A string that is no token of ours is a 401 with invalid_token, and a trailing blank changes nothing."""
+    """An unknown string is a 401 with invalid_token; a trailing blank makes no difference."""
     real = token_for(city)
     answer = city.userinfo(token.format(token=real))
     if token == "{token} ":
@@ -172,7 +172,7 @@ def test_an_unknown_token_is_invalid(city, token):
 
 
 def test_openid_is_needed(city):
-    """A token without openid is alive but reaches nothing here: 403 insufficient_scope."""
+    """A token without openid is active, but UserInfo refuses it: 403 insufficient_scope."""
     token = city.issue_tokens(city.register_client(), ("profile",))["access_token"]
     answer = city.userinfo(token)
     assert (answer.status, answer.error) == (403, "insufficient_scope")
@@ -181,7 +181,7 @@ def test_openid_is_needed(city):
 
 @pytest.mark.parametrize(("age", "status"), [(0, 200), (599, 200), (600, 401), (86400, 401)])
 def test_a_token_ends_after_ten_minutes(city, clock, age, status):
-    """An access token is over at its exp."""
+    """An access token expires at its exp."""
     token = token_for(city)
     clock.now += timedelta(seconds=age)
     assert city.userinfo(token).status == status
@@ -189,7 +189,7 @@ def test_a_token_ends_after_ten_minutes(city, clock, age, status):
 
 @pytest.mark.parametrize("end", ["disabled", "deceased", "merged", "closed", "withdrawn", "client"])
 def test_the_gate_is_asked_at_every_reading(city, end):
-    """Disabling the person or the client, or withdrawing the grant, ends a token that was alive a moment ago."""
+    """Disabling the person or the client, or withdrawing the grant, ends an active token at once."""
     registered = city.register_client()
     token = city.issue_tokens(registered, ("openid",))["access_token"]
     assert city.userinfo(token).status == 200
@@ -204,7 +204,7 @@ def test_the_gate_is_asked_at_every_reading(city, end):
 
 
 def test_a_token_without_its_row_is_nothing(city, clock):
-    """A token we signed, whose row was never written, opens nothing: the row is the proof."""
+    """A token that we signed is refused when it has no row: the row is the proof."""
     provider = city.provider
     row_less = provider.tokens.access_token("fund", TokenSubject("subject", ("openid",)), clock())
     city.register_client()
@@ -212,7 +212,7 @@ def test_a_token_without_its_row_is_nothing(city, clock):
 
 
 def test_updated_at_is_the_persons(city):
-    """updated_at moves with the person's record."""
+    """updated_at changes with the person's record."""
     token = token_for(city, "profile")
     city.set_person_status("disabled")
     city.clock.advance(seconds=30)
@@ -221,7 +221,7 @@ def test_updated_at_is_the_persons(city):
 
 
 def test_a_lowered_ceiling_holds_for_tokens_that_are_out(city):
-    """Whoever lowers what a client may have is obeyed within a second, whatever was granted before."""
+    """A lowered ceiling of a client holds within a second for tokens already issued."""
     registered = city.register_client()
     token = city.issue_tokens(registered, ("openid", "profile", "phone"))["access_token"]
     assert "phone_number" in city.userinfo(token).json
@@ -230,7 +230,7 @@ def test_a_lowered_ceiling_holds_for_tokens_that_are_out(city):
 
 
 def test_a_client_that_lost_openid_has_no_userinfo(city):
-    """The scope that opens this endpoint is under the ceiling like every other."""
+    """The ceiling also covers openid: a client that lost it may not use UserInfo."""
     registered = city.register_client()
     token = city.issue_tokens(registered, ("openid", "profile"))["access_token"]
     city.change_client(registered, scopes=("profile",))
