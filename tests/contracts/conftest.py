@@ -14,13 +14,13 @@ SMALL = {
 
 
 def vault_keys(*pairs):
-    """YITONG_VAULT_KEYS of these (id, bytes)."""
+    """The value of YITONG_VAULT_KEYS for these (id, bytes)."""
     return ",".join(f"{name}:{base64.b64encode(root).decode()}" for name, root in pairs)
 
 
 @pytest.fixture
 def yitong(database_url, monkeypatch):
-    """The `yitong` command on a database of its own, once on SQLite and once on PostgreSQL."""
+    """The `yitong` command on its own database, once on SQLite and once on PostgreSQL."""
     for name, value in {**SMALL, "YITONG_DATABASE_URL": database_url}.items():
         monkeypatch.setenv(name, value)
     return lambda *arguments, typed=None: CliRunner().invoke(main, arguments, input=typed)

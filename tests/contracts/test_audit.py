@@ -41,25 +41,25 @@ def run(database, clause):
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
 def test_every_event_follows_the_grammar_and_speaks_two_languages(event):
-    """An event is subject:object:action and has words for a person, in Chinese and in English."""
+    """An event is subject:object:action, with a text for persons in Chinese and in English."""
     assert re.fullmatch(r"[a-z]+:[a-z_]+:[a-z_]+", event.name)
     assert re.search(r"[\u4e00-\u9fff]", event.zh)
     assert event.en.isascii()
 
 
 def test_no_event_is_named_twice():
-    """The vocabulary has no double."""
+    """No event is in the vocabulary twice."""
     assert len({event.name for event in EVENTS}) == len(EVENTS)
 
 
 def test_an_unknown_event_cannot_be_appended(database, clock):
-    """What is not in the vocabulary is a mistake of the program."""
+    """An event outside the vocabulary is a programming error."""
     with pytest.raises(ValueError, match="EVENTS"):
         audit.append(database.connection(), "person:lunch:eat", now=clock.now)
 
 
 def test_recent_tells_the_newest_first(database, clock):
-    """The account page gets the person's newest events, in words, and nobody else's."""
+    """The account page gets the person's own newest events as text, and no other person's."""
     write(database, clock, 3)
     audit.append(database.connection(), "person:session:end", now=clock.advance(seconds=1), person="p")
     audit.append(database.connection(), OPEN, now=clock.now, person="q")
@@ -70,7 +70,7 @@ def test_recent_tells_the_newest_first(database, clock):
 
 
 def test_an_honest_chain_stands(chained, vault, clock):
-    """Batches chain to one another, rows wait for the next run, and a whole chain has no broken record."""
+    """Batches are chained, rows wait for the next run, and an intact chain has no broken record."""
     write(chained, clock, 1)
     assert audit.verify(chained.connection(), vault) == audit.VerificationResult(12, 3)
     assert seal(chained, vault, clock) == 1
@@ -80,7 +80,7 @@ def test_an_honest_chain_stands(chained, vault, clock):
 
 @pytest.mark.parametrize("column", ["event", "outcome", "actor", "person_id", "client_id", "channel", "source"])
 def test_a_changed_record_is_pointed_at(chained, vault, column):
-    """Whoever changes one field of one record is found at that record."""
+    """A change of one field is reported at its record."""
     victim = at(chained, 2, 1)
     run(chained, sa.update(audit_events).where(audit_events.c.id == victim).values({column: "failure"}))
     assert audit.verify(chained.connection(), vault).broken == audit.BrokenRecord(2, 1, victim, "changed")
@@ -95,19 +95,19 @@ def test_a_removed_record_is_pointed_at(chained, vault):
 
 
 def test_a_removed_batch_is_pointed_at(chained, vault):
-    """A batch that is gone is missed."""
+    """A removed batch is reported."""
     run(chained, sa.delete(audit_batches).where(audit_batches.c.number == 2))
     assert audit.verify(chained.connection(), vault).broken == audit.BrokenRecord(2, 0, None, "batch_missing")
 
 
 def test_a_forger_without_the_key_cannot_chain(chained, vault):
-    """Signatures of another vault do not stand in ours: rewriting the chain needs the key."""
+    """Signatures of another vault are not valid in ours, so rewriting the chain needs the key."""
     forger = Vault.from_keys([("test", b"f" * 32)])
     assert audit.verify(chained.connection(), forger).broken == audit.BrokenRecord(1, 0, at(chained, 1, 0), "changed")
 
 
 def test_a_rolled_back_fact_leaves_no_record(database, clock):
-    """The record commits with the fact, or not at all."""
+    """The record is committed with the change it describes, or not at all."""
     with pytest.raises(ZeroDivisionError):
         _record_and_fail(database, clock)
     assert audit.recent(database.connection(), "p", 9) == ()

@@ -1,4 +1,4 @@
-"""The audit's chain under a new vault key: it stands without the old one, and a change is found as before."""
+"""The audit's chain under a new vault key: it verifies without the old key, and a change is still found."""
 
 import pytest
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ def write(database, clock, vault, batches):
 
 @pytest.fixture
 def chain(database, clock):
-    """Three batches of the first key, and two of the second."""
+    """Three batches signed with the first key, and two with the second."""
     write(database, clock, ONE, 3)
     write(database, clock, BOTH, 2)
     return database
@@ -52,13 +52,13 @@ def third_record(database):
 
 
 def test_a_chain_of_a_retired_key_does_not_stand_by_itself(chain):
-    """Without the key nobody can tell, and saying that all is well would be a lie."""
+    """Without the key the chain cannot be verified, and it is not reported as intact."""
     assert broken(chain, BOTH) is None
     assert broken(chain, TWO) == audit.BrokenRecord(1, 0, None, "key_missing")
 
 
 def test_countersigned_it_stands_without_the_old_key(chain, clock):
-    """What stood under the old key stands under the new one, and so does what is chained after."""
+    """A chain of the old key verifies under the new one, and so do the batches chained after it."""
     assert countersigned(chain, BOTH) == 3
     assert audit.verify(chain.connection(), TWO) == audit.VerificationResult(15, 5)
     assert audit.verify(chain.connection(), BOTH) == audit.VerificationResult(15, 5)
@@ -67,7 +67,7 @@ def test_countersigned_it_stands_without_the_old_key(chain, clock):
 
 
 def test_it_is_done_once_and_again_under_the_next_key(chain):
-    """A second run signs nothing; the next rotation carries the old batches on, by their countersignature."""
+    """A second run signs nothing; the next rotation countersigns the old batches by their countersignatures."""
     countersigned(chain, BOTH)
     assert countersigned(chain, BOTH) == 0
     assert countersigned(chain, LATER) == 5
@@ -76,7 +76,7 @@ def test_it_is_done_once_and_again_under_the_next_key(chain):
 
 @pytest.mark.parametrize("column", ["event", "outcome", "actor", "person_id", "client_id", "channel", "source"])
 def test_a_changed_record_is_found_without_the_old_key(chain, column):
-    """The batch is named; with the old key in the list the record is, too."""
+    """The batch is named; with the old key in the list the record is named too."""
     countersigned(chain, BOTH)
     victim = third_record(chain)
     change(chain, sa.update(audit_events).where(audit_events.c.id == victim).values({column: "failure"}))
@@ -95,7 +95,7 @@ def test_a_changed_record_is_found_without_the_old_key(chain, column):
     ],
 )
 def test_other_damage_is_found_without_the_old_key(chain, damage):
-    """A record, a signature or a count that is not as it was breaks the batch it is in."""
+    """A changed record, signature or count breaks its batch."""
     countersigned(chain, BOTH)
     change(chain, damage)
     assert broken(chain, TWO).batch == 2
@@ -103,7 +103,7 @@ def test_other_damage_is_found_without_the_old_key(chain, damage):
 
 
 def test_a_countersignature_taken_away_or_moved_does_not_help(chain):
-    """Nobody passes off one batch's countersignature as another's, or does without."""
+    """A batch without its countersignature, or with another batch's, does not verify."""
     countersigned(chain, BOTH)
     first = chain.connection().one(Statement(sa.select(audit_batches).where(audit_batches.c.number == 1)))
     second = sa.update(audit_batches).where(audit_batches.c.number == 2)
@@ -114,7 +114,7 @@ def test_a_countersignature_taken_away_or_moved_does_not_help(chain):
 
 
 def test_a_batch_that_does_not_stand_is_never_countersigned(chain):
-    """Signing it anew would make a forgery honest."""
+    """Signing a broken batch again would make a forgery valid."""
     change(chain, sa.update(audit_events).where(audit_events.c.id == third_record(chain)).values(event="x:y:z"))
     with pytest.raises(ChainBroken, match="batch 2, record 2: changed"):
         countersigned(chain, BOTH)

@@ -26,7 +26,7 @@ SOURCE = "192.0.2.1"
 
 
 class CountingHasher(PasswordHasher):
-    """The hasher, counting what it computes: a hash is a hash, whoever asked for it."""
+    """A hasher that counts every hash it computes."""
 
     def __init__(self, **parameters):
         super().__init__(**parameters)
@@ -43,7 +43,7 @@ class CountingHasher(PasswordHasher):
 
 @dataclass(frozen=True)
 class OldLogin:
-    """An older system's account, with its secret in plain sight: the recipe is not the subject here."""
+    """An account of an older system with a readable secret: these tests do not test recipes."""
 
     person_id: str
     name: str
@@ -55,13 +55,15 @@ WITH_PASSWORD = Statement(sa.select(passwords.password_credentials.c.person_id))
 
 @dataclass
 class OldSystems:
-    """The port's contract, kept in memory; each `find` costs one statement as the real one does."""
+    """The port's contract in memory; each `find` costs one statement, as the real one does."""
 
     logins: list = field(default_factory=list)
     adopted: list = field(default_factory=list)
 
     def find(self, c, login_name):
-        committed = {row.person_id for row in c.rows(WITH_PASSWORD)}  # an adoption counts once its transaction does
+        committed = {
+            row.person_id for row in c.rows(WITH_PASSWORD)
+        }  # an adoption counts once its transaction is committed
         gone = [login for login in self.adopted if login.person_id in committed]
         found = [login for login in self.logins if login.name == login_name]
         return [dataclasses.replace(login, secret=None) if login in gone else login for login in found]
@@ -79,7 +81,7 @@ def city(database, vault, clock):
 
 
 class City:
-    """A small register with one way in."""
+    """A small register with one way to log in."""
 
     def __init__(self, database, vault, clock):
         self.database, self.clock = database, clock
@@ -112,7 +114,7 @@ class City:
 
 
 def test_a_password_proves_its_person(city):
-    """Number and password give the person, the method and the time, and leave one record."""
+    """Number and password return the person, the method and the time, and write one record."""
     person = city.person(NUMBER, SECRET)
     proven = city.log_in()
     assert (proven.person_id, proven.methods, proven.at) == (person, ("pwd",), city.clock.now)
@@ -129,7 +131,7 @@ def test_a_login_is_two_statements_one_hash_one_transaction(city):
 
 @pytest.mark.parametrize("wrong", ["", "lvshu chuangwai 8", "x" * 10000])
 def test_a_wrong_password_is_not_proven_and_on_record(city, wrong):
-    """A wrong, empty or endless password proves nobody, and the failure is on record."""
+    """A wrong, empty or endless password raises NotProven, and the failure is recorded."""
     person = city.person(NUMBER, SECRET)
     with pytest.raises(NotProven):
         city.log_in(password=wrong)
@@ -190,7 +192,7 @@ def unverified_phone(city):
     ],
 )
 def test_every_failure_costs_the_same(city, situation):
-    """Whoever is asked for, a failed guess is NotProven after one hash and the same number of statements."""
+    """For every person a failed guess raises NotProven after one hash and the same number of statements."""
     identifier = situation(city)
     with pytest.raises(NotProven):
         city.log_in(identifier)
@@ -213,7 +215,7 @@ def an_adopted_name(city):
 
 @pytest.mark.parametrize("situation", [an_unknown_name, a_known_name, an_adopted_name])
 def test_every_failed_login_name_costs_the_same(city, situation):
-    """Login names of older systems, unknown, unmigrated or adopted: one hash, the same number of statements."""
+    """Unknown, unmigrated and adopted login names of older systems cost one hash and equal statements."""
     with pytest.raises(NotProven):
         city.log_in(situation(city))
     assert (city.hasher.computed, len(city.counted)) == (1, 6 if city.database.dialect == "postgresql" else 4)
@@ -221,7 +223,7 @@ def test_every_failed_login_name_costs_the_same(city, situation):
 
 @pytest.mark.parametrize("situation", [unknown, wrong, an_unknown_name, a_known_name])
 def test_guesses_run_out_alike(city, situation):
-    """Guesses at somebody and at nobody are throttled at the same count, and nothing is hashed then."""
+    """Guesses at known and unknown persons are throttled at the same count, and then nothing is hashed."""
     identifier = situation(city)
     for _ in range(6):
         with pytest.raises(NotProven):
@@ -232,7 +234,7 @@ def test_guesses_run_out_alike(city, situation):
 
 
 def test_the_right_password_after_too_many_wrong_ones_waits(city):
-    """A throttled source cannot find the password, even the right one."""
+    """A throttled source is refused even with the right password."""
     wrong(city)
     for _ in range(6):
         with pytest.raises(NotProven):
@@ -242,7 +244,7 @@ def test_the_right_password_after_too_many_wrong_ones_waits(city):
 
 
 def test_a_flood_elsewhere_does_not_stop_the_person_at_home(city):
-    """After a flood from many sources the person logs in from where they did before."""
+    """After a flood from many sources the person can log in from where they did before."""
     person = city.person(NUMBER, SECRET)
     city.log_in()
     for i in range(60):
@@ -252,7 +254,7 @@ def test_a_flood_elsewhere_does_not_stop_the_person_at_home(city):
 
 
 def test_busy_counts_nothing(city):
-    """When the bulkhead is full nothing is tried, counted or recorded."""
+    """When the bulkhead is full no password is checked, counted or recorded."""
     city.person(NUMBER, SECRET)
     city.hasher = CountingHasher(memory_kib=64, passes=1, concurrent=1)
     assert city.hasher._bulkhead._turns.take()
@@ -265,7 +267,7 @@ def test_busy_counts_nothing(city):
 
 
 def test_older_parameters_are_renewed_at_login(city):
-    """A hash of older parameters is replaced while the password is at hand, and the new one is as good."""
+    """A hash with older parameters is replaced at login, and the new one works."""
     person = city.person(NUMBER, SECRET)
     city.hasher = CountingHasher(memory_kib=128, passes=1)
     city.log_in()
@@ -275,7 +277,7 @@ def test_older_parameters_are_renewed_at_login(city):
 
 
 def test_a_renewed_hash_never_overwrites_a_new_password(city):
-    """A password changed while an old hash was being renewed stays changed."""
+    """A password that changed while an old hash was being renewed is kept."""
     person = city.person(NUMBER, SECRET)
     c, vault = city.database.connection(), city.people.vault
     before = c.one(Statement(sa.select(passwords.password_credentials))).sealed
@@ -287,7 +289,7 @@ def test_a_renewed_hash_never_overwrites_a_new_password(city):
 
 
 def test_a_rotated_key_is_renewed_at_login(city):
-    """A hash sealed under the older key moves to the current one at login."""
+    """A hash sealed with the older key is resealed with the current one at login."""
     old_key = b"1" * 32
     city.people = People(Vault.from_keys([("k1", old_key)]))
     person = city.person(NUMBER, SECRET)
@@ -298,7 +300,7 @@ def test_a_rotated_key_is_renewed_at_login(city):
 
 
 def test_a_phone_stands_for_its_first_prover_only(city):
-    """A family's phone logs in the one who proved it first; the other's password does not open it."""
+    """A shared phone logs in the person who verified it first; it never logs in the other."""
     first, second = city.person(NUMBER, SECRET, (PHONE,)), city.person(OTHER, "the other phrase", (PHONE,))
     c = city.database.connection()
     city.people.phone_verified(c, first, PHONE, now=city.clock.now)
@@ -310,7 +312,7 @@ def test_a_phone_stands_for_its_first_prover_only(city):
 
 
 def test_an_old_password_is_adopted_once(city):
-    """The first login with an older system's name stores Argon2id and erases the old secret; both names then work."""
+    """The first login with an old name stores Argon2id and erases the old secret; both names then work."""
     person = city.person(NUMBER)
     city.old.logins.append(OldLogin(person, "zhangsf", SECRET))
     assert city.log_in("zhangsf").person_id == person
@@ -321,7 +323,7 @@ def test_an_old_password_is_adopted_once(city):
 
 
 def test_a_shared_login_name_opens_only_an_unmistakable_account(city):
-    """One name in two systems: the password decides, and when it fits both people nobody is logged in."""
+    """A login name in two systems: the password decides; if it fits both persons nobody is logged in."""
     one, two = city.person(NUMBER), city.person(OTHER)
     city.old.logins += [OldLogin(one, "zhang", SECRET), OldLogin(two, "zhang", SECRET)]
     with pytest.raises(NotProven):
@@ -331,7 +333,7 @@ def test_a_shared_login_name_opens_only_an_unmistakable_account(city):
 
 
 def test_an_old_password_never_opens_a_person_we_have_proven(city):
-    """Somebody's account in a lax older system cannot capture a person whom a counter has verified."""
+    """An account in a lax older system cannot open a person whom a counter has verified."""
     person = city.person(NUMBER)
     kind = EvidenceKind.COUNTER_COMPARISON
     evidence.record(city.database.connection(), person, kind, source="hall:519999", at=city.clock.now)
@@ -342,7 +344,7 @@ def test_an_old_password_never_opens_a_person_we_have_proven(city):
 
 
 def test_anothers_old_account_under_my_number_is_not_mine(city):
-    """An old account named by my number but linked to somebody else opens neither of us."""
+    """An old account named by one person's number but linked to another logs in neither."""
     city.person(NUMBER)
     city.old.logins.append(OldLogin(city.person(OTHER), NUMBER, SECRET))
     with pytest.raises(NotProven):
@@ -351,7 +353,7 @@ def test_anothers_old_account_under_my_number_is_not_mine(city):
 
 @pytest.mark.race
 def test_two_tabs_adopting_one_account_both_get_in(city):
-    """A double click on the first login adopts once and tells nobody their password is wrong."""
+    """A double click on the first login adopts once, and both requests log in."""
     city.old.logins.append(OldLogin(city.person(NUMBER), "zhangsf", SECRET))
     authentication, start, outcomes = city.authentication(), threading.Barrier(2), []
 
@@ -379,7 +381,7 @@ def test_two_tabs_adopting_one_account_both_get_in(city):
 
 
 def test_what_was_typed_is_in_no_record_and_no_error(city):
-    """People type passwords into the wrong field: neither field is kept anywhere."""
+    """People type passwords into the wrong field, so neither field is stored anywhere."""
     with pytest.raises(NotProven) as caught:
         city.log_in("my secret as a name", "my secret")
     assert "secret" not in repr(caught.value)

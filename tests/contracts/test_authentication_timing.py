@@ -1,7 +1,7 @@
-"""Time tells nothing: a failed guess costs the same whoever is asked for.
+"""A failed guess takes the same time for every person, so time reveals nothing.
 
-Held in processor time of this process, all its threads together, since the wall's depends on who else is on the machine
-and password checks stand back for them; and, for the share of the database's server, in statements.
+The tests measure the processor time of this process, all threads together: wall time depends on other load, and
+password checks have a lower priority. The database server's share is measured in statements.
 """
 
 import gc
@@ -29,7 +29,7 @@ from tests.fixtures.site import citizen_number
 
 ROUNDS = 41
 GAP = 0.001  # seconds between the medians of two paths
-MEMORY_KIB = 16384  # a hash of many times the gap: one hash more or less shows at once
+MEMORY_KIB = 16384  # a hash takes many times the gap, so one hash more or less is visible
 SECRET = "lvshu chuangwai 9"
 COUNTERS = ("pair", "again", "source", "newcomer", "stranger", "familiar")
 MINE, PASSWORDLESS, DISABLED, DECEASED, MERGED, INTO, OTHER, ADOPTED, UNKNOWN = map(citizen_number, range(1, 10))
@@ -39,7 +39,7 @@ HIS_SECRET = "lvshu chuangwai 10"
 
 
 class Street:
-    """People of every kind a guess may be about, behind one real door."""
+    """Every kind of person that a guess may concern, behind the real password check."""
 
     def __init__(self, database, vault, clock, limits=None):
         self.database, self.vault, self.clock = database, vault, clock
@@ -101,10 +101,10 @@ class Street:
         return time.process_time() - start
 
     def medians(self, paths, refused=NotProven):
-        """What each path costs: the typical round, and how far from its own round the path lies in the median.
+        """The cost of each path: the median round plus the path's median distance from its own round.
 
-        A machine that is slow for a second is slow for a whole round, so that it counts for no path; within a round the
-        order is drawn, so that nothing that comes at intervals always meets the same one.
+        A second in which the machine is slow slows a whole round, so it counts for no path. Within a round the order is
+        random, so that periodic load does not always hit the same path.
         """
         rounds, drawn = [], random.Random(ROUNDS)
         with without_collections():
@@ -119,7 +119,7 @@ class Street:
         return {name: statistics.median(middles) + lies for name, lies in apart.items()}
 
     def statements(self, identifier, password):
-        """How many statements one refused guess sends."""
+        """The number of statements that one refused guess sends."""
         sent = []
         self.database.count = lambda: sent.append(identifier)
         self.cost(identifier, password)
@@ -128,7 +128,7 @@ class Street:
 
 @contextmanager
 def without_collections():
-    """The rubbish of other tests is not collected at the expense of one guess."""
+    """Garbage from other tests is not collected while a guess is measured."""
     gc.collect()
     gc.disable()
     try:
@@ -144,7 +144,7 @@ def street(database, vault, clock):
 
 @pytest.fixture
 def crowded(street):
-    """Somebody of every kind in GUESSES lives here."""
+    """A street with one person of every kind in GUESSES."""
     mine = street.person(MINE)
     for phone in (PHONE, SHARED):
         street.phone(mine, phone)
@@ -177,7 +177,7 @@ GUESSES = {
     "deceased": (DECEASED, "a wrong guess"),
     "adopted": ("adopted", "a wrong guess"),
 }
-# Apart: what was typed, a phone or another name, is known to whoever typed it, and reading a phone takes longer.
+# Separate: a guesser knows whether they typed a phone or another name, and reading a phone takes longer.
 GUESSES_BY_PHONE = {
     "unknown phone": (UNKNOWN_PHONE, "a wrong guess"),
     "phone, wrong password": (PHONE, "a wrong guess"),
@@ -194,9 +194,9 @@ def gap(medians):
 
 @pytest.mark.parametrize("guesses", [GUESSES, GUESSES_BY_PHONE], ids=["by name", "by phone"])
 def test_no_time_tells_who_exists_or_has_what(crowded, guesses):
-    """Unknown, wrong, empty, disabled, deceased, merged, unmigrated, adopted: one median, within a millisecond.
+    """Unknown, wrong, empty, disabled, deceased, merged, unmigrated and adopted have medians within a millisecond.
 
-    The same for phones: unknown, unverified, shared, wrong.
+    So have phones: unknown, unverified, shared, wrong.
     """
     medians = crowded.medians(guesses)
     assert min(medians.values()) > 4 * GAP, "the hash is too small for this test to see one more or less"
@@ -204,13 +204,13 @@ def test_no_time_tells_who_exists_or_has_what(crowded, guesses):
 
 
 def test_no_statement_tells_who_exists_or_has_what(crowded):
-    """The database is asked as often, whoever is asked for."""
+    """Every guess sends the same number of statements, whoever it concerns."""
     sent = {name: crowded.statements(*guess) for name, guess in (GUESSES | GUESSES_BY_PHONE).items()}
     assert len(set(sent.values())) == 1, sent
 
 
 def test_no_time_tells_whose_guesses_have_run_out(database, vault, clock):
-    """Throttled is an answer of its own, and the same for somebody and nobody."""
+    """A throttled guess is its own error, and takes the same time for a known and an unknown person."""
     few = Limit(2, clock.now - clock.now.replace(year=clock.now.year - 1))
     street = Street(database, vault, clock, Limits(pair=few))
     street.person(MINE)
@@ -225,7 +225,7 @@ def test_no_time_tells_whose_guesses_have_run_out(database, vault, clock):
 
 
 def test_what_a_costly_older_hash_adds_is_bounded(street):
-    """A login name in five systems with slow hashes costs two of them at most."""
+    """A login name in five systems with slow hashes costs two of those hashes at most."""
     person = street.person(MINE, password=False)
     recipe = "hex(pbkdf2(sha256,p,s,20000,32))"
     street.old_account(person, "slow", recipe=recipe)

@@ -1,4 +1,4 @@
-"""What an operator changes at a terminal: done, on record once with who did it, and refused with a cure."""
+"""An operator's changes at a terminal: done, recorded once with the operator's name, or refused with a cure."""
 
 import getpass
 import json
@@ -45,7 +45,7 @@ CHANGES = {
     "people phone end": (("people", "phone", "end"), f"{NUMBER}\n{PHONE}\n", "person:phone:end"),
     "keys rotate": (("keys", "rotate"), None, "administrator:keys:rotate"),
 }
-# Proven elsewhere: tests/contracts/test_cli_keys.py, the schema below, tests/migration.
+# Tested elsewhere: tests/contracts/test_cli_keys.py, the schema below, tests/migration.
 ELSEWHERE = {"keys reseal", "db upgrade", "db downgrade", "merge apply", "merge undo"}
 READS = {
     "audit verify", "calibrate", "check", "clients list", "clients show", "db revise", "deliveries",
@@ -92,13 +92,13 @@ def client(database):
 
 
 def test_every_command_either_changes_or_only_reads():
-    """A command that is added says here what it does to the record, before anybody relies on it."""
+    """Each command is listed with its event, as tested elsewhere, or as one that only reads."""
     assert set(commands()) == {*CHANGES, *ELSEWHERE, *READS}
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_is_on_record_once_with_who_made_it(yitong, database, name):
-    """Each command that changes something writes exactly one record, in the name of the account that ran it."""
+    """Each command that changes something writes exactly one record, with the account that ran it."""
     for earlier in ["clients add", "people add", *BEFORE.get(name, [])] if not name.endswith(" add") else []:
         run(yitong, earlier)
     before = {record.id for record in records(database)}
@@ -108,7 +108,7 @@ def test_a_change_is_on_record_once_with_who_made_it(yitong, database, name):
 
 
 def test_the_actor_is_the_account_of_the_system_whatever_the_environment_says(monkeypatch):
-    """LOGNAME and USER are anybody's to set; the record follows the account of the process."""
+    """Anybody can set LOGNAME and USER, so the record has the account of the process."""
     monkeypatch.setenv("LOGNAME", "somebody-else")
     monkeypatch.setenv("USER", "somebody-else")
     monkeypatch.delenv("SUDO_USER", raising=False)
@@ -117,7 +117,7 @@ def test_the_actor_is_the_account_of_the_system_whatever_the_environment_says(mo
 
 
 def test_a_refused_change_leaves_no_record(peopled, database):
-    """What was not done is not on record as done."""
+    """A refused change writes no record."""
     before = len(records(database))
     assert peopled(*ADD).exit_code == 1
     assert peopled("clients", "set", "library", "--redirect-uri", "http://library.example/").exit_code == 1
@@ -130,7 +130,7 @@ def test_a_refused_change_leaves_no_record(peopled, database):
 
 @pytest.mark.parametrize("name", ["clients disable", "people disable", "clients set", "clients end-old-secret"])
 def test_the_same_again_changes_and_records_nothing(peopled, database, name):
-    """A command repeated in doubt does no harm and invents no second event."""
+    """A repeated command changes nothing and records no second event."""
     for earlier in (*BEFORE.get(name, []), name):
         run(peopled, earlier)
     before = records(database)
@@ -139,7 +139,7 @@ def test_the_same_again_changes_and_records_nothing(peopled, database, name):
 
 
 def test_a_reissued_number_ends_for_its_earlier_holder(peopled, database):
-    """The clerk says so; the earlier holder's account keeps everything but the phone."""
+    """The clerk declares it; the earlier holder's account keeps everything but the phone."""
     other, secret = "510521189307090014", "bamboo-ferry-copper-82"
     assert peopled("people", "add", typed=f"李建国\n{other}\n\n\n\n{secret}\n{secret}\n").exit_code == 0
     run(peopled, "people phone verify")
@@ -152,7 +152,7 @@ def test_a_reissued_number_ends_for_its_earlier_holder(peopled, database):
 
 
 def test_a_client_is_disabled_and_enabled(peopled, database):
-    """The status is what the gate reads."""
+    """The gate reads this status."""
     run(peopled, "clients disable")
     assert client(database).status == "disabled"
     run(peopled, "clients enable")
@@ -160,7 +160,7 @@ def test_a_client_is_disabled_and_enabled(peopled, database):
 
 
 def test_an_old_secret_ends_and_the_new_one_stays(peopled, database):
-    """After the change-over, or a leak, one secret is left; before, `show` says that there are two."""
+    """After a change-over or a leak one secret is left; before, `show` reports two."""
     first = client(database).secret_digest
     fresh = run(peopled, "clients secret").output.strip()
     assert client(database).previous_secret_digest == first
@@ -179,7 +179,7 @@ def key_file(directory, **changes):
 
 
 def test_a_system_that_signs_is_registered_with_its_keys(peopled, database, tmp_path):
-    """Its public keys come from a file, and others replace them; without any it could prove itself to nobody."""
+    """Its public keys come from a file and can be replaced; without keys it could not authenticate."""
     signs = (*MUSEUM, "--auth-method", "private_key_jwt")
     assert "private_key_jwt needs jwks" in peopled(*signs).output
     assert peopled(*signs, "--jwks", key_file(tmp_path)).exit_code == 0
@@ -195,14 +195,14 @@ def test_a_system_that_signs_is_registered_with_its_keys(peopled, database, tmp_
     [({"d": "AA"}, "public EC or RSA keys only"), ({"crv": "P-384"}, "P-256"), ({"y": "AA"}, "cannot be read")],
 )
 def test_keys_that_cannot_be_used_are_refused_in_the_words_of_the_registration(peopled, tmp_path, changes, says):
-    """A private key above all: it would be kept where nobody expects one."""
+    """A private key above all: nobody expects one to be stored there."""
     answer = peopled(*MUSEUM, "--auth-method", "private_key_jwt", "--jwks", key_file(tmp_path, **changes))
     assert answer.exit_code == 1
     assert says in " ".join(answer.output.split())
 
 
 def test_a_file_that_holds_no_keys_is_said_so(peopled, tmp_path):
-    """What is no JSON has a cure of its own."""
+    """A file that is not JSON has its own cure."""
     path = tmp_path / "key.pem"
     path.write_text("-----BEGIN PUBLIC KEY-----")
     answer = peopled("clients", "set", "library", "--jwks", str(path))
@@ -211,7 +211,7 @@ def test_a_file_that_holds_no_keys_is_said_so(peopled, tmp_path):
 
 @pytest.mark.parametrize("method", ["none", "private_key_jwt"])
 def test_who_proves_itself_otherwise_gets_no_secret(peopled, database, tmp_path, method):
-    """A secret that opens nothing would be believed to, and stored somewhere."""
+    """A useless secret would be trusted and stored somewhere."""
     keys = ("--jwks", key_file(tmp_path)) if method == "private_key_jwt" else ()
     assert peopled(*MUSEUM, "--auth-method", method, *keys).exit_code == 0
     answer = peopled("clients", "secret", "museum")
@@ -220,7 +220,7 @@ def test_who_proves_itself_otherwise_gets_no_secret(peopled, database, tmp_path,
 
 
 def test_what_is_not_named_stays(peopled, database):
-    """`clients set` changes what is named, and the secret works on."""
+    """`clients set` changes only the named settings, and the secret stays valid."""
     before = client(database)
     answer = peopled(
         "clients", "set", "library", "--home-uri", "https://library.example/", "--resource-server",
@@ -240,7 +240,7 @@ def test_what_is_not_named_stays(peopled, database):
 
 
 def test_what_is_emptied_is_gone(peopled, database):
-    """An empty value takes a URI or a right away again."""
+    """An empty value removes a URI or a right."""
     peopled("clients", "set", "library", "--home-uri", "https://library.example/", "--resource-server")
     peopled("clients", "set", "library", "--home-uri", "", "--no-resource-server")
     assert client(database).home_uri is None
@@ -248,7 +248,7 @@ def test_what_is_emptied_is_gone(peopled, database):
 
 
 def test_scopes_carry_the_ceiling_along_and_a_lowered_one_stays_low(peopled, database):
-    """A new scope brings its claims, a scope that goes takes them, and nobody's lowering is undone by the way."""
+    """A new scope adds its claims, a removed one removes them, and a lowered ceiling is not raised by the way."""
     peopled("clients", "set", "library", "--claim", "name")
     peopled("clients", "set", "library", "--scope", "openid", "--scope", "profile", "--scope", "phone")
     assert client(database).claims_ceiling == ("name", "phone_number", "phone_number_verified")
@@ -257,7 +257,7 @@ def test_scopes_carry_the_ceiling_along_and_a_lowered_one_stays_low(peopled, dat
 
 
 def test_a_change_of_sector_is_asked_about(peopled, database):
-    """Another sector is another sub for everybody: without a yes nothing happens."""
+    """Another sector gives everybody another sub, so nothing changes without confirmation."""
     assert peopled("clients", "set", "library", "--sector", "culture", typed="n\n").exit_code == 1
     assert client(database).sector == "library"
     assert peopled("clients", "set", "library", "--sector", "culture", "--yes").exit_code == 0
@@ -265,7 +265,7 @@ def test_a_change_of_sector_is_asked_about(peopled, database):
 
 
 def test_show_tells_everything_but_secrets(peopled, database):
-    """An administrator sees what can be set, and no digest."""
+    """An administrator sees all settings, and no digest."""
     shown = peopled("clients", "show", "library").output
     assert "https://library.example/cb" in shown
     assert "digest" not in shown
@@ -278,7 +278,7 @@ def status(database):
 
 
 def test_a_person_is_found_at_a_prompt_and_disabled(peopled, database):
-    """The number is typed, never an argument, and the answer does not repeat it."""
+    """The number is typed at a prompt, never an argument, and the output does not repeat it."""
     answer = run(peopled, "people disable")
     assert status(database) == ["disabled"]
     assert NUMBER not in answer.output
@@ -294,7 +294,7 @@ def test_without_a_yes_nobody_is_disabled(peopled, database):
 
 
 def test_the_dead_can_be_recorded_and_a_mistake_corrected(peopled, database):
-    """Death is a status of its own, and a wrong report is taken back."""
+    """Death is its own status, and a wrong report can be corrected."""
     assert peopled("people", "disable", "--deceased", "--yes", typed=f"{NUMBER}\n").exit_code == 0
     assert status(database) == ["deceased"]
     run(peopled, "people enable")
@@ -303,7 +303,7 @@ def test_the_dead_can_be_recorded_and_a_mistake_corrected(peopled, database):
 
 @pytest.mark.parametrize("final", ["merged", "closed"])
 def test_who_was_merged_or_closed_is_not_enabled(peopled, database, final):
-    """An account whose person lives on in another one must not come back beside it, by no detour either."""
+    """A merged account must not become active beside its survivor, not even by a detour."""
     change = Statement(sa.update(natural_persons).values(status=sa.bindparam("to")))
     database.connection().execute(change, to=final)
     for verb in ("enable", "disable"):
@@ -313,6 +313,6 @@ def test_who_was_merged_or_closed_is_not_enabled(peopled, database, final):
 
 
 def test_nobody_of_that_number_is_said_so(peopled):
-    """A well-formed number of nobody is told apart from a mistyped one."""
+    """A well-formed number without a person has another error than a mistyped one."""
     answer = peopled("people", "disable", "--kind", "passport", "--yes", typed="E00000001\n")
     assert (answer.exit_code, "→" in answer.output) == (1, True)

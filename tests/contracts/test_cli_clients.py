@@ -1,4 +1,4 @@
-"""Clients at the terminal: grants, scopes of their own, ways of authenticating, and the same rules as over HTTP."""
+"""Clients at the terminal: grants, own scopes, authentication methods, and the same rules as over HTTP."""
 
 import json
 
@@ -78,7 +78,7 @@ def test_a_machine_gets_a_token_with_its_own_scope(yitong, provider, client):
 
 
 def test_grants_are_replaced_and_response_types_follow(yitong, client):
-    """`clients set --grant-type` names all of them."""
+    """`clients set --grant-type` replaces the whole list."""
     done(yitong(*ADD_WITH_CODE))
     assert client().grant_types == ("authorization_code", "refresh_token")
     done(yitong("clients", "set", "library", "--grant-type", "client_credentials"))
@@ -88,7 +88,7 @@ def test_grants_are_replaced_and_response_types_follow(yitong, client):
 
 
 def test_an_invitation_names_its_grants(yitong, provider):
-    """Without `--grant-type` nobody registers for client credentials with it."""
+    """Without `--grant-type` an invitation does not allow client_credentials."""
     usual = done(yitong("clients", "invite")).strip()
     machine = done(yitong("clients", "invite", "--grant-type", "client_credentials", "--scope", "reports.read")).strip()
     asked = {"redirect_uris": [], "grant_types": ["client_credentials"]}
@@ -103,14 +103,14 @@ def secret_in(output: str) -> str | None:
 
 
 def test_between_two_ways_with_a_secret_the_secret_stays(yitong, client):
-    """Nothing has to be handed over anew, and nothing is shown."""
+    """The secret stays valid and none is shown."""
     first = secret_in(done(yitong(*ADD_WITH_CODE)))
     assert secret_in(done(yitong("clients", "set", "library", "--auth-method", "client_secret_post"))) is None
     assert (client().token_endpoint_auth_method, client().secret_digest) == ("client_secret_post", digest(first))
 
 
 def test_from_a_secret_to_a_key_and_back(yitong, client, keys):
-    """What proved the client before proves nothing afterwards: both secrets end, and so does the key."""
+    """Both secrets end with the change, and so does the key with the change back."""
     first = secret_in(done(yitong(*ADD_WITH_CODE)))
     done(yitong("clients", "secret", "library"))
     assert "needs jwks" in refused(yitong("clients", "set", "library", "--auth-method", "private_key_jwt"))
@@ -137,14 +137,14 @@ def test_from_a_secret_to_nothing_and_back(yitong, client):
 
 
 def test_the_same_way_again_changes_nothing(yitong, client):
-    """No secret is replaced by saying what was so before."""
+    """Setting the method it already has replaces no secret."""
     first = secret_in(done(yitong(*ADD_WITH_CODE)))
     assert "nothing was changed" in done(yitong("clients", "set", "library", "--auth-method", "client_secret_basic"))
     assert client().secret_digest == digest(first)
 
 
 def test_the_audience_of_assertions_is_set_by_an_operator(yitong, client, keys):
-    """Strict unless somebody says otherwise, and back again."""
+    """It is strict unless an operator sets it otherwise, and can be set back."""
     done(yitong(*ADD_WITH_CODE, "--auth-method", "private_key_jwt", "--jwks", keys))
     assert "assertion_audience" not in client().metadata
     done(yitong("clients", "set", "library", "--assertion-audience", "token_endpoint"))
@@ -187,7 +187,7 @@ SAME: list[tuple[dict[str, object], tuple[str, ...]]] = [
 
 
 def test_terminal_and_http_answer_alike(yitong, provider, client):
-    """Each input is taken by both and stored alike, or refused by both, in the same words where the words are ours."""
+    """Both accept an input and store it alike, or both refuse it, with the same text where the text is ours."""
     policy = {
         "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
         "scopes": ["openid", "profile"],
@@ -200,7 +200,7 @@ def test_terminal_and_http_answer_alike(yitong, provider, client):
         status, told = register(provider, token, **({"redirect_uris": [CALLBACK]} | members))
         answer = yitong("clients", "add", client_id, *named, *uris, *options)
         assert (members, answer.exit_code == 0) == (members, status == 201), (told, answer.output)
-        if status != 201 and answer.exit_code == 1:  # 2 is click's own refusal of what it does not offer
+        if status != 201 and answer.exit_code == 1:  # 2 is click's refusal of a value that is not among its choices
             assert told["error"] in answer.output
             assert told["error_description"] in " ".join(answer.output.split())
         if status == 201:

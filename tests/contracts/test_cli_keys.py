@@ -21,7 +21,7 @@ EVERY = Statement(sa.select(audit.audit_events).order_by(audit.audit_events.c.at
 
 @pytest.fixture
 def filled(database, monkeypatch):
-    """Everything is sealed with the old key, and the new one is in front."""
+    """Everything is sealed with the old key, and the new key is first."""
     fill(database, Vault.from_keys([OLD]))
     monkeypatch.setenv("YITONG_VAULT_KEYS", vault_keys(NEW, OLD))
     return database
@@ -33,7 +33,7 @@ def recorded(database, event):
 
 
 def test_reseal_moves_everything_and_says_which_key_may_go(yitong, filled):
-    """After it nothing needs the old key, and the answer names the key that may be retired."""
+    """Afterwards nothing needs the old key, and the output names the key that may be retired."""
     answer = yitong("keys", "reseal", "--wait", "0")
     assert answer.exit_code == 0, answer.output
     assert "k1 may leave YITONG_VAULT_KEYS" in answer.output
@@ -45,7 +45,7 @@ def test_reseal_moves_everything_and_says_which_key_may_go(yitong, filled):
 
 
 def test_reseal_again_changes_and_records_nothing(yitong, filled):
-    """The second run only reads, and the audit does not say that something moved."""
+    """A second run only reads, and records no event."""
     yitong("keys", "reseal", "--wait", "0")
     again = yitong("keys", "reseal", "--wait", "0")
     assert (again.exit_code, "0 rows moved" in again.output) == (0, True)
@@ -53,7 +53,7 @@ def test_reseal_again_changes_and_records_nothing(yitong, filled):
 
 
 def test_reseal_without_the_old_key_is_refused(yitong, filled, monkeypatch):
-    """Whoever took the old key out too early is told to put it back, and nothing is lost."""
+    """If the old key was removed too early, the error says to put it back, and nothing is lost."""
     monkeypatch.setenv("YITONG_VAULT_KEYS", vault_keys(NEW))
     answer = yitong("keys", "reseal", "--wait", "0")
     assert (answer.exit_code, "vault_key_mismatch" in answer.output) == (1, True)
@@ -67,7 +67,7 @@ def chained(database, vault):
 
 
 def test_the_audit_stands_without_the_old_key(yitong, filled, monkeypatch):
-    """What the old key signed is countersigned, so retiring it costs no evidence."""
+    """What the old key signed is countersigned, so retiring it loses no evidence."""
     chained(filled, Vault.from_keys([OLD]))
     answer = yitong("keys", "reseal", "--wait", "0")
     assert (answer.exit_code, "1 audit batches countersigned" in answer.output) == (0, True), answer.output
@@ -76,7 +76,7 @@ def test_the_audit_stands_without_the_old_key(yitong, filled, monkeypatch):
 
 
 def test_a_broken_audit_keeps_every_key(yitong, filled):
-    """The key that proves a forgery is not sent away; what was moved before is on record all the same."""
+    """The key that proves a forgery may not be retired; the resealing before it is recorded all the same."""
     chained(filled, Vault.from_keys([OLD]))
     filled.connection().execute(Statement(sa.update(audit.audit_events).values(actor="somebody")))
     answer = yitong("keys", "reseal", "--wait", "0")
@@ -86,7 +86,7 @@ def test_a_broken_audit_keeps_every_key(yitong, filled):
 
 
 def test_an_interrupted_reseal_ends_with_75_and_goes_on(yitong, filled):
-    """A signal between two batches ends the command; the same command then finishes."""
+    """A signal between two batches ends the command; running it again finishes."""
     here, statements = CommandContext(), iter(range(1000))
     here.database.connection()
     here.database.count = lambda: os.kill(os.getpid(), signal.SIGTERM) if next(statements) == 1 else None
@@ -99,7 +99,7 @@ def test_an_interrupted_reseal_ends_with_75_and_goes_on(yitong, filled):
 
 
 def test_rotating_the_signing_keys_is_on_record(yitong, database):
-    """Who published new keys, and which, is in the audit once."""
+    """The audit names once who published new keys, and which."""
     answer = yitong("keys", "rotate")
     assert answer.exit_code == 0, answer.output
     (record,) = recorded(database, "administrator:keys:rotate")

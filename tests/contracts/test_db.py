@@ -1,4 +1,4 @@
-"""accounts.database on SQLite and PostgreSQL: the same behaviour, whatever the vendor."""
+"""accounts.database behaves the same on SQLite and PostgreSQL."""
 
 import gc
 import threading
@@ -74,7 +74,7 @@ def test_nothing_found_is_none(scratch_database):
 
 
 def test_a_forgotten_parameter_is_an_error(scratch_database):
-    """A column is never left empty by mistake."""
+    """A statement without one of its parameters raises KeyError, so no column stays empty by mistake."""
     row = ticket()
     del row["flag"]
     with pytest.raises(KeyError):
@@ -88,18 +88,18 @@ def test_a_naive_time_is_refused(scratch_database):
 
 
 def test_a_text_is_never_cut_at_a_nul(scratch_database):
-    """A key that only begins like a known one never finds it: C would end the text at its first NUL."""
+    """A key with a NUL never matches the shorter known key: C would end the text at the NUL."""
     c = scratch_database.connection()
     c.execute(ADD, **ticket())
     try:
         found = c.one(FIND, ticket_id="t1\0of somebody else")
-    except psycopg.DataError:  # PostgreSQL knows no such text
+    except psycopg.DataError:  # PostgreSQL cannot store such a text
         found = None
     assert found is None
 
 
 def test_a_second_row_with_the_same_key_conflicts(scratch_database):
-    """The database, not the code before it, keeps keys unique, in single and in bulk."""
+    """The database, not a check before it, keeps keys unique, for single rows and in bulk."""
     c = scratch_database.connection()
     c.execute(ADD, **ticket())
     with pytest.raises(Conflict):
@@ -111,7 +111,7 @@ def test_a_second_row_with_the_same_key_conflicts(scratch_database):
 
 
 def test_a_foreign_key_conflicts(scratch_database):
-    """What is bought refers to what exists; otherwise nothing is spent."""
+    """The written row must refer to an existing row; otherwise nothing is spent."""
     c = scratch_database.connection()
     c.execute(ADD, **ticket())
     with pytest.raises(Conflict):
@@ -120,7 +120,7 @@ def test_a_foreign_key_conflicts(scratch_database):
 
 
 def test_inner_transactions_join_the_outer_one(scratch_database):
-    """The outermost block decides, also over what an inner one has finished."""
+    """The outermost block decides, also about the work of a finished inner block."""
     with pytest.raises(ZeroDivisionError), scratch_database.transaction() as c:  # noqa: PT012 - the block is the point
         with scratch_database.transaction() as inner:
             assert inner is c
@@ -134,7 +134,7 @@ def test_inner_transactions_join_the_outer_one(scratch_database):
 
 
 def test_what_is_spent_once_is_bought_once(scratch_database):
-    """The second call spends nothing and buys nothing."""
+    """A second redemption spends and writes nothing."""
     c = scratch_database.connection()
     c.execute(ADD, **ticket())
     assert c.redeem(REDEEM, {"ticket_id": "t1"}, {"id": "p1", "ticket": "t1", "at": NOON})
@@ -144,7 +144,7 @@ def test_what_is_spent_once_is_bought_once(scratch_database):
 
 @pytest.mark.race
 def test_of_many_racers_one_wins(scratch_database):
-    """Sixty-four threads redeem one ticket at the same moment: one has it, and one prize exists."""
+    """Of sixty-four threads that redeem one ticket at once one succeeds, and one prize exists."""
     scratch_database.connection().execute(ADD, **ticket())
     patient = Database(
         scratch_database.url.render_as_string(hide_password=False), statement_timeout=timedelta(seconds=60)
@@ -180,7 +180,7 @@ def test_each_thread_has_its_own_connection_and_gives_it_back(scratch_database):
 
 
 def test_a_dropped_connection_is_replaced_at_the_next_call(scratch_database):
-    """A restart of the server costs one failed request a thread, not the process."""
+    """A restart of the server costs each thread one failed request, not the process."""
     if scratch_database.dialect == "sqlite":
         scratch_database.close()
     else:
@@ -202,7 +202,7 @@ def _drop_every_other_connection(database):
 
 
 def test_a_drop_inside_a_transaction_leaves_the_next_one_whole(scratch_database):
-    """Half a transaction is never committed, and its thread is not stuck in it."""
+    """Half a transaction is never committed, and the thread can start a new one."""
     if scratch_database.dialect == "postgresql":
         with pytest.raises(DatabaseUnavailable), scratch_database.transaction() as c:  # noqa: PT012 - as above
             c.execute(ADD, **ticket())
@@ -214,14 +214,14 @@ def test_a_drop_inside_a_transaction_leaves_the_next_one_whole(scratch_database)
 
 
 def test_an_unreachable_database_says_so(tmp_path):
-    """Nobody home is an error of ours, not the driver's."""
+    """No database server is an error of ours, not the driver's."""
     for url in (f"sqlite:///{tmp_path}/missing/x.db", "postgresql://yitong@127.0.0.1:1/none"):
         with pytest.raises(DatabaseUnavailable):
             Database(url).connection()
 
 
 def test_a_socket_is_an_address_too(postgres_url):
-    """PostgreSQL on the same machine is reached over its socket, by requests and by migrations alike."""
+    """Requests and migrations reach a PostgreSQL on the same machine over its socket."""
     with psycopg.connect(postgres_url) as connection:
         (folder,) = connection.execute("SHOW unix_socket_directories").fetchone()
     url = sa.make_url(postgres_url)
@@ -234,7 +234,7 @@ def test_a_socket_is_an_address_too(postgres_url):
 
 
 def test_statements_are_counted(scratch_database):
-    """A test can hold a request to its number of statements."""
+    """A test can limit the number of statements of a request."""
     counted = []
     scratch_database.count = lambda: counted.append(1)
     scratch_database.connection().rows(ALL)
@@ -242,7 +242,7 @@ def test_statements_are_counted(scratch_database):
 
 
 def test_a_connection_is_handed_from_thread_to_thread(database):
-    """As many connections as are in use at once: a thread that needs none any more gives its own away."""
+    """There are as many connections as are used at once: a thread that needs none returns its own."""
     mine = database.connection()
     database.release()
     theirs = []

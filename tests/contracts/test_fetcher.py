@@ -1,4 +1,4 @@
-"""The fetcher against addresses that attack it and servers that misbehave. Connects are seen at the socket layer."""
+"""The fetcher against hostile addresses and misbehaving servers. Connects are observed at the socket layer."""
 
 import socket
 import sys
@@ -135,7 +135,7 @@ def test_hostile_urls_open_no_socket(url, connects):
 
 
 def test_the_socket_goes_to_the_address_that_was_checked(connects):
-    """The name is resolved once: an answer that changes afterwards is never asked for."""
+    """The name is resolved once, so an answer that changes later has no effect."""
     asked: list[str] = []
 
     def rebinding(host: str, port: int) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ Handler = Callable[[socket.socket], None]
 
 @pytest.fixture
 def server() -> Iterator[Callable[[Handler], str]]:
-    """Starts a server on loopback that hands each connection to a handler; returns its origin."""
+    """Starts a server on loopback that passes each connection to a handler; returns its origin."""
     listeners: list[socket.socket] = []
 
     def start(handler: Handler) -> str:
@@ -192,7 +192,7 @@ def _read_request(connection: socket.socket) -> bytes:
 
 
 def test_a_form_arrives_whole_and_the_answer_comes_back(server):
-    """A listed origin gets the form, with the Host of the URL, and its answer is returned."""
+    """A listed origin gets the form, with the Host of the URL, and its response is returned."""
     seen: list[bytes] = []
 
     def answer(connection: socket.socket) -> None:
@@ -208,14 +208,14 @@ def test_a_form_arrives_whole_and_the_answer_comes_back(server):
 
 
 def test_a_listed_origin_opens_no_other_port(server):
-    """What is allowed is one origin, not its address."""
+    """One origin is allowed, not its whole address."""
     origin = server(lambda connection: None)
     with pytest.raises(FetchRefused, match="https_required"):
         Fetcher(allowed_private=["http://127.0.0.1:1"]).get(origin)
 
 
 def test_redirects_are_answers_not_orders(server, connects):
-    """A redirect is returned as it came; nothing is fetched from where it points."""
+    """A redirect is returned as a response; its target is not fetched."""
 
     def answer(connection: socket.socket) -> None:
         _read_request(connection)
@@ -227,7 +227,7 @@ def test_redirects_are_answers_not_orders(server, connects):
 
 
 def test_an_endless_answer_is_cut(server):
-    """An answer larger than the cap is refused as soon as it is, whatever its header promised."""
+    """A response is refused as soon as it exceeds the cap, whatever its header promised."""
 
     def answer(connection: socket.socket) -> None:
         _read_request(connection)
@@ -242,7 +242,7 @@ def test_an_endless_answer_is_cut(server):
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n"])
 def test_a_dripping_server_holds_nobody(server, start):
-    """A server that sends a byte now and then, in its status, headers or body, is left when time is over."""
+    """A server that sends a byte now and then, in status, headers or body, is cut off when the time is over."""
 
     def answer(connection: socket.socket) -> None:
         _read_request(connection)
@@ -259,6 +259,6 @@ def test_a_dripping_server_holds_nobody(server, start):
 
 
 def test_nobody_listening_is_an_error_with_a_name():
-    """A refused connection is FetchFailed, not a traceback of the network."""
+    """A refused connection is FetchFailed, not an error of the network library."""
     with pytest.raises(FetchFailed, match="no_connection"):
         Fetcher(allowed_private=["http://127.0.0.1:9999"]).get("http://127.0.0.1:9999/")

@@ -1,4 +1,4 @@
-"""Every way in which a server can misbehave is FetchFailed with a code, and leaves no socket open."""
+"""Every misbehaviour of a server is FetchFailed with a code, and leaves no socket open."""
 
 import gc
 import http.client
@@ -28,7 +28,7 @@ Handler = Callable[[socket.socket], None]
 
 
 class Routed(Fetcher):
-    """A fetcher for whom the internet ends on this machine: what goes to the public address arrives at loopback."""
+    """A fetcher whose connections to the public address arrive at loopback."""
 
     def _connection(self, target, address, timeout):
         connection = super()._connection(target, address, timeout)
@@ -39,7 +39,7 @@ class Routed(Fetcher):
 def certificate(
     directory: Path, name: str = NAME, *, days: int = 30, signer: tuple[x509.Name, ec.EllipticCurvePrivateKey] | None
 ) -> tuple[str, x509.Name, ec.EllipticCurvePrivateKey]:
-    """A file with a key and its certificate, by this signer or by itself."""
+    """A file with a key and its certificate, signed by this signer or by itself."""
     key, subject = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string(f"CN={name}")
     issuer, signing_key = signer or (subject, key)
     until = datetime.now(UTC) + timedelta(days=days)
@@ -168,14 +168,14 @@ def fetched(port: int, *, scheme: str, ca_file: str, name: str = NAME) -> fetche
 
 
 def fails(port: int, **how: str) -> str:
-    """The code of the failure; no socket stays open, though nobody collects what the error still holds."""
+    """The code of the failure. No socket stays open, although no garbage is collected while the error is held."""
     gc.collect()
     gc.disable()
     try:
         before = open_files()
         with pytest.raises(FetchFailed) as failure:
             fetched(port, **how)
-        for _ in range(100):  # the server's thread of this process has its end to close, too
+        for _ in range(100):  # the server's thread, in this process, must close its end too
             if open_files() <= before:
                 break
             time.sleep(0.02)
@@ -188,7 +188,7 @@ def fails(port: int, **how: str) -> str:
 @pytest.mark.parametrize("how", BROKEN)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_broken_answer_fails_with_a_code_and_leaves_nothing_open(serve, authority, tmp_path, scheme, how):
-    """Garbage, cut, endless or contradictory: over TLS and without it, within the time allowed."""
+    """Garbage, cut, endless or contradictory responses, with and without TLS, within the time allowed."""
     ca_file, *signer = authority
     pem = certificate(tmp_path, signer=tuple(signer))[0] if scheme == "https" else None
     port, began = serve(BROKEN[how], pem), time.monotonic()
@@ -197,7 +197,7 @@ def test_a_broken_answer_fails_with_a_code_and_leaves_nothing_open(serve, author
 
 
 def test_a_good_certificate_is_accepted(serve, authority, tmp_path):
-    """What the refusals below are compared with."""
+    """The control case for the refusals below."""
     ca_file, *signer = authority
     port = serve(OK, certificate(tmp_path, signer=tuple(signer))[0])
     assert fetched(port, scheme="https", ca_file=ca_file).body == b"ok"
@@ -205,7 +205,7 @@ def test_a_good_certificate_is_accepted(serve, authority, tmp_path):
 
 @pytest.mark.parametrize("fault", ["wrong name", "expired", "self-signed", "unknown authority", "a name without sense"])
 def test_a_bad_certificate_is_refused_and_its_socket_closed(serve, authority, tmp_path, fault):
-    """The code says that the certificate is to blame, whichever library found it."""
+    """The code names the certificate, whichever library found the fault."""
     ca_file, *signer = authority
     made = {
         "wrong name": lambda: certificate(tmp_path, "other.example", signer=tuple(signer)),
@@ -225,13 +225,13 @@ def test_a_server_without_tls_is_a_failure_with_a_code(serve, authority, answer)
 
 @pytest.mark.parametrize("address", ["", "no address", "300.1.1.1", "1.2.3", "::::", "\x00"])
 def test_a_resolver_that_answers_nonsense_is_a_failure(address):
-    """What is no address is no way to anybody."""
+    """An answer that is not an address is FetchFailed."""
     with pytest.raises(FetchFailed, match="name_not_found"):
         Fetcher(resolver=lambda _host, _port: (address,)).get("https://rp.example/")
 
 
 def test_every_error_of_the_libraries_below_is_caught():
-    """Whatever urllib3, ssl, socket, http.client and idna define or raise becomes FetchFailed."""
+    """Every error that urllib3, ssl, socket, http.client and idna define or raise becomes FetchFailed."""
     modules = (urllib3.exceptions, ssl, socket, http.client, idna)
     defined = {
         value

@@ -1,4 +1,4 @@
-"""The scan of tests/fixtures/hygiene.py looks into databases, too."""
+"""The scan of tests/fixtures/hygiene.py also reads databases."""
 
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ from tests.fixtures.hygiene import Hygiene
 
 
 def test_a_number_in_a_row_is_found(database):
-    """The dump of a database is looked at row by row."""
+    """The scan reads a database row by row."""
     with database.transaction() as c:
         append(
             c, "person:session:open", now=datetime(2026, 3, 2, tzinfo=UTC), detail={"note": "519999" + "199001010017"}

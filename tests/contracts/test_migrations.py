@@ -1,4 +1,4 @@
-"""Migrations on both databases: they build exactly the tables in code, take them away again, and are all or nothing."""
+"""Migrations on both databases build exactly the tables in code, remove them again, and are all or nothing."""
 
 import secrets
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 
 
 def _schema(database: Database) -> set[tuple[object, ...]]:
-    """Columns, constraints and indexes, as the database itself describes them."""
+    """Columns, constraints and indexes, as the database describes them."""
     engine = database.engine()
     with engine.connect() as connection:
         seen = _columns(connection) | _constraints(connection, database.dialect)
@@ -88,7 +88,7 @@ def test_migrated_is_what_the_code_describes(bare):
 
 
 def test_upgrading_twice_changes_nothing(bare):
-    """An upgrade that was done already is done in no time and breaks nothing."""
+    """A second upgrade is fast and changes nothing."""
     migrations.upgrade(bare)
     before = _schema(bare)
     migrations.upgrade(bare)
@@ -96,7 +96,7 @@ def test_upgrading_twice_changes_nothing(bare):
 
 
 def test_downgrade_takes_everything_away(bare):
-    """Back at the base no table of ours is left, and the way up is open again."""
+    """At the base revision none of our tables is left, and a new upgrade works."""
     migrations.upgrade(bare)
     migrations.downgrade(bare, "base")
     assert _schema(bare) == set()
@@ -105,7 +105,7 @@ def test_downgrade_takes_everything_away(bare):
 
 
 def test_an_upgrade_that_breaks_off_changes_nothing(bare):
-    """When a revision fails half-way, the database is as it was, and the next upgrade succeeds."""
+    """When a revision fails half-way, the database is unchanged, and the next upgrade succeeds."""
     last = max(metadata.tables)
     _run(bare, f"CREATE TABLE {last} (in_the_way INTEGER)")
     with pytest.raises((sa.exc.DatabaseError, DatabaseUnavailable)):
@@ -128,7 +128,7 @@ _REFRESH = (
 
 
 def test_what_was_revoked_stays_revoked_in_both_directions(bare):
-    """The end of a family moves to the request it came from, and back: no upgrade brings a stolen token to life."""
+    """A family's end moves to its request and back, so no upgrade makes a stolen token active again."""
     migrations.upgrade(bare, "7c2d90f4ab13")
     for request_id, revoked_at in (("stolen", "7"), ("good", "NULL")):
         _run(bare, _REQUEST.format(request_id))
@@ -154,7 +154,7 @@ _SESSION = (
 
 
 def test_an_access_token_that_ended_stays_ended_after_a_downgrade(bare):
-    """The release before asks the token alone: what its request or session said stands in its row again."""
+    """The earlier release reads only the token's row, so the end of its request or session is copied there."""
     migrations.upgrade(bare)
     _run(
         bare,
@@ -188,7 +188,7 @@ def _run(database: Database, text: str) -> None:
 
 
 def test_a_change_of_the_schema_is_on_record_with_who_made_it(bare, monkeypatch):
-    """Up writes one record, up again none, and down says so before anything goes; all in the change's transaction."""
+    """An upgrade records once, a repeated one nothing, a downgrade before it drops; all in the change's transaction."""
     monkeypatch.setenv("YITONG_ENVIRONMENT", "test")
     monkeypatch.setenv("YITONG_ENV_FILE", "")
     monkeypatch.setenv("YITONG_DATABASE_URL", bare.url.render_as_string(hide_password=False))
@@ -208,7 +208,7 @@ def audit_row():
 
 
 def test_what_clients_worded_is_not_kept_in_the_clear(bare):
-    """Answered requests lose their words, those that wait keep what they need; sessions keep names of browsers."""
+    """Decided requests lose the client's texts, open ones keep what they need; sessions keep browser names."""
     migrations.upgrade(bare)
     migrations.downgrade(bare, "c41e7a905d22")
     for request_id, state in (("r-1", "redeemed"), ("r-2", "denied"), ("r-3", "open")):

@@ -1,4 +1,4 @@
-"""The outbox on both databases: with the fact, once, again after failure, and never forgotten."""
+"""The outbox on both databases: rows are written with the change, sent once, retried after failure, and never lost."""
 
 import threading
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ PHONE = Mobile.parse("+8613900000011")
 
 
 class Listener(Fetcher):
-    """A relying system that answers what the test tells it to, and remembers what it was told."""
+    """A relying system that returns what the test sets, and records what it receives."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ def _row(database: Database):
 
 
 def test_a_rolled_back_fact_announces_nothing(database, clock, worker):
-    """The row lives and dies with the transaction that wrote it."""
+    """The row is rolled back with the transaction that wrote it."""
 
     class Stop(Exception):
         pass
@@ -110,7 +110,7 @@ def test_a_logout_is_told_once(database, clock, worker, listener):
 
 
 def test_204_is_delivered(database, clock, worker, listener):
-    """A client that answers 204 has heard it (Back-Channel Logout 1.0 §2.8)."""
+    """A response of 204 counts as delivered (Back-Channel Logout 1.0 §2.8)."""
     listener.status = 204
     _announce(database, clock)
     worker.run_once(clock.now)
@@ -121,7 +121,7 @@ def test_204_is_delivered(database, clock, worker, listener):
     ("status", "error"), [(0, "no_connection"), (302, "302"), (401, "401"), (404, "404"), (429, "429"), (500, "500")]
 )
 def test_a_failure_is_tried_again_with_a_token_of_its_own(database, clock, worker, listener, status, error):
-    """After a failure the row waits, then a token minted at that moment is sent, with a `jti` nobody has seen."""
+    """After a failure the row waits; the retry has a new token with a new `jti`."""
     listener.status = status
     _announce(database, clock)
     worker.run_once(clock.now)
@@ -152,7 +152,7 @@ def test_a_failure_is_tried_again_with_a_token_of_its_own(database, clock, worke
     ],
 )
 def test_400_is_the_last_word(database, clock, worker, listener, body, reason):
-    """A notice refused with 400 is not sent again (Back-Channel Logout 1.0 §2.8), and the reason is on the list."""
+    """A notice refused with 400 is not sent again (Back-Channel Logout 1.0 §2.8), and the reason is listed."""
     listener.status, listener.body = 400, body
     _announce(database, clock)
     assert worker.run_once(clock.now) == 1
@@ -163,7 +163,7 @@ def test_400_is_the_last_word(database, clock, worker, listener, body, reason):
 
 
 def test_a_day_of_silence_ends_in_a_failure_everybody_can_see(database, clock, worker, listener):
-    """A client that never answers is retried for 24 hours; then the row has failed and is still listed."""
+    """A client that never responds is retried for 24 hours; then the row has failed and stays listed."""
     listener.status = 0
     began = clock.now
     _announce(database, clock)
@@ -177,7 +177,7 @@ def test_a_day_of_silence_ends_in_a_failure_everybody_can_see(database, clock, w
 
 
 def test_pauses_double_up_to_an_hour_and_are_jittered():
-    """No two clients come back in step, and none waits longer than an hour."""
+    """Clients do not retry at the same moment, and no pause is longer than an hour."""
     for attempt in range(1, 40):
         full = min(timedelta(seconds=2**attempt), timedelta(hours=1))
         pauses = {pause_before(attempt) for _ in range(20)}
@@ -187,7 +187,7 @@ def test_pauses_double_up_to_an_hour_and_are_jittered():
 
 
 def test_two_workers_never_deliver_one_row_twice(database, database_url, clock, outlets, listener):
-    """Eight workers on one database, fifty rows: each is told exactly once."""
+    """Eight workers deliver fifty rows of one database, each row exactly once."""
     for n in range(50):
         _announce(database, clock, client=f"c{n % 10}", sid=f"s{n}")
     start = threading.Barrier(8)
@@ -210,7 +210,7 @@ def test_two_workers_never_deliver_one_row_twice(database, database_url, clock, 
 
 
 def test_what_a_killed_worker_held_is_tried_again_after_the_lease(database, clock, outlets, worker, listener):
-    """A claim that nobody finishes ends by itself."""
+    """A claim of a killed worker ends with its lease."""
 
     class Killed(Worker):
         def _record(self, row, outcome, now):
@@ -226,7 +226,7 @@ def test_what_a_killed_worker_held_is_tried_again_after_the_lease(database, cloc
 
 
 def test_a_hanging_client_does_not_delay_the_others(database, clock, outlets, listener, gateway):
-    """While every delivery to one client hangs, messages to others leave."""
+    """While every delivery to one client hangs, messages to others are sent."""
     listener.hold.clear()
     for n in range(20):
         _announce(database, clock, sid=f"s{n}")
@@ -253,7 +253,7 @@ def _run(worker: Worker, database: Database, clock, stop: threading.Event) -> No
 
 
 def test_a_message_is_stored_sealed_and_forgotten_when_sent(database, clock, outlets, worker, gateway):
-    """Neither phone nor text is readable in the table, and nothing of them stays once the gateway has them."""
+    """Phone and text are unreadable in the table, and both are erased once the gateway has them."""
     with database.transaction() as c:
         send_sms(c, outlets.vault, phone=PHONE, text="验证码 123456", now=clock.now)
     gateway.down = True
@@ -268,7 +268,7 @@ def test_a_message_is_stored_sealed_and_forgotten_when_sent(database, clock, out
 
 
 def test_without_a_gateway_a_message_waits_and_says_why(database, clock, outlets):
-    """A deployment without an SMS gateway loses no message and tells the operator."""
+    """Without an SMS gateway messages wait, and the operator sees the reason."""
     with database.transaction() as c:
         send_sms(c, outlets.vault, phone=PHONE, text="您好", now=clock.now)
     worker = Worker(database, replace(outlets, sms=None))

@@ -33,7 +33,7 @@ def register(people, database, clock, *identifiers, phones=()):
 
 
 def test_a_registered_person_is_found_and_read(database, people, clock):
-    """A person is found by number, and name and number come back as they were given."""
+    """A person is found by number, and name and number are returned as they were given."""
     person = register(people, database, clock, citizen(1), phones=(PHONE,))
     c = database.connection()
     assert people.find(c, citizen(1)) == person.id
@@ -44,14 +44,14 @@ def test_a_registered_person_is_found_and_read(database, people, clock):
 
 
 def test_an_unknown_number_finds_nobody(database, people):
-    """No person, no answer."""
+    """An unknown number returns None."""
     c = database.connection()
     assert people.find(c, citizen(9)) is None
     assert people.by_id(c, "nobody") is None
 
 
 def test_nothing_readable_is_stored(database, people, clock):
-    """Neither number, name nor phone is readable in the tables."""
+    """Number, name and phone are unreadable in the tables."""
     register(people, database, clock, citizen(1), phones=(PHONE,))
     rows = database.connection().rows(Statement(sa.select(natural_persons, person_identifiers)))
     assert citizen(1).canonical not in repr(rows)
@@ -59,7 +59,7 @@ def test_nothing_readable_is_stored(database, people, clock):
 
 
 def test_a_number_is_one_persons(database, people, clock):
-    """A second registration of an active number is a Conflict and leaves nothing behind."""
+    """A second registration of an active number is a Conflict and writes nothing."""
     register(people, database, clock, citizen(1))
     with pytest.raises(Conflict):
         register(people, database, clock, citizen(2), citizen(1))
@@ -68,14 +68,14 @@ def test_a_number_is_one_persons(database, people, clock):
 
 
 def test_registering_needs_a_transaction(database, people, clock):
-    """Outside a transaction registration refuses to begin, for half a person must not remain."""
+    """Outside a transaction registration is refused, so that no half person remains."""
     with pytest.raises(RuntimeError, match="transaction"):
         people.register(database.connection(), NewPerson("x", (citizen(1),)), now=clock.now)
 
 
 @pytest.mark.race
 def test_two_who_register_one_number_at_once_make_one_person(database, people, clock):
-    """Of six concurrent registrations of one number, one makes the person and five are told Conflict."""
+    """Of six concurrent registrations of one number one creates the person and five raise Conflict."""
     start, outcomes = threading.Barrier(6), []
 
     def racer():
@@ -100,7 +100,7 @@ def test_two_who_register_one_number_at_once_make_one_person(database, people, c
 
 
 def test_only_a_proven_phone_finds_its_holders(database, people, clock):
-    """An unverified phone finds nobody; shared and verified it finds the family, earliest proof first."""
+    """An unverified phone finds nobody; a shared verified one finds its holders, earliest proof first."""
     first = register(people, database, clock, citizen(1), phones=(PHONE,))
     second = register(people, database, clock, citizen(2), phones=(PHONE,))
     c = database.connection()
@@ -113,7 +113,7 @@ def test_only_a_proven_phone_finds_its_holders(database, people, clock):
 
 
 def test_an_unknown_status_is_refused(database, people, clock):
-    """The table knows its states."""
+    """The table allows only its known states."""
     person = register(people, database, clock, citizen(1))
     with pytest.raises(Conflict):
         people.change_status(database.connection(), person.id, "asleep", now=clock.now)
@@ -121,7 +121,7 @@ def test_an_unknown_status_is_refused(database, people, clock):
 
 @pytest.mark.parametrize("profile", ["international", "gm"])
 def test_keys_rotate_under_living_people(database, clock, profile):
-    """Before, during and after resealing a person is found; afterwards the old key is no longer needed."""
+    """Before, during and after resealing a person is found; afterwards the old key is not needed."""
     old = People(Vault.from_keys([("k1", b"1" * 32)]))
     ids = [register(old, database, clock, citizen(i), phones=(PHONE,)).id for i in range(7)]
     both = People(Vault.from_keys([("k2", b"2" * 32), ("k1", b"1" * 32)], profile=profile))

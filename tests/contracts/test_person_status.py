@@ -1,4 +1,4 @@
-"""Disabling, merging, closing, death: one transaction ends all that is open, and tells whom it concerns."""
+"""Disabling, merging, closing, death: one transaction ends all that is open, and notifies the services concerned."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ def site(database_url, clock):
 
 
 def signs_in(site, person_id, *client_ids):
-    """A session in which these clients take part; returns its handle."""
+    """Opens a session in which these clients take part; returns its handle."""
     now = site.clock()
     proven = Authentication(("pwd",), now, 3, 1)
     prepared = sessions.prepare(person_id, proven, LONG, channel="web", user_agent=None, source=None, now=now)
@@ -72,7 +72,7 @@ def records(site, event):
     ],
 )
 def test_everything_open_ends_and_each_service_is_told(site, status, event):
-    """Two sessions, three services: all are over, each service gets its notice, and one record says who did it."""
+    """Two sessions end, three services each get a notice, and one record names who did it."""
     for name in ("housing", "library"):
         site.register_client(name)
     site.register_client("quiet", backchannel_logout_uri=None)
@@ -89,7 +89,7 @@ def test_everything_open_ends_and_each_service_is_told(site, status, event):
 
 
 def test_what_ended_stays_ended_when_the_person_comes_back(site):
-    """Enabled again, the person signs in anew: no session of before opens anything."""
+    """An enabled person must sign in again: no earlier session is valid."""
     person = site.register_person()
     handle = signs_in(site, person.id)
     becomes(site, person.id, "disabled")
@@ -100,7 +100,7 @@ def test_what_ended_stays_ended_when_the_person_comes_back(site):
 
 
 def test_a_login_that_raced_the_disabling_is_not_found_again(site):
-    """A session written a moment after the person was disabled opens nothing, neither then nor once they are back."""
+    """A session written just after the disabling is invalid, then and after the person is enabled."""
     person = site.register_person()
     becomes(site, person.id, "disabled")
     handle = signs_in(site, person.id)
@@ -110,7 +110,7 @@ def test_a_login_that_raced_the_disabling_is_not_found_again(site):
 
 
 def test_a_second_time_changes_nothing(site):
-    """Whoever disables somebody who is disabled already writes no second record."""
+    """Disabling a disabled person writes no second record."""
     person = site.register_person()
     becomes(site, person.id, "disabled")
     assert becomes(site, person.id, "disabled") is None
@@ -127,7 +127,7 @@ def test_somebody_elses_sessions_go_on(site):
 
 
 def test_it_is_one_transaction_or_nothing(site):
-    """Broken off before the commit, status, sessions, notices and record are as they were."""
+    """If it fails before the commit, status, sessions, notices and record are unchanged."""
     site.register_client("housing")
     person = site.register_person()
     handle = signs_in(site, person.id, "housing")
@@ -142,13 +142,13 @@ def test_it_is_one_transaction_or_nothing(site):
 
 
 def test_nobody_changes_a_status_past_it():
-    """The sources are read: whoever changes a person's status ends what is open, for only this one way exists."""
+    """In the sources only this one function changes a person's status, and it ends what is open."""
     named = [name for name in tracked("idp/*.py", "migration_tools/*.py") if "people.change_status(" in text_of(name)]
     assert named == ["idp/login/person_status.py"]
 
 
 def test_every_status_of_the_table_has_its_event():
-    """The function knows exactly the states the database allows, so that no change slips past the record."""
+    """The function knows exactly the states that the database allows, so every change is recorded."""
     (check,) = [
         constraint.sqltext.text
         for constraint in natural_persons.constraints

@@ -1,4 +1,4 @@
-"""A phone is verified on somebody's word, by few people at once, and ends with what rested on it."""
+"""A phone is verified by a source, shared by few people, and its end removes the evidence that rested on it."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def people(vault):
 
 @pytest.fixture
 def somebody(database, people, clock):
-    """Makes a person by serial, who has named no phone."""
+    """Makes a person by serial number, without a phone."""
 
     def make(serial=1):
         with database.transaction() as c:
@@ -47,7 +47,7 @@ def level(database, clock, person_id):
 
 
 def test_a_verified_phone_has_evidence_with_source_and_time(database, people, clock, somebody, verify):
-    """It is the person's first and so their primary one, it finds them, and the record says who saw it."""
+    """It is the person's first and so primary phone, finds them, and the record names who verified it."""
     person = somebody()
     verify(person)
     c = database.connection()
@@ -62,7 +62,7 @@ def test_a_verified_phone_has_evidence_with_source_and_time(database, people, cl
 
 
 def test_an_account_opened_with_a_check_by_phone_has_that_phone_verified(database, people, clock):
-    """Whatever registers people with such a proof lets them log in with the phone; without it, it does not."""
+    """An account opened with proof of a phone can log in with that phone, one without proof cannot."""
     registration = Registration(people, PasswordHasher(memory_kib=8, passes=1), PasswordPolicy())
     for serial, proof, found in ((1, EvidenceKind.PHONE, 1), (2, EvidenceKind.TWO_ELEMENTS, 0)):
         phone = Mobile.parse(f"1390000001{serial}")
@@ -73,7 +73,7 @@ def test_an_account_opened_with_a_check_by_phone_has_that_phone_verified(databas
 
 
 def test_few_persons_share_a_phone(database, people, somebody, verify):
-    """A family does; a shop that verifies its own phone for everybody does not."""
+    """A family may share a phone; a shop that verifies its own phone for everybody is refused."""
     family = [somebody(serial) for serial in range(1, MOST_HOLDERS + 1)]
     for person in family:
         verify(person)
@@ -86,7 +86,7 @@ def test_few_persons_share_a_phone(database, people, somebody, verify):
 
 
 def test_the_last_phone_that_ends_takes_its_evidence_along(database, people, clock, somebody, verify):
-    """IAL1 rested on holding a phone; another verified phone still carries it, and other people's are untouched."""
+    """IAL1 rested on holding a phone: another verified phone still supports it; other people's are unaffected."""
     person, wife = somebody(1), somebody(2)
     verify(person)
     verify(person, OTHER)

@@ -1,4 +1,4 @@
-"""What our processes make is theirs alone, whatever the umask: each is run with umask 000, and its files are walked."""
+"""Our processes make private files whatever the umask: each process runs with umask 000, and its files are checked."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ YITONG = [sys.executable, "-m", "idp.cli"]
 
 @pytest.fixture
 def anything_goes() -> Iterator[None]:
-    """This process would make everything for everybody."""
+    """Without our code this process would create files open to everybody."""
     before = os.umask(0)
     yield
     os.umask(before)
@@ -66,12 +66,12 @@ def yitong(environment: dict[str, str], *arguments: object) -> str:
     done = subprocess.run(
         command, cwd=ROOT, env=environment, umask=0, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
-    assert done.returncode in (0, 5), done.stdout + done.stderr  # 5: some accounts wait for their owners
+    assert done.returncode in (0, 5), done.stdout + done.stderr  # 5: some accounts wait for their owners to confirm
     return done.stdout
 
 
 def test_every_process_of_a_deployment_makes_private_files(tmp_path):
-    """Schema, a merge planned, applied and undone, the server and the worker: no file and no directory is open."""
+    """Schema, a merge planned, applied and undone, server and worker leave no file or directory open to others."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     with open_umask(home) as environment:
@@ -99,7 +99,7 @@ def test_every_process_of_a_deployment_makes_private_files(tmp_path):
 
 
 def test_the_demonstration_keeps_its_city_to_itself(tmp_path, anything_goes):
-    """Settings with their keys, database, personas and every log, while it runs and after."""
+    """Settings with keys, database, personas and every log are private, while it runs and after."""
     run = Run(tmp_path / "deeper" / "var")
     run.start()
     try:
@@ -113,7 +113,7 @@ def test_the_demonstration_keeps_its_city_to_itself(tmp_path, anything_goes):
 
 
 def test_the_working_table_of_a_plan_is_private(tmp_path, anything_goes):
-    """It holds a key of every account while a plan is made: a killed planner must not leave it for others to read."""
+    """It holds a key of every account: a killed planner must not leave it readable for others."""
     with closing(Staging(tmp_path / "work.db")) as staging:
         staging.compare()
         assert {"work.db", "work.db-wal"} <= names(tmp_path)
@@ -121,7 +121,7 @@ def test_the_working_table_of_a_plan_is_private(tmp_path, anything_goes):
 
 
 def test_a_database_is_private_from_its_first_byte(tmp_path, anything_goes):
-    """Whoever opens it first: the driver, or SQLAlchemy's engine for migrations."""
+    """Both when the driver opens it first and when SQLAlchemy's engine does for migrations."""
     for name, act in (("driver.db", Database.connection), ("engine.db", migrations.upgrade)):
         made = Database(f"sqlite:///{tmp_path / name}")
         act(made)
@@ -130,7 +130,7 @@ def test_a_database_is_private_from_its_first_byte(tmp_path, anything_goes):
 
 
 def test_what_an_earlier_release_left_open_is_closed(tmp_path, anything_goes):
-    """A database with its write-ahead log and shared memory, and a file that is written anew."""
+    """A database with its write-ahead log and shared memory, and a file that is written again."""
     old = tmp_path / "yitong.db"
     with closing(sqlite3.connect(old)) as before:
         before.execute("PRAGMA journal_mode=WAL")
@@ -145,9 +145,9 @@ def test_what_an_earlier_release_left_open_is_closed(tmp_path, anything_goes):
 
 
 def test_locks_survive_a_second_connection(tmp_path):
-    """To close a descriptor of a file drops this process's locks on it, so an existing database is never opened twice.
+    """Closing a descriptor of a file drops this process's locks on it, so an existing database is never opened twice.
 
-    With them gone, another process would write into the middle of this one's transaction.
+    Without the locks another process would write into the middle of this one's transaction.
     """
     url = f"sqlite:///{tmp_path / 'yitong.db'}"
     with closing(Database(url)) as held, held.transaction():
@@ -160,7 +160,7 @@ def test_locks_survive_a_second_connection(tmp_path):
 
 
 def test_a_directory_in_the_databases_place_keeps_its_mode(tmp_path):
-    """A mistake in YITONG_DATABASE_URL must not close somebody's directory."""
+    """A mistake in YITONG_DATABASE_URL must not change the mode of an existing directory."""
     place = tmp_path / "shared"
     place.mkdir()
     place.chmod(0o755)
@@ -170,7 +170,7 @@ def test_a_directory_in_the_databases_place_keeps_its_mode(tmp_path):
 
 @pytest.mark.parametrize("culprit", ["settings", "directory"])
 def test_check_names_what_it_cannot_close(tmp_path, monkeypatch, culprit):
-    """Settings with keys that everybody reads, and a directory where anybody may put another database."""
+    """Readable settings with keys, and a directory where anybody may replace the database, are reported."""
     home, settings = tmp_path / "home", tmp_path / "yitong.env"
     home.mkdir(mode=0o700)
     settings.write_text("")

@@ -1,4 +1,4 @@
-"""Every sealed column moves to a new key, and none is forgotten."""
+"""Every sealed column moves to a new key, and none is missed."""
 
 import ast
 import secrets
@@ -47,7 +47,7 @@ ASKED = AuthorizationRequest(
     client_state="state",
     nonce="nonce",
 )
-# Bytes that no vault made readable: SHA-256 digests, and the signatures of the audit's chain, which are never opened.
+# Bytes that no vault opens: SHA-256 digests, and the signatures of the audit's chain.
 NOT_SEALED = {
     "access_tokens.digest",
     "audit_batches.countersigned",
@@ -80,14 +80,14 @@ def columns_of_bytes():
 
 
 def test_every_column_of_bytes_is_sealed_indexed_or_known_to_be_neither():
-    """A new column of bytes must say what it is before it is merged: retiring a key must never lose it."""
+    """A new column of bytes must be classified here, so that retiring a key never loses it."""
     moved = [named(each.sealed) for each in SEALED] + [named(each.index.column) for each in SEALED if each.index]
     assert len(moved) == len(set(moved))
     assert columns_of_bytes() == {*moved, *NOT_SEALED}
 
 
 def test_every_sealed_place_moves_once():
-    """A place says which column a seal belongs to, so each column has one of its own."""
+    """A place names the column of a seal, so each column has its own."""
     places = [each.place for each in SEALED]
     assert len(set(places)) == len(places)
     assert set(resealing.SEALED) <= set(SEALED)
@@ -100,10 +100,10 @@ def calls_of(name, method):
 
 
 def test_whoever_seals_names_a_place_that_moves():
-    """The sources are read: `seal(…, place=X)` outside the vault names a constant of a column that is moved."""
+    """In the sources every `seal(…, place=X)` outside the vault names a constant of a resealed column."""
     constants = {"ATTRIBUTES", "IDENTIFIER", "PHONE", "CREDENTIAL", "LEGAL_ATTRIBUTES", "LEGAL_IDENTIFIER", "SECRET"}
     constants |= {"CONTESTED", "PLACE", "SEALED_MESSAGE", "WORDED", "self.place"}
-    constants |= {"IN_A_CODE"}  # in no table: it is handed out, and over in a minute
+    constants |= {"IN_A_CODE"}  # in no table: the code is sent to the client and expires in a minute
     named_places = {
         told["place"]
         for name in tracked("accounts/*.py", "idp/*.py", "migration_tools/*.py")
@@ -129,7 +129,7 @@ def new():
 
 
 def fill(database, vault):
-    """One row in every sealed column, through the code that seals there; returns the person's id."""
+    """Writes one row in every sealed column with the code that seals there; returns the person's id."""
     people, linking = People(vault), Linking(vault)
     with database.transaction() as c:
         number = CitizenId.parse(citizen_number(3))
@@ -162,7 +162,7 @@ def fill(database, vault):
 
 
 def move(database, vault, limit=20):
-    """Everything, in batches; how many rows were rewritten."""
+    """Reseals everything in batches; returns the number of rewritten rows."""
     rewritten, after = 0, Position()
     while after is not None:
         done = reseal(database.connection(), vault, limit, after=after, columns=SEALED)
@@ -171,7 +171,7 @@ def move(database, vault, limit=20):
 
 
 def stale(database, vault):
-    """Every sealed value that this vault would not seal so, and how many sealed values each column has."""
+    """The columns of values that this vault would seal differently, and the number of values in each column."""
     found, counts = [], {}
     for each in SEALED:
         rows = database.connection().rows(Statement(sa.select(each.sealed.label("sealed"))))
@@ -201,7 +201,7 @@ def test_everything_moves_and_opens_without_the_old_key(database, old, both, new
 
 @pytest.mark.parametrize(("typed", "uid", "mixed_in"), [("zhang.san", "7", "zs7"), ("LISI", "8", "lisi")])
 def test_an_older_systems_login_name_is_found_after_the_move(database, old, both, new, typed, uid, mixed_in):
-    """People go on typing the login name they know, also where the recipe mixes in another one."""
+    """A login name still finds its account, also where the recipe mixes in another name."""
     fill(database, old)
     move(database, both)
     (login,) = Linking(new).find(database.connection(), typed)
@@ -211,7 +211,7 @@ def test_an_older_systems_login_name_is_found_after_the_move(database, old, both
 
 
 def test_an_adopted_login_name_is_found_after_the_move(database, old, both, new):
-    """Once the old secret is erased, the login name alone still moves."""
+    """Once the old secret is erased, the login name alone is still resealed."""
     fill(database, old)
     linking, c = Linking(old), database.connection()
     linking.adopt(c, linking.find(c, "zhang.san")[0], now=NOW)
@@ -221,14 +221,14 @@ def test_an_adopted_login_name_is_found_after_the_move(database, old, both, new)
 
 
 def test_a_finished_move_moves_nothing(database, old, both):
-    """Run again it only reads, so it may be broken off and repeated at will."""
+    """A second run only reads, so resealing may be interrupted and repeated."""
     fill(database, old)
     move(database, both, limit=1000)
     assert move(database, both) == 0
 
 
 def test_a_row_changed_meanwhile_is_left_to_who_changed_it(database, old, both):
-    """Between reading and writing somebody chose a new password: theirs stays."""
+    """A password changed between reading and writing is kept."""
     person_id = fill(database, old)
     c = database.connection()
     column = next(each for each in SEALED if each.name == "password_credentials.sealed")
@@ -239,7 +239,7 @@ def test_a_row_changed_meanwhile_is_left_to_who_changed_it(database, old, both):
 
 
 def test_an_index_of_something_else_is_never_written_over(database, old, both):
-    """If what is sealed is not what the row is found by, writing the index anew would lose the row: it stops."""
+    """If the sealed value does not match the index, a new index would lose the row, so resealing stops."""
     fill(database, old)
     c = database.connection()
     wrong = Statement(sa.update(linked_accounts).values(login_index=sa.bindparam("wrong", type_=sa.LargeBinary)))
@@ -249,7 +249,7 @@ def test_an_index_of_something_else_is_never_written_over(database, old, both):
 
 
 def test_a_key_that_is_gone_stops_the_move(database, old, new):
-    """Without the key a value was sealed with, nothing of its batch is written."""
+    """Without the key of a value nothing of its batch is written."""
     fill(database, old)
     with pytest.raises(SealBroken):
         move(database, new)

@@ -1,4 +1,4 @@
-"""Retention on both databases: what has served its time goes, what is needed stays, and no statement is long."""
+"""Retention on both databases: expired rows are deleted, needed ones stay, and no statement is long."""
 
 import os
 import subprocess
@@ -64,7 +64,7 @@ def _without_pauses(monkeypatch):
 
 
 def test_an_access_token_goes_an_hour_after_its_end(city):
-    """A living token stays, also a revoked one: somebody may ask about it. An hour after its end nobody does."""
+    """An unexpired token stays, also a revoked one, as it may be introspected; it goes an hour after expiry."""
     client = city.register_client()
     old = city.issue_tokens(client, ("openid",))["access_token"]
     city.clock.advance(hours=1, minutes=9)
@@ -78,7 +78,7 @@ def test_an_access_token_goes_an_hour_after_its_end(city):
 
 
 def test_a_redeemed_code_is_known_while_what_it_bought_lives(city):
-    """Half a year after the login a stolen code still takes its refresh token along."""
+    """Half a year after the login a replay of the code still revokes its refresh token."""
     client = city.register_client()
     code = city.issue_code(client, OFFLINE)
     token = city.exchange(client, code).json["refresh_token"]
@@ -93,7 +93,7 @@ def test_a_redeemed_code_is_known_while_what_it_bought_lives(city):
 
 
 def test_a_request_nobody_can_use_goes_after_a_quarter_of_an_hour(city):
-    """Unanswered, refused or uncollected: a quarter of an hour after its end. Collected: a day, for a late thief."""
+    """Open, denied or unredeemed: a quarter of an hour after its end. Redeemed: a day, to detect replays."""
     client = city.register_client()
     city.issue_code(client)
     city.issue_tokens(client, ("openid",))
@@ -104,7 +104,7 @@ def test_a_request_nobody_can_use_goes_after_a_quarter_of_an_hour(city):
 
 
 def test_a_look_goes_on_where_the_last_one_ended(database, clock):
-    """Every ten minutes only what has become due since is read; what was spared is read again once a day."""
+    """Every ten minutes only newly expired rows are read; rows that were kept are read again once a day."""
     throttle, c = Throttle(), database.connection()
     throttle.succeeded(c, throttle.check(c, person=PERSON, source=HOME, now=clock.now))
     rounds = retention._PurgeSchedule(BY_NAME["throttle_counters"])
@@ -122,7 +122,7 @@ def test_a_look_goes_on_where_the_last_one_ended(database, clock):
 
 
 def test_an_idle_refresh_token_lets_its_request_go(city):
-    """A refresh token nobody used for thirty days is dead, and so is what was kept for it."""
+    """A refresh token unused for thirty days is deleted, and so is the request kept for it."""
     city.issue_tokens(city.register_client(), OFFLINE)
     city.clock.advance(days=32)
     assert tidied(city.database, "refresh_tokens", city.clock()) == 1
@@ -130,7 +130,7 @@ def test_an_idle_refresh_token_lets_its_request_go(city):
 
 
 def test_a_spent_refresh_token_is_known_until_its_family_ends(city):
-    """A thief who comes back late still ends the family; nothing of it stays when it has ended by itself."""
+    """A late replay still ends the family; once the family has expired all its rows are deleted."""
     client = city.register_client(method="none")
     first = token = city.issue_tokens(client, OFFLINE)["refresh_token"]
     for _ in range(3):
@@ -144,7 +144,7 @@ def test_a_spent_refresh_token_is_known_until_its_family_ends(city):
 
 
 def test_a_family_that_ran_its_time_goes(city):
-    """After its end, spent and unspent tokens of a family go alike."""
+    """After the family's end its spent and unspent tokens are deleted alike."""
     client = city.register_client(method="none")
     city.refresh(client, city.issue_tokens(client, OFFLINE)["refresh_token"])
     assert tidied(city.database, "refresh_tokens", city.clock.advance(days=180, hours=23)) == 1
@@ -153,7 +153,7 @@ def test_a_family_that_ran_its_time_goes(city):
 
 
 def test_sessions_go_with_their_clients_a_day_after_their_end(city):
-    """Where somebody signed in from is not kept longer than it serves; a session that lasts is not touched."""
+    """The source of a sign-in is not kept longer than needed; an active session stays."""
     city.register_client()
     now = city.clock()
     for hours in (1, 1000):
@@ -172,7 +172,7 @@ def test_sessions_go_with_their_clients_a_day_after_their_end(city):
 
 
 def test_counters_go_but_not_where_a_person_is_known(database, clock):
-    """Old counters go; the memory of a success stays until it is too old itself."""
+    """Old counters are deleted; the record of a success stays until it is too old itself."""
     throttle, c = Throttle(), database.connection()
     throttle.succeeded(c, throttle.check(c, person=PERSON, source=HOME, now=clock.now))
     throttle.check(c, person=PERSON, source="198.51.100.7", now=clock.now)
@@ -184,7 +184,7 @@ def test_counters_go_but_not_where_a_person_is_known(database, clock):
 
 
 def test_a_network_that_guessed_is_remembered_for_a_day(database, clock):
-    """Until then its guesses are not a newcomer's: otherwise every window would begin with new ones."""
+    """Until then it is not a newcomer, so the newcomer's allowance does not return with every window."""
     throttle, c = Throttle(), database.connection()
     throttle.check(c, person=PERSON, source=HOME, now=clock.now)
     tidied(database, "throttle_counters", clock.advance(minutes=16))
@@ -194,7 +194,7 @@ def test_a_network_that_guessed_is_remembered_for_a_day(database, clock):
 
 
 def test_an_assertion_is_known_until_it_could_not_be_used(city):
-    """A client assertion that could still be sent again is never forgotten."""
+    """A client assertion is kept as long as it could be sent again."""
     client = city.register_client(method="private_key_jwt")
     assertion = city.client_assertion(client)
     form = city.client_proof(client).form | {"client_assertion": assertion, "grant_type": "client_credentials"}
@@ -207,7 +207,7 @@ def test_an_assertion_is_known_until_it_could_not_be_used(city):
 
 
 def test_deliveries_go_a_month_after_their_end_and_never_before_it(database, vault, clock):
-    """What nobody has taken yet stays however old it is; what was delivered or given up goes after thirty days."""
+    """Undelivered rows stay however old; delivered and failed ones are deleted after thirty days."""
     with database.transaction() as c:
         ids = [outbox.send_sms(c, vault, phone=PHONE, text="您好", now=clock.now) for _ in range(3)]
     for row_id, column in zip(ids, ("delivered_at", "failed_at"), strict=False):
@@ -220,7 +220,7 @@ def test_deliveries_go_a_month_after_their_end_and_never_before_it(database, vau
 
 
 def test_invitations_old_keys_and_demonstration_messages_go(city):
-    """An invitation a month after its end, a signing key a month after it was published last, a message in a week."""
+    """An invitation goes a month after its end, a signing key a month after publication ends, a message in a week."""
     with city.database.transaction() as c:
         invite(c, {}, uses=1, until=city.clock() + timedelta(days=7), now=city.clock())
         city.provider.keys.rotate(c, city.clock())
@@ -242,7 +242,7 @@ def test_invitations_old_keys_and_demonstration_messages_go(city):
 
 
 def test_records_ledgers_grants_and_subjects_stay(city):
-    """Ten years of purges take nothing of what must be answered for."""
+    """Ten years of purges delete no row that is evidence."""
     city.issue_tokens(city.register_client(), OFFLINE)
     with city.database.transaction() as c:
         audit.append(c, "person:session:open", now=city.clock(), person=city.person.id)
@@ -264,7 +264,7 @@ def assertions(database, number, clock):
 
 @pytest.mark.parametrize("number", [0, 1, 19, 20, 21, 45])
 def test_every_batch_is_small_and_none_is_missed(database, clock, number):
-    """However many rows are due, also all of one moment, each statement takes a few, and at the end none is left."""
+    """For any number of due rows, also of one moment, each statement takes few, and in the end none is left."""
     assertions(database, number, clock)
     now, after, sizes = clock.advance(days=1), None, []
     while True:
@@ -278,7 +278,7 @@ def test_every_batch_is_small_and_none_is_missed(database, clock, number):
 
 
 def test_a_stop_ends_it_between_two_batches(database, clock, monkeypatch):
-    """A worker that is told to stop does not first finish a table of millions."""
+    """A stopped worker does not first finish a table of millions of rows."""
     assertions(database, BATCH + 1, clock)
     stop = threading.Event()
     database.count = stop.set
@@ -287,7 +287,7 @@ def test_a_stop_ends_it_between_two_batches(database, clock, monkeypatch):
 
 
 def test_the_job_tidies_every_table_and_ends_when_told(database, clock):
-    """The worker's thread does a whole round, and the stop ends it at once."""
+    """The worker's thread does a whole round, and the stop signal ends it at once."""
     assertions(database, 3, clock)
     clock.advance(days=1)
     stop, mine = threading.Event(), Database(database.url.render_as_string(hide_password=False))
@@ -303,7 +303,7 @@ def test_the_job_tidies_every_table_and_ends_when_told(database, clock):
 
 
 def test_the_worker_keeps_house_and_says_so(database, database_url, clock):
-    """`yitong worker` does it without being told, logs what it removed, and ends with 0 when it is stopped."""
+    """`yitong worker` purges by itself, logs what it removed, and ends with 0 when it is stopped."""
     assertions(database, 3, clock)
     command = [sys.executable, "-m", "idp.cli", "worker"]
     environment = {**os.environ, **SMALL, "YITONG_DATABASE_URL": database_url}
@@ -319,7 +319,7 @@ def test_the_worker_keeps_house_and_says_so(database, database_url, clock):
 
 
 def test_a_table_that_cannot_be_tidied_now_does_not_end_the_job(tmp_path, clock):
-    """Without tables, or with the database away, the round goes on and the next one tries again."""
+    """Without tables or database the round continues, and the next one tries again."""
     nowhere = Database(f"sqlite:///{tmp_path / 'empty.db'}")
     stop = threading.Event()
     job = threading.Thread(target=retention.run, args=(nowhere, clock, stop))
@@ -332,7 +332,7 @@ def test_a_table_that_cannot_be_tidied_now_does_not_end_the_job(tmp_path, clock)
 
 
 def plan(database, table, statement, **params):
-    """What the database would do with what our driver sends, as it says itself."""
+    """The database's query plan for a statement as our driver sends it."""
     compiled = statement.compiled(database.connection().dialect)
     with closing(database.engine().raw_connection()) as pooled:
         driver = pooled.driver_connection
@@ -340,7 +340,7 @@ def plan(database, table, statement, **params):
             rows = driver.execute(f"EXPLAIN QUERY PLAN {compiled.text}", compiled.arguments(params)).fetchall()
             return "\n".join(row[3] for row in rows)
         driver.execute("SET enable_seqscan = off")
-        # A table vacuumed while it was empty costs nothing to read, whichever way; of one just made a size is guessed.
+        # For a table vacuumed while empty every plan costs nothing; for a new table the planner guesses a size.
         driver.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.Identifier(table.name)))
         rows = psycopg.RawCursor(driver).execute(f"EXPLAIN {compiled.text}", compiled.arguments(params)).fetchall()
         return "\n".join(row[0] for row in rows)
@@ -348,7 +348,7 @@ def plan(database, table, statement, **params):
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_no_statement_reads_a_whole_table(database, clock, name):
-    """Looking and removing both follow an index from where the last batch ended."""
+    """Selecting and deleting both follow an index from where the last batch ended."""
     each, now = BY_NAME[name], clock.now
     lowest = {f"{bound}_{i}": retention._LOWEST[type(col.type)] for i, col in enumerate(each.walk) for bound in "al"}
     lowest = {key.replace("a_", "after_").replace("l_", "last_"): value for key, value in lowest.items()}

@@ -1,4 +1,4 @@
-"""The sandbox gateway: what it keeps, what it hides, and where it refuses to be."""
+"""The sandbox gateway: what it keeps, what it hides, and where it cannot be used."""
 
 import pytest
 
@@ -9,7 +9,7 @@ PHONE = Mobile.parse("+8613900000011")
 
 
 def test_messages_are_kept_newest_first_with_the_phone_masked(database, vault, clock):
-    """Every message can be read on the page; nobody's whole number can."""
+    """The page shows every message, but no complete phone number."""
     gateway = SandboxSms(database, vault, clock, environment="demo")
     gateway.send(PHONE, "第一条")
     clock.advance(seconds=1)
@@ -20,6 +20,6 @@ def test_messages_are_kept_newest_first_with_the_phone_masked(database, vault, c
 
 
 def test_production_has_no_sandbox(database, vault, clock):
-    """In production the sandbox cannot even be built."""
+    """In production the sandbox cannot be created."""
     with pytest.raises(SandboxInProduction):
         SandboxSms(database, vault, clock, environment="production")

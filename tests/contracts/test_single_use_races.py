@@ -1,6 +1,6 @@
-"""Sixty-four racers for each single-use thing, on both databases: exactly one winner, every round.
+"""Sixty-four threads race for each single-use thing, on both databases: exactly one wins every round.
 
-`YITONG_RACE_ROUNDS` sets the rounds: few in a quick run, 1,000 in CI (`make race`).
+`YITONG_RACE_ROUNDS` sets the number of rounds: few in a quick run, 1,000 in CI (`make race`).
 """
 
 import base64
@@ -31,7 +31,7 @@ from idp.oidc.vocabulary import CODE_PREFIX
 pytestmark = [pytest.mark.race, pytest.mark.timeout(3600)]
 
 RACERS = 64
-THREADS = 16  # so many connections race at once; the other racers come as these finish
+THREADS = 16  # the number of connections that race at once; the other racers start as these finish
 ROUNDS = int(os.environ.get("YITONG_RACE_ROUNDS", "10"))
 CALLBACK = "https://rp.example/callback"
 VERIFIER = "v" * 43
@@ -50,7 +50,7 @@ INSERT_GRANT = Statement(sa.insert(grants))
 
 @pytest.fixture
 def arena(database_url, vault, clock):
-    """A provider whose racers wait for the writer rather than give up."""
+    """A provider whose racing threads wait for the writer instead of giving up."""
     database = Database(database_url, statement_timeout=timedelta(seconds=60))
     provider = Provider(
         database=database,
@@ -69,7 +69,7 @@ def arena(database_url, vault, clock):
 
 
 class Arena:
-    """One provider, one person, one public client, and racers."""
+    """One provider, one person, one public client, and the racing threads."""
 
     def __init__(self, provider, vault, clock):
         self.provider, self.clock = provider, clock
@@ -99,7 +99,7 @@ class Arena:
             self.grant_id = self._grant(c, new)
 
     def _grant(self, c, new):
-        """The person's grant to that client; its id."""
+        """The id of the person's grant to that client."""
         row = dict.fromkeys(grants.c.keys())
         row |= {"id": new_id(), "person_id": self.person_id, "client_id": new.client_id, "given_at": self.clock()}
         row |= {"scopes": list(new.scopes), "claims": [], "purpose": new.purpose, "legal_basis": new.legal_basis}
@@ -107,7 +107,7 @@ class Arena:
         return row["id"]
 
     def race(self, act):
-        """What each of the racers got; the first of every thread start together."""
+        """The results of all racers; the first ones of all threads start together."""
 
         def run(n):
             if n < THREADS:
@@ -117,7 +117,7 @@ class Arena:
         return list(self.pool.map(run, range(RACERS)))
 
     def close(self):
-        """Every thread gives its connection back."""
+        """Every thread returns its connection."""
 
         def leave(_):
             self.together.wait()
@@ -127,13 +127,13 @@ class Arena:
         self.pool.shutdown()
 
     def token(self, **form):
-        """The status the token endpoint gives."""
+        """The status of the token endpoint's response."""
         body = "&".join(f"{name}={value}" for name, value in form.items()).encode()
         headers = {"content-type": "application/x-www-form-urlencoded"}
         return self.machine.handle(Request("POST", "/token", headers=headers, body=body))
 
     def code(self, scopes=("openid",)):
-        """A fresh approved request's id and code."""
+        """The id and the code of a newly approved request."""
         request_id, now = new_id(), self.clock()
         facts = self.provider.people.vault.seal(json.dumps([request_id]), place=IN_A_CODE)
         code = CODE_PREFIX + base64.urlsafe_b64encode(facts).rstrip(b"=").decode()
@@ -167,7 +167,7 @@ class Arena:
 
 
 def test_a_code_buys_tokens_once(arena):
-    """Of sixty-four exchanges of one code, with refresh or without, one succeeds and buys one access token."""
+    """Of sixty-four exchanges of one code, with or without refresh, one succeeds and issues one access token."""
     for n in range(ROUNDS):
         request_id, code = arena.code(("openid", "offline_access") if n % 2 else ("openid",))
         form = {
@@ -184,7 +184,7 @@ def test_a_code_buys_tokens_once(arena):
 
 
 def test_a_refresh_token_has_one_successor(arena):
-    """Sixty-four rotations of one token end with one successor, and everybody who got an answer got that one."""
+    """Sixty-four rotations of one token give one successor, and every successful response has that one."""
     for _ in range(ROUNDS):
         (request_id, _), token, now = arena.code(), new_secret("yt_rt_"), arena.clock()
         row = dict.fromkeys(refresh_tokens.c.keys())
@@ -211,7 +211,7 @@ def test_a_refresh_token_has_one_successor(arena):
 
 
 def test_a_client_assertion_is_spent_once(arena):
-    """Sixty-four uses of one `jti` find it unspent once."""
+    """Of sixty-four uses of one `jti` one succeeds."""
     for _ in range(ROUNDS):
         key, until = secrets.token_bytes(32), arena.clock() + timedelta(minutes=1)
 
@@ -224,7 +224,7 @@ def test_a_client_assertion_is_spent_once(arena):
 
 
 def test_an_initial_access_token_registers_as_often_as_it_says(arena):
-    """A token with one use left is spent by one of sixty-four."""
+    """Of sixty-four uses of a token with one use left one succeeds."""
     for _ in range(ROUNDS):
         key, now = secrets.token_bytes(32), arena.clock()
         arena.provider.database.connection().execute(
@@ -248,7 +248,7 @@ def _member(reply, name):
     return json.loads(reply.body)[name]
 
 
-# Every Redemption of the product: the test that races it, or why it may succeed more than once.
+# Every Redemption of the product: the test that races it, or the reason why it may succeed more than once.
 RACED = {
     "REDEEM_CODE": test_a_code_buys_tokens_once,
     "REDEEM_CODE_FOR_REFRESH": test_a_code_buys_tokens_once,

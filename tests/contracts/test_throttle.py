@@ -11,7 +11,7 @@ from accounts.errors import Throttled
 
 HOME, ATTACKER = "192.0.2.1", "198.51.100.7"
 BROWSER = "0123456789abcdef"
-MOST_AN_HOUR = 100  # wrong passwords for one person, over everything but known browsers
+MOST_AN_HOUR = 100  # wrong passwords for one person, from everywhere but known browsers
 MOST_OF_A_BROWSER = 50
 
 
@@ -21,7 +21,7 @@ def throttle():
 
 
 def passes(throttle, c, now, *, person="p", source=ATTACKER, browser=None):
-    """Whether one more attempt is let through."""
+    """Whether one more attempt is allowed."""
     try:
         throttle.check(c, person=person, source=source, now=now, browser=browser)
     except Throttled:
@@ -30,7 +30,7 @@ def passes(throttle, c, now, *, person="p", source=ATTACKER, browser=None):
 
 
 def allowed(throttle, c, clock, *, person="p", sources=(ATTACKER,), tries=200, browser=None):
-    """How many attempts go through, taking the sources in turn."""
+    """The number of allowed attempts, taking the sources in turn."""
     return sum(
         passes(throttle, c, clock.now, person=person, source=sources[i % len(sources)], browser=browser)
         for i in range(tries)
@@ -43,12 +43,12 @@ def succeeds(throttle, c, clock, *, person="p", source=HOME, browser=None):
 
 
 def most_an_hour(times):
-    """The most of these moments that lie in any one hour."""
+    """The largest number of these moments within one hour."""
     return max(sum(start <= other < start + timedelta(hours=1) for other in times) for start in times)
 
 
 def test_one_source_gets_few_guesses_and_is_told_when_to_return(database, throttle, clock):
-    """After six guesses the source waits; at the time it was told the way is open again, for fewer."""
+    """After six guesses the source must wait; at the given time two more are allowed."""
     c = database.connection()
     assert allowed(throttle, c, clock) == 6
     with pytest.raises(Throttled) as caught:
@@ -59,7 +59,7 @@ def test_one_source_gets_few_guesses_and_is_told_when_to_return(database, thrott
 
 
 def test_a_flood_cannot_lock_a_person_out_of_home(database, throttle, clock):
-    """A thousand guesses from everywhere stop new networks, and never the one the person succeeds from."""
+    """A thousand guesses from everywhere throttle new networks, never the one where the person succeeds."""
     c = database.connection()
     succeeds(throttle, c, clock)
     assert allowed(throttle, c, clock, sources=[f"203.0.113.{i}" for i in range(250)], tries=1000) == 9
@@ -67,7 +67,7 @@ def test_a_flood_cannot_lock_a_person_out_of_home(database, throttle, clock):
 
 
 def test_a_known_browser_has_a_counter_of_its_own(database, throttle, clock):
-    """Whatever fills all other counters of the person and the network, what is left of its own is its own."""
+    """When all other counters of the person and the network are full, a known browser still has its own."""
     c = database.connection()
     succeeds(throttle, c, clock)
     everywhere = [HOME, *(f"203.0.113.{i}" for i in range(50))]
@@ -82,7 +82,7 @@ def test_a_known_browser_has_a_counter_of_its_own(database, throttle, clock):
 
 
 def test_a_known_browser_fills_no_other_counter(database, throttle, clock):
-    """Who mistypes at home stops neither themselves elsewhere nor the family beside them; then they are anybody."""
+    """Mistakes in a known browser use no other counter; when its own is full, it counts as a stranger."""
     c = database.connection()
     assert allowed(throttle, c, clock, browser=BROWSER, tries=10) == 10
     assert allowed(throttle, c, clock, browser=BROWSER) == 6
@@ -90,13 +90,13 @@ def test_a_known_browser_fills_no_other_counter(database, throttle, clock):
 
 
 def test_one_password_for_many_people_runs_out(database, throttle, clock):
-    """One source that tries everybody once is stopped at its own ceiling."""
+    """One source that tries every person once is stopped at its own ceiling."""
     c = database.connection()
     assert sum(allowed(throttle, c, clock, person=f"p{i}", tries=1) for i in range(130)) == 100
 
 
 def test_invented_names_do_not_stop_who_signed_in_there(database, throttle, clock):
-    """In a hall or a school a stranger's guesses and those at people who are known there count apart."""
+    """In a hall or a school guesses at strangers and at people who are known there count separately."""
     c = database.connection()
     succeeds(throttle, c, clock)
     for i in range(130):
@@ -105,7 +105,7 @@ def test_invented_names_do_not_stop_who_signed_in_there(database, throttle, cloc
 
 
 def test_success_costs_a_shared_source_nothing(database, throttle, clock):
-    """Behind one address a whole office logs in all morning: only failures are counted."""
+    """A whole office behind one address can log in all morning: only failures are counted."""
     c = database.connection()
     for i in range(150):
         succeeds(throttle, c, clock, person=f"p{i}")
@@ -113,7 +113,7 @@ def test_success_costs_a_shared_source_nothing(database, throttle, clock):
 
 
 def test_a_refused_guess_fills_no_other_counter(database, throttle, clock):
-    """What is refused is not counted anywhere: one source cannot use up the strangers' share alone."""
+    """A refused guess is not counted anywhere: one source cannot use up the strangers' share alone."""
     c = database.connection()
     allowed(throttle, c, clock, tries=100)
     attempts = Statement(sa.select(throttle_counters.c.counter, throttle_counters.c.attempts))
@@ -128,7 +128,7 @@ def test_a_refused_guess_fills_no_other_counter(database, throttle, clock):
 @pytest.mark.parametrize("browser", [None, BROWSER])
 @pytest.mark.parametrize("source", [ATTACKER, "2001:db8::1"])
 def test_an_untried_attempt_does_not_count(database, throttle, clock, source, browser):
-    """When the process was too busy to try, the attempt is given back."""
+    """When the process was too busy to check the password, the attempt is given back."""
     c = database.connection()
     for _ in range(50):
         throttle.untried(c, throttle.check(c, person="p", source=source, now=clock.now, browser=browser))
@@ -138,12 +138,12 @@ def test_an_untried_attempt_does_not_count(database, throttle, clock, source, br
     "spelled", [("203.0.113.7", "::ffff:203.0.113.7", "[::FFFF:cb00:7107]:443", "203.0.113.7:51234")]
 )
 def test_spellings_of_one_address_are_one_source(database, throttle, clock, spelled):
-    """Also for a caller that did not make its text canonical."""
+    """This also holds for a caller that passes addresses in other forms."""
     assert allowed(throttle, database.connection(), clock, sources=spelled) == 6
 
 
 def test_ipv4_addresses_in_ipv6_form_are_many_sources(database, throttle, clock):
-    """`::ffff:a.b.c.d` is not one network of all IPv4 citizens: what one of them does stops no other."""
+    """`::ffff:a.b.c.d` is not one network: the guesses of one IPv4 address throttle no other."""
     c = database.connection()
     for i in range(130):
         passes(throttle, c, clock.now, person=f"invented {i}", source="::ffff:198.51.100.7")
@@ -151,13 +151,13 @@ def test_ipv4_addresses_in_ipv6_form_are_many_sources(database, throttle, clock)
 
 
 def test_addresses_of_one_ipv6_network_are_one_source(database, throttle, clock):
-    """Whoever holds a /64 does not get a guess for each of its addresses."""
+    """A /64 gets no more guesses for having many addresses."""
     c = database.connection()
     assert allowed(throttle, c, clock, sources=[f"2001:db8::{i:x}" for i in range(1, 50)]) == 6
 
 
 def test_networks_of_one_ipv6_site_share_a_higher_limit(database, throttle, clock):
-    """Whoever rents a /48 does not get six guesses for each of its 65,536 networks, nor a newcomer's for each."""
+    """A /48 gets neither six guesses for each of its 65,536 networks nor a newcomer's for each."""
     c = database.connection()
     many = [f"2001:db8:1:{i:x}::1" for i in range(1, 200)]
     assert allowed(throttle, c, clock, sources=many) == 9  # three as a newcomer, and the strangers' six
@@ -165,7 +165,7 @@ def test_networks_of_one_ipv6_site_share_a_higher_limit(database, throttle, cloc
 
 
 def test_a_check_is_one_statement_and_a_refusal_two(database, throttle, clock):
-    """Throttling has a constant, small cost, for a known browser and for a stranger."""
+    """A check is one statement and a refusal a constant few, for a known browser and for a stranger."""
     counted = []
     database.count = lambda: counted.append(1)
     c = database.connection()
@@ -180,7 +180,7 @@ def test_a_check_is_one_statement_and_a_refusal_two(database, throttle, clock):
 
 
 def test_an_attacker_everywhere_gets_a_hundred_guesses_an_hour(database, throttle, clock):
-    """However many networks, familiar ones among them, and however the guesses are timed: the bound holds."""
+    """The limit holds for any number of networks, familiar ones included, and for any timing."""
     c, got, step = database.connection(), [], 0
     for i in range(3):
         succeeds(throttle, c, clock, source=f"192.0.2.{i}")
@@ -200,7 +200,7 @@ def old_of(step):
 
 
 def test_a_known_browser_gets_fifty_guesses_an_hour(database, throttle, clock):
-    """A stolen cookie is worth its own counter, beside what everybody has."""
+    """A stolen cookie gives its own counter, beside the common ones."""
     c, got = database.connection(), []
     for minutes in (0, 14.9, 15, 30, 45, 59.9, 60, 75):
         now = clock.now + timedelta(minutes=minutes)
@@ -215,7 +215,7 @@ def test_a_known_browser_gets_fifty_guesses_an_hour(database, throttle, clock):
 @pytest.mark.race
 @pytest.mark.parametrize(("browser", "most"), [(None, 6), (BROWSER, 10 + 6)])
 def test_guesses_that_arrive_together_pass_no_more_than_the_ceiling(database, throttle, clock, browser, most):
-    """Eight threads with ten guesses each get no more through than one would, however they race."""
+    """Eight racing threads with ten guesses each get no more guesses than one thread."""
     start, passed = threading.Barrier(8), []
 
     def racer():

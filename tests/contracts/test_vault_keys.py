@@ -1,4 +1,4 @@
-"""A process with other vault keys than its database's is refused before it reads or writes anything."""
+"""A process whose vault keys differ from its database's is refused before it reads or writes anything."""
 
 import secrets
 import subprocess
@@ -31,7 +31,7 @@ FALSE_K1 = ("k1", b"9" * 32)
 EVERY_KEY = Statement(sa.select(vault_keys).order_by(vault_keys.c.generation))
 NUMBER = citizen_number(4)
 PERSON = f"王小明\n{NUMBER}\n\n\n\ncorrect horse battery\ncorrect horse battery\n"
-# Every command, with what it needs to get as far as the database.
+# Every command, with the arguments it needs to reach the database.
 ARGUMENTS = {
     "audit verify": [],
     "clients add": ["x", "--name", "x", "--name-en", "x", "--purpose", "x", "--purpose-en", "x", "--redirect-uri",
@@ -50,7 +50,7 @@ ARGUMENTS = {
     "deliveries": [],
     "keys reseal": ["--wait", "0"],
     "keys rotate": [],
-    "merge apply": None,  # needs a plan: below
+    "merge apply": None,  # needs a plan: see below
     "merge plan": [str(LEGACY / "forum.toml")],
     "merge status": [],
     "merge undo": ["--run", "0" * 32, "--yes"],
@@ -59,7 +59,7 @@ ARGUMENTS = {
     "people enable": ["--yes"],
     "worker": [],
     "check": [],
-    "serve": None,  # takes the place of its process: below
+    "serve": None,  # replaces its process: see below
 }  # fmt: skip
 NO_DATABASE = {"calibrate", "merge hashes test"}
 
@@ -79,7 +79,7 @@ def admission(*keys, profile="international"):
 
 
 def admit(url, *keys, profile="international"):
-    """A process with these keys opens the database."""
+    """Opens the database as a process with these keys."""
     with closing(Database(url, admit=admission(*keys, profile=profile).admit)) as made:
         made.connection()
 
@@ -89,7 +89,7 @@ def recorded(database):
 
 
 def digest(database):
-    """Every row of every table."""
+    """All rows of all tables."""
     found = {}
     for table in metadata.sorted_tables:
         rows = database.connection().rows(Statement(sa.select(table)))
@@ -99,7 +99,7 @@ def digest(database):
 
 @pytest.fixture
 def foreign(database, monkeypatch):
-    """A city under k1, and an environment whose k1 is another key."""
+    """A city under k1, and an environment whose k1 is a different key."""
     fill(database, Vault.from_keys([K1]))
     url = database.url.render_as_string(hide_password=False)
     admit(url, K1)
@@ -109,12 +109,12 @@ def foreign(database, monkeypatch):
 
 
 def test_every_command_is_in_the_table():
-    """Whoever adds a command says how it is tried here, or that it opens no database."""
+    """Each command has its arguments for this test, or is listed as opening no database."""
     assert set(ARGUMENTS) | NO_DATABASE == set(commands())
 
 
 def test_every_command_refuses_another_key(foreign, tmp_path, monkeypatch):
-    """Each says code, cause and cure, and no row of any table differs afterwards."""
+    """Each command prints code, cause and cure, and no row of any table changes."""
     monkeypatch.chdir(tmp_path)
     before = digest(foreign)
     for name, arguments in ARGUMENTS.items():
@@ -130,7 +130,7 @@ def test_every_command_refuses_another_key(foreign, tmp_path, monkeypatch):
 
 
 def test_a_server_does_not_start_on_another_key(foreign):
-    """The worker process ends before the first request, and the server with it; the log says why."""
+    """The worker process ends before the first request, the server ends too, and the log gives the cause."""
     before = digest(foreign)
     command = [sys.executable, "-m", "idp.cli", "serve", "--port", str(free_ports(1)[0])]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
@@ -141,7 +141,7 @@ def test_a_server_does_not_start_on_another_key(foreign):
 
 
 def test_a_plan_serves_the_vault_it_was_made_under_alone(yitong, foreign, tmp_path, monkeypatch):
-    """A plan from elsewhere is refused by its signature, and after a rotation the right one still counts."""
+    """A plan of another vault is refused by its signature; a plan of this vault works after a rotation."""
     monkeypatch.setenv("YITONG_VAULT_KEYS", written(K1))
     answer = yitong("merge", "plan", str(LEGACY / "forum.toml"), "--out", str(tmp_path / "plans"))
     assert answer.exit_code == 0, answer.output
@@ -155,9 +155,9 @@ def test_a_plan_serves_the_vault_it_was_made_under_alone(yitong, foreign, tmp_pa
 
 
 def test_the_bench_loads_nobody_under_another_key(foreign, monkeypatch):
-    """Persons that nobody finds are worse than none."""
+    """Persons under another key could not be found by any search, so none are loaded."""
     if foreign.dialect == "sqlite":
-        return  # the loader copies into PostgreSQL alone
+        return  # the loader copies only into PostgreSQL
     with pytest.raises(VaultKeyMismatch):
         load_persons(foreign.url.render_as_string(hide_password=False), Vault.from_keys([FALSE_K1]), 1)
 
@@ -172,7 +172,7 @@ def test_the_bench_loads_nobody_under_another_key(foreign, monkeypatch):
     ],
 )
 def test_what_is_refused(database_url, database, keys, profile, cause):
-    """Other bytes under the same id, a ring without the database's key, and another profile."""
+    """Other bytes under the same id, a ring without the database's key, and another profile are refused."""
     admit(database_url, K1)
     with pytest.raises(VaultKeyMismatch) as refused:
         admit(database_url, *keys, profile=profile)
@@ -181,10 +181,10 @@ def test_what_is_refused(database_url, database, keys, profile, cause):
 
 
 def test_a_rotation_goes_through_with_two_keys_in_every_ring(database_url, database):
-    """Added behind, put in front, moved, retired: nodes of the step before go on, those that missed one are refused."""
+    """Each step of a rotation admits the step before; a ring that missed a step is refused."""
     admit(database_url, K1)
     admit(database_url, K1, K2)
-    assert recorded(database) == [("k1", "international", False)]  # nothing is sealed under k2 yet
+    assert recorded(database) == [("k1", "international", False)]  # no value is sealed under k2 yet
     admit(database_url, K1)
     admit(database_url, K2, K1, profile="gm")  # another profile comes with another key
     assert recorded(database) == [("k1", "international", False), ("k2", "gm", False)]
@@ -201,7 +201,7 @@ def test_a_rotation_goes_through_with_two_keys_in_every_ring(database_url, datab
 
 
 def test_a_process_that_runs_notices(database_url, database, monkeypatch):
-    """A key retired, or the database put in another's place, while a connection is open: its next use is refused."""
+    """After another process put a key in use that a ring lacks, its open connection is refused at the next use."""
     monkeypatch.setattr(database, "ADMITTED_FOR", timedelta(0))
     with closing(Database(database_url, admit=admission(K1).admit)) as old:
         old.connection().rows(EVERY_KEY)
@@ -211,7 +211,7 @@ def test_a_process_that_runs_notices(database_url, database, monkeypatch):
 
 
 def test_a_database_of_an_earlier_release_is_tried(database_url, database):
-    """Where nothing is on record yet, what is sealed must open; then every key of the ring counts as in use."""
+    """With no key on record a sealed value must open; then every key of the ring counts as in use."""
     fill(database, Vault.from_keys([K1]))
     with pytest.raises(VaultKeyMismatch, match="does not open"):
         admit(database_url, K2)
@@ -221,7 +221,7 @@ def test_a_database_of_an_earlier_release_is_tried(database_url, database):
 
 
 def test_an_upgrade_under_another_key_changes_no_schema(database_url, database):
-    """The release before knew no such table: its sealed rows are tried before anything is migrated."""
+    """The earlier release has no table of keys, so its sealed rows are opened before any migration."""
     fill(database, Vault.from_keys([K1]))
     engine = database.engine()
     vault_keys.drop(engine)
@@ -234,7 +234,7 @@ def test_an_upgrade_under_another_key_changes_no_schema(database_url, database):
 
 @pytest.mark.parametrize("same_id", [True, False])
 def test_of_many_first_starts_one_key_wins(database_url, database, same_id):
-    """Eight processes with eight keys start at once on an empty database: one is on record, seven are refused."""
+    """Eight processes with eight keys open an empty database at once: one key is recorded, seven are refused."""
     rings = [("k" if same_id else f"k{n}", secrets.token_bytes(32)) for n in range(8)]
     refused, start = [], threading.Barrier(len(rings))
 
@@ -257,7 +257,7 @@ def test_of_many_first_starts_one_key_wins(database_url, database, same_id):
 
 
 def test_a_check_value_tells_nothing_of_its_key(database_url, database):
-    """It is a digest of its own purpose: no seal, index or signature of the vault equals it."""
+    """It is a digest with its own purpose: no seal, index or signature of the vault equals it."""
     vault = Vault.from_keys([K1])
     value = vault.check_value("k1", "international")
     others = {vault.index("", kind="check"), vault.pepper(b"", purpose="check"), vault.sign(b"", purpose="check")[-32:]}
