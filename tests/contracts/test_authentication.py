@@ -61,9 +61,7 @@ class OldSystems:
     adopted: list = field(default_factory=list)
 
     def find(self, c, login_name):
-        committed = {
-            row.person_id for row in c.rows(WITH_PASSWORD)
-        }  # an adoption counts once its transaction is committed
+        committed = {row.person_id for row in c.rows(WITH_PASSWORD)}  # an adoption counts once it is committed
         gone = [login for login in self.adopted if login.person_id in committed]
         found = [login for login in self.logins if login.name == login_name]
         return [dataclasses.replace(login, secret=None) if login in gone else login for login in found]

@@ -66,7 +66,7 @@ def yitong(environment: dict[str, str], *arguments: object) -> str:
     done = subprocess.run(
         command, cwd=ROOT, env=environment, umask=0, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
-    assert done.returncode in (0, 5), done.stdout + done.stderr  # 5: some accounts wait for their owners to confirm
+    assert done.returncode in (0, 5), done.stdout + done.stderr  # 5: some accounts wait for their owners
     return done.stdout
 
 

@@ -1,4 +1,4 @@
-"""Every view declares itself, every POST proves where it comes from, every page carries its headers."""
+"""Every view declares its audience, every POST proves its origin, every page has its headers."""
 
 import re
 
@@ -25,7 +25,7 @@ def path_of(rule) -> str:
 
 
 def test_every_post_without_a_token_is_refused(site: Site, browser: Browser):
-    """No form of ours is accepted without its token, wherever it claims to come from."""
+    """Every form of ours is refused without its token, whatever origin it claims."""
     tried = 0
     for rule, rules in writing_rules(app.flask_app(site.services)):
         if rules.csrf is Csrf.PROTOCOL:
@@ -44,13 +44,13 @@ def test_every_post_from_another_site_is_refused(site: Site, browser: Browser, h
 
 
 def test_only_the_protocol_takes_posts_from_other_sites(site: Site):
-    """What may be posted cross-site is a short list that this test spells out."""
+    """This test lists the few paths that accept a cross-site POST."""
     open_to_all = {r.rule for r, rules in writing_rules(app.flask_app(site.services)) if rules.csrf is Csrf.PROTOCOL}
     assert open_to_all == {"/authorize", "/end_session"}
 
 
 def test_an_undeclared_view_does_not_register():
-    """A view that does not say for whom it is stops the start, and so does a writing view that calls itself reading."""
+    """A view without an audience stops the start, and so does a writing view declared as reading."""
     made = DeclaredFlask("x", static_folder=None)
     with pytest.raises(UndeclaredView):
         made.add_url_rule("/x", "x", lambda: "x")
@@ -61,7 +61,7 @@ def test_an_undeclared_view_does_not_register():
 
 @pytest.mark.parametrize("planted", ["x" * 42 + ",", "x" * 42, "x" * 44, "é" * 43, "x" * 42 + "\t", ""])
 def test_only_a_cookie_that_we_could_have_made_is_sent_back(site: Site, housing: RelyingParty, planted: str):
-    """What a stranger planted in the browser's cookies is replaced, and never repeated in a header of ours."""
+    """A planted cookie is replaced and never repeated in a header of ours."""
     sent = f"yitong={planted}; yt_browser={planted}"
     http = Client(site.wsgi, use_cookies=False)
     reply = http.open(housing.start(), base_url=site.issuer, environ_overrides={"HTTP_COOKIE": sent})
@@ -84,7 +84,7 @@ def test_every_answer_carries_the_security_headers(browser: Browser, path: str):
 
 
 def test_https_brings_host_cookies_and_hsts(database_url: str, clock):
-    """With an https origin every cookie is bound to the host and the browser stays on https."""
+    """With an https origin every cookie is bound to the host, and HSTS keeps the browser on https."""
     site = Site(database_url, clock, issuer="https://id.luzhou.example")
     browser = Browser(site)
     party = RelyingParty(site, site.register_client())
@@ -97,7 +97,7 @@ def test_https_brings_host_cookies_and_hsts(database_url: str, clock):
 
 
 def test_choices_are_kept_and_lead_back(browser: Browser):
-    """Choosing a language or a size keeps the choice and returns to the page, never to another site."""
+    """Choosing a language or a size stores the choice and returns to the page, never to another site."""
     form = browser.get("/preferences").form_with("next", "view=elder")
     back = browser.submit(form, view="elder", language="en")
     assert 'lang="en"' in back.text
@@ -109,18 +109,18 @@ def test_choices_are_kept_and_lead_back(browser: Browser):
 
 @pytest.mark.parametrize("text", ["//x", "/\\x", "x", "", "/a\nb", "/a b", "https://x", "/%0d%0a\r"])
 def test_what_is_no_path_of_ours(text: str):
-    """Only a path that no browser can read as another site leads anywhere."""
+    """A path that a browser could read as another site is refused."""
     assert own_path(text) is None
 
 
 def test_health(browser: Browser):
-    """Machines learn whether the process and its database answer."""
+    """Machines can check the process and its database."""
     for path in ("/healthz", "/livez", "/readyz"):
         assert browser.get(path).status == 200
 
 
 def test_every_template_of_an_error_names_code_and_cure(browser: Browser):
-    """Even a wrong address is answered with a page of ours that says what to do."""
+    """Even for an unknown address our page says what to do."""
     page = browser.get("/no-such-page")
     assert page.status == 404
     assert "not_found" in page.text

@@ -1,4 +1,4 @@
-"""Every page that says no: a number for the telephone, words for the person, others for the integrator, a way on."""
+"""Every error page: a log id for the telephone, a text for the person, one for the integrator, and a way on."""
 
 import logging
 import re
@@ -22,7 +22,7 @@ ELSEWHERE = "https://evil.example/"
 
 
 def told(page: Page, code: str, caplog) -> str:
-    """What the person reads, once the page has been found complete and its log id in the log."""
+    """The text for the person, after checking that the page is complete and its log id is in the log."""
     assert page.headers.get("Location") is None
     assert f"<dd><code>{code}</code></dd>" in page.text.partition("<details")[2]
     (log_id,) = LOG_ID.findall(page.text)
@@ -46,7 +46,7 @@ def _listening(caplog):
     ],
 )
 def test_who_cannot_be_answered_is_shown_a_page(browser: Browser, housing: RelyingParty, caplog, changes, code):
-    """Where the client or its address is in doubt nobody is sent anywhere, and the person is warned."""
+    """When the client or its address is uncertain, there is no redirect and the person is warned."""
     page = browser.get(housing.start(**changes))
     assert page.status == 400
     assert "不要在那个网站填写密码" in told(page, code, caplog)
@@ -65,14 +65,14 @@ def test_who_cannot_be_answered_is_shown_a_page(browser: Browser, housing: Relyi
     ],
 )
 def test_what_http_refuses_is_told_in_its_own_words(browser: Browser, caplog, method, path, status, code, says):
-    """A missing page, a form's address opened by hand, and too long a form are three different stories."""
+    """A missing page, a form's address opened by hand, and too long a form each have their own text."""
     page = browser.get(path) if method == "GET" else browser.post(path, {"view": "x" * 70_000})
     assert page.status == status
     assert says in told(page, code, caplog)
 
 
 def test_half_a_request_for_a_login_is_told_so(site: Site, housing: RelyingParty, caplog):
-    """A body that ends too early is nobody's request: the page blames no client, and leads nowhere."""
+    """For a body that ends too early the page blames no client and links nowhere."""
     half = housing.start().partition("?")[2][:40].encode()
     form = {"CONTENT_TYPE": "application/x-www-form-urlencoded", "CONTENT_LENGTH": "300", "wsgi.input": BytesIO(half)}
     environ = EnvironBuilder("/authorize", method="POST").get_environ() | form | {"wsgi.input_terminated": True}
@@ -84,7 +84,7 @@ def test_half_a_request_for_a_login_is_told_so(site: Site, housing: RelyingParty
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "FOO"])
 def test_a_request_for_a_login_is_asked_by_get_or_post_only(site: Site, housing: RelyingParty, caplog, method: str):
-    """Whoever is signed in: any other method opens no request and is answered with no code (RFC 6749 §3.1)."""
+    """Any other method opens no request and gets no code, also with a session (RFC 6749 §3.1)."""
     browser = Browser(site)
     browser.get(housing.start())
     browser.log_in(site.register_person())
@@ -96,14 +96,14 @@ def test_a_request_for_a_login_is_asked_by_get_or_post_only(site: Site, housing:
 
 
 def test_options_at_authorize_offers_no_other_site_anything(site: Site, housing: RelyingParty):
-    """It lists the methods, opens nothing and grants no CORS (RFC 9700 §2.6)."""
+    """OPTIONS lists the methods, opens nothing and grants no CORS (RFC 9700 §2.6)."""
     reply = Browser(site).http.open(housing.start(), base_url=site.issuer, method="OPTIONS")
     assert (reply.status_code, reply.headers.get("Location")) == (200, None)
     assert not [name for name, _ in reply.headers if name.lower().startswith("access-control")]
 
 
 def test_a_form_that_is_too_old_leads_back_to_its_page(site: Site, browser: Browser, housing: RelyingParty, caplog):
-    """Who is refused because the form's cookie is gone opens the page again by a button, and can then log in."""
+    """If the form's cookie is gone, a button opens the page again, and the login then works."""
     page = browser.get(housing.start())
     browser.http.delete_cookie("yt_form")
     refused = browser.submit(page.form_with("password"), answer="login")
@@ -115,7 +115,7 @@ def test_a_form_that_is_too_old_leads_back_to_its_page(site: Site, browser: Brow
 
 
 def test_a_choice_on_a_refused_form_leads_to_a_page(site: Site, browser: Browser):
-    """Who reads that a form was refused, and asks for English, comes to a page: the form's address is none."""
+    """Choosing English on the refusal of a form leads to a page, as the form's address has no GET."""
     browser.get("/login")
     browser.log_in(site.register_person())
     refused = browser.post("/account/sessions/end", {"session": "x"})
@@ -126,7 +126,7 @@ def test_a_choice_on_a_refused_form_leads_to_a_page(site: Site, browser: Browser
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_cookies_that_did_not_arrive_are_not_called_another_browser(site: Site, housing: RelyingParty, caplog, method):
-    """A Cookie header of which nothing could be read is told apart, for the person can do something about that."""
+    """An unreadable Cookie header has its own error, because the person can clear the cookies."""
     page = Browser(site).get(housing.start())
     http = Client(site.wsgi, use_cookies=False)
     reply = http.open(page.url, method=method, environ_overrides={"HTTP_COOKIE": ""})
@@ -136,7 +136,7 @@ def test_cookies_that_did_not_arrive_are_not_called_another_browser(site: Site, 
 
 
 def test_guessing_and_another_browser_are_told(site: Site, browser: Browser, housing: RelyingParty, caplog):
-    """A link opened elsewhere, and too many guesses, come with a code and a way on."""
+    """A link opened in another browser, and too many guesses, each have a code and a way on."""
     person = site.register_person()
     page = browser.get(housing.start())
     assert "请回到原来的浏览器" in told(Browser(site).get(page.url), "other_browser", caplog)
@@ -147,7 +147,7 @@ def test_guessing_and_another_browser_are_told(site: Site, browser: Browser, hou
 
 
 def test_a_database_that_is_away_is_told_from_a_crowd(sqlite_template, tmp_path, clock, caplog):
-    """While nothing can be written the page blames no crowd and says when and where to try again; it then works."""
+    """With the database locked the page blames no crowd and says when and where to retry; then it works."""
     path = tmp_path / "held.db"
     path.write_bytes(sqlite_template.read_bytes())
     site = Site(f"sqlite:///{path}", clock, settings={"statement_timeout": timedelta(milliseconds=100)})
@@ -174,9 +174,9 @@ def test_a_database_that_is_away_is_told_from_a_crowd(sqlite_template, tmp_path,
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable, RuntimeError, KeyError])
 def test_a_request_that_failed_is_never_run_again(site: Site, browser: Browser, housing: RelyingParty, error):
-    """Whatever goes wrong at /authorize, the page is drawn from it: nothing is asked of the database a second time."""
+    """After any error at /authorize the error page sends no further statement."""
     url, statements = housing.start(), []
-    browser.get(housing.start(prompt="none"))  # whoever the client is, is known from here on
+    browser.get(housing.start(prompt="none"))  # the client is cached from here on
 
     def count():
         statements.append(1)

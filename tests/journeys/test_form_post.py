@@ -1,4 +1,4 @@
-"""response_mode=form_post: whichever way an answer takes, a person without script sees a page and a button."""
+"""response_mode=form_post: however a response arises, a person without script sees a page and a button."""
 
 import re
 
@@ -11,7 +11,7 @@ SCRIPT_POLICY = re.compile(r"script-src 'nonce-([^']+)'")
 
 
 def answer_on(page, housing: RelyingParty) -> dict[str, str]:
-    """What the page's form carries, once the page has been found complete, ours, and allowed to leave."""
+    """The fields of the page's form, after checking that page, script and policy are right."""
     assert page.status == 200, page.text[:500]
     form = page.form_with("iss")
     assert (form.action, form.method) == (housing.system.client.redirect_uris[0], "post")
@@ -27,7 +27,7 @@ def answer_on(page, housing: RelyingParty) -> dict[str, str]:
 
 
 def test_after_a_login(browser: Browser, site: Site, housing: RelyingParty):
-    """The answer after login and consent is a page of ours, and so is the silent one to a second request."""
+    """The response after login and consent is our page, and so is the silent one to a second request."""
     person = site.register_person()
     browser.get(housing.start(response_mode="form_post"))
     browser.log_in(person)
@@ -41,7 +41,7 @@ def test_after_a_login(browser: Browser, site: Site, housing: RelyingParty):
 
 
 def test_when_the_person_declines(browser: Browser, site: Site, housing: RelyingParty):
-    """A no, at the login or at the question, goes back by the same kind of page."""
+    """A denial, at the login or at the consent, returns by the same kind of page."""
     shown = browser.get(housing.start(response_mode="form_post"))
     at_login = browser.submit(shown.form_with("answer=cancel"), answer="cancel")
     assert answer_on(at_login, housing)["error"] == "access_denied"
@@ -56,13 +56,13 @@ def test_when_the_person_declines(browser: Browser, site: Site, housing: Relying
     [({"prompt": "none"}, "login_required"), ({"response_type": "token"}, "unsupported_response_type")],
 )
 def test_when_the_client_is_told_at_once(browser: Browser, housing: RelyingParty, wrong: dict, error: str):
-    """An error that needs no person comes by the page, too."""
+    """An error that needs no person also comes by this page."""
     page = browser.get(housing.start(response_mode="form_post", **wrong))
     assert answer_on(page, housing)["error"] == error
 
 
 def test_in_the_language_and_size_of_the_reader(browser: Browser, site: Site, housing: RelyingParty):
-    """The page speaks as the client asked, unless the reader has chosen, and in the reader's size of text."""
+    """The page has the client's language, or the reader's if chosen, and the reader's text size."""
     page = browser.get(housing.start(response_mode="form_post", prompt="none"), headers={"Accept-Language": "en"})
     assert "You will be at <strong>housing service</strong>" in page.text
     browser.get(housing.start(response_mode="form_post", ui_locales="en"))

@@ -1,4 +1,4 @@
-"""What strangers can cause to be stored: bounded while they come, and gone within the hour after they went."""
+"""What strangers cause to be stored is limited, and is deleted within an hour after they stop."""
 
 import threading
 from collections.abc import Callable
@@ -23,7 +23,7 @@ Stranger = Callable[[Site, RelyingParty, int], None]
 
 
 def rows(site: Site) -> dict[str, int]:
-    """How many rows each table has."""
+    """The number of rows of each table."""
     c = site.database.connection()
     counted = {name: sa.select(sa.func.count().label("n")).select_from(of) for name, of in metadata.tables.items()}
     return {name: c.one(Statement(count)).n for name, count in counted.items()}
@@ -96,7 +96,7 @@ STRANGERS: tuple[Stranger, ...] = (
 
 @pytest.mark.parametrize("stranger", STRANGERS, ids=lambda each: each.__name__)
 def test_what_strangers_leave_is_gone_within_the_hour(site: Site, housing: RelyingParty, stranger: Stranger):
-    """Nothing of it is in what stays for ever, and an hour later housekeeping has taken all of it."""
+    """No permanent table grows, and an hour later the purge has deleted all of it."""
     site.register_person()
     before = rows(site)
     for serial in range(MANY):
@@ -111,7 +111,7 @@ def test_what_strangers_leave_is_gone_within_the_hour(site: Site, housing: Relyi
 
 
 def test_a_browser_and_a_network_hold_so_many_requests_open(site: Site, housing: RelyingParty):
-    """However many are asked, the oldest make room for the newest; those of others stay, and so do answered ones."""
+    """New requests replace the oldest of the same browser or network; others' and decided ones stay."""
     one, other = browser(site, 1), Browser(site, source="2001:db8:7:1::1")
     theirs = other.get(housing.start()).url
     for _ in range(MOST_OF_BROWSER + 5):
@@ -133,6 +133,6 @@ def test_a_browser_and_a_network_hold_so_many_requests_open(site: Site, housing:
 
 
 def request_row(site: Site) -> dict[str, object]:
-    """A request of a browser without cookies, as it is stored."""
+    """A stored request of a browser without cookies."""
     stored = site.database.connection().rows(Statement(sa.select(authorization_requests).limit(1)))[0]
     return stored._asdict() | {"browser_binding": None, "opened_from": "203.0.113.8"}

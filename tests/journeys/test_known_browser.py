@@ -1,4 +1,4 @@
-"""The cookie of a browser where somebody signed in before: on real pages, under attack, for a family."""
+"""The cookie of a known browser: on real pages, under attack, for a family."""
 
 import sqlalchemy as sa
 
@@ -14,7 +14,7 @@ KNOWN = "yt_known"
 
 
 def signs_in(browser: Browser, person) -> int:
-    """The status of the answer to the right password: 429 where it was not even tried."""
+    """The status after the right password: 429 when it was not checked."""
     browser.get("/login")
     return browser.log_in(person).status
 
@@ -27,7 +27,7 @@ def guesses(site: Site, person, source: str, times: int = 8) -> None:
 
 
 def test_a_login_leaves_a_cookie_for_no_script_and_no_other_site(site: Site, browser: Browser):
-    """HttpOnly, SameSite, for over a year; a wrong password leaves none."""
+    """The cookie is HttpOnly and SameSite, for over a year; a wrong password sets none."""
     person = site.register_person()
     browser.get("/login")
     browser.log_in(person, "no password of anybody")
@@ -40,7 +40,7 @@ def test_a_login_leaves_a_cookie_for_no_script_and_no_other_site(site: Site, bro
 
 
 def test_the_persons_browser_gets_in_while_a_neighbour_guesses(site: Site, browser: Browser, housing: RelyingParty):
-    """From the same address, after every guess the neighbour has; a browser that is not known waits."""
+    """At the same address, after all the neighbour's guesses; an unknown browser must wait."""
     person = site.register_person()
     signs_in(browser, person)
     guesses(site, person, browser.source)
@@ -51,7 +51,7 @@ def test_the_persons_browser_gets_in_while_a_neighbour_guesses(site: Site, brows
 
 
 def test_a_family_shares_a_browser(site: Site, browser: Browser):
-    """Each of them is known there; each login renews the cookie."""
+    """The browser is known for each of them; each login renews the cookie."""
     family, seen = [site.register_person(serial) for serial in (1, 2, 3)], set()
     for person in family:
         signs_in(browser, person)
@@ -66,7 +66,7 @@ def test_a_family_shares_a_browser(site: Site, browser: Browser):
 
 
 def test_who_was_disabled_is_known_nowhere(site: Site, browser: Browser):
-    """An account that is enabled again is a stranger to its old browsers."""
+    """After disabling and enabling an account its old browsers are no longer known."""
     person = site.register_person()
     signs_in(browser, person)
     for status in ("disabled", "active"):
@@ -77,7 +77,7 @@ def test_who_was_disabled_is_known_nowhere(site: Site, browser: Browser):
 
 
 def test_limits_audit_and_sessions_see_one_spelling(database_url: str, clock):
-    """Whatever a peer or our proxy calls an address, one text is stored."""
+    """Whatever form of an address a peer or our proxy sends, one text is stored."""
     site = Site(database_url, clock, settings={"trusted_proxies": "10.0.0.0/8"})
     person = site.register_person()
     for spelled in ("203.0.113.7", "::ffff:203.0.113.7", "[::FFFF:cb00:7107]:443", "203.0.113.7:51234"):

@@ -1,4 +1,4 @@
-"""When too much is tried, or too many come at once: pages that say so and when to come back."""
+"""Too many attempts, or too many at once, get pages that say so and when to come back."""
 
 from accounts.errors import Busy
 from tests.fixtures.relying_party import Browser, RelyingParty
@@ -6,7 +6,7 @@ from tests.fixtures.site import Site
 
 
 def test_too_many_wrong_passwords_are_slowed_down(site: Site, browser: Browser, housing: RelyingParty):
-    """Guessing ends in a page with a time, and the right password does not help before it."""
+    """Guessing ends in a page with a time; before it the right password does not help."""
     person = site.register_person()
     page = browser.get(housing.start())
     for _ in range(30):
@@ -21,7 +21,7 @@ def test_too_many_wrong_passwords_are_slowed_down(site: Site, browser: Browser, 
 
 
 def test_a_full_house_says_so_and_counts_nothing(database_url: str, clock, housing: RelyingParty, site: Site):
-    """When every place for a password check is taken, the page asks to wait a moment and no attempt is counted."""
+    """When all places for password checks are taken, the page says to wait, and no attempt is counted."""
     browser, person = Browser(site), site.register_person()
     turns = site.services.hasher._bulkhead._turns
     taken = [turns.take() for _ in range(4)]

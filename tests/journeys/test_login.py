@@ -1,4 +1,4 @@
-"""The first login, the silent second one, and everything that may not happen in between."""
+"""The first login, the silent second one, and everything that must not happen in between."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def first_login(browser: Browser, party: RelyingParty, person):
 
 
 def test_first_login_visits_login_then_consent(site: Site, browser: Browser, housing: RelyingParty):
-    """A person who logs in and agrees arrives at the service, which then learns exactly what was agreed."""
+    """A person who logs in and consents arrives at the service, which gets exactly the granted claims."""
     person = site.register_person()
     shown = browser.get(housing.start())
     assert shown.visited[-1].startswith("/login/")
@@ -34,7 +34,7 @@ def test_first_login_visits_login_then_consent(site: Site, browser: Browser, hou
 def test_second_service_is_silent_after_its_consent_and_knows_another_sub(
     site: Site, browser: Browser, housing: RelyingParty, social: RelyingParty
 ):
-    """One login serves every service, and no two services can compare whom they serve."""
+    """One login serves every service, and two services cannot compare their persons by sub."""
     person = site.register_person()
     at_housing = id_token_claims(housing.redeem(first_login(browser, housing, person)))
     asked = browser.get(social.start())
@@ -47,7 +47,7 @@ def test_second_service_is_silent_after_its_consent_and_knows_another_sub(
 
 
 def test_silent_login_costs_one_statement(site: Site, browser: Browser, housing: RelyingParty):
-    """Who is signed in and has agreed before is sent on after one read."""
+    """The silent login of a person who consented before takes one read."""
     first_login(browser, housing, site.register_person())
     browser.get(housing.start())
     counted: list[int] = []
@@ -58,7 +58,7 @@ def test_silent_login_costs_one_statement(site: Site, browser: Browser, housing:
 
 
 def test_a_whole_login_costs_eleven_statements(site: Site, housing: RelyingParty):
-    """From asking to the person's claims, for who has agreed before: one more statement is a decision, not a slip."""
+    """From authorization request to claims, with an earlier consent: a further statement needs a decision."""
     person = site.register_person()
     housing.redeem(first_login(Browser(site), housing, person))  # the keys are loaded from here on
     browser, counted = Browser(site), list[int]()
@@ -71,7 +71,7 @@ def test_a_whole_login_costs_eleven_statements(site: Site, housing: RelyingParty
 
 
 def test_a_login_is_answered_where_it_happens(site: Site, browser: Browser, housing: RelyingParty):
-    """Who has agreed before goes from the form to the service, with session, proof and approval on record together."""
+    """With an earlier consent the form leads to the service; session, proof and approval are recorded together."""
     person = site.register_person()
     first_login(Browser(site), housing, person)
     site.clock.advance(seconds=5)
@@ -86,7 +86,7 @@ def test_a_login_is_answered_where_it_happens(site: Site, browser: Browser, hous
 
 
 def test_a_form_sent_twice_arrives(site: Site, housing: RelyingParty):
-    """The second press throws the first answer away, cookie and all; the second answer is as good, and the only one."""
+    """The second press replaces the first response and its cookie; only the second response is valid."""
     person = site.register_person()
     first_login(Browser(site), housing, person)
     one = Browser(site)
@@ -102,7 +102,7 @@ def test_a_form_sent_twice_arrives(site: Site, housing: RelyingParty):
 
 
 def test_another_browser_gets_nothing_of_an_answered_request(site: Site, housing: RelyingParty):
-    """Between answer and collecting, whoever knows the request's address but did not start it stays outside."""
+    """Between approval and redemption another browser that knows the request's address is refused."""
     person, one, other = site.register_person(), Browser(site), Browser(site)
     first_login(other, housing, person)
     shown = one.get(housing.start())
@@ -126,7 +126,7 @@ def test_form_post_is_reached_by_get(site: Site, browser: Browser, housing: Rely
 
 @pytest.mark.parametrize("prompt", ["none", "login", "consent"])
 def test_prompt_for_a_stranger(site: Site, browser: Browser, housing: RelyingParty, prompt: str):
-    """Nobody signed in: prompt=none is told so at once, every other prompt shows the login."""
+    """Without a session prompt=none gets its error at once; every other prompt shows the login."""
     page = browser.get(housing.start(prompt=prompt))
     if prompt == "none":
         assert page.answer["error"] == "login_required"
@@ -135,7 +135,7 @@ def test_prompt_for_a_stranger(site: Site, browser: Browser, housing: RelyingPar
 
 
 def test_prompt_for_somebody_signed_in(site: Site, browser: Browser, housing: RelyingParty, social: RelyingParty):
-    """Each prompt asks for what it names, once, although the person is signed in."""
+    """Each prompt shows its step once, although the person is signed in."""
     person = site.register_person()
     first_login(browser, housing, person)
     assert browser.get(social.start(prompt="none")).answer["error"] == "consent_required"
@@ -150,7 +150,7 @@ def test_prompt_for_somebody_signed_in(site: Site, browser: Browser, housing: Re
 
 @pytest.mark.parametrize("new", [{"purpose": "推荐商品"}, {"legal_basis": "separate_consent"}])
 def test_another_purpose_is_asked_about_anew(site: Site, browser: Browser, housing: RelyingParty, new: dict[str, str]):
-    """What was agreed for one purpose, on one basis, is not agreed for another (PIPL art. 14); one yes settles it."""
+    """A consent to one purpose and basis does not cover another (PIPL art. 14); one new consent settles it."""
     first_login(browser, housing, site.register_person())
     with site.database.transaction() as c:
         registry.change(c, housing.system.client, now=site.clock.advance(seconds=2), **new)
@@ -162,7 +162,7 @@ def test_another_purpose_is_asked_about_anew(site: Site, browser: Browser, housi
 
 
 def test_a_yes_is_to_what_was_said_and_by_whom_it_was_said_to(site: Site, browser: Browser, housing: RelyingParty):
-    """Where client or person has changed behind the open page, the yes counts for nothing and is asked again."""
+    """If client or person changed while the page was open, the consent does not count and is asked again."""
     browser.get(housing.start())
     first = browser.log_in(site.register_person()).form_with("answer=agree")
     with site.database.transaction() as c:
@@ -180,7 +180,7 @@ def test_a_yes_is_to_what_was_said_and_by_whom_it_was_said_to(site: Site, browse
 
 
 def test_max_age_asks_again_and_only_once(site: Site, browser: Browser, housing: RelyingParty):
-    """An old login is asked for again; max_age=0 asks once and not for ever."""
+    """An old login must be repeated; max_age=0 asks once and not forever."""
     person = site.register_person()
     first_login(browser, housing, person)
     site.clock.advance(minutes=10)
@@ -192,14 +192,14 @@ def test_max_age_asks_again_and_only_once(site: Site, browser: Browser, housing:
 
 
 def test_essential_acr_out_of_reach_is_an_error(site: Site, browser: Browser, housing: RelyingParty):
-    """An essential level nobody can reach here is told to the client, never quietly lowered."""
+    """An unreachable essential level is an error for the client, never silently lowered."""
     browser.get(housing.start(claims='{"id_token":{"acr":{"essential":true,"value":"urn:yitong:ial4:aal3"}}}'))
     arrived = browser.log_in(site.register_person())
     assert arrived.answer["error"] == "unmet_authentication_requirements"
 
 
 def test_cancelling_tells_the_client(site: Site, browser: Browser, housing: RelyingParty):
-    """Whoever declines goes back with access_denied, from the login as from the consent."""
+    """Declining returns access_denied to the client, from the login and from the consent page."""
     page = browser.get(housing.start())
     assert browser.submit(page.form_with("answer=cancel")).answer["error"] == "access_denied"
     browser.get(housing.start())
@@ -208,7 +208,7 @@ def test_cancelling_tells_the_client(site: Site, browser: Browser, housing: Rely
 
 
 def test_a_no_is_no_yes_whatever_another_tab_did(site: Site, browser: Browser, housing: RelyingParty):
-    """The login is done, or the yes is said, but this page still asks: a no on it reaches the client as a no."""
+    """A denial on an open page reaches the client, even after a login or consent in another tab."""
     person = site.register_person()
     first_login(Browser(site), housing, person)
     shown = browser.get(housing.start())
@@ -226,7 +226,7 @@ def test_a_no_is_no_yes_whatever_another_tab_did(site: Site, browser: Browser, h
 def test_approving_again_keeps_no_request_open(
     site: Site, browser: Browser, housing: RelyingParty, wish: dict[str, object]
 ):
-    """A request ends a minute after its thirty, however often it is approved: no old login passes for a fresh one."""
+    """A request ends after thirty-one minutes, however often it is approved: no old login counts as fresh."""
     shown = browser.get(housing.start(**wish))
     browser.log_in(site.register_person())
     browser.agree()
@@ -239,7 +239,7 @@ def test_approving_again_keeps_no_request_open(
 
 
 def test_whoever_refused_is_asked_again_and_can_look_it_up(site: Site, browser: Browser, housing: RelyingParty):
-    """A no binds nobody: pressing "log in" again asks again; the account page says which service was refused."""
+    """After a denial a new login asks again; the account page names the denied service."""
     browser.get(housing.start())
     asked = browser.log_in(site.register_person())
     browser.submit(asked.form_with("answer=refuse"), answer="refuse")
@@ -252,7 +252,7 @@ def test_whoever_refused_is_asked_again_and_can_look_it_up(site: Site, browser: 
 
 
 def test_whoever_fills_in_the_form_arrives(site: Site, browser: Browser, housing: RelyingParty):
-    """A form left open in another tab lets in who fills it in: never, unseen, the one who logged in meanwhile."""
+    """A form left open logs in the person who fills it in, never the one who logged in elsewhere meanwhile."""
     first, second = site.register_person(1), site.register_person(2)
     kept = browser.get(housing.start()).form_with("identifier")
     elsewhere = RelyingParty(site, housing.system)
@@ -265,14 +265,14 @@ def test_whoever_fills_in_the_form_arrives(site: Site, browser: Browser, housing
 
 
 def test_a_form_left_open_can_still_be_left(site: Site, browser: Browser, housing: RelyingParty):
-    """Who presses "go back without logging in" is not logged in, although another tab of the browser is."""
+    """ "Go back without logging in" logs nobody in, although another tab of the browser is signed in."""
     kept = browser.get(housing.start()).form_with("answer=cancel")
     first_login(browser, RelyingParty(site, housing.system), site.register_person())
     assert browser.submit(kept, answer="cancel").answer["error"] == "access_denied"
 
 
 def test_wrong_password_stays_on_the_page(site: Site, browser: Browser, housing: RelyingParty):
-    """A wrong password is told in words, repeats nothing that was typed, and opens nothing."""
+    """A wrong password gets a message without what was typed, and logs nobody in."""
     person = site.register_person()
     browser.get(housing.start())
     page = browser.log_in(person, "not the password")
@@ -283,7 +283,7 @@ def test_wrong_password_stays_on_the_page(site: Site, browser: Browser, housing:
 
 
 def test_a_session_gets_a_new_handle_at_every_login(site: Site, browser: Browser, housing: RelyingParty):
-    """A handle that was planted or seen before a login opens nothing after it."""
+    """A handle planted or seen before a login is invalid after it."""
     person = site.register_person()
     first_login(browser, housing, person)
     before = browser.cookie("yitong")
@@ -298,7 +298,7 @@ def test_a_session_gets_a_new_handle_at_every_login(site: Site, browser: Browser
 
 
 def test_a_link_started_elsewhere_is_refused(site: Site, browser: Browser, housing: RelyingParty):
-    """A login begun in one browser cannot be finished in another, whoever clicks the link there."""
+    """A login begun in one browser cannot be finished in another, whoever opens the link there."""
     page = browser.get(housing.start())
     other = Browser(site)
     assert other.get(page.url).status == 403
@@ -306,7 +306,7 @@ def test_a_link_started_elsewhere_is_refused(site: Site, browser: Browser, housi
 
 
 def test_a_disabled_person_is_out_with_the_next_request(site: Site, browser: Browser, housing: RelyingParty):
-    """Disabling ends the session and the tokens at once, without waiting for anything to expire."""
+    """Disabling ends sessions and tokens at once, before they expire."""
     person = site.register_person()
     tokens = housing.redeem(first_login(browser, housing, person))
     with site.database.transaction() as c:
@@ -316,7 +316,7 @@ def test_a_disabled_person_is_out_with_the_next_request(site: Site, browser: Bro
 
 
 def test_idle_and_absolute_ends(site: Site, browser: Browser, housing: RelyingParty):
-    """A session ends when unused for its idle time, and after its absolute time however busy."""
+    """A session ends when unused for its idle time, and after its absolute time even if in use."""
     first_login(browser, housing, site.register_person())
     site.clock.advance(minutes=14)
     assert "code" in browser.get(housing.start(prompt="none")).answer
@@ -325,20 +325,20 @@ def test_idle_and_absolute_ends(site: Site, browser: Browser, housing: RelyingPa
 
 
 def test_an_expired_request_says_so_and_leads_on(site: Site, browser: Browser, housing: RelyingParty):
-    """Who comes back too late reads what happened and finds the way to the service."""
+    """A person who returns too late sees the reason and a link to the service."""
     page = browser.get(housing.start())
     site.clock.advance(hours=2)
     late = browser.get(page.url)
     assert late.status == 410
     assert "https://housing.example/" in late.text
-    browser.http.delete_cookie("yt_browser")  # as browsers do when its time is over
+    browser.http.delete_cookie("yt_browser")  # as browsers do when it expires
     forgotten = browser.get(page.url)
     assert forgotten.status == 410
     assert "https://housing.example/" in forgotten.text
 
 
 def test_back_button_and_double_submit_do_no_harm(site: Site, browser: Browser, housing: RelyingParty):
-    """A consent sent twice has one good answer; once it is collected, form and page say that the login is done."""
+    """A consent sent twice gives one valid code; once redeemed, form and page say that the login is done."""
     person = site.register_person()
     browser.get(housing.start())
     asked = browser.log_in(person)
@@ -353,7 +353,7 @@ def test_back_button_and_double_submit_do_no_harm(site: Site, browser: Browser, 
 
 
 def test_unknown_client_and_unregistered_uri_are_pages(site: Site, browser: Browser, housing: RelyingParty):
-    """Nobody is redirected to where no registered client is."""
+    """There is no redirect to an address that is not registered."""
     for url in (housing.start(client_id="nobody"), housing.start(redirect_uri="https://evil.example/")):
         page = browser.get(url)
         assert page.status == 400
@@ -362,7 +362,7 @@ def test_unknown_client_and_unregistered_uri_are_pages(site: Site, browser: Brow
 
 
 def test_host_and_proxy_headers_of_strangers_are_ignored(site: Site, browser: Browser, housing: RelyingParty):
-    """No link, redirect or token follows a Host or X-Forwarded header."""
+    """No link, redirect or token uses a Host or X-Forwarded header."""
     spoofed = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-For": "10.0.0.1"}
     page = browser.get(housing.start(), headers=spoofed, follow=False)
     assert "evil.example" not in str(page.headers) + page.text
@@ -370,7 +370,7 @@ def test_host_and_proxy_headers_of_strangers_are_ignored(site: Site, browser: Br
 
 
 def test_an_address_that_was_taken_away_gets_no_answer(site: Site, browser: Browser, housing: RelyingParty):
-    """A redirect URI that an administrator removes, say because it was lost, ends the requests that name it."""
+    """Removing a redirect URI, for example a lost one, ends the requests that name it."""
     page = browser.get(housing.start())
     with site.database.transaction() as c:
         registry.change(c, housing.system.client, now=site.clock(), redirect_uris=("https://elsewhere.example/cb",))
@@ -380,7 +380,7 @@ def test_an_address_that_was_taken_away_gets_no_answer(site: Site, browser: Brow
 
 
 def test_a_disabled_client_ends_its_open_requests(site: Site, browser: Browser, housing: RelyingParty):
-    """A client disabled while a person is logging in gets nothing."""
+    """A client disabled during a person's login gets nothing."""
     page = browser.get(housing.start())
     with site.database.transaction() as c:
         registry.change_status(c, "housing", "disabled", now=site.clock())

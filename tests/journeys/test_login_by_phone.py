@@ -1,4 +1,4 @@
-"""Logging in with a phone: in whatever way it is written, once it is verified, and for one person only."""
+"""Logging in with a phone: in any usual spelling, once it is verified, and for one person only."""
 
 import pytest
 
@@ -11,7 +11,7 @@ PHONE = "13900000001"
 
 
 def verified(site: Site, person: Citizen, phone: str = PHONE) -> Citizen:
-    """The same person, known by a phone that they hold."""
+    """The same person, with a verified phone."""
     site.clock.advance(seconds=1)
     with site.database.transaction() as c:
         number = Mobile.parse(phone)
@@ -27,13 +27,13 @@ def logged_in(site: Site, person: Citizen) -> bool:
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_verified_phone_logs_in_however_it_is_written(site: Site, spelling: str):
-    """Thirteen ways in which people write one number, each with the right password."""
+    """Thirteen ways in which people write one number all log in with the right password."""
     person = verified(site, site.register_person())
     assert logged_in(site, Citizen(person.id, spelling, person.password))
 
 
 def test_a_phone_that_is_not_verified_is_answered_as_a_wrong_password(site: Site):
-    """Unverified, unknown and wrong: one page, in the same words."""
+    """Unverified, unknown and wrong phones get the same page with the same words."""
     person, other = site.register_person(), site.register_person(2)
     with site.database.transaction() as c:
         site.services.people.add_phone(c, person.id, Mobile.parse("13900000002"), now=site.clock())
@@ -49,7 +49,7 @@ def test_a_phone_that_is_not_verified_is_answered_as_a_wrong_password(site: Site
 
 
 def test_a_shared_phone_logs_in_who_verified_it_first(site: Site):
-    """The second holder's own password is wrong there, and right with their number; nobody enters as the other."""
+    """The second holder's own password fails with the phone and works with their number; nobody enters as the other."""
     wife, husband = site.register_person(1), site.register_person(2, password="竹渡铜-bamboo-ferry")
     first, second = verified(site, wife), verified(site, husband)
     assert logged_in(site, first)
@@ -58,7 +58,7 @@ def test_a_shared_phone_logs_in_who_verified_it_first(site: Site):
 
 
 def test_a_reissued_number_does_not_open_the_old_account(site: Site):
-    """Who holds the SIM card now is known by it, and whose it was keeps everything but the number."""
+    """The new SIM holder logs in with the phone; the earlier holder keeps everything but the phone."""
     before, now = site.register_person(1), site.register_person(2, password="竹渡铜-bamboo-ferry")
     old, number = verified(site, before), Mobile.parse(PHONE)
     with site.database.transaction() as c:

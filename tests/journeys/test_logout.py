@@ -1,4 +1,4 @@
-"""Signing out here signs out everywhere, and no stranger's link does it."""
+"""Signing out here signs out everywhere, and another site's link cannot do it."""
 
 import sqlalchemy as sa
 
@@ -24,7 +24,7 @@ def signed_in(site, browser, *parties):
 def test_logout_with_an_id_token_ends_everything(
     site: Site, browser: Browser, housing: RelyingParty, social: RelyingParty
 ):
-    """One logout revokes every service's tokens and leaves each a notice to be delivered."""
+    """One logout revokes every service's tokens and queues a notice for each service."""
     tokens, others = signed_in(site, browser, housing, social)
     page = browser.get(
         f"/end_session?id_token_hint={tokens['id_token']}&post_logout_redirect_uri=https://housing.example/bye&state=s1"
@@ -38,7 +38,7 @@ def test_logout_with_an_id_token_ends_everything(
 
 
 def test_a_code_of_a_session_that_ended_buys_nothing(site: Site, browser: Browser, housing: RelyingParty):
-    """Signing out before the service has collected leaves it nothing to collect, nor a token for use without us."""
+    """A code is refused after its session ended, and gives no offline token either."""
     (tokens,) = signed_in(site, browser, housing)
     arrived = browser.get(housing.start())
     assert "code" in arrived.answer
@@ -47,7 +47,7 @@ def test_a_code_of_a_session_that_ended_buys_nothing(site: Site, browser: Browse
 
 
 def test_logout_without_proof_asks_first(site: Site, browser: Browser, housing: RelyingParty):
-    """A link on a stranger's page signs nobody out; the person is asked and may stay."""
+    """A link on another site signs nobody out; the person is asked and may stay."""
     signed_in(site, browser, housing)
     asked = browser.get("/end_session")
     assert asked.status == 200
@@ -60,14 +60,14 @@ def test_logout_without_proof_asks_first(site: Site, browser: Browser, housing: 
 
 
 def test_who_goes_back_after_signing_out_is_told_so(site: Site, browser: Browser, housing: RelyingParty):
-    """Back at the question, nobody is asked for a password in order to be signed out once more."""
+    """After signing out the question leads to the signed-out page, not to a login."""
     signed_in(site, browser, housing)
     browser.submit(browser.get("/sign-out").form_with("answer=sign_out"), answer="sign_out")
     assert browser.get("/sign-out").visited == ("/sign-out", "/signed-out")
 
 
 def test_logout_never_leads_to_an_unregistered_address(site: Site, browser: Browser, housing: RelyingParty):
-    """An unregistered post_logout_redirect_uri is a page and ends nothing."""
+    """An unregistered post_logout_redirect_uri gets a page and ends nothing."""
     signed_in(site, browser, housing)
     page = browser.get("/end_session?client_id=housing&post_logout_redirect_uri=https://evil.example/")
     assert page.status == 400
@@ -75,7 +75,7 @@ def test_logout_never_leads_to_an_unregistered_address(site: Site, browser: Brow
 
 
 def test_logout_posted_from_another_site_asks_first(site: Site, browser: Browser, housing: RelyingParty):
-    """A cross-site POST comes without our cookie, so it shows the question instead of pretending success."""
+    """A cross-site POST comes without our cookie, so it shows the question instead of a false success."""
     (tokens,) = signed_in(site, browser, housing)
     stranger = Browser(site)
     page = stranger.post(

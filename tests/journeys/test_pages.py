@@ -1,4 +1,4 @@
-"""Every template, drawn with ordinary and with hostile values: what holds for each of them."""
+"""Every template, rendered with ordinary and with hostile values, and the rules for all of them."""
 
 import re
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 @dataclass
 class Drawn(HTMLParser):
-    """What a page holds, as a browser would read it."""
+    """The content of a page as a browser reads it."""
 
     tags: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     texts: list[tuple[str, str]] = field(default_factory=list)
@@ -63,7 +63,7 @@ def page(request: pytest.FixtureRequest, http: FlaskClient) -> Drawn:
 
 
 def test_page_names_its_language_view_and_one_subject(page: Drawn):
-    """A page says which language it is in, has exactly one heading of the first level, and one place to skip to."""
+    """A page names its language, has exactly one first-level heading and one skip target."""
     root = page.all("html")[0]
     assert root["lang"] in LANGUAGES
     assert root["data-view"] in VIEWS
@@ -72,7 +72,7 @@ def test_page_names_its_language_view_and_one_subject(page: Drawn):
 
 
 def test_ids_are_unique_and_labels_are_bound(page: Drawn):
-    """Every visible input has a visible label and hints that exist, and no id stands for two things."""
+    """Every visible input has a visible label and existing hints, and no id is used twice."""
     ids = [told["id"] for _, told in page.tags if "id" in told]
     assert len(ids) == len(set(ids))
     bound = {told.get("for") for told in page.all("label")}
@@ -95,7 +95,7 @@ def test_nothing_inline_and_nothing_from_outside(page: Drawn):
 
 
 def test_every_form_of_ours_carries_the_token(page: Drawn):
-    """Whoever posts to us proves that the form was ours; whoever posts to a relying system gets no token of ours."""
+    """Forms that post to us have our token; forms that post to a relying system do not."""
     names = [told.get("name") for told in page.all("input")]
     to_us = [told for told in page.all("form") if told.get("id") != "form-post"]
     assert names.count("csrf_token") == len(to_us)
@@ -103,7 +103,7 @@ def test_every_form_of_ours_carries_the_token(page: Drawn):
 
 
 def test_elder_view_and_language_are_on_top(page: Drawn):
-    """Both switches come before the content, on every page; not on the one whose answer is given only once."""
+    """Both switches come before the content on every page, except the form_post page, which is shown once."""
     if any(told.get("id") == "form-post" for told in page.all("form")):
         assert not page.all("button")[0].get("name")
         return
@@ -113,7 +113,7 @@ def test_elder_view_and_language_are_on_top(page: Drawn):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_english_page_speaks_english(http: FlaskClient, name: str):
-    """No Chinese is left on an English page, except where it is marked as Chinese."""
+    """An English page has no Chinese, except where it is marked as Chinese."""
     left = [text for lang, text in draw(http, f"/en/elder/{name}").texts if CHINESE.search(text) and lang != "zh-CN"]
     assert left == []
 
@@ -121,21 +121,21 @@ def test_english_page_speaks_english(http: FlaskClient, name: str):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_hostile_values_stay_text(http: FlaskClient, name: str, lang: str):
-    """A name, purpose or code full of markup is shown as it is written and adds no element and no attribute."""
+    """A name, purpose or code full of markup is shown as text and adds no element and no attribute."""
     plain, hostile = draw(http, f"/{lang}/standard/{name}"), draw(http, f"/{lang}/standard/{name}?hostile=yes")
     assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in plain.tags]
     assert [sorted(told) for _, told in hostile.tags] == [sorted(told) for _, told in plain.tags]
 
 
 def test_an_answer_given_once_has_no_way_away(http: FlaskClient):
-    """The page that carries an answer to a service has its one button, the help line, and no link to another page."""
+    """The form_post page has its one button, the help line, and no link to another page."""
     page = draw(http, "/zh-CN/standard/form-post")
     assert [told["href"] for told in page.all("a")] == ["#main", "tel:96196"]
     assert len(page.all("button")) == 1
 
 
 def test_errors_come_first_in_title_and_page(http: FlaskClient):
-    """A wrong answer is told in the title, in a focused summary with a link to the field, and at the field."""
+    """An error is in the title, in a focused summary with a link to the field, and at the field."""
     page = draw(http, "/zh-CN/standard/login-wrong")
     summary = next(told for told in page.all("div") if told.get("class") == "summary")
     assert (summary["tabindex"], summary["role"], "autofocus" in summary) == ("-1", "alert", True)
@@ -148,14 +148,14 @@ def test_errors_come_first_in_title_and_page(http: FlaskClient):
 
 
 def test_password_and_identifier_are_never_filled_in(http: FlaskClient):
-    """No page repeats what was typed: it may be a citizen's number."""
+    """No page repeats what was typed, as it may be a citizen's number."""
     for told in draw(http, "/zh-CN/standard/login-wrong").all("input"):
         if told.get("name") in {"identifier", "password"}:
             assert "value" not in told
 
 
 def test_yes_and_no_weigh_the_same(http: FlaskClient):
-    """Consent is asked with two buttons of the same look; a notice has one."""
+    """Consent has two buttons of the same look; a notice has one."""
     asked = [t for t in draw(http, "/zh-CN/standard/consent").all("button") if t.get("name") == "answer"]
     assert [(t["class"], t["value"]) for t in asked] == [("button", "agree"), ("button", "refuse")]
     told = [t for t in draw(http, "/zh-CN/standard/consent-notice").all("button") if t.get("name") == "answer"]
@@ -163,7 +163,7 @@ def test_yes_and_no_weigh_the_same(http: FlaskClient):
 
 
 def test_style_stays_small_and_at_home():
-    """All style is one sheet under 20 kB that fetches only our own picture."""
+    """All style is one sheet under 20 kB that loads only our own picture."""
     style = (ROOT / "static" / "yitong.css").read_bytes()
     assert len(style) < 20_000
     assert re.findall(rb"url\(([^)]*)\)", style) == [b'"horizon.svg"']

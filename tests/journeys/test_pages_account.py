@@ -1,4 +1,4 @@
-"""The citizen's own pages: seeing, ending and withdrawing, each only what is one's own."""
+"""A person's own pages: seeing, ending and withdrawing, each for their own data only."""
 
 import re
 from html import unescape
@@ -13,7 +13,7 @@ from tests.fixtures.site import Site
 
 @pytest.fixture
 def signed_in(site: Site, browser: Browser, housing: RelyingParty):
-    """A person who has agreed to one service."""
+    """A person who has consented to one service."""
     person = site.register_person()
     browser.get(housing.start())
     browser.log_in(person)
@@ -22,7 +22,7 @@ def signed_in(site: Site, browser: Browser, housing: RelyingParty):
 
 
 def test_account_asks_for_a_login_and_comes_back(site: Site, browser: Browser):
-    """Who is not signed in logs in first and then sees the page they asked for, with their name masked."""
+    """After the login a person sees the page they asked for, with their name masked."""
     person = site.register_person()
     assert browser.get("/").visited == ("/", "/account", "/login")
     asked = browser.get("/account")
@@ -35,7 +35,7 @@ def test_account_asks_for_a_login_and_comes_back(site: Site, browser: Browser):
 
 
 def test_wrong_and_unknown_look_the_same_and_repeat_nothing(site: Site, browser: Browser, housing: RelyingParty):
-    """A wrong password and an unknown number get one answer, after a redirect, without what was typed."""
+    """A wrong password and an unknown number get the same page, after a redirect, without what was typed."""
     person, pages = site.register_person(), []
     for number in (person.number, "nobody-of-this-name"):
         browser.get(housing.start())
@@ -44,13 +44,13 @@ def test_wrong_and_unknown_look_the_same_and_repeat_nothing(site: Site, browser:
         shown = browser.submit(form, identifier=number, password="not this one", answer="login")
         assert shown.visited == (form.action, form.action)
         assert number not in shown.text
-        said = shown.text.replace(shown.form_with("password").fields["csrf_token"], "")  # drawn anew for every page
+        said = shown.text.replace(shown.form_with("password").fields["csrf_token"], "")  # random for every page
         pages.append([line for line in said.splitlines() if "summary" in line or "wrong" in line or "<li>" in line])
     assert pages[0] == pages[1]
 
 
 def test_empty_form_is_told_field_by_field(browser: Browser, housing: RelyingParty):
-    """Each empty field has its own sentence, and nothing counts as an attempt."""
+    """Each empty field has its own message, and no attempt is counted."""
     browser.get(housing.start())
     assert browser.page is not None
     shown = browser.submit(browser.page.form_with("identifier"), answer="login")
@@ -59,7 +59,7 @@ def test_empty_form_is_told_field_by_field(browser: Browser, housing: RelyingPar
 
 
 def test_empty_answer_agrees_to_nothing(site: Site, browser: Browser, housing: RelyingParty):
-    """A consent form without the pressed button, or with the other kind's button, asks again."""
+    """A consent form without a pressed button, or with another form's button, is shown again."""
     person = site.register_person()
     browser.get(housing.start())
     page = browser.log_in(person)
@@ -71,7 +71,7 @@ def test_empty_answer_agrees_to_nothing(site: Site, browser: Browser, housing: R
 
 
 def test_statutory_duty_is_told_not_asked(site: Site, browser: Browser):
-    """A client with a duty under the law gets one button, its legal basis named; no refusal is pretended."""
+    """For a statutory duty the page has one button and names the legal basis; it offers no refusal."""
     party = RelyingParty(site, site.register_client("tax", legal_basis="statutory_duty"))
     browser.get(party.start())
     page = browser.log_in(site.register_person())
@@ -81,7 +81,7 @@ def test_statutory_duty_is_told_not_asked(site: Site, browser: Browser):
 
 
 def test_other_device_is_signed_out_from_here(site: Site, browser: Browser, signed_in):
-    """“This is not me” ends that session and leaves this one."""
+    """“This is not me” ends that session and keeps this one."""
     other = Browser(site, source="203.0.113.9")
     other.get("/account")
     other.log_in(signed_in)
@@ -94,7 +94,7 @@ def test_other_device_is_signed_out_from_here(site: Site, browser: Browser, sign
 
 
 def test_what_was_done_is_said_first(site: Site, browser: Browser, signed_in):
-    """The title of the page after a change begins with it: whoever listens hears it before anything else."""
+    """The title after a change begins with the result, so screen readers read it first."""
     other = Browser(site)
     other.get("/account")
     other.log_in(signed_in)
@@ -108,7 +108,7 @@ def test_what_was_done_is_said_first(site: Site, browser: Browser, signed_in):
     [(0, "今天 "), (1, "昨天 "), (2, r"\d+月\d+日 "), (400, r"20\d\d年\d+月\d+日 ")],
 )
 def test_days_are_named_as_people_name_them(site: Site, browser: Browser, signed_in, days, told):
-    """What happened today and yesterday is told so, an older day by its date, and the year where it is another one."""
+    """Events of today and yesterday say so, older ones have a date, and a year if it is another one."""
     site.clock.advance(days=days)
     browser.get("/account")
     page = browser.log_in(signed_in) if days else browser.get("/account")
@@ -117,14 +117,14 @@ def test_days_are_named_as_people_name_them(site: Site, browser: Browser, signed
 
 
 def test_one_login_is_one_line(site: Site, browser: Browser, signed_in):
-    """The activities name each login once, by how it was done."""
+    """The activities list each login once, with its method."""
     shown = browser.get("/account").text
     assert shown.count("使用密码登录") == 1
     assert "登录成功" not in shown
 
 
 def test_another_persons_session_is_not_mine_to_end(site: Site, browser: Browser, signed_in):
-    """A session id of somebody else changes nothing."""
+    """A session id of another person changes nothing."""
     other = Browser(site)
     other.get("/account")
     stranger = site.register_person(2)
@@ -138,7 +138,7 @@ def test_another_persons_session_is_not_mine_to_end(site: Site, browser: Browser
 
 
 def test_consent_is_withdrawn_where_it_was_given(site: Site, browser: Browser, housing: RelyingParty, signed_in):
-    """After withdrawing, the service asks again."""
+    """After a withdrawal the service asks again."""
     page = browser.get("/account")
     assert "housing 服务" in page.text
     shown = browser.submit(page.form_with("grant"))
@@ -148,7 +148,7 @@ def test_consent_is_withdrawn_where_it_was_given(site: Site, browser: Browser, h
 
 
 def test_statutory_grant_is_not_withdrawn_by_a_forged_form(site: Site, browser: Browser):
-    """What rests on a duty has no button, and a form made by hand does not end it either."""
+    """A statutory grant has no button, and a forged form does not end it either."""
     party = RelyingParty(site, site.register_client("tax", legal_basis="statutory_duty"))
     person = site.register_person()
     browser.get(party.start())
@@ -164,7 +164,7 @@ def test_statutory_grant_is_not_withdrawn_by_a_forged_form(site: Site, browser: 
 
 
 def test_sign_out_is_confirmed_and_complete(browser: Browser, signed_in):
-    """Staying stays; signing out names the services, ends the session and says so."""
+    """“Stay” keeps the session; signing out names the services, ends the session and confirms it."""
     page = browser.get("/sign-out")
     assert "housing 服务" in page.text
     assert browser.submit(page.form_with("answer=stay"), answer="stay").visited[-1] == "/account"
@@ -174,7 +174,7 @@ def test_sign_out_is_confirmed_and_complete(browser: Browser, signed_in):
 
 
 def test_preferences_hold_before_the_login(browser: Browser, housing: RelyingParty):
-    """The large-text view and English chosen on the login page come back to it and stay."""
+    """The large-text view and English chosen on the login page return to it and stay in effect."""
     page = browser.get(housing.start())
     page = browser.submit(page.form_with("view=elder"), view="elder")
     assert 'data-view="elder"' in page.text
@@ -190,7 +190,7 @@ def _choices(page: Page) -> Form:
 
 
 def test_preferences_lead_back_into_the_login(browser: Browser, housing: RelyingParty):
-    """Who goes to the page of sizes and languages in the middle of a login is back in it after saving."""
+    """Saving the preferences in the middle of a login returns to the login."""
     start = browser.get(housing.start())
     (there,) = re.findall(r'href="(/preferences[^"]*)"', start.text)
     page = browser.submit(_choices(browser.get(unescape(there))), view="largest", language="zh-CN")
@@ -201,7 +201,7 @@ def test_preferences_lead_back_into_the_login(browser: Browser, housing: Relying
 
 
 def test_unknown_preferences_change_nothing(browser: Browser):
-    """A view or language nobody offers sets no cookie, and a foreign way back is not followed."""
+    """An unknown view or language sets no cookie, and a foreign return address is not followed."""
     form = browser.get("/preferences").form_with("view=elder")
     shown = browser.submit(form, view="huge", language="xx", next="//evil.example/")
     assert (browser.cookie("yt_view"), browser.cookie("yt_lang")) == (None, None)
@@ -209,19 +209,19 @@ def test_unknown_preferences_change_nothing(browser: Browser):
 
 
 def test_page_follows_the_clients_language_until_the_reader_chooses(browser: Browser, housing: RelyingParty):
-    """`ui_locales` speaks for a reader who has not chosen."""
+    """`ui_locales` applies to a reader who has not chosen a language."""
     assert '<html lang="en"' in browser.get(housing.start(ui_locales="en zh-CN")).text
 
 
 def test_what_went_wrong_is_said_once(site: Site, browser: Browser, housing: RelyingParty):
-    """The page after a wrong password says so; loading it again says nothing any more."""
+    """The page after a wrong password says so; loading it again does not."""
     page = browser.get(housing.start())
     assert "号码或密码不对" in browser.log_in(site.register_person(), "not this one").text
     assert "号码或密码不对" not in browser.get(page.url).text
 
 
 def test_a_page_rendered_before_is_this_readers_page(site: Site, housing: RelyingParty, social: RelyingParty):
-    """The login page is kept and filled in: never with another's request, service, language, view, token or nonce."""
+    """The cached login page never has another reader's request, service, language, view, token or nonce."""
     first, second = Browser(site), Browser(site)
     one, other = first.get(housing.start()), second.get(housing.start())
     tokens = {page.form_with("password").fields["csrf_token"] for page in (one, other, first.get(one.url))}

@@ -1,4 +1,4 @@
-"""The languages: complete, compiled, and chosen as the reader wishes."""
+"""The languages: complete, compiled, and chosen by the reader."""
 
 import pytest
 
@@ -12,20 +12,20 @@ from idp.oidc.models import clients
 
 @pytest.mark.parametrize("language", catalogues.TRANSLATED)
 def test_catalogue_is_complete_and_compiled(language: str):
-    """Every source text is translated, none fuzzily, with the same placeholders, and the .mo says what the .po says."""
+    """Every source text is translated, none fuzzily, with the same placeholders, and .mo and .po agree."""
     found = list(catalogues.faults(language))
     assert found == [], "\n".join(found)
 
 
 def test_catalogue_speaks_for_claims_and_events():
-    """What other modules own and pages show is in the catalogue."""
+    """The catalogue also has the texts of other modules that pages show."""
     held = {message.id for message in catalogues.stored("en")}
     shown = {text for claim in CLAIMS for text in (claim.label, claim.purpose)} | {event.zh for event in EVENTS}
     assert shown <= held
 
 
 def test_every_legal_basis_has_a_name():
-    """A client can have no legal basis that the consent page could not name."""
+    """The consent page has a name for every legal basis that a client can have."""
     rule = next(str(c.sqltext) for c in clients.constraints if "legal_basis" in str(getattr(c, "sqltext", "")))
     assert {word for word in rule.split("'") if word.isidentifier() and word != "legal_basis"} == set(LEGAL_BASES)
 
@@ -43,5 +43,5 @@ def test_every_legal_basis_has_a_name():
     ],
 )
 def test_language_is_chosen_by_wish(wishes: tuple[str, ...], chosen: str):
-    """The reader's own choice wins, then the client's, then the browser's, then Chinese; nonsense is no choice."""
+    """The reader's choice wins, then the client's, then the browser's, then Chinese; unknown values are ignored."""
     assert i18n.choose_language(*wishes) == chosen

@@ -1,4 +1,4 @@
-"""What a relying system knows of a person and puts into a request stands in no row and in no log line."""
+"""Personal data that a relying system puts into a request is in no row and in no log line."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from tests.fixtures.relying_party import Browser, RelyingParty, id_token_claims
 from tests.fixtures.site import Site
 from tests.journeys.test_safe_methods import everything
 
-TOLD = {  # invented people; each spelling as somebody would type it
+TOLD = {  # invented people, in spellings that people type
     "a number": "510502" + "189103150020",
     "a number with dots": "510502.1891.0315.0020",
     "a number with blanks": "510502 18910315 0020",
@@ -55,7 +55,7 @@ PHONE_APP = {
 
 
 def nothing_is_left(site: Site, caplog) -> None:
-    """Neither the scan of the run nor these very texts find anything in a row or a log line."""
+    """Neither the scan nor a search for these texts finds anything in a row or a log line."""
     seen = Hygiene()
     seen.look_at_database("here", site.database)
     told = [repr(everything(site.database)), *caplog.messages]
@@ -67,7 +67,7 @@ def nothing_is_left(site: Site, caplog) -> None:
 
 @pytest.fixture
 def asks(site: Site, housing: RelyingParty, caplog):
-    """A browser that was sent here with all of it; what it is shown and where it is sent is not looked at."""
+    """A browser sent here with all of these texts; the page shown and the redirect are not checked."""
     caplog.set_level(logging.DEBUG)
     browser = Browser(site)
 
@@ -79,14 +79,14 @@ def asks(site: Site, housing: RelyingParty, caplog):
 
 
 def test_a_request_that_waits_tells_nothing(site: Site, asks, caplog):
-    """From the first moment: nobody has answered, and whoever reads the row learns no word of the client."""
+    """The row of an open request has none of the client's texts from the first moment."""
     assert asks()[1].status_code == 303
     nothing_is_left(site, caplog)
 
 
 @pytest.mark.parametrize("name", SENT, ids=range(len(SENT)))
 def test_each_parameter_by_itself(site: Site, housing: RelyingParty, caplog, name: str):
-    """Accepted or refused, with one parameter that holds all of it."""
+    """Each parameter alone holds all of the texts, and is accepted or refused."""
     caplog.set_level(logging.DEBUG)
     reply = Browser(site).http.open(housing.start(**{name: SENT[name]}).removeprefix(site.issuer), base_url=site.issuer)
     assert reply.status_code == 303
@@ -94,7 +94,7 @@ def test_each_parameter_by_itself(site: Site, housing: RelyingParty, caplog, nam
 
 
 def test_an_answered_request_tells_nothing(site: Site, housing: RelyingParty, asks, caplog):
-    """Through login, consent, code, tokens: `state` and `nonce` come back as they were, and stay nowhere."""
+    """Through login, consent, code, tokens: `state` and `nonce` are returned unchanged and stored nowhere."""
     person = site.register_person()
     browser, reply = asks()
     waiting = reply.headers["Location"]
@@ -121,7 +121,7 @@ def test_an_answered_request_tells_nothing(site: Site, housing: RelyingParty, as
 
 
 def test_a_refusal_tells_nothing(site: Site, asks, caplog):
-    """The person said no before logging in: the client hears it with its `state`, and the row forgets it."""
+    """After a denial before the login the client gets its `state`, and the row has lost it."""
     browser, reply = asks()
     page = browser.get(reply.headers["Location"])
     form = page.form_with("answer=cancel")
@@ -134,14 +134,14 @@ def test_a_refusal_tells_nothing(site: Site, asks, caplog):
 
 
 def test_a_person_the_client_names_is_kept_sealed(site: Site, asks, caplog):
-    """`claims.id_token.sub.value` decides who may answer; it is a client's word, and may be a number."""
+    """`claims.id_token.sub.value` decides who may approve; the client wrote it, and it may be a number."""
     claims = json.dumps({"id_token": {"sub": {"value": TOLD["a number"]}}})
     assert asks(claims=claims)[1].status_code == 303
     nothing_is_left(site, caplog)
 
 
 def test_the_account_page_still_knows_the_device(site: Site, asks):
-    """Of the User-Agent header only names of browsers and systems are kept."""
+    """Of the User-Agent header only the names of browser and system are stored."""
     from idp.login.user_agent import BROWSERS, SYSTEMS, known_names  # noqa: PLC0415
     from idp.web.pages.formatting import _BROWSERS, _SYSTEMS  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""One public origin: no header and no request target makes an address of ours lead elsewhere."""
+"""One public origin: no header and no request target changes where our addresses lead."""
 
 from contextlib import closing, nullcontext
 
@@ -43,7 +43,7 @@ HOSTS = (
 
 
 def paths(site: Site) -> list[str]:
-    """Every path of ours."""
+    """All our paths."""
     rules = app.flask_app(site.services).url_map.iter_rules()
     found = {rule.build(dict.fromkeys(rule.arguments, new_id()))[1] for rule in rules}
     return sorted(found | {path.path for path in PATHS} | {"/static/seal.svg", "/nowhere", "/"})
@@ -56,7 +56,7 @@ def misspelt(path: str) -> tuple[str, ...]:
 
 
 def ask(site: Site, method: str, path: str, **headers: str) -> tuple[str, str]:
-    """The status, and whatever else a reader of the reply could be led by."""
+    """The status, and all other text of the reply that could lead a reader elsewhere."""
     environ = EnvironBuilder("/", method=method).get_environ() | {"PATH_INFO": path} | headers
     body, status, sent = run_wsgi_app(site.wsgi, environ)
     with closing(body) if hasattr(body, "close") else nullcontext():
@@ -65,13 +65,13 @@ def ask(site: Site, method: str, path: str, **headers: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "HEAD"])
 def test_no_reply_names_the_host_of_the_request(site: Site, method: str):
-    """Whatever a proxy or a stranger says of host, scheme and prefix stands in no header and in no page."""
+    """Host, scheme and prefix from a proxy or an attacker are in no header and in no page."""
     known = paths(site)
     spelt = [other for path in known for other in misspelt(path)] if method == "GET" else []
     for path in (*known, *spelt):
         status, told = ask(site, method, path, **HEADERS)
         assert int(status[:3]) < 500, path
-        assert int(status[:3]) not in (301, 302, 307, 308), path  # nothing of ours corrects an address
+        assert int(status[:3]) not in (301, 302, 307, 308), path  # our code corrects no address
         assert "gopher" not in told
         assert ":16661" not in told
         if EVIL not in path:
@@ -80,7 +80,7 @@ def test_no_reply_names_the_host_of_the_request(site: Site, method: str):
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_host_that_is_none_is_no_obstacle(site: Site, host: str):
-    """The page is the same whatever the Host header says: it is not read."""
+    """The page is the same for any Host header, because it is not read."""
     for path in ("/preferences", "/login", "//login", "/jwks", "/authorize"):
         expected = ask(site, "GET", path)[0]
         assert ask(site, "GET", path, HTTP_HOST=host)[0] == expected

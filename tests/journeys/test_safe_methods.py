@@ -13,7 +13,7 @@ ACTING = {"/authorize", "/continue/<id:request_id>", "/end_session"}
 
 
 def everything(database: Database) -> dict[str, list[str]]:
-    """Every row of every table."""
+    """All rows of all tables."""
     engine = database.engine()
     with engine.connect() as c:
         rows = {t.name: sorted(map(repr, c.execute(sa.select(t)))) for t in metadata.sorted_tables}
@@ -23,7 +23,7 @@ def everything(database: Database) -> dict[str, list[str]]:
 
 @pytest.fixture
 def there(site: Site, browser: Browser, housing: RelyingParty) -> Browser:
-    """A browser in which somebody is signed in."""
+    """A browser with a signed-in person."""
     browser.get(housing.start())
     browser.log_in(site.register_person())
     browser.agree()
@@ -35,7 +35,7 @@ def head(browser: Browser, url: str):
 
 
 def test_head_changes_nothing_anywhere(site: Site, there: Browser, social: RelyingParty):
-    """At every path of ours, whoever is signed in, and with a request of this browser that waits for a yes."""
+    """HEAD at all our paths, signed in and with an open request of this browser, changes nothing."""
     waiting = there.get(social.start()).visited[-1].rpartition("/")[2]
     before = everything(site.database)
     for rule in app.flask_app(site.services).url_map.iter_rules():
@@ -46,7 +46,7 @@ def test_head_changes_nothing_anywhere(site: Site, there: Browser, social: Relyi
 
 
 def test_what_get_does_head_is_refused(site: Site, there: Browser, housing: RelyingParty):
-    """HEAD at /authorize gets no code, and at /end_session signs nobody out: 405, and Allow does not name it."""
+    """HEAD at /authorize gets no code, and at /end_session signs nobody out: 405, and Allow omits HEAD."""
     hint = housing.redeem(there.get(housing.start()))["id_token"]
     before = everything(site.database)
     for url in (housing.start(), f"/end_session?id_token_hint={hint}"):
@@ -58,7 +58,7 @@ def test_what_get_does_head_is_refused(site: Site, there: Browser, housing: Rely
 
 
 def test_which_views_act_on_get(site: Site):
-    """A short list that this test spells out; every other GET may be asked for by HEAD."""
+    """This test lists the views that act on GET; every other view accepts HEAD."""
     made = app.flask_app(site.services)
     rules = [(rule, rules_of(made.view_functions[rule.endpoint])) for rule in made.url_map.iter_rules()]
     assert {rule.rule for rule, declared in rules if declared.acts_on_get} == ACTING

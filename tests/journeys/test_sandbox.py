@@ -1,4 +1,4 @@
-"""The page of messages that a sandbox keeps instead of sending them."""
+"""The page of messages that the sandbox keeps instead of sending."""
 
 from accounts.identifiers import Mobile
 from idp.adapters.systems.sandbox import SandboxSms
@@ -17,7 +17,7 @@ def test_a_message_of_the_sandbox_can_be_read(site: Site, browser: Browser):
 
 
 def test_production_has_no_page_of_messages(database_url: str, clock: Clock):
-    """There messages are sent, and nobody reads them here."""
+    """In production messages are sent, and no page shows them."""
     real = Site(
         database_url,
         clock,

@@ -1,4 +1,4 @@
-"""A session that is about to end says so and can be kept; one that has ended says why, and leads on."""
+"""A session about to end says so and can be kept; an ended one says why and offers a way on."""
 
 import re
 from html import unescape
@@ -25,7 +25,7 @@ def ends_at(page: Page) -> str:
 
 
 def test_a_page_says_when_the_session_ends(site: Site, browser: Browser):
-    """In words that need no script, and in seconds for the dialog that opens two and a half minutes before."""
+    """In text that needs no script, and in seconds for the dialog that opens two and a half minutes before."""
     page = account(site, browser)
     assert seconds_left(page) == 900
     assert 'data-warning="150"' in page.text
@@ -36,7 +36,7 @@ def test_a_page_says_when_the_session_ends(site: Site, browser: Browser):
 
 
 def test_one_press_keeps_the_session(site: Site, browser: Browser):
-    """The button is a form of ours that leads back to the page; without its token nothing is kept."""
+    """The button is our form and returns to the page; without its token the session is not extended."""
     account(site, browser)
     site.clock.advance(minutes=14)
     page = browser.get("/account")
@@ -52,7 +52,7 @@ def test_one_press_keeps_the_session(site: Site, browser: Browser):
 
 
 def test_reading_alone_keeps_no_session(site: Site, browser: Browser):
-    """Otherwise two open pages that reload themselves would keep each other signed in for ever."""
+    """Otherwise two open pages that reload themselves would extend the session forever."""
     account(site, browser)
     site.clock.advance(minutes=14)
     browser.get("/account")
@@ -61,7 +61,7 @@ def test_reading_alone_keeps_no_session(site: Site, browser: Browser):
 
 
 def test_a_session_is_not_kept_beyond_its_absolute_end(site: Site, browser: Browser):
-    """Near the twelve hours the page says that the login ends, and offers no button that would not hold."""
+    """Near the twelve hours the page says that the login ends, and offers no useless button."""
     page = account(site, browser)
     for _ in range(60):
         site.clock.advance(minutes=12)
@@ -77,7 +77,7 @@ def test_a_session_is_not_kept_beyond_its_absolute_end(site: Site, browser: Brow
 
 @pytest.mark.parametrize("path", ["/account", "/session/extend"])
 def test_who_was_signed_out_for_idleness_is_told_so_and_comes_back(site: Site, browser: Browser, path: str):
-    """The login page says why, also after the button was pressed too late, and leads back to the account."""
+    """The login page gives the reason, also when the button was pressed too late, and leads back to the account."""
     page = account(site, browser)
     extend = next(each for each in page.forms if each.action == "/session/extend")
     site.clock.advance(minutes=16)
@@ -93,7 +93,7 @@ def test_who_was_signed_out_for_idleness_is_told_so_and_comes_back(site: Site, b
 def test_idle_at_the_consent_says_why_and_the_login_goes_on(
     site: Site, browser: Browser, housing: RelyingParty, answer: str | None
 ):
-    """Too long before the question: the same request goes on after the password, without a walk back to the service."""
+    """After idling at the consent the same request continues after the password."""
     person = site.register_person()
     browser.get(housing.start())
     asked = browser.log_in(person)
@@ -110,7 +110,7 @@ def test_idle_at_the_consent_says_why_and_the_login_goes_on(
 
 
 def test_who_was_signed_out_from_elsewhere_is_told_so(site: Site, browser: Browser):
-    """Not "idle": somebody ended this session, and the person should know."""
+    """The reason is not "idle": somebody ended this session, and the person should know."""
     person = site.register_person()
     browser.get("/account")
     browser.log_in(person)
@@ -122,7 +122,7 @@ def test_who_was_signed_out_from_elsewhere_is_told_so(site: Site, browser: Brows
 
 
 def test_a_stranger_is_told_nothing_of_the_kind(site: Site):
-    """Who was never signed in sees the plain login page, whatever cookie they invent."""
+    """A person who was never signed in sees the plain login page, whatever cookie they invent."""
     browser = Browser(site)
     browser.http.set_cookie("yitong", "A" * 43, domain="localhost")
     shown = browser.get("/account")
@@ -141,14 +141,14 @@ def test_a_stranger_is_told_nothing_of_the_kind(site: Site):
     ],
 )
 def test_no_page_is_a_dead_end(browser: Browser, path: str, status: int):
-    """Where no service is known to lead back to, a button leads to the account."""
+    """Without a service to return to a button leads to the account."""
     page = browser.get(path)
     assert page.status == status
     assert 'class="button button-quiet" href="/account"' in page.text.partition("<main")[2].partition("<details")[0]
 
 
 def test_signed_out_offers_to_log_in_again(site: Site, browser: Browser):
-    """Who pressed the wrong button, or hands the machine on, need not know an address."""
+    """The signed-out page has a login button, so that nobody needs to know an address."""
     account(site, browser)
     done = browser.submit(browser.get("/sign-out").form_with("answer=sign_out"), answer="sign_out")
     assert done.visited[-1] == "/signed-out"
@@ -157,7 +157,7 @@ def test_signed_out_offers_to_log_in_again(site: Site, browser: Browser):
 
 @pytest.mark.parametrize("path", ["/sign-out", "/end_session", "/end_session?ui_locales=en"])
 def test_services_are_named_in_the_readers_language(site: Site, browser: Browser, housing: RelyingParty, path: str):
-    """Whoever reads English reads which services will be signed out, by whichever way the page was reached."""
+    """English readers see English names of the services to be signed out, on every way to the page."""
     browser.get(housing.start())
     browser.log_in(site.register_person())
     browser.agree()

@@ -1,4 +1,4 @@
-"""A silent login writes nothing until its code is collected; then it writes everything once, or nothing."""
+"""A silent login writes nothing until its code is redeemed; then it writes everything once, or nothing."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ def rows(site: Site) -> dict[str, int]:
 
 @pytest.fixture
 def person(site: Site, browser: Browser, housing: RelyingParty):
-    """Somebody who is signed in and has agreed before."""
+    """A signed-in person who has consented before."""
     made = site.register_person()
     browser.get(housing.start())
     browser.log_in(made)
@@ -50,7 +50,7 @@ def silent(browser: Browser, party: RelyingParty, **changes: str) -> Page:
 
 
 def test_nothing_is_written_before_it_is_collected(site: Site, browser: Browser, housing: RelyingParty, person):
-    """The answer is one read; request, record, tokens and release come together when the client collects."""
+    """The approval is one read; request, record, tokens and release are written when the client redeems."""
     before, counted = rows(site), list[int]()
     site.database.count = lambda: counted.append(1)
     arrived = silent(browser, housing)
@@ -67,7 +67,7 @@ def test_nothing_is_written_before_it_is_collected(site: Site, browser: Browser,
 
 
 def test_what_is_written_is_a_redeemed_request(site: Site, browser: Browser, housing: RelyingParty, person):
-    """The row is the one a stored request has after its code was collected, and the person's record names the login."""
+    """The row equals that of a stored request after redemption, and the person's record names the login."""
     tokens = housing.redeem(silent(browser, housing, nonce="of-this-login"))
     first, second = site.database.connection().rows(REQUESTS)
     same = ("kind", "state", "client_id", "person_id", "session_id", "grant_id", "sub", "scopes", "claims", "released",
@@ -81,7 +81,7 @@ def test_what_is_written_is_a_redeemed_request(site: Site, browser: Browser, hou
 
 
 def test_one_of_eight_collects_it(site: Site, browser: Browser, housing: RelyingParty, person):
-    """Eight requests with one code at one moment: one buys; the others are replays and end what it bought."""
+    """Of eight simultaneous redemptions one succeeds; the others are replays and revoke its tokens."""
     arrived, answers = silent(browser, housing), list[dict]()
     eight_at_once(site.database, lambda: answers.append(housing.redeem(arrived)))
     assert sorted(answer["status"] for answer in answers) == [200] + [400] * 7
@@ -90,7 +90,7 @@ def test_one_of_eight_collects_it(site: Site, browser: Browser, housing: Relying
 
 
 def test_a_second_collecting_ends_what_the_first_bought(site: Site, browser: Browser, housing: RelyingParty, person):
-    """Of two who bring one code one is a thief: neither keeps anything (RFC 6749 §4.1.2)."""
+    """A second redemption means theft, so the tokens of the first are revoked (RFC 6749 §4.1.2)."""
     arrived = silent(browser, housing)
     tokens = housing.redeem(arrived)
     assert housing.userinfo(tokens)["status"] == 200
@@ -99,7 +99,7 @@ def test_a_second_collecting_ends_what_the_first_bought(site: Site, browser: Bro
 
 
 def test_another_spelling_of_the_code_is_none(site: Site, browser: Browser, housing: RelyingParty, person):
-    """Base64 ignores what is not of it: only the text that went out is the code."""
+    """Base64 ignores foreign characters, so only the exact text that was sent is the code."""
     arrived = silent(browser, housing)
     code = arrived.answer["code"]
     sealed = base64.urlsafe_b64decode(code.removeprefix(CODE_PREFIX) + "==")
@@ -122,7 +122,7 @@ def _is_disabled(site, person_id):
 
 
 def _only_is_disabled(site, person_id):
-    """The status alone, without what else the command ends: the gate in the statement is asked."""
+    """Changes the status alone, without what else the command ends, so that the statement's gate is tested."""
     table = sa.table("natural_persons", sa.column("id", sa.Text), sa.column("status", sa.Text))
     site.database.connection().execute(
         Statement(sa.update(table).where(table.c.id == sa.bindparam("who")).values(status="merged")), who=person_id
@@ -149,7 +149,7 @@ def _disables_the_client(site, person_id):
     "happens", [_signs_out, _is_disabled, _only_is_disabled, _withdraws, _is_left_alone, _disables_the_client]
 )
 def test_what_ends_in_between_ends_the_code(site: Site, browser: Browser, housing: RelyingParty, person, happens):
-    """Between answer and collecting: the session, the person, the grant, the client or the minute may end."""
+    """If session, person, grant, client or the code's minute ends before redemption, the code is refused."""
     arrived, before = silent(browser, housing), rows(site)
     happens(site, person.id)
     changed = rows(site)
@@ -159,7 +159,7 @@ def test_what_ends_in_between_ends_the_code(site: Site, browser: Browser, housin
 
 
 def test_foreign_hands_spoil_it(site: Site, browser: Browser, housing: RelyingParty, social: RelyingParty, person):
-    """A code another client brings was stolen: nobody may have it, its own client neither."""
+    """A code that another client sends was stolen: it becomes invalid, also for its own client."""
     arrived = silent(browser, housing)
     social.state, social.verifier = housing.state, housing.verifier
     assert social.redeem(arrived)["error"] == "invalid_grant"
@@ -168,7 +168,7 @@ def test_foreign_hands_spoil_it(site: Site, browser: Browser, housing: RelyingPa
 
 
 def test_a_wrong_verifier_leaves_it(site: Site, browser: Browser, housing: RelyingParty, person):
-    """A refused proof key spends nothing: the client may still bring the right one."""
+    """A wrong code_verifier spends nothing: the client may still send the right one."""
     arrived, right = silent(browser, housing), housing.verifier
     housing.verifier = "w" * 43
     assert housing.redeem(arrived)["error"] == "invalid_grant"
@@ -177,7 +177,7 @@ def test_a_wrong_verifier_leaves_it(site: Site, browser: Browser, housing: Relyi
 
 
 def test_a_session_learns_of_a_client_when_it_collects(site: Site, housing: RelyingParty, person):
-    """A new session knows no client yet: two codes at once bring it in once, and both are good."""
+    """Two codes at once add the client to a new session once, and both are valid."""
     browser = Browser(site)
     browser.get("/login")
     browser.log_in(person)
@@ -196,7 +196,7 @@ def test_a_session_learns_of_a_client_when_it_collects(site: Site, housing: Rely
 
 
 def test_a_session_that_idled_out_meanwhile_was_live(site: Site, browser: Browser, housing: RelyingParty, person):
-    """The answer came in the last second of an idle session: the minute of its code is still given."""
+    """A code issued in the last second of an idle session keeps its minute."""
     idle = site.services.channels["web"].lifetimes.idle
     site.clock.now = site.database.connection().one(SESSION).seen_at + idle - timedelta(seconds=1)
     arrived = silent(browser, housing)
@@ -205,7 +205,7 @@ def test_a_session_that_idled_out_meanwhile_was_live(site: Site, browser: Browse
 
 
 def test_a_long_request_is_stored(site: Site, browser: Browser, housing: RelyingParty, person):
-    """Facts that make no address stay in a row, written when the answer is given."""
+    """A request too long for an address stays in a row, written at the approval."""
     essential = {claim.name: {"essential": True} for claim in CLAIMS}
     asked = json.dumps({"id_token": essential, "userinfo": essential})
     before = rows(site)["authorization_requests"]
@@ -215,7 +215,7 @@ def test_a_long_request_is_stored(site: Site, browser: Browser, housing: Relying
 
 
 def plan_of(site: Site, statement: Statement) -> str:
-    """How the database would run it without knowing the parameters, or anything of the tables."""
+    """The database's query plan without values of parameters and without table statistics."""
     c = site.database.connection()
     text, count = statement.compiled(c.dialect).text, len(statement.compiled(c.dialect).types)
     if site.database.dialect == "sqlite":
@@ -231,9 +231,9 @@ STANDS = [session_store.STANDING, token_store.COLLECT[False, True].spend]
 
 @pytest.mark.parametrize("statement", STANDS, ids=["standing", "collecting"])
 def test_nothing_is_looked_up_by_its_client(site: Site, statement: Statement):
-    """A client has all the site's sessions and grants, a person has many sessions: each row is found by its own key.
+    """A client has many sessions and grants, a person many sessions: each row is found by its own key.
 
-    Without statistics, as in a young site, planners took indexes on the client: cost grew with every login.
+    Without statistics, as in a new site, planners used indexes on the client, and the cost grew with every login.
     """
     plan = plan_of(site, statement)
     for index in ("uq_subjects_sector_sub", "ix_session_clients_client_id", "ix_sessions_person_id"):

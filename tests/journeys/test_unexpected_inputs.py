@@ -1,7 +1,7 @@
-"""Whatever is sent, to whatever path, parameter and header there is: never a failure of ours.
+"""Whatever is sent, to any path, parameter and header, never causes a server error.
 
 Paths and methods come from the registries (ENDPOINTS, PATHS, the pages' rules), names of parameters and headers from
-the code that reads them: a new one is tried by itself. In CI the examples are the same in every run.
+the code that reads them, so new ones are tested without a change here. In CI the examples are the same in every run.
 """
 
 import json
@@ -37,14 +37,14 @@ BOUNDED = settings(
     max_examples=120,
     deadline=None,
     derandomize=os.environ.get("CI") == "true",
-    phases=(Phase.explicit, Phase.generate),  # a failure is told as it was found; the machine has no time to shrink it
+    phases=(Phase.explicit, Phase.generate),  # a failure is reported as found: shrinking it takes too long
     suppress_health_check=list(HealthCheck),
     database=None,
 )
 
 
 def names_that_are_read() -> list[str]:
-    """Every text in quotes that the code looks up in something: parameters, members of documents, headers."""
+    """Every quoted text that the code looks up: parameters, members of documents, headers."""
     found: set[str] = set()
     for source in SOURCES:
         found |= set(re.findall(rf"{LOOKED_UP}['\"]([a-z_#]{{2,40}})['\"]", source.read_text(encoding="utf-8")))
@@ -80,7 +80,7 @@ ODD = (
 
 
 def json_values() -> st.SearchStrategy:
-    """JSON of any shape, with members that the code knows, and texts that no database takes."""
+    """JSON of any shape, with members that the code knows, and texts that no database can store."""
     scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=20)
     names = st.sampled_from([*NAMES, *claims_supported(), "userinfo", "id_token", "keys", "essential", "values"])
     return st.recursive(
@@ -95,13 +95,13 @@ def written(value: object) -> bytes:
 
 
 def a_token(parts: tuple[object, object]) -> bytes:
-    """Something in the form of a JWS."""
+    """A text in the form of a JWS."""
     encoded = (urlsafe_b64encode(part if isinstance(part, bytes) else written(part)).rstrip(b"=") for part in parts)
     return b".".join([*encoded, b"c2ln"])
 
 
 class Known:
-    """Values that are right in their place: what is odd must be met behind them, too."""
+    """Values that are right in their place, so that odd values also reach the code behind the first checks."""
 
     def __init__(self, site: Site) -> None:
         self.site, self.browser = site, Browser(site)
@@ -127,7 +127,7 @@ class Known:
         ]  # fmt: skip
 
     def values(self) -> st.SearchStrategy[bytes]:
-        """One value, as bytes on the wire: right, odd, JSON, a token, or anything at all."""
+        """One value as bytes on the wire: right, odd, JSON, a token, or anything at all."""
         documents = json_values().map(written)
         tokens = st.tuples(json_values() | st.binary(max_size=30), json_values() | st.binary(max_size=30)).map(a_token)
         return st.sampled_from(self.texts) | st.sampled_from(ODD) | documents | tokens | st.binary(max_size=60)
@@ -136,7 +136,7 @@ class Known:
         return st.dictionaries(st.sampled_from(NAMES), self.values(), max_size=5)
 
     def paths_asked(self) -> st.SearchStrategy[bytes]:
-        """A path of ours, its ids right or anything."""
+        """One of our paths, with right or arbitrary ids."""
         parts = st.sampled_from(
             [self.waiting.encode(), new_id().encode(), b"\0", b"%00", b"seal.svg", b"x" * 300, b".."]
         )
@@ -165,11 +165,11 @@ class Known:
         return pairs | {"csrf_token": self.form.encode(), "client_id": b"housing"}
 
     def proof(self) -> dict[str, bytes]:
-        """Cookies of somebody who is signed in, and a bearer token that is good."""
+        """Cookies of a signed-in person, and a valid bearer token."""
         return {"cookie": self.cookies.encode(), "authorization": f"Bearer {self.tokens['access_token']}".encode()}
 
     def sends(self, asked: dict) -> int:
-        """The status of the answer."""
+        """The status of the response."""
         query, body = on_the_wire(asked["query"]), on_the_wire(asked["body"])
         environ = EnvironBuilder("/", method=asked["method"]).get_environ() | {
             "PATH_INFO": asked["path"].decode("latin-1"),
@@ -202,14 +202,14 @@ def known(site: Site) -> Known:
 
 
 def test_the_registries_are_enumerated(known: Known):
-    """Every endpoint, every page and the parameters that the code reads are among what is tried."""
+    """The tested inputs include every endpoint, every page and the parameters that the code reads."""
     assert {endpoint.at.path for endpoint in ENDPOINTS} | {path.path for path in PATHS} <= set(known.paths)
     assert {"claims", "id_token_hint", "code", "grant_type", "jwks", "identifier", "client_assertion"} <= set(NAMES)
     assert len(NAMES) > 40
 
 
 def test_nothing_makes_us_fail(known: Known, caplog):
-    """Below 500, whatever comes; and nothing is logged as a failure that another answer covered up."""
+    """Every status is below 500, and nothing is logged as a failure that the response hid."""
     once = {"method": "GET", "query": b"", "body": b"", "kind": "", "headers": {}, "proves": True}
 
     @BOUNDED
@@ -229,7 +229,7 @@ def test_nothing_makes_us_fail(known: Known, caplog):
 
 @pytest.mark.parametrize("path", sorted({path.path for path in PATHS}))
 def test_every_parameter_of_the_protocol_takes_anything(known: Known, path: str):
-    """Each name by itself, in query and body, with each odd value: behind everything else that is right."""
+    """Each parameter by itself, in query and body, with each odd value; all other parameters are right."""
     odd = st.sampled_from(ODD) | json_values().map(written)
 
     @settings(BOUNDED, max_examples=20)
