@@ -1,4 +1,4 @@
-"""What a merge test works with: a source in two lines, a plan, a run, and the database as plain values."""
+"""Helpers of merge tests: a source in two lines, a plan, a run, and the database as plain values."""
 
 import hashlib
 import importlib.util
@@ -50,7 +50,7 @@ def generator():
 
 
 def number(sequence, born="19510203"):
-    """A valid number of the area that nobody has."""
+    """A valid number of an area that does not exist."""
     from accounts.identifiers import checks  # noqa: PLC0415
 
     body = f"519999{born}{sequence:03d}"
@@ -65,12 +65,12 @@ def row(uid, name, number, password="", *, login=None, birth="", sex=""):
 
 @contextmanager
 def silent(title, total):
-    """Progress that nobody watches."""
+    """Progress that is not shown."""
     yield lambda rows: None
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 @dataclass
@@ -126,12 +126,12 @@ class Bench:
         return sorted(map(tuple, self.database.connection().rows(Statement(sa.select(table)))), key=repr)
 
     def state(self):
-        """Every row a merge may touch, byte for byte."""
+        """Every row that a merge may change, byte for byte."""
         tables = (natural_persons, person_identifiers, person_phones, linked_accounts, separations)
         return {table.name: self.rows(table) for table in tables}
 
     def meaning(self):
-        """The same without what a seal draws anew."""
+        """The rows without the random parts of seals."""
         c = self.database.connection()
         persons = sorted(
             (p.id, p.status, self.vault.open(p.attributes, place=ATTRIBUTES))
@@ -145,7 +145,7 @@ class Bench:
         return persons, numbers, links
 
     def killed_at(self, statement):
-        """The process ends just before that statement from now on."""
+        """From now on the process ends just before that statement."""
         left = statement
 
         def count():
@@ -157,6 +157,6 @@ class Bench:
         self.database.count = count
 
     def alive(self):
-        """A new process: the old one's connection is gone, and with it what it had not committed."""
+        """Starts a new process: the old connection is closed, and what it did not commit is lost."""
         self.database.count = lambda: None
         self.database.close()

@@ -1,4 +1,4 @@
-"""Two sound accounts in each format, and what of them must never be said again when something is wrong."""
+"""Two sound accounts in each format, and their values that no error may repeat."""
 
 import base64
 
@@ -30,7 +30,7 @@ def lines(*texts):
 
 
 def between(*middle):
-    """A file whose first and last account are sound."""
+    """A file whose first and last accounts are sound."""
     return lines(FIRST, *middle, THIRD)
 
 

@@ -1,4 +1,4 @@
-"""SAMPLES: of each format that is read a mapping, rows and faults. The tests of this folder run over them."""
+"""SAMPLES: for each format a mapping, rows and faults. The tests of this folder run over them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from tests.migration.faulty import (
     lines,
 )
 
-Faults = Mapping[str, tuple[str | bytes, int, str]]  # the fault: the file, the line that is named, the reason
+Faults = Mapping[str, tuple[str | bytes, int, str]]  # the fault: the file, the line in the error, the reason
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Sample:
     """One format. A row has the key `str(i)`, the number `number(100 + i)` and its own line end."""
 
     mapping: str
-    head: str  # what stands before the first row
+    head: str  # the text before the first row
     row: Callable[[int], str]
-    signs: str  # what damages a row, wherever one of them is put in
+    signs: str  # characters that damage a row at any place
     row_faults: Faults  # in the second of three rows; the others are sound
     file_faults: Faults
 

@@ -1,4 +1,4 @@
-"""apply, killed anywhere and continued, is apply once; undo after apply is as if nothing had been."""
+"""apply, killed at any point and continued, gives the same as one apply; undo after apply restores everything."""
 
 from datetime import timedelta
 
@@ -29,7 +29,7 @@ ROWS = (
 
 
 def test_apply_creates_the_planned_persons_and_links(bench):
-    """One person a number, one link an account, the plan's own ids, and nothing else."""
+    """One person for each number, one link for each account, with the plan's ids, and nothing else."""
     plan = bench.plan(*ROWS)
     run = bench.apply(plan, batch=2)
     assert (run.state, run.persons, run.links, run.skipped) == ("applied", 3, 4, 0)
@@ -39,7 +39,7 @@ def test_apply_creates_the_planned_persons_and_links(bench):
 
 
 def test_applying_again_changes_nothing(bench):
-    """A finished plan run again is 0 changes, even after its source is gone."""
+    """Applying a finished plan again makes 0 changes, even after its source is gone."""
     plan = bench.plan(*ROWS)
     run = bench.apply(plan)
     before = bench.state()
@@ -49,7 +49,7 @@ def test_applying_again_changes_nothing(bench):
 
 
 def test_planning_again_finds_everything_linked(bench):
-    """The same export, planned after it was applied, has nothing left to do but what was parked."""
+    """The same export, planned again after it was applied, has only the parked rows left."""
     bench.apply(bench.plan(*ROWS))
     plan = bench.plan(*ROWS)
     assert plan.links == 0
@@ -60,7 +60,7 @@ def test_planning_again_finds_everything_linked(bench):
 
 
 def test_a_changed_source_is_refused(bench):
-    """What was approved is what is applied."""
+    """Only the approved source is applied."""
     plan = bench.plan(*ROWS)
     source = bench.path / "forum.csv"
     source.write_bytes(source.read_bytes().replace("王芳".encode(), "王方".encode()))
@@ -70,7 +70,7 @@ def test_a_changed_source_is_refused(bench):
 
 
 def test_killed_before_any_statement_the_same_command_finishes_the_same(bench):
-    """Wherever the process ends, nothing is half written, and the next run completes exactly what the plan says."""
+    """Wherever the process ends, nothing is half written, and the next run completes exactly the plan."""
     plan = bench.plan(*ROWS)
     bench.apply(plan, batch=2)
     whole = bench.meaning()
@@ -96,7 +96,7 @@ def test_killed_before_any_statement_the_same_command_finishes_the_same(bench):
 
 
 def test_killed_while_undoing_the_same_command_finishes(bench):
-    """Undo has as many places to die as apply, and none of them matters."""
+    """Undo may be killed at any statement, and the next undo finishes."""
     before = bench.state()
     killed = 0
     for statement in range(1, 200):
@@ -122,7 +122,7 @@ NUMBERS = st.sampled_from([A, B, C, A[:6] + A[8:17], "", A[:17] + "!", "１" * 3
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(st.integers(1, 9), NAMES, NUMBERS), min_size=1, max_size=12), batch=st.integers(1, 5))
 def test_undo_after_apply_is_as_if_nothing_had_been(bench, rows, batch):
-    """For any export, in any batches: apply then undo gives back every row, byte for byte."""
+    """For any export, in any batches, apply then undo restores every row, byte for byte."""
     before = bench.state()
     run = bench.apply(bench.plan(*(row(uid, name, text) for uid, name, text in rows)), batch=batch)
     assert bench.undo(run, batch=batch).run.state == "undone"
@@ -130,7 +130,7 @@ def test_undo_after_apply_is_as_if_nothing_had_been(bench, rows, batch):
 
 
 def test_undo_leaves_persons_who_were_known_before(bench, vault, clock):
-    """A run takes back what it added, never what it found."""
+    """A run removes what it added, never what existed before."""
     with bench.database.transaction() as c:
         People(vault).register(c, NewPerson("李明", (CitizenId.parse(A),)), now=clock())
     before = bench.state()
@@ -139,7 +139,7 @@ def test_undo_leaves_persons_who_were_known_before(bench, vault, clock):
 
 
 def test_undo_leaves_a_person_on_whom_something_else_hangs(bench, clock):
-    """Somebody who has been to the counter since is more than the run's creation; only the link goes."""
+    """A person who has since been verified at the counter stays; only the link goes."""
     plan = bench.plan(row(1, "李明", A), row(2, "王芳", B))
     run = bench.apply(plan)
     li = next(plan.lines()).person
@@ -153,7 +153,7 @@ def test_undo_leaves_a_person_on_whom_something_else_hangs(bench, clock):
 
 
 def test_undo_tells_whose_sessions_must_end(bench):
-    """Whoever logged in by a link that was wrong is logged out in the same transaction."""
+    """Persons who logged in by a wrong link are logged out in the same transaction."""
     told = []
     run = bench.apply(bench.plan(*ROWS))
     expected = sorted({x[2] for x in bench.meaning()[2]})
@@ -176,7 +176,7 @@ def test_undoing_twice_is_success_and_changes_nothing(bench):
 
 
 def test_an_undone_plan_is_not_applied_again(bench):
-    """Ids that were undone are never reused; a new plan draws new ones."""
+    """Undone ids are never reused; a new plan draws new ones."""
     plan = bench.plan(*ROWS)
     bench.undo(bench.apply(plan))
     with pytest.raises(RunRefused):
@@ -185,7 +185,7 @@ def test_an_undone_plan_is_not_applied_again(bench):
 
 
 def test_a_link_that_is_undone_is_remembered_as_not_the_same(bench):
-    """The next run with the same export does not repeat the mistake."""
+    """The next run with the same export does not make the wrong link again."""
     bench.apply(bench.plan(*ROWS))
     whose = bench.undo_link("forum", "2")
     assert whose is not None
@@ -196,7 +196,7 @@ def test_a_link_that_is_undone_is_remembered_as_not_the_same(bench):
 
 
 def test_a_run_one_of_whose_links_was_undone_can_be_undone_whole(bench):
-    """The rest of the run goes, and what was undone before is no obstacle."""
+    """The rest of the run is undone, although one of its links was undone before."""
     run = bench.apply(bench.plan(*ROWS))
     bench.undo_link("forum", "2")
     assert bench.undo(run, batch=2).run.state == "undone"
@@ -204,7 +204,7 @@ def test_a_run_one_of_whose_links_was_undone_can_be_undone_whole(bench):
 
 
 def test_a_number_registered_since_planning_is_skipped_and_journalled(bench, vault, clock):
-    """The city lives on between plan and apply: whoever registered meanwhile keeps their number."""
+    """A person who registered between plan and apply keeps their number."""
     plan = bench.plan(*ROWS)
     with bench.database.transaction() as c:
         li = People(vault).register(c, NewPerson("李明", (CitizenId.parse(A),)), now=clock())
@@ -216,7 +216,7 @@ def test_a_number_registered_since_planning_is_skipped_and_journalled(bench, vau
 
 
 def test_a_person_disabled_since_planning_is_skipped(bench, vault, clock):
-    """A link to somebody who was disabled meanwhile is not made."""
+    """A person who was disabled after planning gets no link."""
     people = People(vault)
     with bench.database.transaction() as c:
         li = people.register(c, NewPerson("李明", (CitizenId.parse(A),)), now=clock())
@@ -227,7 +227,7 @@ def test_a_person_disabled_since_planning_is_skipped(bench, vault, clock):
 
 
 def test_two_processes_on_one_run_do_its_work_once(bench, vault, clock):
-    """The position in the run's row is the lock: the slower process is told, and its batch is not written."""
+    """The position in the run's row is the lock: the slower process is refused, and its batch is not written."""
     plan = bench.plan(*ROWS)
     with bench.database.transaction() as c:
         run = merging.open_run(
@@ -241,7 +241,7 @@ def test_two_processes_on_one_run_do_its_work_once(bench, vault, clock):
 
 
 def test_asked_to_stop_it_stops_between_batches_and_continues(bench):
-    """Ctrl-C costs nothing: the run stays open where it is."""
+    """After Ctrl-C the run stays open at its position."""
     plan = bench.plan(*ROWS)
     answers = iter([False, True])
     run = bench.apply(plan, batch=2, stop=lambda: next(answers))
@@ -250,7 +250,7 @@ def test_asked_to_stop_it_stops_between_batches_and_continues(bench):
 
 
 def test_undoing_an_unknown_run_is_refused(bench):
-    """A mistyped id gives a sentence."""
+    """A mistyped id gets an error message."""
     with pytest.raises(MergeRefused, match="there is no such run"):
         bench.undo(type("Unknown", (), {"id": "nothing"}))
 
@@ -266,7 +266,7 @@ def test_one_account_cannot_be_two_peoples(bench):
 
 
 def test_the_old_user_id_is_told_only_where_it_was_proven(bench, clock):
-    """A link by rule alone opens nothing of another system; a real-name check of ours, or the person's word, does."""
+    """A link by rule alone releases no user id of another system; our real-name check or a confirmation does."""
     plan = bench.plan(row(1, "李明", A, "first-word"))
     bench.apply(plan)
     person, c = next(plan.lines()).person, bench.database.connection()
@@ -281,7 +281,7 @@ def test_the_old_user_id_is_told_only_where_it_was_proven(bench, clock):
 
 
 def test_a_confirmed_link_tells_the_old_user_id(bench):
-    """Level 2 is the person's own word beside a check the caller has made."""
+    """At level 2 the person has confirmed the link, and the caller has made a check."""
     plan = bench.plan(row(1, "李明", A), row(2, "李明", A))
     bench.apply(plan)
     person, c = next(plan.lines()).person, bench.database.connection()

@@ -1,4 +1,4 @@
-"""What departments really hand over: each fault is refused by file, line and reason, and nobody's data is repeated."""
+"""Faults in real exports: each is refused with file, line and reason, and no personal data is repeated."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_a_fault_is_refused_by_line_and_reason_and_repeats_nobodys_data(yitong, 
     ],
 )
 def test_line_ends_marks_and_blank_lines_are_notation(bench, content):
-    """The same two accounts, whatever system wrote the file."""
+    """Line ends, byte order marks and blank lines do not change the two accounts."""
     mapping, source = bench.path / "forum.toml", bench.path / "forum.csv"
     mapping.write_text(MAPPING)
     source.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -48,7 +48,7 @@ def test_line_ends_marks_and_blank_lines_are_notation(bench, content):
 
 
 def test_a_rare_character_of_four_bytes_does_not_turn_the_encoding(bench):
-    """GB18030's four-byte characters stand in names of real people, beside thousands of common ones."""
+    """Names of real people have four-byte characters of GB18030, beside thousands of common ones."""
     mapping, source = bench.path / "forum.toml", bench.path / "forum.csv"
     mapping.write_text(MAPPING)
     source.write_bytes(lines(row(1, "㐂𠮷王", A), SECOND).encode("gb18030"))
@@ -93,7 +93,7 @@ def test_a_wrong_mapping_is_refused_by_file_and_key(yitong, write, tmp_path, cha
 
 
 def test_a_place_that_cannot_be_written_ends_without_a_traceback(yitong, write, tmp_path):
-    """A full or closed disk is the operator's to cure, so it is told like any other fault."""
+    """The operator can cure a full or closed disk, so it is reported like any other fault."""
     taken = write("plans", "a file, not a directory")
     answer = yitong("plan", write("forum.toml", MAPPING), write("forum.csv", WHOLE), "--out", taken / "below")
     assert answer.exit_code == 1

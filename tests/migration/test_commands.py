@@ -27,7 +27,7 @@ def planned(yitong, mapping, source, tmp_path):
 
 
 def test_plan_apply_undo_as_an_operator_does_it(yitong, mapping, source, tmp_path, bench, ended):
-    """Nothing is written before --yes; each command says in JSON what it did."""
+    """Nothing is written before --yes; each command reports in JSON what it did."""
     plan = planned(yitong, mapping, source, tmp_path)
     assert plan["counts"]["auto"] == 2
     assert yitong("apply", plan["plan"]).exit_code == 4
@@ -47,7 +47,7 @@ def test_plan_apply_undo_as_an_operator_does_it(yitong, mapping, source, tmp_pat
 
 
 def test_one_account_is_unlinked(yitong, mapping, source, tmp_path, ended):
-    """An account named by system and key is linked to nobody, now and at the next run."""
+    """An account named by system and key is unlinked, and the next run does not link it again."""
     yitong("apply", planned(yitong, mapping, source, tmp_path)["plan"], "--yes")
     assert yitong("undo", "--account", "forum", "1").stdout == "This account is linked: the link would go.\n"
     assert ended == []
@@ -67,7 +67,7 @@ def test_rows_that_wait_are_an_exit_code_of_their_own(yitong, tmp_path):
 
 
 def test_the_report_a_person_reads_is_whole(yitong, tmp_path):
-    """Every class, every reason and the sum are in the terminal's report, and no number is."""
+    """The terminal's report has every class, every reason and the sum, and no ID number."""
     text = yitong("plan", LEGACY / "forum.toml", "--out", tmp_path / "plans").output
     for part in ("auto", "contested_number", "citizen_id_check", "every row is in one class", "yitong merge apply"):
         assert part in text
@@ -82,7 +82,7 @@ def test_the_report_a_person_reads_is_whole(yitong, tmp_path):
     ],
 )
 def test_a_refused_source_ends_with_code_cause_and_cure(yitong, mapping, source, tmp_path, change, code, told):
-    """An operator reads what is wrong and what to do, never a traceback."""
+    """An operator sees what is wrong and what to do, never a traceback."""
     change(source)
     answer = yitong("plan", mapping, source, "--out", tmp_path / "plans")
     assert answer.exit_code == code
@@ -92,7 +92,7 @@ def test_a_refused_source_ends_with_code_cause_and_cure(yitong, mapping, source,
 
 
 def test_a_changed_source_and_a_changed_plan_end_with_3(yitong, mapping, source, tmp_path):
-    """What is applied is what was read."""
+    """Only what was read is applied."""
     plan = planned(yitong, mapping, source, tmp_path)
     source.write_text(source.read_text().replace("王芳", "王方"))
     answer = yitong("apply", plan["plan"], "--yes")
@@ -100,7 +100,7 @@ def test_a_changed_source_and_a_changed_plan_end_with_3(yitong, mapping, source,
 
 
 def test_wrong_usage_ends_with_2(yitong, write, source):
-    """A mapping that is none, and an undo that names nothing, are the caller's mistakes."""
+    """An invalid mapping, and an undo that names nothing, are errors of usage."""
     assert yitong("plan", write("bad.toml", "[system"), source).exit_code == 2
     assert yitong("undo", "--yes").exit_code == 2
     assert yitong("undo", "--yes", "--run", "nothing").exit_code == 3
@@ -116,7 +116,7 @@ def test_recipes_can_be_tried_before_anything_is_read(yitong, mapping, write):
 
 
 def test_the_record_says_who_ran_the_commands(yitong, mapping, source, tmp_path, bench):
-    """Applying and undoing a run, and taking one account back, are each on record once, with the operator's name."""
+    """Applying and undoing a run, and unlinking one account, are each recorded once, with the operator's name."""
     plan = planned(yitong, mapping, source, tmp_path)
     assert yitong("apply", plan["plan"], "--yes").exit_code == 0
     assert yitong("apply", plan["plan"], "--yes").exit_code == 0

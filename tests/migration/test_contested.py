@@ -1,4 +1,4 @@
-"""A number that one export gave to several names is nobody's until somebody has looked."""
+"""A number that one export gave to several names belongs to nobody until somebody has checked it."""
 
 import pytest
 
@@ -22,14 +22,14 @@ def forum(bench):
 
 
 def test_the_next_export_cannot_capture_what_the_first_contested(bench, forum):
-    """Neither name of it, and with no position lost: the run counts its links only."""
+    """No name gets the number, and the run keeps its position and counts its links only."""
     assert (forum.links, forum.persons, forum.skipped, forum.position) == (1, 1, 0, 3)
     for name in ("李明", "王芳", "周七"):
         assert bench.kinds(bench.plan(row(9, name, A), row(8, "赵六", B), mapping=LIBRARY)) == [EARLIER, AUTO]
 
 
 def test_a_plan_made_before_the_contest_was_known_is_held_to_it(bench):
-    """Two plans may be made side by side: what applies second sees what the first has found."""
+    """Of two plans made side by side, the one applied second respects the contest that the first recorded."""
     second = bench.plan(row(9, "王芳", A), row(8, "赵六", B), mapping=LIBRARY)
     source = bench.path / "library.csv"
     source.write_bytes((bench.path / "forum.csv").read_bytes())
@@ -40,7 +40,7 @@ def test_a_plan_made_before_the_contest_was_known_is_held_to_it(bench):
 
 
 def test_a_contest_ends_when_somebody_holds_the_number(bench, forum, vault, clock):
-    """Whom the counter has registered is the owner; the other name still is not."""
+    """The person registered at the counter owns the number; the other name still does not."""
     with bench.database.transaction() as c:
         li = People(vault).register(c, NewPerson("李明", (CitizenId.parse(A),)), now=clock())
     plan = bench.plan(row(9, "李明", A), row(8, "王芳", A), mapping=LIBRARY)
@@ -49,20 +49,20 @@ def test_a_contest_ends_when_somebody_holds_the_number(bench, forum, vault, cloc
 
 
 def test_a_contest_ends_when_its_own_system_corrects_it(bench, forum):
-    """A department that repairs its own table is believed about its own table."""
+    """A system may end a contest in its own table by correcting that table."""
     corrected = MAPPING.replace('key = "id"', 'key = "id"\nexpect_rows = [1, 9]')
     assert bench.kinds(bench.plan(row(2, "王芳", A), mapping=corrected)) == [AUTO]
 
 
 def test_a_contest_ends_with_the_run_that_noted_it(bench, forum):
-    """Undo leaves nothing, not even a doubt."""
+    """Undo also removes the contest."""
     bench.undo(forum, batch=2)
     assert bench.rows(contested_numbers) == []
     assert bench.kinds(bench.plan(row(9, "王芳", A), mapping=LIBRARY)) == [AUTO]
 
 
 def test_a_contest_outlives_the_key_it_was_indexed_with(database, clock, tmp_path):
-    """Rotation reseals it: retiring a key must not open a number to the next export."""
+    """Rotation reseals the contest: retiring a key must not give the number to the next export."""
     old, new = ("old", b"o" * 32), ("new", b"n" * 32)
     before = Bench(database, Vault.from_keys([old]), clock, tmp_path)
     before.apply(before.plan(row(1, "李明", A), row(2, "王芳", A)))

@@ -1,4 +1,4 @@
-"""Damage anywhere in an export: whom it did not touch is read as before, or refused by line, or the file is refused."""
+"""Damage in an export: undamaged rows are read as before or refused by line, or the whole file is refused."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from tests.migration.bench import HEADER, MAPPING
 from tests.migration.formats import SAMPLES, csv_of
 
 PEOPLE = 4
-REMARK = MAPPING[: MAPPING.index("[password]")]  # hash and salt are not mapped: texts that nobody reads
+REMARK = MAPPING[: MAPPING.index("[password]")]  # hash and salt are not mapped, so no reader uses them
 
 
 KINDS = {
@@ -27,14 +27,14 @@ OF_CSV = [kind for kind in KINDS if kind.startswith("csv")]
 
 @pytest.fixture
 def check(write):
-    """Reads the export with these (place, character inserted, or empty for one lost) and holds it to the rule."""
+    """Reads the export with these (place, inserted character, or empty for a lost one) and checks the rule."""
 
     def checked(kind, edits):
         sample = KINDS[kind]
         whole, untouched, start = sample.head, set(), len(sample.head)
         for i in range(PEOPLE):
             whole += sample.row(i)
-            if not any(start <= place <= len(whole) for place, _ in edits):  # at a border, both sides are touched
+            if not any(start <= place <= len(whole) for place, _ in edits):  # damage at a border counts for both sides
                 untouched.add(str(i))
             start = len(whole)
         text = whole
@@ -62,12 +62,12 @@ def fields(account):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_single_damage_loses_or_mixes_anybody(check, kind):
-    """At every place, every sign more and the one less: as many rows as people, and no account is of two of them."""
+    """One inserted or lost character at any place loses no row and mixes no two people in one account."""
     sample = KINDS[kind]
     head, length = (
         len(sample.head),
         sum(len(sample.row(i)) for i in range(2)),
-    )  # two people are damaged, two are there to be hurt by it
+    )  # two people's rows are damaged, the two others could be affected
     for place in range(head, head + length):
         for sign in ("", *sample.signs):
             check(kind, [(place, sign)])
@@ -77,13 +77,13 @@ def test_no_single_damage_loses_or_mixes_anybody(check, kind):
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(places=st.tuples(*[st.integers(0, 4 * len(csv_of(0)) - 1)] * 2))
 def test_no_pair_of_quotes_swallows_anybody(check, kind, places):
-    """Quotes come in pairs: whatever stands between two stray ones, nobody disappears in it."""
+    """Two stray quotes lose no person between them."""
     check(kind, [(len(HEADER) + 1 + place, '"') for place in places])
 
 
 @pytest.mark.parametrize("kind", OF_CSV)
 def test_no_quoted_field_swallows_anybody(check, kind):
-    """The same for quotes that stand right before and behind fields, where a reader takes them for its own."""
+    """Two quotes at borders of fields, which a reader accepts as quoting, lose nobody either."""
     head = len(HEADER) + 1
     text = "".join(map(csv_of, range(PEOPLE)))
     borders = [place for place, sign in enumerate(text) if sign in ",\n"]

@@ -1,4 +1,4 @@
-"""Rows that somebody wrote into a lax older system to become somebody else here: none captures a verified person."""
+"""Rows that an attacker wrote into a lax older system to become another person: none captures a verified person."""
 
 from datetime import timedelta
 
@@ -60,7 +60,7 @@ def opens(log_in, name, password):
 
 DIGIT = str((int(VICTIMS[16]) + 1) % 10)
 WRONG_CHECK = VICTIMS[:17] + ("0" if VICTIMS[17] != "0" else "1")
-ROWS = {  # what the attacker wrote, and the class of it
+ROWS = {  # what the attacker wrote, and its class
     "number and name": (row(1, "李明", VICTIMS, HOSTILE, login="guest"), AUTO),
     "number, another name": (row(1, "王芳", VICTIMS, HOSTILE, login="guest"), "name_conflict"),
     "number of 15 digits": (row(1, "李明", VICTIMS[:6] + VICTIMS[8:17], HOSTILE, login="guest"), AUTO),
@@ -80,7 +80,7 @@ ROWS = {  # what the attacker wrote, and the class of it
 
 @pytest.mark.parametrize("case", ROWS)
 def test_a_hostile_row_opens_nothing_of_a_verified_person(bench, log_in, victim, case):
-    """Whatever it claims: its password never opens the victim, and the victim's own still does."""
+    """Its password never opens the victim's account, and the victim's own password still does."""
     text, kind = ROWS[case]
     before = bench.rows(person_phones)
     plan = bench.plan(text)
@@ -93,7 +93,7 @@ def test_a_hostile_row_opens_nothing_of_a_verified_person(bench, log_in, victim,
 
 
 def test_the_same_phone_makes_nobody_the_same(bench, log_in, victim):
-    """A phone is shared and re-issued: under another number it neither links nor becomes a way in."""
+    """Phones are shared and re-issued: under another number a phone neither links nor logs in."""
     line = row(1, "王芳", HOSTILES, HOSTILE, login="guest", sex=PHONE)
     plan = bench.plan(line, mapping=WITH_PHONE)
     (linked,) = plan.lines()
@@ -105,7 +105,7 @@ def test_the_same_phone_makes_nobody_the_same(bench, log_in, victim):
 
 
 def test_the_same_login_name_opens_each_their_own(bench, log_in):
-    """A second system's account under somebody's login name costs them that name at most, never their account."""
+    """An attacker's account under a person's login name may take that name, never the person's account."""
     first = bench.plan(row(1, "李明", VICTIMS, OWN, login="liming"))
     bench.apply(first)
     mine = next(first.lines()).person
@@ -119,7 +119,7 @@ def test_the_same_login_name_opens_each_their_own(bench, log_in):
 
 @pytest.mark.parametrize("status", ["disabled", "deceased", "closed"])
 def test_nobody_comes_back_through_an_older_system(bench, log_in, victim, status):
-    """A person who is disabled or dead gains no account, and one linked before opens no more."""
+    """A disabled or dead person gets no account, and one linked before does not open."""
     before = bench.apply(bench.plan(row(1, "李明", VICTIMS, HOSTILE, login="guest")))
     assert before.links == 1
     with bench.database.transaction() as c:
@@ -132,7 +132,7 @@ def test_nobody_comes_back_through_an_older_system(bench, log_in, victim, status
 
 
 def test_who_waits_under_a_number_is_shut_out_when_its_owner_is_proven(bench, log_in):
-    """An account opened under a neighbour's number, adopted here before they came, ends with their first real check."""
+    """An adopted account under a neighbour's number is shut out by the neighbour's first real check."""
     plan = bench.plan(row(1, "李明", VICTIMS, HOSTILE, login="guest"))
     bench.apply(plan)
     person = log_in("guest", HOSTILE)
@@ -145,7 +145,7 @@ def test_who_waits_under_a_number_is_shut_out_when_its_owner_is_proven(bench, lo
 
 
 def test_a_hostile_link_tells_its_own_system_about_nobody_else(bench, log_in):
-    """What was linked by rule alone stays silent: the neighbour's other accounts are not the attacker's to learn."""
+    """A link by rule alone releases nothing about the neighbour's other accounts."""
     library = MAPPING.replace('"forum"', '"library"')
     bench.apply(bench.plan(row(77, "李明", VICTIMS, OWN, login="reader"), mapping=library))
     bench.apply(bench.plan(row(1, "李明", VICTIMS, HOSTILE, login="guest")))
@@ -155,7 +155,7 @@ def test_a_hostile_link_tells_its_own_system_about_nobody_else(bench, log_in):
 
 
 def test_undo_takes_the_password_that_was_chosen_over_an_adopted_one(bench, log_in):
-    """Whoever knew the old system's password could set another: neither outlives the link that was wrong."""
+    """Undo removes the adopted password and any password set after logging in with it."""
     run = bench.apply(bench.plan(row(1, "李明", VICTIMS, HOSTILE, login="guest")))
     person = log_in("guest", HOSTILE)
     bench.clock.advance(days=1)
@@ -167,7 +167,7 @@ def test_undo_takes_the_password_that_was_chosen_over_an_adopted_one(bench, log_
 
 
 def test_undo_keeps_the_password_that_was_chosen_after_a_real_check(bench, log_in):
-    """Who proved themselves and then chose a password owes nothing to the link; they stay, and log in with it."""
+    """A password chosen after a real check does not depend on the link; the person stays and logs in with it."""
     run = bench.apply(bench.plan(row(1, "李明", VICTIMS, HOSTILE, login="guest")))
     person = log_in("guest", HOSTILE)
     bench.clock.advance(days=1)
@@ -180,7 +180,7 @@ def test_undo_keeps_the_password_that_was_chosen_after_a_real_check(bench, log_i
 
 
 def test_undo_keeps_a_person_who_has_added_a_phone(bench, log_in):
-    """Something of theirs depends on the person now: the link and its password go, the person and the phone stay."""
+    """The phone depends on the person: the link and its password go, the person and the phone stay."""
     run = bench.apply(bench.plan(row(1, "李明", VICTIMS, OWN, login="guest")))
     person = log_in("guest", OWN)
     with bench.database.transaction() as c:
@@ -193,7 +193,7 @@ def test_undo_keeps_a_person_who_has_added_a_phone(bench, log_in):
 
 
 def test_undo_keeps_a_person_whom_a_service_knows(bench, log_in):
-    """A `sub` that a service holds is never given to anybody else, so whoever it stands for stays."""
+    """A `sub` that a service holds is never given to another person, so its person stays."""
     run = bench.apply(bench.plan(row(1, "李明", VICTIMS, OWN, login="guest")))
     person = log_in("guest", OWN)
     known = Statement(sa.insert(subjects).values(person_id=person, sector="housing", sub="of-nobody-else"))

@@ -1,4 +1,4 @@
-"""A real process, really killed: SIGKILL at any moment, and the same command again."""
+"""A real process, killed with SIGKILL at any moment, and then the same command again."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ except RunTaken:
 
 
 def started(database_url, plan):
-    """A process that is ready to apply the plan, and waits for a word."""
+    """A process that is ready to apply the plan and waits for input."""
     command = [sys.executable, "-c", PROGRAM, database_url, str(plan.path)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     process.stdout.readline()
@@ -80,7 +80,7 @@ def test_killed_again_and_again_the_run_ends_as_planned(database_url, clock, tmp
 
 @pytest.mark.race
 def test_two_processes_at_once_do_the_work_of_one(database_url, clock, tmp_path):
-    """Started together, one finishes the run; the others are told that it is taken, or find it done."""
+    """Of two started together, one finishes the run; the other learns that it is taken, or finds it done."""
     database = Database(database_url)
     bench = Bench(database, Vault.from_keys([("k", KEY)]), clock, tmp_path)
     plan = bench.plan(*(row(i, "李明", number(i)) for i in range(100, 400)))

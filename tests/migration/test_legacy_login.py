@@ -20,7 +20,7 @@ A, B = number(101), number(202)
 
 
 def test_the_old_login_name_and_password_log_in_once_and_then_for_good(bench, log_in):
-    """The first login makes the old password one of ours and erases the old hash; the login name stays good."""
+    """The first login stores the password as ours and erases the old hash; the login name stays valid."""
     plan = bench.plan(row(1, "李明", A, "first-word", login="LiMing"))
     bench.apply(plan)
     person = next(plan.lines()).person
@@ -35,7 +35,7 @@ def test_the_old_login_name_and_password_log_in_once_and_then_for_good(bench, lo
 
 
 def test_the_first_login_opens_its_own_system_and_no_other(bench, log_in):
-    """A stolen forum password is worth a forum account: the library account of the same person stays shut."""
+    """A stolen forum password opens the forum account, not the same person's library account."""
     for name, suffix in (("forum.csv", "toml"), ("library.ldif", "toml")):
         source = LEGACY / name
         bench.apply(bench.plan_of(source.with_suffix(f".{suffix}"), source))
@@ -46,14 +46,14 @@ def test_the_first_login_opens_its_own_system_and_no_other(bench, log_in):
 
 
 def test_an_openldap_reader_logs_in(bench, log_in):
-    """{SSHA} from the library's directory is verified as OpenLDAP would."""
+    """{SSHA} from the library's directory is verified as OpenLDAP verifies it."""
     plan = bench.plan_of(LEGACY / "library.toml", LEGACY / "library.ldif")
     bench.apply(plan)
     assert log_in("wu.xiuying", generator().WU_PASSWORD) in {line.person for line in plan.lines()}
 
 
 def test_a_default_password_opens_nothing(bench, log_in):
-    """What everybody knows proves nothing: the account is linked, its password is not."""
+    """A default password proves nothing: the account is linked, but its password is not accepted."""
     bench.apply(bench.plan(row(1, "李明", A, "123456"), row(2, "王芳", B, B[-6:])))
     for name, password in (("user1", "123456"), ("user2", B[-6:])):
         with pytest.raises(NotProven):
@@ -61,7 +61,7 @@ def test_a_default_password_opens_nothing(bench, log_in):
 
 
 def test_after_undo_the_old_login_does_not_work(bench, log_in):
-    """Neither the old hash nor the password adopted from it survives; the sessions are told to end."""
+    """Undo removes the old hash and the adopted password, and ends the sessions."""
     run = bench.apply(bench.plan(row(1, "李明", A, "first-word"), row(2, "王芳", B, "second-word")))
     log_in("user1", "first-word")
     bench.undo(run)
@@ -71,7 +71,7 @@ def test_after_undo_the_old_login_does_not_work(bench, log_in):
 
 
 def test_a_hostile_account_does_not_capture_a_person_with_a_password(bench, log_in, vault, clock):
-    """Name and number of a neighbour, typed into a lax old system: their account here opens to their password only."""
+    """An old account with a neighbour's name and number does not open their account here."""
     hasher = PasswordHasher(memory_kib=8, passes=1, wait=timedelta(seconds=5))
     with bench.database.transaction() as c:
         victim = People(vault).register(c, NewPerson("李明", (CitizenId.parse(A),)), now=clock())
@@ -83,7 +83,7 @@ def test_a_hostile_account_does_not_capture_a_person_with_a_password(bench, log_
 
 
 def test_a_hostile_account_does_not_capture_a_verified_person(bench, log_in, vault, clock):
-    """Whom a counter has checked, no old system's password opens, even where they have set none of their own."""
+    """No old password opens a person whom a counter has verified, even without a password of their own."""
     with bench.database.transaction() as c:
         victim = People(vault).register(c, NewPerson("李明", (CitizenId.parse(A),)), now=clock())
         kind = EvidenceKind.COUNTER_COMPARISON
@@ -94,7 +94,7 @@ def test_a_hostile_account_does_not_capture_a_verified_person(bench, log_in, vau
 
 
 def test_one_login_name_in_two_systems_opens_neither_for_strangers(bench, log_in):
-    """Two people's accounts under one login name: the password decides, and never for the wrong one."""
+    """With one login name for two people's accounts, each password opens its own person only."""
     plan = bench.plan(row(1, "李明", A, "first-word", login="star"), row(2, "王芳", B, "second-word", login="star"))
     bench.apply(plan)
     first, second = (line.person for line in plan.lines())

@@ -23,7 +23,7 @@ from tests.migration.bench import MAPPING
     ],
 )
 def test_a_mapping_that_says_too_little_is_refused_by_key_with_a_cure(write, change, told):
-    """The author of a mapping learns the file, the key and what to write instead."""
+    """The error names the file, the key and what to write instead."""
     assert change[0] in MAPPING
     with pytest.raises(MappingRefused) as refused:
         load(write("forum.toml", MAPPING.replace(*change, 1)), FORMATS)
@@ -33,20 +33,20 @@ def test_a_mapping_that_says_too_little_is_refused_by_key_with_a_cure(write, cha
 
 
 def test_a_password_column_without_known_pairs_is_refused(write):
-    """A recipe nobody has tried would lock every citizen out at the first login."""
+    """An untested recipe would lock every person out at the first login."""
     cut = MAPPING[: MAPPING.index("tests =")]
     with pytest.raises(MappingRefused, match=r"password\.tests"):
         load(write("forum.toml", cut), FORMATS)
 
 
 def test_a_mapping_that_is_no_text_is_refused(write):
-    """A wrong file on the command line gives a sentence, not a traceback."""
+    """A wrong file on the command line gets an error message, not a traceback."""
     with pytest.raises(MappingRefused, match="not UTF-8"):
         load(write("forum.toml", b"\xff\xfe\x00"), FORMATS)
 
 
 def test_an_unknown_format_is_refused_with_the_list_of_formats(write):
-    """A mapping is only as old as the readers: whoever names another format learns which there are."""
+    """The error lists the known formats."""
     with pytest.raises(MappingRefused) as refused:
         load(write("forum.toml", MAPPING.replace('"csv"', '"xlsx"')), FORMATS)
     assert refused.value.cause == f"forum.toml, source.format: no reader for it; there are {', '.join(FORMATS)}"
@@ -55,5 +55,5 @@ def test_an_unknown_format_is_refused_with_the_list_of_formats(write):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_reader_can_be_named_by_a_mapping(write, name):
-    """A reader in READERS is a format at once; there is no second list to extend."""
+    """A reader in READERS is a format at once; there is no second list."""
     assert load(write("forum.toml", MAPPING.replace('"csv"', f'"{name}"')), FORMATS).source.format == name

@@ -34,7 +34,7 @@ FULL = number(123)
     ],
 )
 def test_a_number_is_read_or_its_fault_named(text, problem, was_old):
-    """Full width and spaces are notation; a wrong check character is a fault; nothing is guessed."""
+    """Full width and spaces are accepted; a wrong check character is a fault; nothing is guessed."""
     read = read_number(text)
     assert (read.problem, read.was_old) == (problem, was_old)
     assert (read.number is None) == (problem is not None)
@@ -54,12 +54,12 @@ def test_a_number_is_read_or_its_fault_named(text, problem, was_old):
     ],
 )
 def test_a_name_has_one_spelling_or_is_none(text, name):
-    """Spaces, width and dots are notation; masks and placeholders are no names."""
+    """Spaces, width and dots are normalised; masks and placeholders are no names."""
     assert read_name(text) == name
 
 
 def test_dates_sexes_and_moments_are_read_in_their_usual_notations():
-    """What cannot be read is absent, which is not agreement."""
+    """An unreadable value counts as absent, not as a match."""
     assert {read_date(t) for t in ("1951-02-03", "1951/2/3", "1951年2月3日", "19510203")} == {date(1951, 2, 3)}
     assert [read_date(t) for t in ("", "1951", "1951-13-01", "abc")] == [None] * 4
     assert [read_sex(t) for t in ("男", "2", "F", "?", "")] == ["male", "female", "female", None, None]
@@ -69,7 +69,7 @@ def test_dates_sexes_and_moments_are_read_in_their_usual_notations():
 
 
 def test_a_key_that_is_a_persons_number_is_recognised():
-    """A citizen ID number or a phone as a system's key must not leak into links and claims."""
+    """A citizen ID number or a phone used as a system's key must not leak into links and claims."""
     assert is_personal(FULL)
     assert is_personal("13900000123")
     assert not is_personal("20001")
@@ -78,5 +78,5 @@ def test_a_key_that_is_a_persons_number_is_recognised():
 
 @pytest.mark.parametrize("text", ["王\u202e秀英", "王秀英\u200b", "\ufeff王秀英", " 王秀英\t"])
 def test_a_recorded_name_holds_nothing_invisible(text):
-    """An older system's export may hold what a counter would refuse; an officer must read the name that is there."""
+    """An export may hold what a counter would refuse; an officer must be able to read the recorded name."""
     assert shown_name(text) == "王秀英"

@@ -1,4 +1,4 @@
-"""A real directory, exported as its administrators do, is merged: every person logs in with the password of before."""
+"""A real directory, exported as administrators do, is merged: every person logs in with their old password."""
 
 import base64
 
@@ -30,7 +30,7 @@ SCHEMES = (
     ("{CRYPT}", "-c", "$1$%.8s"),
     ("{CRYPT}", "-c", "$2a$08$%.22s"),
 )
-# what we say we cannot read: bytes that are no text, a crypt that libpass does not know, a word in clear
+# what we refuse to read: bytes that are no text, a crypt that libpass does not know, a word in clear
 UNREAD = (b"\xff\x00 no text", b"{CRYPT}$y$j9T$2RK0kZ7Yh1$T9w", b"reading-room")
 MAPPING = """
 [system]
@@ -88,7 +88,7 @@ def password(i):
 
 
 def reader(i, stored):
-    """One entry, with what real ones carry beside the five attributes we read."""
+    """One entry, with what real entries hold besides the five attributes we read."""
     return f"""\
 dn: uid=R{i},ou=readers,{openldap.SUFFIX}
 objectClass: inetOrgPerson
@@ -122,7 +122,7 @@ def accounts_of(directory, write, export):
 
 @pytest.mark.parametrize("export", EXPORTS)
 def test_every_export_of_one_directory_gives_the_same_accounts(directory, write, export):
-    """Operational attributes, folds, comments, referrals and a search's last words change nothing of an account."""
+    """Operational attributes, folds, comments, referrals and a search's last lines change no account."""
     accounts = sorted(accounts_of(directory, write, export), key=lambda account: int(account.uid[1:]))
     assert [account.uid for account in accounts] == [f"R{i}" for i in range(len(SCHEMES) + len(UNREAD))]
     for i, account in enumerate(accounts):
@@ -134,7 +134,7 @@ def test_every_export_of_one_directory_gives_the_same_accounts(directory, write,
 
 
 def test_the_directory_lets_everybody_in_before_the_merge(directory):
-    """The other tests of this file would prove nothing about passwords that the directory itself refuses."""
+    """The directory accepts all passwords; otherwise the other tests of this file would prove nothing."""
     for i in range(len(SCHEMES)):
         assert directory.lets_in(f"R{i}", password(i)), SCHEMES[i]
         assert not directory.lets_in(f"R{i}", password(i + 1)), SCHEMES[i]
@@ -142,7 +142,7 @@ def test_the_directory_lets_everybody_in_before_the_merge(directory):
 
 @pytest.mark.parametrize("export", ["slapcat", "ldapsearch -LLL"])
 def test_a_directory_merged_lets_everybody_in_and_undone_nobody(directory, write, bench, log_in, export):
-    """Plan, apply, log in with the old password, undo: whatever scheme slappasswd used."""
+    """Plan, apply, log in with the old password, undo: for every scheme of slappasswd."""
     source = write("library.ldif", EXPORTS[export](directory))
     before = bench.state()
     plan = bench.plan_of(write("library.toml", MAPPING), source)
@@ -163,14 +163,14 @@ def test_a_directory_merged_lets_everybody_in_and_undone_nobody(directory, write
 
 
 def test_a_search_that_the_directory_cut_short_is_refused(directory, write):
-    """Some entries of many are no export: what ldapsearch says at its end is heard."""
+    """An incomplete search is no export: ldapsearch reports it in its last lines."""
     source = write("library.ldif", directory.search("-z", "5", accepted=(0, 4)))
     with pytest.raises(SourceRefused, match="the directory ended the search with result 4"):
         list(readers.read(source, load(write("library.toml", MAPPING), FORMATS)))
 
 
 def test_an_entry_that_the_directory_allows_and_we_do_not_is_refused_alone(write, bench, log_in):
-    """A second password is good LDAP and nobody's one login: its entry is named by its dn's line, the others get in."""
+    """LDAP allows a second password, we do not: that entry is refused by its dn's line, the others are merged."""
     stored = [openldap.hashed(password(i), "{SSHA}").encode() for i in range(3)]
     twice = f"{reader(1, stored[1])}userPassword:: {base64.b64encode(stored[2]).decode()}\n"
     with openldap.server() as directory:

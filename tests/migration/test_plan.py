@@ -55,21 +55,21 @@ GOLDEN_LIBRARY = {
 
 @pytest.mark.parametrize(("name", "golden"), [("forum.csv", GOLDEN_FORUM), ("library.ldif", GOLDEN_LIBRARY)])
 def test_the_demonstration_exports_give_their_golden_report(bench, name, golden):
-    """A change of a rule, a reader or a normaliser shows in these counts."""
+    """A change of a rule, a reader or a normaliser changes these counts."""
     source = LEGACY / name
     plan = bench.plan_of(source.with_suffix(".toml"), source)
     assert {key: plan.manifest[key] for key in golden} == golden
 
 
 def test_every_row_is_in_exactly_one_class(bench):
-    """Rows in equal rows classified, and each line names the row it is of."""
+    """As many rows are classified as were read, and each line names its row."""
     plan = bench.plan_of(LEGACY / "forum.toml", LEGACY / "forum.csv")
     assert [line.row for line in plan.lines()] == list(range(1, plan.rows + 1))
     assert sum(plan.manifest["counts"].values()) == plan.rows
 
 
 def test_a_plan_holds_no_number_no_name_and_no_hash(bench):
-    """Whoever reads the plan's files learns keys of the old system and nothing about people."""
+    """The plan's files contain keys of the old system and no personal data."""
     source = LEGACY / "forum.csv"
     plan = bench.plan_of(LEGACY / "forum.toml", source)
     kept = b"".join(file.read_bytes() for file in plan.path.iterdir() if file.name != plans.MAPPING).decode()
@@ -87,7 +87,7 @@ def test_a_plan_holds_no_number_no_name_and_no_hash(bench):
 
 
 def test_planning_writes_nothing_to_the_database(bench):
-    """A plan can be made on the living system."""
+    """A plan can be made on the production system."""
     before = bench.state()
     bench.plan(row(1, "李明", A), row(2, "王芳", B))
     assert bench.state() == before
@@ -113,13 +113,13 @@ def test_planning_writes_nothing_to_the_database(bench):
     ],
 )
 def test_only_number_and_name_without_a_contradiction_link(bench, rows, kinds):
-    """Each doubt has its class; none is averaged away."""
+    """Each doubt has its own class."""
     assert bench.kinds(bench.plan(*rows)) == kinds
 
 
 @pytest.fixture
 def known(bench, people, clock):
-    """李明, whom the counter has registered."""
+    """李明, registered at the counter."""
     with bench.database.transaction() as c:
         new = NewPerson("李明", (CitizenId.parse(A),), birth_date=date(1951, 2, 3))
         return people.register(c, new, now=clock())
@@ -133,7 +133,7 @@ def people(vault):
 
 
 def test_a_row_links_to_the_person_who_is_known_only_under_the_same_name(bench, known):
-    """Somebody else's account under a known person's number captures nothing: it waits for its owner."""
+    """An account under a known person's number with another name is not linked: it waits for its owner."""
     plan = bench.plan(row(1, "李明", A), row(2, "李卫国", A))
     assert bench.kinds(plan) == [AUTO, "name_conflict"]
     linked = next(plan.lines())
@@ -141,20 +141,20 @@ def test_a_row_links_to_the_person_who_is_known_only_under_the_same_name(bench, 
 
 
 def test_a_known_person_confirms_a_15_digit_number(bench, known):
-    """The register is the second source that an old number needs."""
+    """The register is the second source that a 15-digit number needs."""
     assert bench.kinds(bench.plan(row(1, "李明", A[:6] + A[8:17]))) == [AUTO]
 
 
 @pytest.mark.parametrize("status", ["disabled", "deceased", "closed"])
 def test_nothing_links_to_a_person_who_is_no_longer_active(bench, known, people, clock, status):
-    """The dead do not gain accounts."""
+    """A dead person gets no accounts."""
     with bench.database.transaction() as c:
         people.change_status(c, known.id, status, now=clock())
     assert bench.kinds(bench.plan(row(1, "李明", A))) == ["contradiction:owner_not_active"]
 
 
 def test_default_passwords_are_found_by_value_and_by_frequency(bench):
-    """What a clerk set for everybody opens nothing, whatever it is."""
+    """A password that a clerk set for everybody is not usable, whatever its value."""
     mapping = (
         MAPPING.replace('"hex(md5(p+s))"', '"hex(md5(p))"')
         .replace('salt = "salt"\n', "")
@@ -174,13 +174,13 @@ def test_default_passwords_are_found_by_value_and_by_frequency(bench):
 
 
 def test_an_empty_export_stops_the_run(bench):
-    """A directory that answers with nothing must not look like a city without people."""
+    """An empty export is refused: it must not count as a city without people."""
     with pytest.raises(MergeRefused, match="source_empty"):
         bench.plan()
 
 
 def test_a_shrunken_export_stops_the_run_unless_the_mapping_expects_it(bench):
-    """Less than 99 % of the last run's rows is a broken export until somebody writes that it is not."""
+    """Less than 99 % of the last run's rows is a broken export, unless the mapping declares the size."""
     rows = [row(i, "李明", number(i)) for i in range(100, 200)]
     bench.apply(bench.plan(*rows))
     bench.plan(*rows[:99])
@@ -193,14 +193,14 @@ def test_a_shrunken_export_stops_the_run_unless_the_mapping_expects_it(bench):
 
 
 def test_a_refused_source_leaves_no_plan_behind(bench):
-    """A directory under a plan's name is a whole plan."""
+    """A directory with a plan's name is always a complete plan."""
     with pytest.raises(MergeRefused):
         bench.plan(row(1, "李明", A), '2,"broken')
     assert list((bench.path / "plans").iterdir()) == []
 
 
 def test_a_fault_at_the_end_is_found_before_anything_is_compared(bench):
-    """A city's export is compared for an hour: what is wrong with the file is told first."""
+    """Comparing a city's export takes an hour, so faults of the file are reported first."""
     asked = []
     bench.database.count = lambda: asked.append(1)
     with pytest.raises(SourceRefused):
@@ -212,7 +212,7 @@ def test_a_fault_at_the_end_is_found_before_anything_is_compared(bench):
 
 
 def test_what_a_killed_planner_left_is_removed_after_a_day(bench):
-    """A working table holds the keys of everybody's account; one in use today is left alone."""
+    """A leftover working table, which holds the keys of all accounts, is removed; one in use today stays."""
     plan, now = bench.plan(row(1, "李明", A)), bench.clock().timestamp()
     old, young = (plan.path.with_name(f".partial-forum-{age}") for age in ("old", "young"))
     for left, age in ((old, 90_000), (young, 3_000)):
@@ -225,7 +225,7 @@ def test_what_a_killed_planner_left_is_removed_after_a_day(bench):
 
 @pytest.mark.parametrize("name", [plans.MANIFEST, plans.LINES, plans.MAPPING, refusals.NAME])
 def test_a_changed_plan_is_refused(bench, name):
-    """One byte more in any of its files, and it is not the plan that was read and approved."""
+    """With one more byte in any of its files a plan is refused."""
     plan = bench.plan(row(1, "李明", A))
     file = plan.path / name
     file.write_bytes(file.read_bytes().replace(b"forum", b"f0rum", 1) + b"\n")
@@ -234,7 +234,7 @@ def test_a_changed_plan_is_refused(bench, name):
 
 
 def test_a_plan_of_other_rules_is_refused(bench):
-    """A program applies what its own rules decided."""
+    """A program applies only plans made by its own rules."""
     plan = bench.plan(row(1, "李明", A))
     manifest = dict(plan.manifest) | {"rules": "0"}
     (plan.path / plans.MANIFEST).write_bytes(orjson.dumps(plans.sealed_manifest(manifest, bench.vault)))
@@ -243,7 +243,7 @@ def test_a_plan_of_other_rules_is_refused(bench):
 
 
 def test_a_directory_that_is_no_plan_is_refused(bench):
-    """A wrong path gives a sentence."""
+    """A wrong path gets an error message."""
     plan = bench.plan(row(1, "李明", A))
     shutil.rmtree(plan.path)
     with pytest.raises(PlanRefused, match="is no plan"):
@@ -251,7 +251,7 @@ def test_a_directory_that_is_no_plan_is_refused(bench):
 
 
 def test_a_plan_made_under_another_vault_is_refused(bench):
-    """Also with a database whose keys are right: the signature in the manifest is not of this vault."""
+    """Even with a database whose keys are right, the manifest's signature is not of this vault."""
     plan = bench.plan(row(1, "李明", A))
     bench.vault = Vault.from_keys([("other", secrets.token_bytes(32))])
     before = bench.state()
@@ -261,7 +261,7 @@ def test_a_plan_made_under_another_vault_is_refused(bench):
 
 
 def test_a_plan_changed_by_somebody_without_the_key_is_refused(bench):
-    """Whoever computes the digests again still lacks the signature."""
+    """An attacker can compute the digests again, but not the signature."""
     plan = bench.plan(row(1, "李明", A))
     forged = dict(plan.manifest) | {"system": "another"}
     held = {name: value for name, value in forged.items() if name != "digest"}

@@ -18,7 +18,7 @@ ROWS = 20
 
 
 def export(write, kind, order=range(ROWS)):
-    """The format's sample rows in that order, read."""
+    """The format's sample rows in that order, as read."""
     sample = SAMPLES[kind]
     source = write(f"export.{kind}", sample.head + "".join(map(sample.row, order)))
     return list(readers.read(source, load(write("m.toml", sample.mapping), FORMATS)))
@@ -34,7 +34,7 @@ def test_reading_twice_gives_the_same_and_every_row(write, kind):
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_order_of_the_rows_changes_no_account(write, kind):
-    """A reader carries nothing from one row to the next."""
+    """A reader keeps no state from one row to the next."""
     order = random.Random(7).sample(range(ROWS), ROWS)
     first, second = (
         sorted(repr(replace(a, row=0)) + a.password + a.number for a in export(write, kind, each))
@@ -45,14 +45,14 @@ def test_the_order_of_the_rows_changes_no_account(write, kind):
 
 @pytest.mark.parametrize("name", DEMONSTRATION)
 def test_the_demonstrations_exports_are_read_whole(name):
-    """What the how-to shows is read with every row, by the mapping beside it."""
+    """The exports of the how-to are read with every row, by the mapping beside them."""
     source, rows = DEMONSTRATION[name]
     found = list(readers.read(source, load(LEGACY / f"{name}.toml", FORMATS)))
     assert [account.row for account in found] == list(range(1, rows + 1))
 
 
 def test_the_committed_exports_are_what_the_generator_writes():
-    """Nobody edits generated data by hand."""
+    """Generated data is not edited by hand."""
     for name, content in generator().files().items():
         assert (LEGACY / name).read_bytes() == content, name
 
@@ -77,19 +77,19 @@ def refused(write, content, mapping=MAPPING, name="forum.csv"):
     ],
 )
 def test_a_broken_csv_is_refused_by_line_and_reason(write, content, cause):
-    """Whoever exported the file can find the fault without us."""
+    """The department that exported the file can find the fault without us."""
     assert refused(write, content) == cause
 
 
 def test_a_declared_encoding_is_not_guessed_around(write):
-    """A file that is not what the mapping says is refused, not read as something else."""
+    """A file in another encoding than the mapping's is refused, not read as something else."""
     mapping = MAPPING.replace('key = "id"', 'key = "id"\nencoding = "utf-8"')
     assert "line 2: the text is not utf-8" in refused(write, f"{HEADER}\n1,a,李,,,,,\n".encode("gb18030"), mapping)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_a_csv_is_read_in_each_usual_encoding(write, encoding):
-    """With or without a byte order mark, in UTF-8 or GB18030, a name is the same name."""
+    """With or without a byte order mark, in UTF-8 or GB18030, a name is read the same."""
     source = write("forum.csv", f"{HEADER}\n1,a,㐂龙王,,,,,\n".encode(encoding))
     (account,) = readers.read(source, load(write("m.toml", MAPPING), FORMATS))
     assert (account.uid, account.name) == ("1", "㐂龙王")
@@ -104,12 +104,12 @@ def test_a_csv_is_read_in_each_usual_encoding(write, encoding):
     ],
 )
 def test_a_broken_ldif_is_refused_by_line_and_reason(write, content, cause):
-    """A directory export in which an entry might be lost is not read in part."""
+    """A directory export that may lack an entry is not read in part."""
     assert refused(write, content, LDIF, "l.ldif") == cause
 
 
 def test_ldif_lines_fold_and_comments_do_not_count(write):
-    """RFC 2849: a line that begins with a space goes on, also inside base64 and comments."""
+    """RFC 2849: a line that begins with a space continues the line before, also in base64 and comments."""
     content = "version: 1\n# a comment\n that goes on\ndn: uid=a\nuid: a\ncn;lang-zh:: 5p2O\n 5piO\nphoto:: /9j/\n"
     (account,) = readers.read(write("l.ldif", content), load(write("m.toml", LDIF), FORMATS))
     assert (account.uid, account.name, account.login_name) == ("a", "李明", "a")

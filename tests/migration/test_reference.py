@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs/reference/merge-mapping.md").read_text(encoding="utf-8")
 
 
 def test_the_reference_names_every_key_of_a_mapping():
-    """A key that is read and not described helps nobody."""
+    """Every key that is read is described."""
     example = tomllib.loads(re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1])
     sections = mapping._File.model_fields
     assert set(example) == set(sections)
@@ -27,13 +27,13 @@ def test_the_reference_names_every_key_of_a_mapping():
 
 @pytest.mark.parametrize("name", [*_PLAIN, *_SPECIAL, *(family for family, _ in FAMILIES)])
 def test_the_reference_names_every_function_and_family(name):
-    """What a recipe may use can be looked up."""
+    """Everything that a recipe may use is described."""
     assert re.search(rf"`{name}[`(]", PAGE)
 
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_the_reference_explains_every_class(kind):
-    """An operator who reads a report finds each word of it."""
+    """Every class in a report is explained."""
     assert f"| `{kind}` |" in PAGE
 
 

@@ -58,13 +58,13 @@ def test_a_row_is_refused_by_line_and_reason_and_the_rest_is_planned(yitong, ben
     ],
 )
 def test_half_a_value_is_never_taken_for_a_whole_one(write, texts, mapping, refused):
-    """A line without a delimiter may be part of either row beside it: where that field is mapped, they wait too."""
+    """A line without a delimiter may belong to a row beside it: if that field is mapped, they are refused too."""
     found = readers.read(write("forum.csv", lines(*texts)), load(write("m.toml", mapping), FORMATS))
     assert [each.line for each in found if isinstance(each, RefusedRow)] == refused
 
 
 def test_an_entry_of_another_class_is_no_row_unless_it_is_damaged(write):
-    """A damaged line may have been the class, so the entry is named; a sound one of another class is not counted."""
+    """A damaged line may have held the class, so that entry is refused; a sound entry of another class is skipped."""
     mapping = load(write("m.toml", LDIF.replace('key = "uid"', 'key = "uid"\nobject_class = "person"')), FORMATS)
     whole, damaged = "dn: ou=a\nobjectClass: unit\n", "dn: ou=b\nobjectClass: unit\ncut\n"
     source = write("l.ldif", f"{whole}\n{damaged}\n{ENTRY}objectClass: person\n")
@@ -78,7 +78,7 @@ ROWS = (FIRST, SECOND, THIRD, BROKEN, f"{SECOND},more", row(" ", "王芳", B), r
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=st.lists(st.integers(0, len(ROWS) - 1), min_size=1, max_size=30))
 def test_every_row_is_accounted_for_once(bench, chosen):
-    """Rows in = classified + refused; every line of the source is in exactly one list, whatever the order of faults."""
+    """Rows in = classified + refused; every line of the source is in exactly one list, in any order of faults."""
     plan = bench.plan(*(ROWS[i] for i in chosen))
     counts, refused = plan.manifest["counts"], [found.line for found in plan.refusals()]
     assert refused == [place + 2 for place, i in enumerate(chosen) if i > 2]
@@ -90,7 +90,7 @@ def test_every_row_is_accounted_for_once(bench, chosen):
 
 @pytest.fixture
 def planned(yitong, write, tmp_path):
-    """Plans what is given, and answers with exit code, report and what was said on standard error."""
+    """Plans the given rows. Returns exit code, report and standard error."""
 
     def plan(content, *options):
         mapping, source = write("forum.toml", MAPPING), write("forum.csv", content)
@@ -101,7 +101,7 @@ def planned(yitong, write, tmp_path):
 
 
 def test_a_plan_with_refused_rows_is_not_applied(yitong, bench, planned):
-    """Nobody has said that a row may stay behind: code 3 with and without --yes, and nothing is written."""
+    """Without permission to leave rows behind: code 3 with and without --yes, and nothing is written."""
     code, made, _ = planned(between(BROKEN))
     assert (code, made["refused"]["rows"], made["refused"]["leave_out"]) == (3, 1, None)
     for options in ([], ["--yes"]):
@@ -112,7 +112,7 @@ def test_a_plan_with_refused_rows_is_not_applied(yitong, bench, planned):
 
 
 def test_rows_stay_behind_by_somebodys_word(yitong, bench, planned):
-    """The plan says whose word, apply tells what stayed behind, and the audit keeps both."""
+    """The plan names who permitted it, apply reports the rows left behind, and the audit has both."""
     code, made, _ = planned(between(BROKEN), "--leave-out-refused", "1")
     assert (code, made["refused"]["leave_out"]) == (0, {"most": 1, "by": "operator:tester"})
     shown = yitong("apply", made["plan"])
@@ -128,7 +128,7 @@ def test_rows_stay_behind_by_somebodys_word(yitong, bench, planned):
 
 
 def test_more_refused_rows_than_somebody_has_seen_stop_the_plan(planned):
-    """A word about one row is no word about two."""
+    """A permission for one row does not cover two."""
     code, _, told = planned(between(BROKEN, BROKEN), "--leave-out-refused", "1")
     assert code == 3
     assert told.startswith("rows_refused: 2 refused of 4 rows, and 1 may stay behind: ")
@@ -136,7 +136,7 @@ def test_more_refused_rows_than_somebody_has_seen_stop_the_plan(planned):
 
 
 def test_nobodys_word_can_be_written_into_a_plan(bench):
-    """Whether rows may stay behind is part of what the digest covers."""
+    """The digest also covers the permission to leave rows behind."""
     plan = bench.plan(FIRST, BROKEN)
     with pytest.raises(RowsRefused):
         bench.apply(plan)
@@ -148,7 +148,7 @@ def test_nobodys_word_can_be_written_into_a_plan(bench):
 
 
 def test_the_terminal_names_twenty_rows_and_the_list_all(yitong, write, tmp_path):
-    """Seventeen or thousand: the report stays readable, and nothing is left out of the file beside it."""
+    """The report names at most twenty rows; the file beside it names all."""
     mapping, source = write("forum.toml", MAPPING), write("forum.csv", lines(FIRST, *[BROKEN] * 23))
     answer = yitong("plan", mapping, source, "--out", tmp_path / "plans")
     assert answer.stdout.count("4 fields where the header has 8\n    →") == 20
@@ -163,16 +163,16 @@ def test_the_terminal_names_twenty_rows_and_the_list_all(yitong, write, tmp_path
 
 
 def test_a_file_of_broken_rows_needs_no_memory_and_every_row_is_named(bench):
-    """No row is too many to name: the list grows on disk, not in memory, and the plan is a plan of nothing."""
+    """All refused rows are listed on disk, not in memory, and the plan links nothing."""
     many = 100_000
-    bench.plan(FIRST)  # what is loaded once is not this file's
+    bench.plan(FIRST)  # memory that is loaded once does not count for this file
     (bench.path / "forum.csv").write_text(lines(*[BROKEN] * many), encoding="utf-8")
     tracemalloc.start()
     plan = bench.plan_of(bench.path / "forum.toml", bench.path / "forum.csv")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (plan.rows, plan.refused, sum(1 for _ in plan.refusals())) == (many, many, many)
-    assert peak < 12 << 20  # nine MiB to read a file in blocks, of any length; a hundred bytes a row were ten more
+    assert peak < 12 << 20  # nine MiB to read a file of any length in blocks; a hundred bytes a row would be ten more
     with pytest.raises(RowsRefused):
         bench.apply(plan)
 
@@ -183,7 +183,7 @@ def leaving(bench, *texts):
 
 
 def test_applied_in_pieces_the_accounts_beside_refused_rows_stay_theirs(bench):
-    """Broken off and continued, plan and source run side by side over the gaps."""
+    """When an interrupted run continues, plan and source stay aligned across the refused rows."""
     plan = leaving(bench, BROKEN, FIRST, BROKEN, BROKEN, SECOND, THIRD, BROKEN)
     answers = iter([False, True])
     assert bench.apply(plan, batch=1, stop=lambda: next(answers)).position == 1
@@ -192,7 +192,7 @@ def test_applied_in_pieces_the_accounts_beside_refused_rows_stay_theirs(bench):
 
 
 def test_a_repaired_export_brings_those_who_stayed_behind(bench):
-    """They are new rows of the next plan, the others are linked already; each run is undone by itself."""
+    """They are new rows of the next plan, the others are linked already; each run can be undone by itself."""
     first = bench.apply(leaving(bench, FIRST, BROKEN))
     plan = bench.plan(FIRST, SECOND)
     assert bench.kinds(plan) == ["already_linked", "auto"]
@@ -206,7 +206,7 @@ def test_a_repaired_export_brings_those_who_stayed_behind(bench):
 
 
 def test_undoing_the_first_run_keeps_whom_the_repaired_row_needs(bench):
-    """The account that stayed behind is the same person's second one: the person stays while it depends on them."""
+    """The repaired row is the same person's second account, so the person stays while it is linked."""
     first = bench.apply(leaving(bench, FIRST, BROKEN))
     second = bench.apply(bench.plan(FIRST, row(2, NAME, A)))
     bench.undo(first)
@@ -217,13 +217,13 @@ def test_undoing_the_first_run_keeps_whom_the_repaired_row_needs(bench):
 
 
 def test_who_stays_behind_does_not_testify(bench):
-    """A name that only a refused row gives to a number contests nothing; once repaired it waits and takes nothing."""
+    """A name in a refused row contests no number; once repaired the row waits and takes nothing."""
     bench.apply(leaving(bench, FIRST, row(2, "王芳", A) + ",more"))
     assert bench.kinds(bench.plan(FIRST, row(2, "王芳", A))) == ["already_linked", "name_conflict"]
 
 
 def test_a_plan_that_may_leave_rows_behind_settles_no_contest(bench):
-    """The second name may stand in the row that is refused; the whole export, under one name, settles it."""
+    """The refused row may hold the second name; only a complete export with one name ends the contest."""
     contested = row(2, "王芳", A)
     bench.apply(bench.plan(FIRST, contested))
     assert bench.kinds(leaving(bench, FIRST, f"{contested},more")) == ["contested_number:earlier_export"]
@@ -231,7 +231,7 @@ def test_a_plan_that_may_leave_rows_behind_settles_no_contest(bench):
 
 
 def test_whoever_waits_hears_of_refused_rows_at_the_beginning(bench):
-    """The count stands beside the progress, whose totals are of accounts once the file is checked."""
+    """Once the file is checked, the progress shows the refused count, and its totals count accounts."""
     told = []
 
     @contextmanager
@@ -247,7 +247,7 @@ def test_whoever_waits_hears_of_refused_rows_at_the_beginning(bench):
 
 
 def test_the_report_adds_rare_reasons_up(yitong, write, tmp_path):
-    """However many kinds of fault there are, the waterfall stays a page and its counts still add up."""
+    """For any number of kinds of faults the waterfall stays one page and its counts add up."""
     many = [entry("uid: r2\n" * n) for n in range(1, 25)]
     mapping, source = write("library.toml", LDIF), write("export.ldif", "\n".join(many))
     answer = yitong("plan", mapping, source, "--out", tmp_path / "plans")
@@ -256,20 +256,20 @@ def test_the_report_adds_rare_reasons_up(yitong, write, tmp_path):
 
 
 def test_refused_rows_are_rows_of_the_source(bench):
-    """A file with broken rows is no shrunken one: what is counted against the last run are rows, not accounts."""
+    """Broken rows do not make a file shrunken: the last run is compared by rows, not by accounts."""
     sound = [row(i, "李明", number(i)) for i in range(100, 120)]
     bench.apply(bench.plan(*sound))
     assert bench.plan(*sound[:10], *[BROKEN] * 10).refused == 10
 
 
 def test_a_reader_hands_on_rows_in_the_order_of_the_file(write):
-    """Accounts are numbered over every row, so that a row repaired later has the number it always had."""
+    """Accounts are numbered over all rows, so a row keeps its number when it is repaired later."""
     found = list(readers.read(write("forum.csv", between(BROKEN)), load(write("m.toml", MAPPING), FORMATS)))
     assert [each.row if isinstance(each, LegacyAccount) else each.line for each in found] == [1, 3, 3]
 
 
 def test_the_demonstrations_broken_export_loses_one_row(bench):
-    """What the how-to shows: line 58 is refused, and every other account is planned as from the sound export."""
+    """As the how-to shows: line 58 is refused, and every other account is planned as from the sound export."""
     sound, broken = (bench.plan_of(LEGACY / "forum.toml", LEGACY / name) for name in ("forum.csv", "forum-broken.csv"))
     (refused,) = broken.refusals()
     assert (refused.line, broken.rows, broken.refused) == (58, sound.rows, 1)
