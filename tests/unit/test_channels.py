@@ -18,11 +18,11 @@ LIMITS = {  # idle, absolute, the ceiling, whether services share the session
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
 def test_a_channel_has_the_agreed_limits(channel):
-    """Lifetimes, ceiling and single sign-on are what was agreed for that place."""
+    """Lifetimes, ceiling and single sign-on are the values agreed for the channel."""
     held = (channel.lifetimes.idle, channel.lifetimes.absolute, str(channel.ceiling), channel.shares_session)
     assert held == LIMITS[channel.name]
 
 
 def test_only_the_browser_at_home_shares_its_session():
-    """At every other place the next person stands behind this one."""
+    """At every other channel another person uses the same machine next."""
     assert [channel.name for channel in CHANNELS if channel.shares_session] == ["web"]

@@ -1,4 +1,4 @@
-"""The `yitong` command as an operator meets it: what works, and what refusals say."""
+"""The `yitong` command as an operator uses it: what works, and what errors contain."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command on an SQLite database of its own."""
+    """Runs a command on its own SQLite database."""
     for name, value in {**ENVIRONMENT, "YITONG_DATABASE_URL": f"sqlite:///{tmp_path / 'cli.db'}"}.items():
         monkeypatch.setenv(name, value)
     return lambda *arguments, typed=None: CliRunner().invoke(main, arguments, input=typed)
@@ -53,7 +53,7 @@ def database(ready: Run, tmp_path: Path) -> Iterator[Database]:
 
 
 def test_help_needs_no_settings(run, monkeypatch):
-    """`--help` answers also where nothing is configured, and names every command."""
+    """`--help` works without any configuration, and names every command."""
     monkeypatch.setenv("YITONG_ENVIRONMENT", "nonsense")
     answer = run("--help")
     assert answer.exit_code == 0
@@ -63,7 +63,7 @@ def test_help_needs_no_settings(run, monkeypatch):
 
 @pytest.mark.parametrize("charset", ["ascii", "gbk"])
 def test_a_terminal_without_a_character_ends_no_command(ready, charset):
-    """Where the terminal has no ✓ or no Chinese, the command does its work and shows `?`."""
+    """On a terminal without ✓ or Chinese the command does its work and shows `?`."""
     assert ready(*ADD).exit_code == 0
     for arguments in (("--help",), ("check",), ("clients", "list")):
         answer = CliRunner(charset=charset).invoke(main, arguments)
@@ -82,7 +82,7 @@ def test_bad_settings_say_what_to_change(run, monkeypatch):
 
 
 def test_a_database_without_tables_is_told_apart(run):
-    """Before `db upgrade` a command says so, as something to try again later."""
+    """Before `db upgrade` a command reports it as an error to retry later."""
     answer = run("clients", "list")
     assert (answer.exit_code, "yitong db upgrade" in answer.output) == (75, True)
 
@@ -99,7 +99,7 @@ def test_check_names_what_is_missing_and_then_nothing(run):
 
 
 def test_a_client_is_added_once_and_its_secret_shown_once(ready):
-    """The secret is printed when it is made and nowhere later; the same id again is a conflict."""
+    """The secret is printed once, when it is made; the same id again is a conflict."""
     made = ready(*ADD)
     assert "yt_cs_" in made.output
     listed = ready("clients", "list")
@@ -130,7 +130,7 @@ def test_the_list_cuts_no_name_and_no_id(ready):
     ],
 )
 def test_an_unsafe_client_is_refused_with_a_cure(ready, extra, code):
-    """What registration refuses, the command refuses in the same words, and nothing is written."""
+    """The command refuses what registration refuses, with the same text, and nothing is written."""
     answer = ready(*ADD, *extra)
     assert answer.exit_code != 0
     assert code in answer.output
@@ -139,7 +139,7 @@ def test_an_unsafe_client_is_refused_with_a_cure(ready, extra, code):
 
 
 def test_an_unknown_client_has_no_secret(ready):
-    """Rotating the secret of nobody says that there is nobody."""
+    """Rotating the secret of an unknown client is refused."""
     answer = ready("clients", "secret", "nobody")
     assert (answer.exit_code, "unknown_client" in answer.output) == (1, True)
 
@@ -150,7 +150,7 @@ def test_an_invitation_is_a_token_with_our_prefix(ready):
 
 
 def test_pkce_is_left_out_only_when_asked_for(ready, database):
-    """A client, and whoever is invited, must use PKCE and gets ES256 unless the operator says otherwise by name."""
+    """A client, also an invited one, must use PKCE and gets ES256 unless the operator sets it otherwise."""
     ready(*ADD)
     ready(*ADD[:2], "old-library", *ADD[3:], "--without-pkce", "--id-token-alg", "RS256")
     known = ClientCache(database)
@@ -166,7 +166,7 @@ def test_pkce_is_left_out_only_when_asked_for(ready, database):
 
 
 def test_a_person_is_added_without_the_number_on_the_command_line(ready):
-    """Personal facts are typed at prompts; what is printed holds neither number nor password."""
+    """Personal data is typed at prompts; the output holds neither number nor password."""
     typed = (
         "王秀英\n510502189103150020\n\nxiuying@example.cn\n江阳区某街1号\n"
         "lantern-river-orange-47\nlantern-river-orange-47\n"
@@ -183,7 +183,7 @@ def test_a_person_is_added_without_the_number_on_the_command_line(ready):
     [("510502189103150021", "lantern-river-orange-47", "→"), ("510502189103150020", "123456", "password_too_short")],
 )
 def test_a_wrong_number_or_weak_password_is_refused(ready, number, password, code):
-    """A refusal names its cure and repeats neither the number nor the password."""
+    """An error names its cure and repeats neither the number nor the password."""
     answer = ready("people", "add", typed=f"王秀英\n{number}\n\n\n\n{password}\n{password}\n")
     assert answer.exit_code == 1
     assert code in answer.output
@@ -193,14 +193,14 @@ def test_a_wrong_number_or_weak_password_is_refused(ready, number, password, cod
 
 @pytest.mark.parametrize("name", ["王\u202e秀英", "王\t秀英", "王*英"])
 def test_a_name_that_nobody_can_read_is_refused(ready, name):
-    """A text-direction mark would show an officer another name than the record holds."""
+    """With a text-direction mark an officer would see another name than the recorded one."""
     answer = ready("people", "add", typed=f"{name}\n")
     assert answer.exit_code == 1
     assert "\n→ " in answer.output
 
 
 def test_blanks_around_a_name_are_not_part_of_it(ready, database):
-    """What a copied cell of a table leaves around a name does not make another name of it."""
+    """Blanks from a copied table cell do not change the name."""
     typed = "\u3000王秀英\t\n510502189103150020\n\n\n\nlantern-river-orange-47\nlantern-river-orange-47\n"
     assert ready("people", "add", typed=typed).exit_code == 0
     person = database.connection().one(Statement(sa.select(natural_persons)))
@@ -215,18 +215,18 @@ def test_keys_rotate_and_the_audit_trail_stands(ready):
 
 
 def test_nothing_waits_in_a_new_outbox(ready):
-    """`deliveries` answers with an empty table."""
+    """`deliveries` shows an empty table."""
     assert ready("deliveries").exit_code == 0
 
 
 def test_sqlite_is_served_by_one_worker(ready):
-    """More than one worker on SQLite is refused before anything listens."""
+    """More than one worker on SQLite is refused before the server listens."""
     answer = ready("serve", "--workers", "2")
     assert (answer.exit_code, "one_worker_with_sqlite" in answer.output) == (2, True)
 
 
 def test_calibrate_proposes_settings_and_names_the_build(run):
-    """What is printed can be put among the settings as it is: the build and its cost stand in a comment."""
+    """The output can be copied into the settings: the build and its cost are in a comment."""
     lines = run("calibrate", "--milliseconds", "10").output.splitlines()
     assert [line.partition("=")[0] for line in lines if not line.startswith("#")] == [
         "YITONG_ARGON2_MEMORY_KIB",

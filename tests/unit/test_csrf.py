@@ -5,7 +5,7 @@ VAULT = Vault.from_keys([("k1", b"1" * 32)])
 
 
 def test_a_token_belongs_to_one_browser():
-    """A token is good with the cookie it was made for, however often, and with no other."""
+    """A token is valid with the cookie it was made for, any number of times, and with no other."""
     mine, theirs = csrf.new_cookie(), csrf.new_cookie()
     token = csrf.token(VAULT, mine)
     assert csrf.matches(VAULT, mine, token)
@@ -14,13 +14,13 @@ def test_a_token_belongs_to_one_browser():
 
 
 def test_two_pages_never_carry_the_same_token():
-    """A page that is compressed gives nothing away by repeating what the page before it had."""
+    """A compressed page reveals nothing by repeating the token of the page before."""
     cookie = csrf.new_cookie()
     assert csrf.token(VAULT, cookie) != csrf.token(VAULT, cookie)
 
 
 def test_a_changed_token_is_refused():
-    """Salt and digest both count, and so does every character."""
+    """A change of any character of salt or digest is refused."""
     cookie = csrf.new_cookie()
     token = csrf.token(VAULT, cookie)
     flipped = [token[:i] + ("a" if token[i] != "a" else "b") + token[i + 1 :] for i in range(len(token))]
@@ -28,7 +28,7 @@ def test_a_changed_token_is_refused():
 
 
 def test_an_empty_or_foreign_cookie_opens_no_form():
-    """A browser without our cookie cannot have seen our form, whatever token was computed for it."""
+    """A browser without our cookie cannot have seen our form, so every token is refused."""
     for cookie in ("", "x", "é" * 43):
         assert not csrf.matches(VAULT, cookie, csrf.token(VAULT, cookie))
 

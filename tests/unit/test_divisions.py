@@ -22,7 +22,7 @@ def test_luzhou_has_its_seven_counties_and_districts():
 
 @pytest.mark.parametrize(("code", "successors"), RETIRED.items())
 def test_retired_codes_of_luzhou_name_their_successors(code, successors):
-    """People keep numbers that begin with codes retired decades ago."""
+    """People still have numbers that begin with codes retired decades ago."""
     found = divisions.find(code)
     assert found is not None
     assert found.is_retired
@@ -31,7 +31,7 @@ def test_retired_codes_of_luzhou_name_their_successors(code, successors):
 
 
 def test_every_successor_is_a_known_code():
-    """A chain of successors never leads out of the table."""
+    """Every successor is itself in the table."""
     for division in divisions.under(""):
         assert not division.successors
     for code in RETIRED:
@@ -39,7 +39,7 @@ def test_every_successor_is_a_known_code():
 
 
 def test_the_unallocated_test_area_is_unknown():
-    """519999 names no place: fixtures can be nobody's."""
+    """519999 names no place, so fixtures belong to no real person."""
     assert divisions.find("519999") is None
     assert divisions.is_province("51")
     assert not divisions.is_province("16")

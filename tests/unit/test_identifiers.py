@@ -174,20 +174,20 @@ OTHERS = (
 
 @pytest.mark.parametrize(("text", "sex", "born", "warnings"), CITIZENS)
 def test_a_valid_citizen_number_tells_birth_sex_and_what_is_unusual(text, sex, born, warnings):
-    """Retired, unknown and prefecture-level areas are real people's and only warn."""
+    """Real people have retired, unknown and prefecture-level areas, so these only warn."""
     number = CitizenId.parse(text)
     assert (number.canonical, number.sex, number.birth_date, number.warnings) == (text, sex, born, warnings)
 
 
 @pytest.mark.parametrize("text", SAME_CITIZEN)
 def test_every_spelling_of_a_number_is_one_number(text):
-    """However it is typed or pasted, a number is found under one canonical form."""
+    """A number has one canonical form, however it is typed or pasted."""
     assert CitizenId.parse(text) == CitizenId.parse("51999919900101005X")
 
 
 @pytest.mark.parametrize(("kind", "text", "code"), REFUSED)
 def test_a_refused_number_gets_a_stable_code_and_a_cure_without_itself(kind, text, code):
-    """The person learns what to do, and no log learns the number."""
+    """The error says what to do and does not contain the number, so that no log does."""
     with pytest.raises(InvalidIdentifier) as refused:
         kind.parse(text)
     assert refused.value.code == code
@@ -199,14 +199,14 @@ def test_a_refused_number_gets_a_stable_code_and_a_cure_without_itself(kind, tex
 
 
 def test_every_code_has_a_cure_in_both_languages():
-    """No person and no integrator is left with a bare code."""
+    """Every code has a text for persons and integrators."""
     assert set(ENGLISH) == set(CURES)
     assert all(ENGLISH.values())
     assert all(not cure.isascii() for cure in CURES.values())
 
 
 def test_a_birth_date_ahead_of_today_is_refused():
-    """Nobody is born tomorrow."""
+    """A birth date in the future is refused."""
     tomorrow = datetime.now(UTC) + timedelta(days=2)
     body = f"519999{tomorrow:%Y%m%d}001"
     with pytest.raises(InvalidIdentifier, match="citizen_id_date"):
@@ -215,7 +215,7 @@ def test_a_birth_date_ahead_of_today_is_refused():
 
 @pytest.mark.parametrize(("kind", "text", "canonical"), OTHERS)
 def test_other_documents_read_to_their_lasting_part(kind, text, canonical):
-    """What changes on renewal is dropped, what names the person stays."""
+    """The part that changes on renewal is dropped; the part that identifies the person stays."""
     assert kind.parse(text).canonical == canonical
     assert parse(kind.kind, text) == kind.parse(text)
 
@@ -229,7 +229,7 @@ def test_companies_of_every_authority_are_accepted(text):
 
 
 def test_letters_that_never_occur_are_offered_back_corrected():
-    """A typed O is offered as 0, never silently taken for it."""
+    """For a typed O the error proposes 0; it is never replaced silently."""
     with pytest.raises(InvalidIdentifier, match="uscc_letters") as refused:
         Uscc.parse("9I5IO5OO2O47O67I8H")
     assert refused.value.suggestion == "91510500204706718H"
@@ -240,13 +240,13 @@ def test_letters_that_never_occur_are_offered_back_corrected():
 
 
 def test_a_first_generation_number_gains_its_century_and_check():
-    """Records of the 1990s find today's person."""
+    """Records of the 1990s find the person of today."""
     assert CitizenId.upgrade_15("519999 900101 001").canonical == "519999199001010017"
 
 
 @pytest.mark.parametrize("sequence", ["996", "997", "998", "999"])
 def test_a_centenarians_sequence_is_left_to_a_human(sequence):
-    """The naive rule would move somebody born in 1890 to 1990."""
+    """The naive rule would move a person born in 1890 to 1990."""
     with pytest.raises(InvalidIdentifier, match="citizen_id_century"):
         CitizenId.upgrade_15("519999900101" + sequence)
 
@@ -266,7 +266,7 @@ def test_a_centenarians_sequence_is_left_to_a_human(sequence):
     ],
 )
 def test_a_login_field_understands_numbers(text, kind):
-    """One field takes whatever number a person knows by heart."""
+    """One field accepts every kind of number that people know by heart."""
     guessed = guess_person_identifier(text)
     assert guessed is not None
     assert guessed.kind == kind
@@ -276,12 +276,12 @@ def test_a_login_field_understands_numbers(text, kind):
     "text", ["wanglan", "519999900101998", "519999199001010018", "", "王兰", "x" * 500, "A123456(7)", "HA123456(7)"]
 )
 def test_a_login_field_takes_anything_else_for_a_login_name(text):
-    """A guess never raises."""
+    """No input raises an error."""
     assert guess_person_identifier(text) is None
 
 
 def test_a_mixed_column_is_read_by_area():
-    """An importer's column of ID numbers holds residents of Hong Kong, Macao and Taiwan too."""
+    """A column of ID numbers also holds residents of Hong Kong, Macao and Taiwan."""
     read = [resident_number(text) for text in ("519999199001010017", "810000189101010017", "830000189101010010", "x")]
     assert [number and number.kind.value for number in read] == [
         "citizen_id",
@@ -303,5 +303,5 @@ def test_masks_show_the_ends_only():
 
 
 def test_each_kind_has_exactly_one_reader():
-    """A kind without a reader, or with two, would fail in production first."""
+    """A kind without a reader, or with two, would first fail in production."""
     assert sorted(cls.kind for cls in KINDS) == sorted(IdentifierKind)

@@ -39,7 +39,7 @@ def asked(**changes):
     ],
 )
 def test_each_row_of_the_table(request_, standing, step, silent):
-    """Every row asks for its step, and under prompt=none for its own error."""
+    """Every row gives its step, and under prompt=none its own error."""
     assert next_step(request_, standing, WEB) is step
     if silent is not None:
         quiet = PromptRequest(AT, frozenset({"none"}), request_.max_age, request_.essential_acr, request_.subject)
@@ -48,7 +48,7 @@ def test_each_row_of_the_table(request_, standing, step, silent):
 
 
 def test_consent_is_due_until_given():
-    """What a person has not seen is shown, and prompt=none hears consent_required."""
+    """Claims without consent make the consent step pending; prompt=none gets consent_required."""
     unseen = AuthenticationState(auth_time=BEFORE, acr="urn:yitong:ial3:aal1", sub="s")
     assert next_step(asked(), unseen, WEB) is Step.CONSENT
     with pytest.raises(ConsentRequired):
@@ -56,12 +56,12 @@ def test_consent_is_due_until_given():
 
 
 def test_an_essential_level_out_of_reach_is_an_error_at_once():
-    """No page is shown that could not help."""
+    """No page is shown, as none could help."""
     with pytest.raises(UnmetAuthenticationRequirements):
         next_step(asked(essential_acr=("urn:yitong:ial4:aal2",)), HERE, WEB)
 
 
 def test_the_wrong_person_after_a_login_ends_instead_of_looping():
-    """Who logs in as somebody else than the hint names is not asked for ever."""
+    """A login as another person than the hint names ends with an error, not with endless logins."""
     with pytest.raises(LoginRequired):
         next_step(asked(subject="t"), FRESH, WEB)

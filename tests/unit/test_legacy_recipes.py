@@ -57,7 +57,7 @@ VECTORS = [
 
 @pytest.mark.parametrize(("recipe", "digest", "salt", "user", "password"), VECTORS)
 def test_public_vectors_verify_and_other_passwords_do_not(recipe, digest, salt, user, password):
-    """A recipe accepts the password of its public vector and refuses its neighbour."""
+    """A recipe accepts the password of its public vector and refuses similar ones."""
     secret = LegacySecret(digest, salt, user)
     assert verify(recipe, secret, password)
     assert not verify(recipe, secret, password + "x")
@@ -76,7 +76,7 @@ def test_public_vectors_verify_and_other_passwords_do_not(recipe, digest, salt, 
     ],
 )  # fmt: skip
 def test_whatever_is_not_the_language_is_refused_with_a_cure(text):
-    """A recipe cannot reach Python, cost without bound, or accept every password."""
+    """A recipe cannot run Python, cost without limit, or accept every password."""
     with pytest.raises(RecipeRefused) as refused:
         Recipe.parse(text)
     assert len(refused.value.cure) > 20
@@ -91,7 +91,7 @@ def test_no_text_is_read_with_another_outcome_than_a_recipe_or_a_refusal(text):
 
 @given(st.text(max_size=40), st.text(max_size=40), st.sampled_from([v[0] for v in VECTORS if "crypt" not in v[0]]))
 def test_odd_rows_verify_nothing_and_raise_nothing(digest, password, recipe):
-    """A garbled hash, a salt that is no hex, a lone surrogate: no password fits and nothing breaks."""
+    """A garbled hash, a salt that is no hex, a lone surrogate: no password verifies and nothing is raised."""
     assert not verify(recipe, LegacySecret(digest, "zz\ud800", "u"), password)
 
 
@@ -107,14 +107,14 @@ def test_odd_rows_verify_nothing_and_raise_nothing(digest, password, recipe):
     ],
 )
 def test_a_hostile_hash_cannot_ask_for_endless_work(recipe, digest):
-    """Rounds that the stored hash names itself are bounded before any work is done."""
+    """Rounds that the stored hash itself names are limited before any work is done."""
     start = time.perf_counter()
     assert not verify(recipe, LegacySecret(digest), "guess")
     assert time.perf_counter() - start < 0.5
 
 
 def test_an_empty_password_or_an_empty_hash_proves_nothing():
-    """Rows without a hash, and forms without a password, let nobody in."""
+    """A row without a hash and a form without a password are refused."""
     empty = hashlib.md5(b"").hexdigest()
     assert not verify("hex(md5(p))", LegacySecret(empty), "")
     assert not verify("hex(md5(p))", LegacySecret(""), "abc")
@@ -137,7 +137,7 @@ def test_a_secret_shows_neither_hash_nor_salt():
 
 
 def test_derivable_values_hold_what_import_clerks_use():
-    """The end of the number, the birth date and the phone's end are known before anybody guesses."""
+    """An attacker knows the number's end, the birth date and the phone's end without guessing."""
     values = set(
         derivable_values(
             number="519999189303071234", phone="+8613900000012", birth_date=date(1893, 3, 7), login_name="wuxy"
@@ -147,7 +147,7 @@ def test_derivable_values_hold_what_import_clerks_use():
 
 
 def test_a_bcrypt_hash_verifies():
-    """The library that libpass needs for bcrypt is installed: a missing one would lock people out in silence."""
+    """The library that libpass needs for bcrypt is installed: without it people would be locked out silently."""
     made = bcrypt.hashpw(b"tea-house", bcrypt.gensalt(5)).decode()
     assert verify("bcrypt", LegacySecret(made), "tea-house")
     assert not verify("bcrypt", LegacySecret(made), "coffee-house")

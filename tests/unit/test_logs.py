@@ -1,4 +1,4 @@
-"""What a process of ours writes to standard error, as the service manager collects it."""
+"""What our processes write to standard error, as the service manager collects it."""
 
 import os
 import re
@@ -15,7 +15,7 @@ print(Client(application).get("/authorize?client_id=").get_data(as_text=True))
 
 
 def test_the_log_id_that_a_page_shows_is_in_the_servers_log(tmp_path):
-    """The application as the server loads it, with no logging set up around it: a refusal can be looked up."""
+    """The application as the server loads it, without the tests' logging, logs the id on an error page."""
     ours = {
         "YITONG_ENVIRONMENT": "test",
         "YITONG_ENV_FILE": "",

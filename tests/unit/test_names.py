@@ -40,13 +40,13 @@ REFUSED = (
 
 @pytest.mark.parametrize(("text", "name"), SPELLINGS)
 def test_a_name_has_one_recorded_spelling(text, name):
-    """However it was typed, copied or read from a card."""
+    """A name is recorded the same, whether typed, copied or read from a card."""
     assert person_name(text) == name
 
 
 @pytest.mark.parametrize(("text", "code"), REFUSED)
 def test_what_is_no_name_is_refused_with_a_cure(text, code):
-    """Nothing that an officer cannot see gets into a record, and no message repeats the name."""
+    """Characters that an officer cannot see are not recorded, and no message repeats the name."""
     with pytest.raises(InvalidName) as refused:
         person_name(text)
     assert (refused.value.code, refused.value.cure) == (code, ENGLISH[code])
@@ -56,7 +56,7 @@ def test_what_is_no_name_is_refused_with_a_cure(text, code):
 
 @given(st.text(max_size=40))
 def test_a_name_that_is_read_reads_again_to_itself_and_stays_the_same_for_merging(text):
-    """Recording a name changes no comparison with an older system's."""
+    """Recording a name does not change its comparison with an older system's."""
     try:
         name = person_name(text)
     except InvalidName:

@@ -22,14 +22,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
     ],
 )
 def test_production_refuses_what_is_insecure_and_names_the_cure(change, cure):
-    """Nobody runs in production with http, shared keys, a sandbox or cheap hashes without being told what to do."""
+    """In production http, shared keys, a sandbox and cheap hashes are refused with a cure."""
     with pytest.raises(ValidationError, match=cure):
         Settings(**(SAFE | change))
     assert Settings(**(SAFE | change | {"environment": "demo"})).environment == "demo"
 
 
 def test_a_safe_production_starts():
-    """With https and keys of its own a production starts."""
+    """With https and its own keys a production provider starts."""
     assert Settings(**SAFE).is_secure
 
 
@@ -42,14 +42,14 @@ def test_the_issuer_is_an_origin(issuer):
 
 @pytest.mark.parametrize("keys", ["k1", "k1:AAAA", "k1:***", f":{KEY[3:]}"])
 def test_a_malformed_key_is_refused_without_repeating_it(keys):
-    """A broken key names how to make one and does not end up in a log."""
+    """The error says how to make a key and does not contain the broken one."""
     with pytest.raises(ValidationError, match="YITONG_VAULT_KEYS") as caught:
         Settings(**(SAFE | {"vault_keys": keys}))
     assert "AAAA" not in str(caught.value)
 
 
 def test_secrets_are_masked():
-    """Printing the settings prints no key and no password of the database."""
+    """The printed settings contain no key and no database password."""
     shown = repr(Settings(**(SAFE | {"database_url": "postgresql://yitong:hush@db/yitong"})))
     assert "hush" not in shown
     assert KEY[3:] not in shown

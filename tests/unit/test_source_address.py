@@ -1,4 +1,4 @@
-"""Where a request comes from: a table of spellings, and which header is believed."""
+"""The source of a request: a table of spellings, and which header is trusted."""
 
 import ipaddress
 
@@ -48,12 +48,12 @@ PROXIES = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8")))
     ],
 )
 def test_one_spelling_for_each_address(spelled, address):
-    """Ports, brackets, case, zeros and the IPv6 form of IPv4 are understood; nothing else is an address."""
+    """Ports, brackets, case, zeros and the IPv6 form of IPv4 are read; nothing else is an address."""
     assert canonical(spelled) == address
 
 
 def test_an_ipv4_client_is_never_one_network_with_all_others():
-    """`::ffff:a.b.c.d` in a /64 would be everybody: a hundred guesses would lock out every IPv4 citizen."""
+    """A /64 of `::ffff:a.b.c.d` holds all IPv4: a hundred guesses would lock out every IPv4 citizen."""
     assert networks("::ffff:203.0.113.7") == networks("203.0.113.7") == ("203.0.113.7", "203.0.113.7")
     assert networks("2001:db8:1:2:3::4") == ("2001:db8:1:2::/64", "2001:db8:1::/48")
     assert networks("") == ("", "")
@@ -85,14 +85,14 @@ def test_an_ipv4_client_is_never_one_network_with_all_others():
     ],
 )
 def test_forwarded_is_read_from_the_right(forwarded, source):
-    """RFC 7239: pairs, quotation and nodes; what is malformed ends the walk at the proxy."""
+    """RFC 7239: pairs, quotation and nodes are read; at a malformed element the source is the proxy."""
     decide = SourceAddress(PROXIES, "Forwarded")
     assert decide.of({"REMOTE_ADDR": "10.0.0.1", "HTTP_FORWARDED": forwarded}) == source
 
 
 @pytest.mark.parametrize(("header", "source"), [("X-Forwarded-For", "203.0.113.1"), ("Forwarded", "203.0.113.2")])
 def test_never_both_headers_are_read(header, source):
-    """The header that our proxy does not write is the client's."""
+    """The header that our proxy does not write comes from the client."""
     environ = {
         "REMOTE_ADDR": "10.0.0.1",
         "HTTP_X_FORWARDED_FOR": "203.0.113.1",
@@ -105,13 +105,13 @@ def test_never_both_headers_are_read(header, source):
 
 @pytest.mark.parametrize("peer", ["10.0.0.1", "::ffff:10.0.0.1", "[::ffff:10.0.0.1]:4711", "10.0.0.1:80", "FD00::1"])
 def test_a_proxy_is_known_however_it_is_spelled(peer):
-    """Also by a network that was written in the IPv6 form of IPv4."""
+    """This also holds for a network written in the IPv6 form of IPv4."""
     for trusted in (PROXIES, (ipaddress.ip_network("::ffff:10.0.0.0/104"), PROXIES[1])):
         environ = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": "203.0.113.7"}
         assert SourceAddress(trusted).of(environ) == "203.0.113.7"
 
 
 def test_a_network_in_the_ipv6_form_is_the_ipv4_network():
-    """So that one comparison does for both."""
+    """One comparison then covers both forms."""
     assert plain_network(ipaddress.ip_network("::ffff:10.0.0.0/104")) == ipaddress.ip_network("10.0.0.0/8")
     assert plain_network(ipaddress.ip_network("::/0")) == ipaddress.ip_network("::/0")

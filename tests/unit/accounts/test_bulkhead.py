@@ -12,7 +12,7 @@ SHORTLY = timedelta(milliseconds=5)
 
 
 def test_a_full_bulkhead_says_busy_and_recovers():
-    """When every turn is taken a call waits briefly and is told Busy; afterwards turns are free again."""
+    """When every turn is taken a call waits briefly and raises Busy; afterwards turns are free again."""
     bulkhead = Bulkhead(1, SHORTLY, named="test")
     started, go_on = threading.Event(), threading.Event()
 
@@ -31,7 +31,7 @@ def test_a_full_bulkhead_says_busy_and_recovers():
 
 
 def test_no_more_run_at_a_time_than_there_are_turns():
-    """Of eight callers at once, two are served at a time."""
+    """Of eight simultaneous callers two run at a time."""
     bulkhead = Bulkhead(2, timedelta(seconds=30), named="test")
     running, most, lock = [0], [0], threading.Lock()
 
@@ -52,13 +52,13 @@ def test_no_more_run_at_a_time_than_there_are_turns():
 
 
 def test_one_after_the_other_is_one_thread():
-    """Calls that do not overlap share one thread, and so one block of memory, however many turns there are."""
+    """Calls that do not overlap share one thread and so one block of memory, whatever the number of turns."""
     bulkhead = Bulkhead(8, SHORTLY, named="test")
     assert len({bulkhead.run(threading.get_ident) for _ in range(20)} - {threading.get_ident()}) == 1
 
 
 def test_what_the_work_raises_reaches_the_caller():
-    """An exception of the work is the caller's, and takes no turn with it."""
+    """An exception of the work reaches the caller, and the turn is free again."""
     bulkhead = Bulkhead(1, SHORTLY, named="test")
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
@@ -67,7 +67,7 @@ def test_what_the_work_raises_reaches_the_caller():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a thread a priority")
 def test_its_threads_stand_back():
-    """Whoever answers a request gets the core before whoever hashes."""
+    """Threads that answer requests get the core before threads that hash."""
     bulkhead = Bulkhead(1, SHORTLY, named="test")
     theirs = bulkhead.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
     assert theirs > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
@@ -76,7 +76,7 @@ def test_its_threads_stand_back():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_process_has_threads_of_its_own():
-    """A server that loads the application and then forks has working password checks in every worker."""
+    """When a server loads the application and then forks, password checks work in every worker."""
     bulkhead = Bulkhead(1, SHORTLY, named="test")
     bulkhead.run(lambda: None)
     child = os.fork()

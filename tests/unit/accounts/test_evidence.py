@@ -13,12 +13,12 @@ def checked(kind, *, expires=None, withdrawn=None):
 
 
 def test_nothing_checked_is_level_0():
-    """A person about whom nothing was checked has no assurance."""
+    """A person without evidence has no assurance."""
     assert identity_assurance([], NOW) == 0
 
 
 def test_every_kind_has_one_level():
-    """Each kind of evidence says what it is worth, once."""
+    """Each kind of evidence has one level, defined once."""
     assert sorted(kind for kind, _ in LEVELS) == sorted(EvidenceKind)
 
 
@@ -35,7 +35,7 @@ def test_a_phone_and_social_accounts_never_exceed_level_1():
 
 
 def test_chip_comparison_and_authority_together_are_level_4():
-    """At the counter, level 4 needs chip, face and the authority's word; two of them are not enough."""
+    """Level 4 needs chip, face and the authority's confirmation at the counter; two of them are not enough."""
     counter = [
         checked(EvidenceKind.CHIP_READ),
         checked(EvidenceKind.COUNTER_COMPARISON),
@@ -46,7 +46,7 @@ def test_chip_comparison_and_authority_together_are_level_4():
 
 
 def test_assurance_falls_when_evidence_expires():
-    """At the moment a check expires it no longer counts, and the level falls to what is left."""
+    """A check stops counting when it expires, and the level falls to that of the rest."""
     held = [checked(EvidenceKind.FACE_MATCH, expires=NOW + DAY), checked(EvidenceKind.PHONE)]
     assert identity_assurance(held, NOW) == 3
     assert identity_assurance(held, NOW + DAY) == 1
@@ -58,11 +58,11 @@ def test_assurance_falls_when_evidence_is_withdrawn():
 
 
 def test_tomorrows_evidence_does_not_count_today():
-    """A check dated in the future counts for nothing yet."""
+    """A check dated in the future does not count yet."""
     assert identity_assurance([checked(EvidenceKind.CERTIFICATE)], NOW - 2 * DAY) == 0
 
 
 def test_an_unknown_upstream_grade_is_worth_nothing():
-    """A grade no mapping names gives no evidence."""
+    """A grade without a mapping gives no evidence."""
     assert upstream_kind("guangdong", "4") is EvidenceKind.FACE_MATCH
     assert upstream_kind("guangdong", "9") is None

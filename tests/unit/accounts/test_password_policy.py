@@ -70,7 +70,7 @@ def test_what_guessers_try_first_is_refused(password, code):
     ],
 )
 def test_a_phrase_is_welcome(password):
-    """Spaces, Chinese and plain phrases pass: there is no composition rule, and a name inside a phrase is no crime."""
+    """Spaces, Chinese and plain phrases pass: there is no composition rule, and a name inside a phrase is allowed."""
     assert refusal(password) is None
 
 
@@ -92,7 +92,7 @@ def test_every_line_of_the_list_is_found():
 
 
 def test_a_refusal_does_not_repeat_the_password():
-    """Neither the error nor the context's repr shows a secret or a name."""
+    """Neither the error nor the context's repr contains a secret or a name."""
     with pytest.raises(CredentialRefused) as caught:
         POLICY.check("zhangweiming1", context=PERSON)
     assert "zhang" not in repr(caught.value) + str(caught.value) + repr(PERSON)

@@ -1,4 +1,4 @@
-"""What a statement fills and answers with is read through SQLAlchemy's public names alone."""
+"""A statement's parameters and result columns are read through SQLAlchemy's public names alone."""
 
 import ast
 
@@ -16,7 +16,7 @@ TABLE = sa.Table(
     sa.Column("spent", sa.Boolean),
 )
 NAME = sa.bindparam("called", type_=sa.Text)
-# What the statement is → the parameters it asks for, and the columns it answers with.
+# The statement → its parameters, and its result columns.
 CASES = {
     "plain insert": (sa.insert(TABLE), ["id", "name", "spent"], []),
     "insert unless present": (insert_unless_present(TABLE), ["id", "name", "spent"], []),
@@ -32,7 +32,7 @@ CASES = {
 @pytest.mark.parametrize("connection", [SqliteConnection, PostgresConnection])
 @pytest.mark.parametrize("case", CASES)
 def test_a_statement_asks_and_answers_as_it_says(case, connection):
-    """An INSERT that names nothing fills every column; one that names values fills those alone."""
+    """An INSERT without values fills every column; one with values fills only those."""
     clause, asks, answers = CASES[case]
     compiled = Statement(clause).compiled(connection.dialect)
     assert [name for name, _ in compiled.parameters] == asks
@@ -40,13 +40,13 @@ def test_a_statement_asks_and_answers_as_it_says(case, connection):
 
 
 def test_an_insert_may_name_the_columns_it_fills():
-    """`columns` is the other way to leave one out."""
+    """`columns` is another way to limit the columns."""
     compiled = Statement(sa.insert(TABLE), columns=["name"]).compiled(SqliteConnection.dialect)
     assert [name for name, _ in compiled.parameters] == ["name"]
 
 
 def test_no_private_name_of_a_library_is_read():
-    """A name with an underscore may go with any release: none is read of what is not `self` or our own class."""
+    """Private names may vanish with any release: only those of `self` and our own classes are used."""
     found = [
         f"{name}:{node.lineno} {ast.unparse(node)}"
         for name in tracked(
@@ -56,7 +56,7 @@ def test_no_private_name_of_a_library_is_read():
         if isinstance(node, ast.Attribute)
         and node.attr.startswith("_")
         and not node.attr.startswith("__")
-        and ast.unparse(node) != "self.row._make"  # namedtuple's own, public in spite of its name
+        and ast.unparse(node) != "self.row._make"  # a public method of namedtuple in spite of its name
         and ast.unparse(node.value) not in {"self", "self._mine", "self._database"}
     ]
     assert found == []
