@@ -1,4 +1,4 @@
-"""The browser of one file of tests: while it lives, its thread runs no other event loop."""
+"""One browser for each test file: while it runs, its thread can run no other event loop."""
 
 from collections.abc import Iterator
 

@@ -27,7 +27,7 @@ SMALL_TEXT = """least => [...document.querySelectorAll("main :is(p, dd, dt, li, 
 TIGHT_LINES = """() => [...document.querySelectorAll("main p, main li, main dd, h1, h2, label")]
   .filter(e => parseFloat(getComputedStyle(e).lineHeight) / parseFloat(getComputedStyle(e).fontSize) < 1.49)
   .map(e => e.outerHTML.slice(0, 80))"""
-# What a keyboard must reach, in the order of the page: of radio buttons that belong together, the chosen one.
+# What a keyboard must reach, in page order: of a group of radio buttons only the chosen one.
 REACHABLE = """() => [...document.querySelectorAll("*")]
   .map((e, i) => [e, i])
   .filter(([e]) => e.matches("a[href], button, summary, input:not([type=hidden])") && e.checkVisibility())
@@ -84,7 +84,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 @pytest.mark.parametrize("view", TARGET)
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_page_is_accessible(site: str, page: Page, lang: str, view: str, name: str):
-    """No axe violation; targets, text and lines are as large as the view promises; nothing is cut at 320 px."""
+    """No axe violation; targets, text and lines have the view's sizes; nothing is cut at 320 px."""
     page.set_viewport_size({"width": 1100, "height": 800})
     page.goto(f"{site}/{lang}/{view}/{name}")
     page.add_script_tag(path=AXE)
@@ -100,7 +100,7 @@ def test_page_is_accessible(site: str, page: Page, lang: str, view: str, name: s
 
 @pytest.mark.parametrize("view", ["standard", "largest"])
 def test_every_page_works_by_keyboard_alone(site: str, page: Page, view: str):
-    """The skip link comes first and skips; Tab reaches everything in the order of the page, seen and with a ring."""
+    """The skip link comes first and works; Tab reaches everything in page order, visible and with a focus ring."""
     page.set_viewport_size({"width": 1100, "height": 800})
     for name in REACHED:
         page.goto(f"{site}/zh-CN/{view}/{name}")
@@ -119,7 +119,7 @@ def test_every_page_works_by_keyboard_alone(site: str, page: Page, view: str):
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_page_is_announced(site: str, page: Page, lang: str):
-    """A page says its language, has a title no other page has, one heading, and explains each field that is wrong."""
+    """A page has its language, a unique title, one heading, and a message at each wrong field."""
     spoken = {}
     for name in NAMES:
         page.goto(f"{site}/{lang}/standard/{name}")
@@ -144,7 +144,7 @@ def test_elder_view_has_more_contrast(site: str, page: Page, view: str):
 
 @pytest.mark.parametrize("view", TARGET)
 def test_no_word_is_broken_on_a_telephone(site: str, page: Page, view: str):
-    """In every size of text a line ends between words, down to the narrowest telephone."""
+    """In every text size lines break between words, down to the narrowest telephone."""
     for name in NAMES:
         page.goto(f"{site}/en/{view}/{name}")
         for width in (320, 390):
@@ -153,7 +153,7 @@ def test_no_word_is_broken_on_a_telephone(site: str, page: Page, view: str):
 
 
 def test_every_page_can_be_printed(site: str, page: Page):
-    """On paper without backgrounds every word is dark, the help line is there, and nothing asks to be pressed."""
+    """On paper without backgrounds all text is dark, the help line is there, and no button is printed."""
     page.emulate_media(media="print")
     for name in NAMES:
         page.goto(f"{site}/zh-CN/standard/{name}")
@@ -164,7 +164,7 @@ def test_every_page_can_be_printed(site: str, page: Page):
 
 
 def test_forced_colours_keep_what_colours_said(site: str, page: Page):
-    """Where the reader's system chooses the colours, a refused event still has a mark of its own, and focus a ring."""
+    """With the system's own colours a refused event still has its mark, and focus a ring."""
     page.emulate_media(forced_colors="active")
     page.goto(f"{site}/zh-CN/standard/account")
     marks = page.evaluate("""() => [...document.querySelectorAll(".log li")].map(e => getComputedStyle(e, "::before"))
@@ -175,7 +175,7 @@ def test_forced_colours_keep_what_colours_said(site: str, page: Page):
 
 
 def test_wrong_answer_has_the_focus(site: str, chromium: Browser):
-    """After a mistake the keyboard and the screen reader stand at the summary, without any script."""
+    """After a mistake the focus is on the summary, without any script."""
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site}/zh-CN/standard/login-wrong")
@@ -186,7 +186,7 @@ def test_wrong_answer_has_the_focus(site: str, chromium: Browser):
 
 
 def test_password_is_shown_and_hidden_under_the_policy(site: str, chromium: Browser):
-    """The toggle runs under the real policy, says what it will do next, and no page breaks the policy."""
+    """The toggle works under the real policy and names its next action, and no page violates the policy."""
     page = chromium.new_page()
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
@@ -197,7 +197,7 @@ def test_password_is_shown_and_hidden_under_the_policy(site: str, chromium: Brow
     page.fill("#password", "春江花月夜")
     page.click("text=显示密码")
     assert page.get_attribute("#password", "type") == "text"
-    assert page.get_attribute(".reveal", "aria-pressed") is None  # "hide, pressed" would say two things
+    assert page.get_attribute(".reveal", "aria-pressed") is None  # "hide, pressed" would be contradictory
     page.click("text=隐藏密码")
     assert page.get_attribute("#password", "type") == "password"
     assert [problem for problem in problems if "favicon" not in problem] == []
@@ -205,7 +205,7 @@ def test_password_is_shown_and_hidden_under_the_policy(site: str, chromium: Brow
 
 
 def test_form_post_needs_no_script(site: str, chromium: Browser):
-    """Without script the answer of a login still reaches the relying system, by a button."""
+    """Without script the response of a login reaches the relying system by a button."""
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site}/zh-CN/standard/form-post")
@@ -221,7 +221,7 @@ def test_form_post_needs_no_script(site: str, chromium: Browser):
 def test_the_end_of_a_session_is_announced_and_answered_by_keyboard(
     site: str, page: Page, name: str, buttons: list[str]
 ):
-    """The dialog takes the focus, keeps it, counts down, says so in the title, and gives way to Escape."""
+    """The dialog takes and keeps the focus, counts down, also in the title, and closes on Escape."""
     page.set_viewport_size({"width": 1100, "height": 800})
     page.goto(f"{site}/zh-CN/elder/{name}")
     dialog = page.get_by_role("alertdialog")
@@ -244,7 +244,7 @@ def test_the_end_of_a_session_is_announced_and_answered_by_keyboard(
 
 
 def test_a_page_whose_session_is_over_asks_the_server(site: str, chromium: Browser):
-    """When the time is up the page loads anew: what was shown to its person does not stay on the screen."""
+    """When the session ends the page reloads, so personal data does not stay on the screen."""
     page = chromium.new_page()
     page.clock.install()
     page.goto(f"{site}/zh-CN/standard/session-warning")
@@ -254,7 +254,7 @@ def test_a_page_whose_session_is_over_asks_the_server(site: str, chromium: Brows
 
 
 def test_the_time_limit_is_said_without_script(site: str, chromium: Browser):
-    """The moment and the button are part of the page; the dialog is not."""
+    """The time and the button are part of the page; the dialog is not."""
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site}/en/standard/session-warning")

@@ -43,14 +43,14 @@ class Demo:
         return json.loads((self.directory / "personas.json").read_text())
 
     def merges(self, *words: str) -> dict[str, Any]:
-        """What `yitong merge` says, as JSON."""
+        """The JSON output of `yitong merge`."""
         command = [sys.executable, "-m", "idp.cli", "merge", *words]
         done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
         assert done.returncode in (0, 5), done.stderr  # 5: some rows wait for their owners
         return json.loads(done.stdout)
 
     def recipe_of(self, uid: str) -> str | None:
-        """How the old hash is verified that is kept for that old account; None when none is kept."""
+        """The recipe of the old hash kept for that old account, or None."""
         with closing(sqlite3.connect(self.directory / "demo.db")) as database:
             row = database.execute("SELECT recipe FROM linked_accounts WHERE uid = ?", (uid,)).fetchone()
         return row and row[0]
@@ -77,7 +77,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 class Seen:
-    """Every address a browser went to, and every page it was shown."""
+    """Every address that a browser visited, and every page it showed."""
 
     def __init__(self) -> None:
         self.urls: list[str] = []
@@ -98,7 +98,7 @@ def _log_in(page: Page, identifier: str, password: str) -> None:
 
 
 def _answer(page: Page) -> None:
-    """Whatever the page tells or asks before facts leave, it is answered yes; nothing when it has been before."""
+    """Presses yes on a notice or consent page; does nothing when none is shown."""
     agreed = page.locator("button[value=acknowledge], button[value=agree]")
     if agreed.count():
         agreed.first.click()
@@ -161,7 +161,7 @@ def test_the_story(demo: Demo, context: BrowserContext, chromium: Browser):
 
 
 def _wait_until_signed_out(page: Page, service: str) -> None:
-    """The other service is told over the back channel: within five seconds, not at once."""
+    """The other service is notified over the back channel, within five seconds but not at once."""
     deadline = time.monotonic() + 5
     page.goto(service)
     while page.locator("#name").count():
@@ -171,7 +171,7 @@ def _wait_until_signed_out(page: Page, service: str) -> None:
 
 
 def test_people_show_what_they_are_said_to_show(demo: Demo, chromium: Browser):
-    """Of the child, social security learns that she is under 18 and no date; of the IAL1 person, that he is one."""
+    """Social security learns that the child is under 18, and that the IAL1 person is not, but no date."""
     for name, facts, adult, level in (
         ("陈小满", {"姓名", "是否年满18周岁"}, "否 No", "urn:yitong:ial2:aal1"),
         ("周文博", {"姓名", "是否年满18周岁"}, "是 Yes", "urn:yitong:ial1:aal1"),
@@ -189,14 +189,14 @@ def test_people_show_what_they_are_said_to_show(demo: Demo, chromium: Browser):
 
 
 def _press_twice(page: Page, selector: str) -> None:
-    """As hands do that were told to double-click everything: two presses a moment apart, wherever the first led."""
+    """Two presses a moment apart, as by people who double-click everything, wherever the first press led."""
     page.locator(selector).first.dblclick(delay=40, no_wait_after=True)
 
 
 def test_who_presses_everything_twice_arrives(demo: Demo, context: BrowserContext):
-    """The second press sends the form again and throws the first answer away: she is in all the same.
+    """The second press sends the form again and cancels the first response; the person is logged in all the same.
 
-    With JavaScript it is not sent twice. Without, she is in, or reads that she is and goes on without typing.
+    With JavaScript the form is not sent twice. Without, she is logged in, or reads so and continues without typing.
     """
     page, person = context.new_page(), demo.citizen("李建国")
     page.goto(demo.housing)
@@ -217,7 +217,7 @@ def test_who_presses_everything_twice_arrives(demo: Demo, context: BrowserContex
 
 
 def test_an_old_account_comes_along(demo: Demo, chromium: Browser, tmp_path: Path):
-    """After the merge her old name and password open an account and the forum knows her; undo takes it back."""
+    """After the merge her old name and password open an account and the forum knows her; undo reverts it."""
     older = demo.told()["older_accounts"][0]
     plan = demo.merges("plan", f"demo/legacy/{older['system']}.toml", "--out", str(tmp_path), "--json")
     assert not demo.recipe_of(older["legacy_sub"])
@@ -231,7 +231,7 @@ def test_an_old_account_comes_along(demo: Demo, chromium: Browser, tmp_path: Pat
     _answer(page)
     expect(page.locator("#name")).to_have_text(older["name"])
     expect(page.locator("#legacy_sub")).to_have_text(older["legacy_sub"])
-    assert demo.recipe_of(older["legacy_sub"]) is None  # the old hash is gone: an Argon2id one stands in its place
+    assert demo.recipe_of(older["legacy_sub"]) is None  # the old hash is gone: an Argon2id hash replaced it
 
     demo.merges("undo", "--run", plan["run_id"], "--yes", "--json")
     page.goto(f"{demo.provider}/account")
@@ -242,7 +242,7 @@ def test_an_old_account_comes_along(demo: Demo, chromium: Browser, tmp_path: Pat
 
 
 def test_no_log_holds_a_number(demo: Demo, hygiene: Hygiene):
-    """After the story no log of any process, and no row of the database, holds an identifier, a phone or a password."""
+    """After the story no log and no database row holds an identifier, a phone or a password."""
     load_tables()
     hygiene.look_at_files("log", (demo.directory / "log").glob("*.log"))
     hygiene.look_at_database("story", Database(f"sqlite:///{demo.directory / 'demo.db'}"))
