@@ -254,7 +254,7 @@ def test_no_log_holds_a_number(demo: Demo, hygiene: Hygiene):
 
 
 def test_a_phone_logs_in_however_it_is_typed(demo: Demo, chromium: Browser):
-    """Her verified phone and her password, in thirteen spellings; her husband shares it and logs in otherwise."""
+    """Her verified phone and password log in, in thirteen spellings; her husband shares it and logs in otherwise."""
     elder, husband = demo.citizen("王秀英"), demo.citizen("李建国")
     assert elder["logs_in_by_phone"]
     assert not husband["logs_in_by_phone"]
