@@ -28,9 +28,7 @@ NOT_WRITTEN = "Not written yet."
 
 def protocol_errors(kind=protocol.ProtocolError):
     """Every error code of the protocol with its status."""
-    found = {
-        kind.error: () if kind is protocol.ProtocolError else (str(kind.status),)
-    }  # nobody answers the base itself
+    found = {kind.error: () if kind is protocol.ProtocolError else (str(kind.status),)}  # the base itself is never sent
     return found | {
         code: description for sub in kind.__subclasses__() for code, description in protocol_errors(sub).items()
     }
@@ -47,7 +45,7 @@ def how_long(rule):
     return f"{keeps} {unit}{'' if keeps == 1 else 's'}"
 
 
-# The page of docs/reference → each name it must head, and what must stand below that heading.
+# The page of docs/reference → each heading it must have, and the text required below it.
 CATALOGUES = {
     "grants": {grant.grant_type: () for grant in GRANTS},
     "endpoints": {path.name: (f"`{path.path}`", *path.methods) for path in PATHS},
@@ -64,14 +62,14 @@ ENTRIES = [(page, name, words) for page, entries in CATALOGUES.items() for name,
 
 
 def sections(page):
-    """What stands below each heading of a reference page."""
+    """The text below each heading of a reference page."""
     text = text_of(f"docs/reference/{page}.md")
     return dict(zip(HEADING.findall(text), HEADING.split(text)[2::2], strict=True))
 
 
 @pytest.mark.parametrize(("page", "name", "words"), ENTRIES, ids=[f"{page}-{name}" for page, name, _ in ENTRIES])
 def test_every_entry_of_a_catalogue_is_documented(page, name, words):
-    """Whatever a catalogue holds can be looked up under its own name, with what the catalogue says of it."""
+    """The reference has every entry of a catalogue under its own name, with the catalogue's description."""
     found = sections(page)
     assert name in found
     assert [word for word in words if word not in found[name]] == []
@@ -79,24 +77,24 @@ def test_every_entry_of_a_catalogue_is_documented(page, name, words):
 
 @pytest.mark.parametrize("page", CATALOGUES)
 def test_a_reference_page_names_nothing_that_is_not_there(page):
-    """A heading for what was removed, or was never built, sends its reader the wrong way."""
+    """No heading is left for something removed or never built."""
     headings = HEADING.findall(text_of(f"docs/reference/{page}.md"))
     assert sorted(headings) == sorted(CATALOGUES[page])
 
 
 def test_every_served_endpoint_has_a_documented_path():
-    """What the server answers is in the list the reference is held against."""
+    """Every served endpoint is in the list that the reference is compared with."""
     assert {endpoint.at for endpoint in ENDPOINTS} <= set(PATHS)
 
 
 def test_every_client_authentication_method_is_documented():
-    """How a client proves itself is looked up beside the endpoints it calls."""
+    """The client authentication methods are described beside the endpoints that use them."""
     introduction = HEADING.split(text_of("docs/reference/endpoints.md"))[0]
     assert CODE_ROW.findall(introduction) == [method.name for method in METHODS]
 
 
 def test_every_code_of_an_error_page_is_documented():
-    """The code a person reads out on the telephone is found, and no code is listed that no page shows."""
+    """Every code of an error page is listed, and no code is listed that no page shows."""
     assert sorted(CODE_ROW.findall(text_of("docs/reference/errors.md"))) == sorted(
         [*pages.MESSAGES, *pages.PAGES_OF_THEIR_OWN]
     )
@@ -104,7 +102,7 @@ def test_every_code_of_an_error_page_is_documented():
 
 @pytest.mark.parametrize("event", [event.name for event in EVENTS])
 def test_the_page_says_which_events_are_written(event):
-    """An auditor who finds no record of an event must know whether it never happened or is never written."""
+    """An auditor can see whether an event without records never happened or is never written."""
     sources = [
         name for name in tracked("accounts/*.py", "idp/*.py", "migration_tools/*.py") if not name.endswith("/events.py")
     ]
@@ -113,7 +111,7 @@ def test_the_page_says_which_events_are_written(event):
 
 
 def test_every_table_is_tidied_or_said_to_stay():
-    """Whoever adds a table says how long its rows live, before the disk does."""
+    """Every table has a retention rule, or is listed as kept."""
     load_tables()
     introduction = HEADING.split(text_of("docs/reference/retention.md"))[0]
     stays = {
@@ -127,6 +125,6 @@ def test_every_table_is_tidied_or_said_to_stay():
 
 
 def test_the_index_of_decisions_lists_every_page():
-    """A decision that is not in the index is not found, and one that is listed exists under that title."""
+    """Every decision is in the index, and every entry of the index exists with that title."""
     titles = {(text_of(name).splitlines()[0][2:], name.rpartition("/")[2]) for name in tracked("docs/decisions/0*.md")}
     assert set(LISTED.findall(text_of("docs/decisions/README.md"))) == titles

@@ -23,14 +23,14 @@ def commands(group=main, path=()):
 
 
 def test_the_reference_is_fresh():
-    """docs/reference/cli.md says what the commands say; run scripts/docs-cli."""
+    """docs/reference/cli.md matches the commands; run scripts/docs-cli."""
     command = [sys.executable, str(ROOT / "scripts" / "docs-cli"), "--check"]
     checked = subprocess.run(command, check=False, capture_output=True)
     assert checked.returncode == 0, checked.stderr.decode()
 
 
 def test_every_option_says_what_it_is_for():
-    """An operator does not guess: no option stands without a word."""
+    """Every option has a help text."""
     silent = [
         f"{name} {param.opts[0]}"
         for name, command in commands()
@@ -41,7 +41,7 @@ def test_every_option_says_what_it_is_for():
 
 
 def test_no_page_names_a_command_that_is_not_there():
-    """Whoever follows a page types commands that exist."""
+    """Every command named on a page exists."""
     known = {name for name, _ in commands()}
     takes_words = {name for name, command in commands() if not isinstance(command, click.Group)}
     wrong = [

@@ -14,7 +14,7 @@ def direct():
 
 @pytest.mark.parametrize("dependency", direct())
 def test_every_direct_dependency_is_explained(dependency):
-    """Nothing is depended upon without a reason, a licence and a way out."""
+    """Every dependency has a reason, a licence and a way out."""
     text = text_of("docs/dependencies.md")
     sections = dict(zip(HEADING.findall(text), HEADING.split(text)[2::2], strict=True))
     assert dependency in sections
@@ -22,13 +22,13 @@ def test_every_direct_dependency_is_explained(dependency):
 
 
 def test_no_explained_dependency_is_gone():
-    """The page tells what is, not what was."""
+    """The page lists only current dependencies."""
     assert set(HEADING.findall(text_of("docs/dependencies.md"))) <= set(direct())
 
 
 @pytest.mark.parametrize("lock", tracked("requirements/*.txt"))
 def test_every_locked_package_has_a_hash(lock):
-    """What is installed is what was reviewed, byte for byte."""
+    """The installed packages are the reviewed ones, byte for byte."""
     packages = re.split(r"^(?=[A-Za-z0-9])", text_of(lock), flags=re.MULTILINE)[1:]
     assert packages
     assert [package.partition(" ")[0] for package in packages if "--hash=sha256:" not in package] == []

@@ -1,4 +1,4 @@
-"""CHANGELOG, guides and docs/reference/specifications.md promise what the program has, where a machine can tell."""
+"""CHANGELOG, guides and docs/reference/specifications.md agree with the program, where a machine can check it."""
 
 import re
 
@@ -26,7 +26,7 @@ METHODS = {method.name for method in authentication.METHODS}
 URN = "urn:ietf:params:oauth:grant-type:"
 IMPLEMENTED, LEFT_OUT = 1, 2
 
-# Row of the page → whether the registries have what it is about.
+# Row of the page → whether the registries have its feature.
 HAS = {
     "Core §3.2, §3.3": set(validation.RESPONSE_TYPES) != {"code"},
     "Core §5.3": "userinfo" in SERVED,
@@ -73,13 +73,13 @@ PROMISED_GRANTS = {  # the row, and the word in it
     "client_credentials": ("RFC 6749", "client credentials"),
     "refresh_token": ("RFC 6749", "refresh"),
 }
-# Row and column → the names in it, which are those of a registry, or none of them.
+# Row and column → the names in it: all of a registry's, or none of them.
 NAMES = {
     ("Core §9", IMPLEMENTED): METHODS,
     ("Core §9", LEFT_OUT): {"client_secret_jwt"} - METHODS,
     ("RFC 7636", LEFT_OUT): {"plain"} - set(METADATA["code_challenge_methods_supported"]),
 }
-# Row and column → words for what a registry has.
+# Row and column → words for entries of a registry.
 WORDS = {
     ("RFC 6749", LEFT_OUT): {"implicit", "password"} - GRANT_TYPES - set(validation.RESPONSE_TYPES),
     ("Core §10", IMPLEMENTED): set(SIGNING_ALGORITHMS),
@@ -99,7 +99,7 @@ def row(begins):
 
 
 def problems(text):
-    """What a piece of text says of the `yitong` command that is not so."""
+    """What a text wrongly states about the `yitong` command."""
     return [problem for span in SPANS.findall(text) for problem in problems_of(span[0] or span[1])]
 
 
@@ -121,7 +121,7 @@ def problems_of(span):
 
 
 def alternatives(words):
-    """The names at the head of the words, which go."""
+    """The names at the head of the words; they are removed from the list."""
     names = []
     while words and re.fullmatch(r"[a-z][a-z-]*", words[0]):
         names.append(words.pop(0))
@@ -133,13 +133,13 @@ def alternatives(words):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_command_that_is_named_exists(name):
-    """Whoever types what a page says gets no `No such command` and no `No such option`."""
+    """No command on a page ends in `No such command` or `No such option`."""
     assert problems(text_of(name)) == []
 
 
 @pytest.mark.parametrize("begins", HAS)
 def test_a_specification_is_where_the_registries_have_it(begins):
-    """What is served stands under *implemented*; what is not has an empty cell there, and says so under *left out*."""
+    """A served feature is under *implemented*; one that is not has an empty cell there and is under *left out*."""
     _, implemented, left_out = row(begins)
     assert bool(implemented) == bool(HAS[begins]), (implemented, left_out)
     assert implemented or left_out
@@ -147,25 +147,25 @@ def test_a_specification_is_where_the_registries_have_it(begins):
 
 @pytest.mark.parametrize(("begins", "column"), NAMES)
 def test_names_in_a_row_are_those_of_the_registry(begins, column):
-    """No name more and none less: who configures a library copies them from here."""
+    """The names are exactly the registry's, because people who configure a library copy them."""
     assert set(re.findall(r"`([\w:.-]+)`", row(begins)[column])) == NAMES[begins, column]
 
 
 @pytest.mark.parametrize(("begins", "column"), WORDS)
 def test_words_in_a_row_name_what_the_registry_has(begins, column):
-    """Each grant and each algorithm is said; what is left out is in no registry."""
+    """Each grant and each algorithm is named; what is left out is in no registry."""
     assert WORDS[begins, column]
     assert [word for word in WORDS[begins, column] if word not in row(begins)[column]] == []
 
 
 def test_every_endpoint_is_held_to_a_row():
-    """Whoever adds an endpoint says here which row promises it; whoever takes one away corrects that row."""
+    """Each endpoint has the row that promises it; if one is removed, its row must be corrected."""
     assert set(PROMISED_BY) == SERVED
     assert [name for name, begins in PROMISED_BY.items() if not row(begins)[IMPLEMENTED]] == []
 
 
 def test_every_grant_is_held_to_a_row():
-    """The same of grants."""
+    """Each grant has the row that promises it."""
     assert PROMISED_GRANTS.keys() ^ GRANT_TYPES == set()
     assert [grant for grant, (begins, word) in PROMISED_GRANTS.items() if word not in row(begins)[IMPLEMENTED]] == []
 
@@ -176,7 +176,7 @@ def test_every_grant_is_held_to_a_row():
      "text\nyitong keys reseal --nothing\n"],
 )  # fmt: skip
 def test_the_check_can_fail(text):
-    """A command or an option that does not exist is found, in a sentence and on a line of its own."""
+    """A missing command or option is found, in a sentence and on its own line."""
     assert len(problems(text)) == 1
 
 
@@ -184,7 +184,7 @@ def test_the_check_can_fail(text):
     "text", ["`yitong merge …`", "`yitong clients add | set --jwks FILE`", "`yitong db upgrade`", "`yitong people`"]
 )
 def test_the_check_lets_what_exists_be(text):
-    """Groups, alternatives and options that are there."""
+    """Existing groups, alternatives and options pass."""
     assert problems(text) == []
 
 
@@ -194,7 +194,7 @@ NUMBERS = {"one file": 1, "two files": 2, "three files": 3, "four files": 4}
 
 @pytest.mark.parametrize("package", IMPORTED)
 def test_a_dependency_is_used_in_so_many_files(package):
-    """What it costs to leave a library is counted, not remembered."""
+    """The number of files that use a library is counted, not remembered."""
     (section,) = re.findall(
         rf"^### {package}\n(.*?)(?=^##|\Z)", text_of("docs/dependencies.md"), re.MULTILINE | re.DOTALL
     )

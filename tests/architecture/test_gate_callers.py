@@ -1,4 +1,4 @@
-"""The sources of the protocol are read: everybody who hands something out asks the one gate, and heeds its answer."""
+"""In the sources of the protocol everything that issues tokens or data asks the one gate and uses its answer."""
 
 import ast
 from pathlib import Path
@@ -11,7 +11,7 @@ GATE = {"may_proceed", "may_act_alone", "is_token_active"}
 
 
 def calls(path):
-    """The names a module calls."""
+    """The names that a module calls."""
     nodes = ast.walk(ast.parse(path.read_text()))
     return {
         node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -27,13 +27,13 @@ def callers():
 
 
 def test_every_grant_is_among_the_callers():
-    """A grant that is added later is found by this test before it is found by anybody else."""
+    """This test finds a new grant that does not ask the gate."""
     modules = {f"grants/{grant.redeem.__module__.rpartition('.')[2]}.py" for grant in GRANTS}
     assert modules - callers() == set()
 
 
 def test_every_reader_of_stored_tokens_is_among_the_callers():
-    """A module that looks up a code or token to act on it asks the gate; revocation only ends things."""
+    """A module that looks up a code or token to act on it asks the gate; revocation need not, it only ends tokens."""
     finders = ("FIND_APPROVED", "FIND_ACCESS_TOKEN", "FIND_ACCESS_TOKEN_WITH_PERSON", "FIND_REFRESH_TOKEN")
     found = set()
     for path in SOURCE.rglob("*.py"):

@@ -25,7 +25,7 @@ CLEAN = ("a5199991990010100517b", "1893-01-01", "5199991990", "+8613812345678", 
 
 @pytest.mark.parametrize("text", LEAKS)
 def test_a_leak_is_found_wherever_it_stands(text):
-    """A scan that could not find a leak would prove nothing."""
+    """The scan finds a leak in every notation; otherwise it would prove nothing."""
     seen = Hygiene()
     seen.look("url", "/authorize", f"https://idp.example/{text}")
     seen.look("page", "/", f"<p>{text}</p>")
@@ -34,14 +34,14 @@ def test_a_leak_is_found_wherever_it_stands(text):
 
 @pytest.mark.parametrize("text", CLEAN)
 def test_what_is_no_number_is_no_hit(text):
-    """Digests and dates that resemble a number do not raise an alarm nobody would believe twice."""
+    """Digests and dates that resemble a number raise no false alarm."""
     seen = Hygiene()
     seen.look("log", "idp", text)
     assert not seen.hits
 
 
 def test_the_run_listens_to_every_logger_at_debug(pytestconfig):
-    """A library's debug line counts as much as one of ours."""
+    """The scan also reads debug lines of libraries."""
     before = pytestconfig.stash[HYGIENE].looked.get("log", 0)
     logging.getLogger("some.library").debug("forty-two")
     assert pytestconfig.stash[HYGIENE].looked["log"] > before

@@ -4,7 +4,7 @@ from tests.architecture.tracked import text_of
 
 
 def test_the_licence_is_there_and_named_where_tools_look():
-    """Whoever may use this, and how, is one text at the top, and the package says the same."""
+    """The licence is one file at the top, and the package metadata names the same licence."""
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
     assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE"])
     text = text_of("LICENSE")
@@ -14,5 +14,5 @@ def test_the_licence_is_there_and_named_where_tools_look():
 
 
 def test_readers_and_contributors_are_told():
-    """The readme and the contributor's page lead to the licence."""
+    """The readme and the contributor's page link to the licence."""
     assert all("(LICENSE)" in text_of(page) for page in ("README.md", "CONTRIBUTING.md"))

@@ -1,4 +1,4 @@
-"""Every place that makes a file or a directory does it through `accounts.private_files`, or is known not to need it."""
+"""Every place that makes a file or a directory uses `accounts.private_files`, or is listed as an exception."""
 
 import ast
 
@@ -19,10 +19,10 @@ MAKES = {
     "copytree",
 }
 MAKES |= {"NamedTemporaryFile", "TemporaryFile", "TemporaryDirectory", "FileHandler", "RotatingFileHandler", "umask"}
-COPIES_OF_OBJECTS = {"copy"}  # dict.copy(), when nothing is handed in
-# Where files are made that are the repository's own, and of nobody: they go to git, not to a deployment.
+COPIES_OF_OBJECTS = {"copy"}  # dict.copy(), when it has no argument
+# These make files of the repository, without personal data: they go to git, not to a deployment.
 NOT_OURS = {
-    "accounts/private_files.py",  # the place itself
+    "accounts/private_files.py",  # makes the private files itself
     "idp/i18n/catalogues.py",  # translations
     "demo/legacy/generate.py",  # invented exports
 }
@@ -30,7 +30,7 @@ OURS = tracked("accounts/*.py", "idp/*.py", "migration_tools/*.py", "demo/*.py",
 
 
 def writes(call):
-    """Whether a call of `open` asks for more than reading; a mode that is no constant might. A vault opens, too."""
+    """Whether a call of `open` may write. A variable mode counts for the builtin only: vaults have `open`, too."""
     by_name = isinstance(call.func, ast.Name)
     given = [k.value for k in call.keywords if k.arg == "mode"] + call.args[by_name:][:1]
     modes = [part.value if isinstance(part, ast.Constant) else "w" * by_name for part in given]
@@ -42,7 +42,7 @@ def makes(call):
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     if name in COPIES_OF_OBJECTS:
         return bool(call.args)
-    if name == "touch":  # a path's takes no argument; a session's takes its database
+    if name == "touch":  # Path.touch takes no argument; a session's touch takes its database
         return not call.args
     if ast.unparse(call.func) == "os.open":
         return "O_CREAT" in ast.unparse(call) and ast.unparse(call.args[-1]) != str(0o600)
@@ -54,13 +54,13 @@ def makers(source):
 
 
 def test_files_are_made_in_one_place():
-    """Whoever adds a report, a backup or a log asks `private_files` for it, and the umask no longer matters."""
+    """Reports, backups and logs are made by `private_files`, so the umask does not matter."""
     found = {name: makers(text_of(name)) for name in OURS if name not in NOT_OURS}
     assert {name: calls for name, calls in found.items() if calls} == {}
 
 
 def test_the_exceptions_still_make_something():
-    """An exception that is no longer needed would hide the next file that comes to its place."""
+    """An exception that is no longer needed would hide the next file made there."""
     assert [name for name in NOT_OURS if not makers(text_of(name))] == []
 
 
@@ -76,5 +76,5 @@ def test_the_check_knows_a_maker(call):
 
 @pytest.mark.parametrize("call", ["Path('x').open('rb')", "open(path)", "vault.open(sealed, place=P)", "d.copy()"])
 def test_the_check_lets_a_reader_be(call):
-    """Reading makes nothing."""
+    """Reading is not reported."""
     assert makers(call) == []

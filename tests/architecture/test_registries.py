@@ -1,4 +1,4 @@
-"""Nothing is registered twice: what repeats a registry of the product is held to it here."""
+"""Nothing is registered twice: lists that repeat a registry of the product are compared with it here."""
 
 import importlib
 import pkgutil
@@ -34,11 +34,11 @@ from tests.protocol.test_token_matrix import KINDS, NO_READERS, READERS
 from tests.unit.test_channels import LIMITS
 
 GRANT_TYPES = [grant.grant_type for grant in GRANTS]
-MOST_ENTRIES = 16  # of a folder; a dozen is the aim
+MOST_ENTRIES = 16  # in a folder; a dozen is the aim
 
 
 def own_addresses():
-    """The addresses of every page, without what changes in them: `/login/`, `/account/sessions/end`."""
+    """The addresses of all pages without their variable parts: `/login/`, `/account/sessions/end`."""
     app = DeclaredFlask("pages", static_folder=None)
     for page in PAGES:
         app.register_blueprint(page)
@@ -55,7 +55,7 @@ def modules():
 
 
 def written(package, kind):
-    """What the modules of that folder hold of that kind, itself or as a function of that name, by module."""
+    """(module, value) for each value of that type, or of that name, in the modules of that folder."""
     for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         module = importlib.import_module(found.name)
         for name, value in vars(module).items():
@@ -64,12 +64,12 @@ def written(package, kind):
 
 
 def names_in(entries, text):
-    """Those of the names that stand in the text in code quotes."""
+    """The names that are in the text in code quotes."""
     return {name for name in entries if f"`{name}`" in text}
 
 
 def test_whatever_is_written_is_registered():
-    """A module that its tuple does not name is served to nobody, and no other check would miss it."""
+    """A module that its tuple does not name is never served, and no other check would notice."""
     missing = {
         "PAGES": {name for name, page in written(pages, flask.Blueprint) if page not in PAGES},
         "GRANTS": {name for name, redeem in written(grants, "redeem") if redeem not in [g.redeem for g in GRANTS]},
@@ -80,20 +80,20 @@ def test_whatever_is_written_is_registered():
 
 
 def test_every_grant_has_a_test_file_of_its_own():
-    """A grant hands out tokens: tests/protocol/test_<its module>.py says to whom."""
+    """tests/protocol/test_<its module>.py says to whom a grant gives tokens."""
     there = {PurePath(name).stem for name in tracked("tests/protocol/test_*.py")}
     assert {f"test_{grant.redeem.__module__.rpartition('.')[2]}" for grant in GRANTS} - there == set()
 
 
 def test_every_kind_of_token_is_in_the_matrix():
-    """What we mint or read has a prefix, a type or an assertion type in the vocabulary; every reader is shown it."""
+    """Each token's prefix, type or assertion type is in the vocabulary; every reader is tried with it."""
     told_apart = {"JWT_BEARER"} | {name for name in vars(vocabulary) if name.endswith(("_PREFIX", "_JWT"))}
     told_apart -= {"PRIVATE_KEY_JWT"}  # a method, whose token is the client assertion
     assert told_apart ^ set(KINDS.values()) == set()
 
 
 def test_every_place_that_may_read_a_token_is_in_the_matrix():
-    """An endpoint or grant reads some kinds of token and is tried with all, or the matrix says why not."""
+    """Each endpoint or grant is tried with all kinds of token, or the matrix gives the reason why not."""
     tried = {place for places, _, _ in READERS.values() for place in places.split()}
     places = {path.name for path in PATHS} | {endpoint.at.name for endpoint in ENDPOINTS} | set(GRANT_TYPES)
     assert places - tried - NO_READERS.keys() == set()
@@ -101,7 +101,7 @@ def test_every_place_that_may_read_a_token_is_in_the_matrix():
 
 
 def test_every_redemption_is_raced():
-    """What is spent once is raced by sixty-four, or test_single_use_races.py says why it is no such thing."""
+    """Each Redemption is raced by sixty-four, or test_single_use_races.py says why it is not single-use."""
     found = {
         id(value): name for module in modules() for name, value in vars(module).items() if isinstance(value, Redemption)
     }
@@ -109,24 +109,24 @@ def test_every_redemption_is_raced():
 
 
 def test_every_claim_has_an_expected_value():
-    """A claim that no test expects may say anything: tests/protocol/claim_values.py has one value for each."""
+    """tests/protocol/claim_values.py has one expected value for each claim."""
     assert {claim.name for claim in CLAIMS} ^ VALUES.keys() == set()
 
 
 def test_every_format_has_a_sample():
-    """Contract, damage and fault tests run over tests/migration/formats.py, so a reader without a sample meets none."""
+    """Contract, damage and fault tests run over tests/migration/formats.py, so a reader without a sample has none."""
     assert set(FORMATS) ^ SAMPLES.keys() == set()
     assert [name for name, sample in SAMPLES.items() if not (sample.row_faults and sample.file_faults)] == []
 
 
 def test_the_mapping_reference_names_every_format():
-    """Whoever writes a mapping finds what may stand behind `format`."""
+    """The reference of mappings lists all values of `format`."""
     (line,) = re.findall(r"^format = .*$", text_of("docs/reference/merge-mapping.md"), re.MULTILINE)
     assert set(re.findall(r'"([^"]+)"', line)) ^ set(FORMATS) == set()
 
 
 def test_every_channel_has_a_name_that_people_read():
-    """The account page says in which channel a session is: idp/i18n/labels.py."""
+    """The account page names the channel of a session: idp/i18n/labels.py."""
     assert {channel.name for channel in CHANNELS} ^ labels.CHANNELS.keys() == set()
 
 
@@ -136,7 +136,7 @@ def test_every_channel_has_expected_limits():
 
 
 def test_the_reference_lists_every_page():
-    """An operator who sees a request in a log finds in docs/reference/endpoints.md that it is one of ours."""
+    """An operator who sees a request in a log finds its path in docs/reference/endpoints.md."""
     introduction = text_of("docs/reference/endpoints.md").partition("\n## ")[0]
     listed = re.findall(r"`(/[^`<]*)", introduction)
     assert [address for address in own_addresses() if not address.startswith(tuple(listed))] == []
@@ -149,20 +149,20 @@ def test_every_page_is_visited_by_a_journey():
 
 
 def test_every_template_is_sampled():
-    """Every check of pages draws the samples of tests/fixtures/page_samples.py: a page without one escapes them all."""
+    """Every check of pages renders tests/fixtures/page_samples.py, so a page without a sample has no check."""
     used = {scene.template for scene in scenes("zh-CN")}
     assert {name.removeprefix("templates/") for name in tracked("templates/*/*.html")} ^ used == set()
 
 
 def test_every_page_has_its_pictures():
-    """docs/screenshots has each sample in Chinese, English and large text, and none of a page that is gone."""
+    """docs/screenshots has each sample in Chinese, English and large text, and none of a removed page."""
     wanted = {f"{scene.name}-{label}.png" for scene in scenes("zh-CN") for label in PICTURES}
     there = {PurePath(name).name for name in tracked("docs/screenshots/*")}
     assert wanted ^ there == set()
 
 
 def test_the_changelog_names_every_entry():
-    """Whoever runs Yitong learns of each thing that it can do: grants, formats, claims, channels, pages, endpoints."""
+    """Operators read there everything it can do: grants, formats, claims, channels, pages, endpoints."""
     entries = {
         *GRANT_TYPES,
         *FORMATS,
@@ -175,7 +175,7 @@ def test_the_changelog_names_every_entry():
 
 
 def test_no_folder_is_crowded():
-    """A newcomer sees at a glance what a folder of the product holds."""
+    """A newcomer can see at a glance what a folder of the product holds."""
     shown = {}
     for name in tracked("accounts/*", "idp/*", "migration_tools/*"):
         parts = PurePath(name).parts

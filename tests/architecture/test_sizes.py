@@ -21,17 +21,17 @@ def lines(node):
 
 @pytest.mark.parametrize("name", tracked("*.py", HISTORY))
 def test_a_file_has_one_subject(name):
-    """A file longer than four hundred lines has a second subject that wants its own name."""
+    """A file longer than four hundred lines has a second subject that needs its own file."""
     assert len(text_of(name).splitlines()) <= (TEST_FILE_LINES if name.startswith("tests/") else FILE_LINES)
 
 
 @pytest.mark.parametrize("name", tracked(*PRODUCT))
 def test_no_function_outgrows_a_screen(name):
-    """A function of more than sixty lines is several."""
+    """A function of more than sixty lines should be several."""
     assert [node.name for node in functions(name) if lines(node) > FUNCTION_LINES] == []
 
 
 def test_nine_functions_in_ten_are_short():
-    """The few long ones stay few."""
+    """At most one function in ten is long."""
     sizes = [lines(node) for name in tracked(*PRODUCT) for node in functions(name)]
     assert sum(size <= USUAL_FUNCTION_LINES for size in sizes) >= 0.9 * len(sizes)

@@ -11,7 +11,7 @@ SCAN = ROOT / "scripts" / "check-test-data"
 
 
 def test_no_living_persons_number_is_in_the_repository():
-    """Fixtures are nobody's numbers."""
+    """The ID numbers of fixtures belong to no living person."""
     done = subprocess.run([sys.executable, str(SCAN)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -20,6 +20,6 @@ def test_no_living_persons_number_is_in_the_repository():
     ("body", "found"), [("51050219800101001", True), ("51999919800101001", False), ("51050218930101001", False)]
 )
 def test_the_scan_finds_what_it_must(body, found):
-    """A scan that could find nothing would prove nothing."""
+    """A scan that finds nothing would prove nothing."""
     could_be_somebodys = runpy.run_path(str(SCAN))["could_be_somebodys"]
     assert could_be_somebodys(body + checks.mod_11_2(body)) is found

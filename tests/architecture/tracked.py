@@ -1,4 +1,4 @@
-"""What is in the repository: the files git tracks, as paths and as text."""
+"""The content of the repository: the files git tracks, as paths and as text."""
 
 import subprocess
 from functools import cache
@@ -15,7 +15,7 @@ def tracked(*patterns: str) -> tuple[str, ...]:
 
 
 def text_of(name: str) -> str:
-    """The file's text; nothing for what is no text."""
+    """The file's text; empty for a file that is not text."""
     try:
         return (ROOT / name).read_text(encoding="utf-8")
     except UnicodeDecodeError:
