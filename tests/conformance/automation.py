@@ -1,7 +1,7 @@
-"""The conformance suite's browser automation, as far as our configurations use it, over a browser with one script.
+"""The conformance suite's browser automation, as far as our configurations use it, with a browser without script.
 
-What is true here holds in the suite: URLs are matched with `*` for anything, a task whose URL does not match is skipped
-if optional and a failure otherwise, and a selector that finds nothing is a failure.
+The rules are the suite's: URLs are matched with `*` for anything, a task whose URL does not match is skipped if
+optional and a failure otherwise, and a selector that finds nothing is a failure.
 """
 
 import re
@@ -20,13 +20,13 @@ Entry = dict[str, Any]
 
 
 def matches(pattern: str, url: str) -> bool:
-    """Whether the URL matches as Spring's simpleMatch has it."""
+    """Whether the URL matches by the rules of Spring's simpleMatch."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), url) is not None
 
 
 @dataclass
 class Arrival:
-    """Where the automation ended, how the browser got there, and with which parameters."""
+    """Where the automation ended, by which method, and with which parameters."""
 
     url: str
     method: str
@@ -43,7 +43,7 @@ class Automation:
     typed: Form | None = None
 
     def visit(self, url: str, method: str = "GET") -> Arrival:
-        """The first entry that matches the URL, carried out."""
+        """Performs the first entry that matches the URL."""
         entry = next(entry for entry in self.entries if matches(entry["match"], url))
         self._go(url, method)
         for task in entry["tasks"]:
@@ -67,14 +67,14 @@ class Automation:
         self.browser.post(path, dict(parse_qsl(query)), headers={})
 
     def _arrival(self) -> Arrival:
-        """A form that posts itself has done so, as any browser with script does."""
+        """The arrival after a form that submits itself, as in any browser with script."""
         page, form = self._page, self._posted_by_script()
         if form is not None:
             return Arrival(form.action, "POST", form.fields)
         return Arrival(page.url, "GET", page.answer)
 
     def _posted_by_script(self) -> Form | None:
-        """The form that the page's script submits: the script is there, and the page's policy lets it run."""
+        """The form that the page's script submits, after checking that the page's policy allows the script."""
         page = self._page
         for path, nonce in _SCRIPT.findall(page.text):
             assert f"script-src 'nonce-{nonce}'" in page.headers["Content-Security-Policy"]

@@ -41,7 +41,7 @@ def site(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 @pytest.fixture
 def told(site: Site) -> dict[str, str]:
-    """The commands of the how-to were run: what they printed."""
+    """The output of the how-to's commands, after running them."""
     return prepared()
 
 
@@ -55,13 +55,13 @@ def _module(request: pytest.FixtureRequest, site: Site, told: dict[str, str]) ->
 
 @pytest.fixture(params=PLANS, ids=_id)
 def module(request: pytest.FixtureRequest, site: Site, told: dict[str, str]) -> Iterator[Module]:
-    """A module of the Basic and of the Form Post plan, with either kind of client; its name is the test's."""
+    """A module of the Basic and Form Post plans, with either kind of client, named after its test."""
     yield from _module(request, site, told)
 
 
 @pytest.fixture(params=[plan for plan in PLANS if plan[0] == DYNAMIC], ids=_id)
 def registering(request: pytest.FixtureRequest, site: Site, told: dict[str, str]) -> Iterator[Module]:
-    """A module of those plans that exists for clients that register themselves only."""
+    """A module of those plans for self-registering clients only."""
     yield from _module(request, site, told)
 
 

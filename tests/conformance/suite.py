@@ -1,6 +1,6 @@
-"""What the conformance suite's modules have in common: how a client comes to be, what is sent, what is checked always.
+"""Common parts of the conformance suite's modules: how a client is made, what is sent, what is always checked.
 
-Nothing of ours is called but HTTP, the documented commands and the clock.
+Of our code it uses only HTTP, the documented commands and the clock.
 """
 
 import json
@@ -46,7 +46,7 @@ def documented() -> list[list[str]]:
 
 
 def prepared() -> dict[str, str]:
-    """The commands were run: what stands where in the configurations' place-holders."""
+    """Runs the commands. Returns the value of each placeholder in the configurations."""
     told = {"PERSON_NUMBER": _TYPED[1], "PERSON_PASSWORD": PASSWORD}
     for command in documented():
         answer = CliRunner().invoke(main, command, input="".join(f"{line}\n" for line in _TYPED))
@@ -61,7 +61,7 @@ def prepared() -> dict[str, str]:
 
 
 def configuration(name: str, told: dict[str, str]) -> dict[str, Any]:
-    """The suite's configuration with every place-holder filled."""
+    """The suite's configuration with every placeholder filled."""
     text = (Path(__file__).parent / f"{name}.json").read_text(encoding="utf-8")
     for place, value in sorted(told.items(), key=lambda item: -len(item[0])):
         text = text.replace(place, value)
@@ -100,25 +100,25 @@ class Module:
 
     @property
     def client(self) -> Known:
-        """The module's first client; a self-registering one is made when first needed."""
+        """The module's first client; a self-registering one is made at the first use."""
         if self._client is None:
             self._client = self.register() if self.dynamic else Known(**self._own["client"])
         return self._client
 
     def other(self, name: str, method: str = "client_secret_basic") -> Known:
-        """The configuration's other client of that name."""
+        """The other client of that name in the configuration."""
         if self.dynamic:
             return self.register(token_endpoint_auth_method=method, grant_types=["authorization_code", "refresh_token"])
         return Known(**self.config[name], method=method)
 
     def use(self, **metadata: Any) -> Known:
-        """The module's client, registered with more where it registers itself."""
+        """The module's client, with more metadata where it registers itself."""
         if self.dynamic:
             self._client = self.register(**metadata)
         return self.client
 
     def register(self, **metadata: Any) -> Known:
-        """A client that registers itself, checked as the suite checks the answer."""
+        """A client that registers itself, after checking the response as the suite does."""
         body = {
             "client_name": f"{self.config['client']['client_name']} {self.name[:20]}",
             "grant_types": ["authorization_code"],
@@ -137,7 +137,7 @@ class Module:
         return Known(told["client_id"], told["client_secret"], body["token_endpoint_auth_method"], told)
 
     def leave(self) -> None:
-        """What the suite does at the end of every module: a client that registered itself goes away."""
+        """Deletes a client that registered itself, as the suite does at the end of every module."""
         if self._client is not None and self.dynamic:
             told = self._client.told
             path = told["registration_client_uri"].removeprefix(ISSUER)
@@ -161,12 +161,12 @@ class Module:
         return f"{ISSUER}/authorize?{urlencode(self.asked, quote_via=quote, safe=':/')}"
 
     def end_session(self, **asked: str) -> str:
-        """The address at which this client lets people leave."""
+        """The logout address for this client."""
         query = urlencode(asked, quote_via=quote, safe=":/")
         return f"{ISSUER}/end_session?{query}" if query else f"{ISSUER}/end_session"
 
     def arrives(self, url: str, method: str = "GET") -> dict[str, str]:
-        """The parameters that reach the redirect URI, in the way the plan asked for."""
+        """The parameters that reach the redirect URI, by the plan's response mode."""
         arrival: Arrival = self.browser.visit(url, method)
         assert arrival.url.partition("?")[0] == CALLBACK, arrival
         assert arrival.method == ("POST" if self.form_post else "GET")
@@ -174,14 +174,14 @@ class Module:
         return arrival.parameters
 
     def code(self, client: Known | None = None, method: str = "GET", **changes: Any) -> str:
-        """The code, with the state that was sent."""
+        """The code, after checking the state."""
         told = self.arrives(self.url(client, **changes), method)
         assert "error" not in told, told
         assert told["state"] == self.asked["state"]
         return told["code"]
 
     def error(self, **changes: Any) -> str:
-        """The error that reaches the redirect URI, in the shape of every error."""
+        """The error at the redirect URI, after checking its form."""
         told = self.arrives(self.url(**changes))
         assert told["state"] == self.asked["state"]
         assert set(told) <= _ALLOWED_IN_ERRORS
@@ -191,7 +191,7 @@ class Module:
     # The token endpoint and UserInfo
 
     def post(self, form: dict[str, str], client: Known | None = None) -> tuple[int, dict[str, Any]]:
-        """The token endpoint's answer, which is JSON and not stored."""
+        """The token endpoint's response, which is JSON and not stored."""
         sender = client or self.client
         if sender.method == "client_secret_post":
             form = form | {"client_id": sender.client_id, "client_secret": sender.client_secret}
@@ -212,7 +212,7 @@ class Module:
         return tokens | self.checked(tokens, client) | {"userinfo": self.userinfo(tokens)}
 
     def checked(self, tokens: dict[str, Any], client: Known | None = None) -> dict[str, Any]:
-        """The standard checks of an answer with an ID token; its claims and its header."""
+        """Performs the standard checks of a response with an ID token. Returns its claims and its header."""
         assert tokens["token_type"].lower() == "bearer"
         assert tokens["expires_in"] > 0
         keys = KeySet.import_key_set(self.http.get("/jwks").get_json())
@@ -226,7 +226,7 @@ class Module:
         return {"claims": claims, "header": read.header}
 
     def userinfo(self, tokens: dict[str, Any], way: str = "get") -> dict[str, Any]:
-        """UserInfo in one of the three ways; 200, JSON, with `sub`."""
+        """UserInfo by one of the three ways: 200, JSON, with `sub`."""
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
         if way == "get":
             reply = self.http.get("/userinfo", headers=bearer)
@@ -240,6 +240,6 @@ class Module:
         return facts
 
     def is_alive(self, tokens: dict[str, Any]) -> bool:
-        """Whether the access token still opens UserInfo."""
+        """Whether UserInfo still accepts the access token."""
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
         return self.http.get("/userinfo", headers=bearer).status_code == 200

@@ -1,7 +1,7 @@
-"""The OpenID Foundation's Basic and Form Post plans, one test a module and named after it, in the plan's order.
+"""The OpenID Foundation's Basic and Form Post plans, one test for each module and named after it, in plan order.
 
-Each sends what the module sends and demands what it demands; where the module only warns, and we are warned, the test
-says of what. `docs/how-to/run-the-conformance-suite.md` is the same list in words.
+Each test sends what the module sends and requires what it requires. Where the module only warns, and warns about us,
+the test says so. `docs/how-to/run-the-conformance-suite.md` has the same list in words.
 """
 
 import base64
@@ -27,7 +27,7 @@ def unsigned(request: dict[str, str]) -> str:
 
 
 def as_object(module: Module, name: str, value: str, **outside: str) -> str:
-    """The authorization request inside an object, with beside it only what OAuth demands."""
+    """The authorization request in an object, with only OAuth's required parameters beside it."""
     asked = parse_qs(urlsplit(module.url()).query)
     inside = {key: values[0] for key, values in asked.items()}
     beside = {key: inside[key] for key in ("client_id", "response_type", "scope", "redirect_uri")} | outside
@@ -36,7 +36,7 @@ def as_object(module: Module, name: str, value: str, **outside: str) -> str:
 
 
 def test_oidcc_server(module):
-    """The plain login: code, tokens, an ID token with nothing unasked for in it, UserInfo."""
+    """The plain login: code, tokens, an ID token with only requested claims, UserInfo."""
     tokens = module.flow()
     assert tokens["header"]["kid"]
     assert tokens["claims"]["nonce"] == module.asked["nonce"]
@@ -46,7 +46,7 @@ def test_oidcc_server(module):
 
 
 def test_oidcc_response_type_missing(module):
-    """Without response_type the client hears invalid_request or unsupported_response_type."""
+    """Without response_type the client gets invalid_request or unsupported_response_type."""
     assert module.error(response_type=None) == "invalid_request"
 
 
@@ -94,7 +94,7 @@ def test_oidcc_scope_profile(module):
 
 
 def test_oidcc_scope_email(module):
-    """Address and mark in UserInfo, not in the ID token, and no name in either."""
+    """Address and its verified flag are in UserInfo, not in the ID token, and no name is in either."""
     tokens = module.flow(scope="openid email")
     assert tokens["userinfo"].keys() == {"sub", "email", "email_verified"}
     assert isinstance(tokens["userinfo"]["email_verified"], bool)
@@ -109,7 +109,7 @@ def test_oidcc_scope_address(module):
 
 
 def test_oidcc_scope_phone(module):
-    """Number and mark."""
+    """Number and its verified flag."""
     told = module.flow(scope="openid phone")["userinfo"]
     assert told.keys() == {"sub", "phone_number", "phone_number_verified"}
     assert (type(told["phone_number"]), type(told["phone_number_verified"])) == (str, bool)
@@ -123,7 +123,7 @@ def test_oidcc_scope_all(module):
 
 
 def test_oidcc_alternate_happy_flow(module):
-    """Neither the order of the scopes nor that of the parameters says anything (RFC 6749 §3.3)."""
+    """The order of the scopes and of the parameters has no meaning (RFC 6749 §3.3)."""
     path, _, query = module.url(scope="email openid").partition("?")
     told = module.arrives(f"{path}?{'&'.join(reversed(query.split('&')))}")
     status, tokens = module.redeem(told["code"])
@@ -132,12 +132,12 @@ def test_oidcc_alternate_happy_flow(module):
 
 
 def test_oidcc_display_page(module):
-    """display=page does not stand in the way."""
+    """A request with display=page succeeds."""
     assert module.flow(display="page")
 
 
 def test_oidcc_display_popup(module):
-    """display=popup does not stand in the way."""
+    """A request with display=popup succeeds."""
     assert module.flow(display="popup")
 
 
@@ -152,12 +152,12 @@ def test_oidcc_prompt_login(module):
 
 
 def test_oidcc_prompt_none_not_logged_in(module):
-    """prompt=none with nobody there is login_required, and a state of 128 characters comes back whole."""
+    """prompt=none without a session is login_required, and a state of 128 characters is returned unchanged."""
     assert module.error(prompt="none", state=secrets.token_hex(64)) == "login_required"
 
 
 def test_oidcc_prompt_none_logged_in(module):
-    """prompt=none with somebody there answers at once, with the same subject and auth_time."""
+    """prompt=none with a session gets a code at once, with the same subject and auth_time."""
     first = module.flow()
     module.site.clock.advance(seconds=1)
     second = module.flow(prompt="none")
@@ -176,7 +176,7 @@ def test_oidcc_max_age_1(module):
 
 
 def test_oidcc_max_age_10000(module):
-    """max_age=15000 tells auth_time, and max_age=10000 afterwards asks nothing and tells the same."""
+    """max_age=15000 gives auth_time, and max_age=10000 afterwards asks nothing and gives the same."""
     first = module.flow(max_age=15000)
     module.site.clock.advance(seconds=1)
     seen = module.browser.browser.page
@@ -187,40 +187,40 @@ def test_oidcc_max_age_10000(module):
 
 
 def test_oidcc_ensure_request_with_unknown_parameter_succeeds(module):
-    """What we do not know is ignored."""
+    """An unknown parameter is ignored."""
     assert module.flow(extra="foobar")
 
 
 def test_oidcc_id_token_hint(module):
-    """prompt=none with the hint of who is there answers at once, with the same subject and auth_time."""
+    """prompt=none with a hint of the signed-in person gets a code at once, with the same subject and auth_time."""
     first = module.flow()
     second = module.flow(prompt="none", id_token_hint=first["id_token"])
     assert all(first["claims"][name] == second["claims"][name] for name in ("sub", "auth_time"))
 
 
 def test_oidcc_login_hint(module):
-    """A login_hint of somebody we do not know does not stand in the way."""
+    """A request with an unknown login_hint succeeds."""
     assert module.flow(login_hint="buffy@id.example.gov.cn")
 
 
 def test_oidcc_ui_locales(module):
-    """Languages we do not speak do not stand in the way."""
+    """A request for languages that we do not have succeeds."""
     assert module.flow(ui_locales="se")
 
 
 def test_oidcc_claims_locales(module):
-    """Languages of facts do not stand in the way."""
+    """A request with claims_locales succeeds."""
     assert module.flow(claims_locales="se")
 
 
 def test_oidcc_ensure_request_with_acr_values_succeeds(module):
-    """Everything that discovery offers is asked for, and the ID token's acr is one of it."""
+    """All values from discovery are requested, and the ID token's acr is one of them."""
     offered = module.http.get("/.well-known/openid-configuration").get_json()["acr_values_supported"]
     assert module.flow(acr_values=" ".join(offered))["claims"]["acr"] in offered
 
 
 def test_oidcc_codereuse(module):
-    """A code that comes again at once is invalid_grant."""
+    """A code used again at once is invalid_grant."""
     code = module.code()
     assert module.redeem(code)[0] == 200
     status, told = module.redeem(code)
@@ -228,7 +228,7 @@ def test_oidcc_codereuse(module):
 
 
 def test_oidcc_codereuse_30seconds(module):
-    """A code that comes again after thirty seconds is invalid_grant and takes back what it bought."""
+    """A code used again after thirty seconds is invalid_grant and revokes its tokens."""
     code = module.code()
     _, tokens = module.redeem(code)
     module.site.clock.advance(seconds=30)
@@ -238,7 +238,7 @@ def test_oidcc_codereuse_30seconds(module):
 
 
 def test_oidcc_ensure_registered_redirect_uri(module):
-    """An unregistered redirect URI is a page. REVIEW: a screenshot is looked at."""
+    """An unregistered redirect URI gets an error page. REVIEW: a screenshot is looked at."""
     page = module.browser.visit(module.url(redirect_uri=f"{ALIAS}/{secrets.token_hex(5)}"))
     assert page.url.startswith(f"{module.site.issuer}/authorize")
     assert len(module.browser.screenshots) == 1
@@ -256,9 +256,9 @@ def test_oidcc_server_client_secret_post(module):
 
 
 def test_oidcc_request_uri_unsigned_supported_correctly_or_rejected_as_unsupported(registering):
-    """Skipped there, because the answer is request_uri_not_supported.
+    """Skipped there, because the error is request_uri_not_supported.
 
-    With form_post the suite is interrupted there: `response_mode` is at that address only, and we do not fetch it.
+    With form_post the suite is interrupted there: `response_mode` is only at that address, and we do not fetch it.
     """
     here = f"{ALIAS}/requesturi/{secrets.token_hex(5)}"
     registering.use(request_uris=[f"{here}#sha256"])
@@ -267,26 +267,26 @@ def test_oidcc_request_uri_unsigned_supported_correctly_or_rejected_as_unsupport
 
 
 def test_oidcc_unsigned_request_object_supported_correctly_or_rejected_as_unsupported(module):
-    """Skipped there, because the answer is request_not_supported, in the way the object asked for."""
+    """Skipped there, because the error is request_not_supported, sent in the object's response_mode."""
     assert module.arrives(as_object(module, "request", ""))["error"] == "request_not_supported"
 
 
 def test_oidcc_claims_essential(module):
-    """A name asked for as essential from UserInfo comes from there and not in the ID token."""
+    """A name requested as essential from UserInfo is there and not in the ID token."""
     wish = json.dumps({"userinfo": {"name": {"essential": True}}}, separators=(",", ":"))
     tokens = module.flow(claims=wish)
     assert (tokens["userinfo"]["name"], "name" in tokens["claims"]) == ("王秀英", False)
 
 
 def test_oidcc_ensure_request_object_with_redirect_uri(module):
-    """A redirect URI that is wrong beside the object is a page, whatever the object says. REVIEW."""
+    """A wrong redirect URI beside the object gets an error page, whatever the object contains. REVIEW."""
     arrival = module.browser.visit(as_object(module, "request", "", redirect_uri=f"{ALIAS}/callback/made-up"))
     assert arrival.url.startswith(f"{module.site.issuer}/authorize")
     assert len(module.browser.screenshots) == 1
 
 
 def test_oidcc_refresh_token(module):
-    """The refresh token buys tokens of the same person, login and client, and is worth nothing to another client."""
+    """The refresh token gives tokens of the same person, login and client; another client's use is refused."""
     module.use(grant_types=["authorization_code", "refresh_token"])
     wanted = {"scope": "openid offline_access", "prompt": "consent"}
     first = module.flow(**wanted)
@@ -308,7 +308,7 @@ def test_oidcc_refresh_token(module):
 
 
 def test_oidcc_ensure_request_with_valid_pkce_succeeds(module):
-    """A client that need not use PKCE may."""
+    """A client that need not use PKCE may use it."""
     verifier = secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
     code = module.code(code_challenge=challenge, code_challenge_method="S256")

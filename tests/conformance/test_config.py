@@ -1,4 +1,4 @@
-"""The OpenID Foundation's Config plan, and whether what the operator is told is true."""
+"""The OpenID Foundation's Config plan, and whether the operator's instructions are right."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from tests.conformance.suite import HOW_TO, ISSUER, configuration
 
 HERE = Path(__file__).parent
 PLANS = ("test_basic.py", "test_config.py", "test_logout.py")
-# What the suite's schema of provider metadata knows, of what we announce.
+# The members of our metadata that the suite's schema knows.
 KNOWN = {
     "issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri", "introspection_endpoint",
     "revocation_endpoint", "registration_endpoint", "end_session_endpoint", "scopes_supported", "claims_supported",
@@ -31,7 +31,7 @@ KNOWN = {
 
 @pytest.mark.parametrize("leaving", [("static-client", False)], indirect=True)
 def test_oidcc_discovery_endpoint_verification(leaving):
-    """The metadata is public JSON over its own issuer, complete, without surprises, and the keys are public."""
+    """The metadata is public JSON under its own issuer, complete, without unknown members, and the keys are public."""
     reply = leaving.http.get("/.well-known/openid-configuration")
     found = reply.get_json()
     assert (reply.status_code, reply.mimetype, found["issuer"]) == (200, "application/json", ISSUER)
@@ -52,7 +52,7 @@ def test_oidcc_discovery_endpoint_verification(leaving):
 
 
 def test_every_module_is_in_the_how_to():
-    """The table of expected results names every module that is tested here, and no other."""
+    """The table of expected results names exactly the modules that are tested here."""
     tests = "".join((HERE / name).read_text(encoding="utf-8") for name in PLANS)
     tested = {name.replace("_", "-") for name in re.findall(r"def test_(oidcc_\w+)", tests)}
     listed = re.findall(r"^\| `(oidcc-[\w-]+)` \|", HOW_TO.read_text(encoding="utf-8"), re.MULTILINE)
@@ -62,7 +62,7 @@ def test_every_module_is_in_the_how_to():
 
 @pytest.mark.parametrize("name", ["static-client", "dynamic-client"])
 def test_configurations_leave_nothing_open(told, name):
-    """Every place-holder is filled by what a documented command prints, and none of it is in the repository."""
+    """A documented command prints the value of every placeholder, and none of them is in the repository."""
     filled = json.dumps(configuration(name, told))
     assert not re.search(r"[A-Z]{4,}_[A-Z_0-9]{4,}", filled)
     raw = (HERE / f"{name}.json").read_text(encoding="utf-8")
@@ -70,7 +70,7 @@ def test_configurations_leave_nothing_open(told, name):
 
 
 def test_the_commands_name_every_scope_of_the_plans():
-    """A scope that the plans ask for and a command leaves out would be a warning nobody expects."""
+    """A scope that a command leaves out would cause an unexpected warning in the plans."""
     wanted = {"openid", "profile", "email", "address", "phone", "offline_access"}
     assert wanted <= set(scopes_supported())
     for scope in wanted:
@@ -78,7 +78,7 @@ def test_the_commands_name_every_scope_of_the_plans():
 
 
 def test_the_automation_reads_both_languages():
-    """Whatever text the automation waits for is on our pages in Chinese, and in English as the suite's browser asks."""
+    """Each text that the automation waits for is on our pages in Chinese, and in English for the suite's browser."""
     po = HERE.parents[1] / "idp/i18n/translations/en/LC_MESSAGES/messages.po"
     with po.open("rb") as file:
         catalogue = read_po(file)

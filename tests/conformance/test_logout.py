@@ -1,4 +1,4 @@
-"""The OpenID Foundation's RP-Initiated Logout and Back-Channel Logout plans, one test a module, in the plans' order."""
+"""The OpenID Foundation's RP-Initiated and Back-Channel Logout plans, one test for each module, in plan order."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ STATE = secrets.token_hex(64)
 
 
 class Suite(Fetcher):
-    """The suite's back-channel address: it remembers what it was sent and answers as every relying system should."""
+    """The suite's back-channel address: it records what it gets and responds as every relying system should."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,31 +35,31 @@ class Suite(Fetcher):
 
 @pytest.fixture
 def announced(leaving: Module) -> dict:
-    """What discovery says."""
+    """The metadata from discovery."""
     found: dict = leaving.http.get("/.well-known/openid-configuration").get_json()
     return found
 
 
 @pytest.fixture
 def going(leaving: Module) -> Iterator[Module]:
-    """A module whose client has registered where people go afterwards; no notice may reach the suite unasked."""
+    """A module whose client registered a post-logout URI; no notice may be left undelivered."""
     leaving.use(post_logout_redirect_uris=[GOODBYE])
     yield leaving
     assert undelivered(leaving.site.database.connection()) == []
 
 
 def leave(module: Module, **asked: str) -> Arrival:
-    """The browser at the end-session endpoint."""
+    """Opens the end-session endpoint in the browser."""
     return module.browser.visit(module.end_session(**asked))
 
 
 def logged_in(module: Module) -> dict:
-    """The first half of every module: somebody is signed in."""
+    """The first half of every module: a person signs in."""
     return module.flow(state=STATE)
 
 
 def is_over(module: Module) -> bool:
-    """The second half: prompt=none finds nobody, and a long state comes back whole."""
+    """The second half: prompt=none finds no session, and a long state is returned unchanged."""
     return module.error(prompt="none", state=STATE) == "login_required"
 
 
@@ -78,7 +78,7 @@ def test_oidcc_rp_initiated_logout(going):
 
 
 def test_oidcc_rp_initiated_logout_bad_post_logout_redirect_uri(going):
-    """An unregistered URI is a page. REVIEW: a screenshot is looked at, as wherever one is taken below."""
+    """An unregistered URI gets an error page. REVIEW: a screenshot is looked at, as in the tests below."""
     tokens = logged_in(going)
     wrong = f"{GOODBYE}{secrets.token_hex(5)}"
     arrival = leave(going, id_token_hint=tokens["id_token"], post_logout_redirect_uri=wrong, state=STATE)
@@ -86,7 +86,7 @@ def test_oidcc_rp_initiated_logout_bad_post_logout_redirect_uri(going):
 
 
 def test_oidcc_rp_initiated_logout_modified_id_token_hint(going):
-    """A hint changed to alg=none proves nothing: the person is asked and sent nowhere."""
+    """A hint changed to alg=none proves nothing: the person is asked and there is no redirect."""
     _, payload, _ = logged_in(going)["id_token"].split(".")
     head = base64.urlsafe_b64encode(json.dumps({"alg": "none"}).encode()).decode().rstrip("=")
     arrival = leave(going, id_token_hint=f"{head}.{payload}.", post_logout_redirect_uri=GOODBYE, state=STATE)
@@ -94,14 +94,14 @@ def test_oidcc_rp_initiated_logout_modified_id_token_hint(going):
 
 
 def test_oidcc_rp_initiated_logout_no_id_token_hint(going):
-    """Without a hint the person is asked and sent nowhere."""
+    """Without a hint the person is asked and there is no redirect."""
     logged_in(going)
     arrival = leave(going, post_logout_redirect_uri=GOODBYE, state=STATE)
     assert (arrival.url.startswith(ISSUER), len(going.browser.screenshots)) == (True, 1)
 
 
 def test_oidcc_rp_initiated_logout_no_params(going):
-    """Without parameters the person says yes and sees that it is over."""
+    """Without parameters the person confirms and sees the signed-out page."""
     logged_in(going)
     arrival = leave(going)
     assert (arrival.url, len(going.browser.screenshots)) == (f"{ISSUER}/signed-out", 1)
@@ -109,7 +109,7 @@ def test_oidcc_rp_initiated_logout_no_params(going):
 
 
 def test_oidcc_rp_initiated_logout_no_post_logout_redirect_uri(going):
-    """With a hint but no URI it is over at once, on our page."""
+    """With a hint but no URI the person is signed out at once, on our page."""
     tokens = logged_in(going)
     arrival = leave(going, id_token_hint=tokens["id_token"], state=STATE)
     assert (arrival.url, len(going.browser.screenshots)) == (f"{ISSUER}/signed-out", 1)
@@ -125,7 +125,7 @@ def test_oidcc_rp_initiated_logout_no_state(going):
 
 
 def test_oidcc_rp_initiated_logout_only_state(going):
-    """A state alone changes nothing: the person says yes and sees that it is over."""
+    """A state alone changes nothing: the person confirms and sees the signed-out page."""
     logged_in(going)
     arrival = leave(going, state=STATE)
     assert (arrival.url, len(going.browser.screenshots)) == (f"{ISSUER}/signed-out", 1)
@@ -133,7 +133,7 @@ def test_oidcc_rp_initiated_logout_only_state(going):
 
 
 def test_oidcc_rp_initiated_logout_query_added_to_post_logout_redirect_uri(going):
-    """The registered URI with a query added is another one, and a page."""
+    """The registered URI with an added query is unregistered and gets an error page."""
     tokens = logged_in(going)
     wrong = f"{GOODBYE}?foo=bar"
     arrival = leave(going, id_token_hint=tokens["id_token"], post_logout_redirect_uri=wrong, state=STATE)
@@ -141,7 +141,7 @@ def test_oidcc_rp_initiated_logout_query_added_to_post_logout_redirect_uri(going
 
 
 def test_oidcc_rp_initiated_logout_bad_id_token_hint(going):
-    """A hint that the suite signed itself proves nothing: the person is asked and sent nowhere."""
+    """A hint signed by the suite proves nothing: the person is asked and there is no redirect."""
     claims = logged_in(going)["claims"]
     forged = jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(secrets.token_bytes(32)))
     arrival = leave(going, id_token_hint=forged, post_logout_redirect_uri=GOODBYE, state=STATE)
@@ -149,14 +149,14 @@ def test_oidcc_rp_initiated_logout_bad_id_token_hint(going):
 
 
 def test_oidcc_backchannel_logout_discovery_endpoint_verification(announced):
-    """Discovery promises back-channel logout with session ids."""
+    """Discovery announces back-channel logout with session ids."""
     assert announced["backchannel_logout_supported"] is True
     assert announced["backchannel_logout_session_supported"] is True
     assert announced["end_session_endpoint"].startswith(ISSUER)
 
 
 def test_oidcc_backchannel_rp_initiated_logout(leaving):
-    """The notice is a signed logout token about this session and nobody else's, and the browser goes on as usual."""
+    """The notice is a signed logout token about this session only, and the browser is redirected as usual."""
     leaving.use(
         post_logout_redirect_uris=[GOODBYE], backchannel_logout_uri=NOTICES, backchannel_logout_session_required=True
     )
