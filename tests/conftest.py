@@ -1,4 +1,4 @@
-"""Fixtures everybody uses: `database` (SQLite and PostgreSQL, all tables, empty), `clock`, `vault`."""
+"""Fixtures that all tests use: `database` (SQLite and PostgreSQL, all tables, empty), `clock`, `vault`."""
 
 import os
 import secrets
@@ -19,13 +19,13 @@ from idp.migrations import load_tables
 from tests.fixtures.postgres import server
 
 pytest_plugins = ("tests.fixtures.hygiene",)
-settings.register_profile("yitong", deadline=None)  # a busy machine is no wrong answer; pytest-timeout guards the rest
+settings.register_profile("yitong", deadline=None)  # a busy machine is not a failure; pytest-timeout limits the time
 settings.load_profile("yitong")
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 class Clock:
-    """A clock that moves only when told."""
+    """A clock that only tests move."""
 
     def __init__(self, now: datetime = START) -> None:
         self.now = now
@@ -78,7 +78,7 @@ def postgres_url() -> Iterator[str]:
 
 
 def empty(url: str) -> None:
-    """No table has a row and no other connection is left. Triggers and foreign keys are asked to look away."""
+    """Empties all tables and closes all other connections, with triggers and foreign keys switched off."""
     with psycopg.connect(url) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -108,7 +108,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With CI=true a skipped test is a failed run: what a test needs is installed, or the run says so."""
+    """With CI=true a skipped test is a failed run: everything a test needs must be installed."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") == "true" and reporter is not None and reporter.stats.get("skipped"):
         reporter.write_line(
