@@ -1,4 +1,4 @@
-"""`make demo` where it cannot start, and where it was killed: it says so, and the next run works."""
+"""`make demo` where it cannot start, and after it was killed: it gives the reason, and the next run works."""
 
 import json
 import os
@@ -25,7 +25,7 @@ PATIENCE = 60
 
 
 class Run:
-    """One demonstration in a directory of its own, started and stopped as a person does."""
+    """One demonstration in its own directory, started and stopped as by a person."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -51,7 +51,7 @@ class Run:
         self.process.communicate()
 
     def interrupt(self) -> None:
-        """Ctrl-C, and nothing listens any more."""
+        """Sends Ctrl-C; afterwards nothing listens."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
         assert self.process.wait(PATIENCE) == 0
@@ -115,7 +115,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 
 def test_a_taken_port_is_named(run):
-    """The refusal names the port and what to set, in both languages, and no city was made."""
+    """The error names the port and what to set, in both languages, and no city was made."""
     with socket.create_server(("127.0.0.1", run.ports[2])):
         code, said = run.said()
     assert code == 1
@@ -127,7 +127,7 @@ def test_a_taken_port_is_named(run):
 
 @pytest.mark.parametrize("place", ["a file", "/proc/nothing-can-be-made-here"])
 def test_a_place_that_cannot_be_written_is_named(run, place):
-    """Where the directory cannot be made, the refusal says so in both languages and names the way out."""
+    """If the directory cannot be made, the error says so in both languages and names the cure."""
     if place == "a file":
         run.directory.write_text("a file where the directory should be")
     else:
@@ -142,16 +142,16 @@ def test_a_place_that_cannot_be_written_is_named(run, place):
 
 @pytest.mark.parametrize("text", ["80", "a,b,c,d", "1,2,3,4,5", "99999,8001,8002,8003", "9000,9000,9001,9002"])
 def test_bad_ports_are_explained(run, text):
-    """A list of ports that is none is refused with an example."""
+    """An invalid list of ports is refused with an example."""
     code, said = run.said(YITONG_DEMO_PORTS=text)
     assert code == 1
     assert "8000,8001,8002,8003" in said
 
 
 def test_stopped_killed_and_started_again(run):
-    """Ctrl-C stops everything; so does a kill of the whole group; the next run starts at once and finds its city.
+    """After Ctrl-C or a kill of the whole group everything has stopped; the next run starts at once and finds its city.
 
-    Keys, people and secrets are the same each time: a second run is not a second city.
+    Keys, people and secrets are the same each time: a second run makes no second city.
     """
     run.start()
     time.sleep(0.8)
@@ -167,7 +167,7 @@ def test_stopped_killed_and_started_again(run):
 
 
 def test_other_ports_than_last_time_are_explained(run):
-    """A city knows its addresses: other ports are refused with the command that starts over, and that works."""
+    """A city stores its addresses: other ports are refused with the command that starts over, which works."""
     run.start()
     run.up()
     run.interrupt()
@@ -183,7 +183,7 @@ def test_other_ports_than_last_time_are_explained(run):
 
 @pytest.mark.parametrize("victim", ["the provider", "its supervisor"])
 def test_one_process_killed_leaves_nothing_behind(run, victim):
-    """When one process or what ties it is killed, the run says which, ends the rest, and can start again."""
+    """When one process is killed, the run names it, ends the others, and can start again."""
     running = run.start()
     run.up()
     supervisor = next(pid for pid in _children(running.pid) if "serve" in _command(pid))
@@ -199,7 +199,7 @@ def test_one_process_killed_leaves_nothing_behind(run, victim):
 
 
 def test_a_terminal_without_chinese_is_no_obstacle(run):
-    """Where the terminal cannot show a character the rest is said; the reason for stopping is no traceback."""
+    """Where the terminal lacks a character the rest is printed; an error is never a traceback."""
     code, said = run.said(YITONG_DEMO_PORTS="80", PYTHONIOENCODING="ascii")
     assert code == 1
     assert "must be four different ports" in said
@@ -207,7 +207,7 @@ def test_a_terminal_without_chinese_is_no_obstacle(run):
 
 
 def test_what_is_to_be_typed_can_be_typed(run):
-    """Also where the directory's name has a space, the commands that are printed work as they stand."""
+    """The printed commands work as they are, also if the directory's name has a space."""
     run.directory = run.directory.with_name("my city")
     process = run.start(COLUMNS="60")
     run.up()
@@ -224,7 +224,7 @@ def test_what_is_to_be_typed_can_be_typed(run):
 
 
 def test_a_running_city_is_left_alone_and_a_damaged_one_is_made_anew(run):
-    """A second run, even with RESET=1 and other ports, touches nothing of the first; RESET=1 cures a broken file."""
+    """A second run, even with RESET=1 and other ports, leaves the first alone; RESET=1 cures a broken file."""
     run.start()
     run.up()
     second = Run(run.directory)
@@ -249,7 +249,7 @@ def test_a_running_city_is_left_alone_and_a_damaged_one_is_made_anew(run):
 
 
 def test_a_full_disk_is_told_from_a_damaged_database(tmp_path):
-    """What SQLite says when there is no room becomes the advice to make room, not to throw the city away."""
+    """When SQLite reports a full disk, the advice is to make room, not to delete the city."""
     with closing(sqlite3.connect(tmp_path / "small.db")) as database:
         database.execute("PRAGMA max_page_count = 2")
         with pytest.raises(sqlite3.OperationalError) as full:
@@ -274,7 +274,7 @@ def test_without_network_nothing_is_half_installed(tmp_path):
 
 
 def test_once_installed_no_network_is_asked():
-    """The second `make demo` asks no index: what is installed is known by its lock file."""
+    """The second `make demo` asks no index, because the lock file shows what is installed."""
     offline = {**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
     done = subprocess.run(
         [ROOT / "scripts" / "environment", "development"], env=offline, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""The demonstration's city, as it is loaded into any database."""
+"""The demonstration's city, loaded into any database."""
 
 import sqlalchemy as sa
 
@@ -16,7 +16,7 @@ DISABLED = Statement(sa.select(audit_events).where(audit_events.c.event == "pers
 
 
 def test_who_is_disabled_in_the_city_was_disabled_as_an_operator_does(database_url, clock):
-    """Each persona has its status, the change is on record as any other, and a second load repeats nothing."""
+    """Each persona has its status, recorded as by an operator, and a second load repeats nothing."""
     site = Site(database_url, clock)
     told = seed(site.services, Ports(), {})
     seed(site.services, Ports(), told)
@@ -30,7 +30,7 @@ def test_who_is_disabled_in_the_city_was_disabled_as_an_operator_does(database_u
 
 
 def test_who_is_said_to_log_in_by_phone_is_found_by_it(database_url, clock):
-    """The city names them on its first page; loading it again changes nothing, and mends an older one."""
+    """The personas on the first page have verified phones; loading again changes nothing, and repairs an older city."""
     site = Site(database_url, clock)
     told = seed(site.services, Ports(), {})
     c, people = site.services.database.connection(), site.services.people

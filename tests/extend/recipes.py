@@ -18,7 +18,7 @@ TESTS = re.compile(r"^.*Its tests: (.+)\.$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Step:
-    """One change of one file. `change` makes the new text of the old; translations wait for `make docs`."""
+    """One change of one file. `change` returns the new text; translations wait for `make docs`."""
 
     path: str
     text: str
@@ -28,7 +28,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Row:
-    """One file of a recipe's table: the check that fails without it, and what its output names."""
+    """One file of a recipe's table: the check that fails without it, and the name in that check's output."""
 
     recipe: str
     path: str
@@ -77,7 +77,7 @@ def _step(found: re.Match[str]) -> Step:
 
 
 def _beside(old: str, how: str, anchor: str, text: str, path: str) -> str:
-    """The text after, before or instead of the first line that reads so."""
+    """Puts the text after, before or instead of the first line that equals the anchor."""
     lines = old.splitlines(keepends=True)
     place = next((i for i, line in enumerate(lines) if line.strip() == anchor), None)
     assert place is not None, f"{PAGE}: {path} has no line {anchor}"

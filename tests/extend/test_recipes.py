@@ -1,4 +1,4 @@
-"""docs/how-to/extend.md is carried out: with every file all is green, without any one of them a check names it."""
+"""docs/how-to/extend.md is applied: with all files the checks pass, without any one of them a check names it."""
 
 import subprocess
 import sys
@@ -15,12 +15,12 @@ from tests.extend.trees import CHECKS, GENERATED, TOOLS, Tree, file_of
 RECIPES = read(text_of(PAGE))
 ROWS = [row for recipe in RECIPES for row in recipe.rows]
 Done = subprocess.CompletedProcess[str]
-TREES = 2  # as many checks run at once as a small machine has cores
-pytestmark = pytest.mark.timeout(1800)  # the first test waits for whatever is before it in the queue
+TREES = 2  # the number of checks at once: a small machine has two cores
+pytestmark = pytest.mark.timeout(1800)  # the first test waits for all runs before it in the queue
 
 
 class Runs:
-    """Every run this file needs, begun at once and waited for by the test that asks."""
+    """All runs that this file needs, started at once; each test waits for its own."""
 
     def __init__(self, tree: Tree, trees: list[Tree]) -> None:
         self.free: SimpleQueue[Tree] = SimpleQueue()
@@ -62,7 +62,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 
 
 def test_the_page_has_the_five_recipes():
-    """A page that is read wrongly would prove nothing."""
+    """All five recipes are read from the page; otherwise the other tests would prove nothing."""
     assert [recipe.name for recipe in RECIPES] == [
         f"Add a {x}" for x in ("claim", "reader", "grant", "page", "channel")
     ]
@@ -71,30 +71,30 @@ def test_the_page_has_the_five_recipes():
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_the_table_lists_every_file_that_the_steps_change(recipe: Recipe):
-    """No step touches a file that the table does not name, and no row of the table is without a step."""
+    """Every file that a step changes is in the table, and every row of the table has a step."""
     made = {path for row in recipe.rows for path in row.paths if path.endswith((*GENERATED, ".png"))}
     assert {step.path for step in recipe.steps} | made == {path for row in recipe.rows for path in row.paths}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.recipe}-{row.check}")
 def test_the_named_check_is_part_of_make_check(row: Row):
-    """Whoever runs `make check` is told; nothing waits for the long run."""
+    """`make check` reports a missing file; none of these checks waits for the long run."""
     assert row.check == "mypy" or file_of(row.check).startswith(CHECKS)
 
 
 def test_nothing_but_the_listed_files_changes(runs: Runs):
-    """What `make docs` rewrites is in the tables, too."""
+    """The tables also list what `make docs` rewrites."""
     assert runs.changed == {path for row in ROWS for path in row.paths}
 
 
 def test_with_every_file_style_types_and_imports_are_right(runs: Runs):
-    """The examples are code of this project."""
+    """The examples pass ruff, mypy and the import rules of this project."""
     for done in runs.tools.result():
         assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_with_every_file_checks_and_new_tests_are_green(runs: Runs):
-    """All five at once: the checks of the code and the documents, and the tests that the recipes name."""
+    """With all five recipes applied, the checks and the tests that the recipes name pass."""
     done = runs.tests.result()
     assert done.returncode == 0, done.stdout[-6000:]
 

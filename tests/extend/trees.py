@@ -1,4 +1,4 @@
-"""Copies of the repository in which recipes are carried out and checks are run."""
+"""Copies of the repository in which recipes are applied and checks are run."""
 
 import os
 import shutil
@@ -11,21 +11,21 @@ from tests.architecture.tracked import ROOT, text_of, tracked
 from tests.extend.recipes import MESSAGE, Recipe, Row
 
 CHECKS = ("tests/architecture", "tests/journeys/test_pages_catalogues.py")  # of `make check`
-SAMPLE = "login-wrong"  # whose pictures stand for those of a new page: taking them needs a browser
+SAMPLE = "login-wrong"  # its pictures replace those of a new page, which need a browser
 GENERATED = (".mo", "/cli.md")  # `make docs` writes them
 TOOLS = Path(sys.executable).parent
 
 
 @dataclass
 class Tree:
-    """One copy, and what was in it before the recipes."""
+    """One copy, and the content of its files before the recipes."""
 
     root: Path
     before: dict[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def of_the_repository(cls, root: Path) -> "Tree":
-        """Every tracked file, in a repository of its own: the checks ask git what there is."""
+        """A copy of every tracked file, in its own git repository: the checks ask git for the files."""
         for name in tracked():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
@@ -38,12 +38,12 @@ class Tree:
         return made
 
     def copy(self, root: Path) -> "Tree":
-        """Another tree of the same content."""
+        """Another tree with the same content."""
         shutil.copytree(self.root, root, symlinks=True)
         return Tree(root, self.before)
 
     def carry_out(self, recipes: tuple[Recipe, ...]) -> None:
-        """All steps of all recipes, as the page has them."""
+        """Applies all steps of all recipes, as on the page."""
         for name in {path for recipe in recipes for row in recipe.rows for path in row.paths}:
             if (self.root / name).exists():
                 self.before[name] = (self.root / name).read_bytes()
@@ -59,11 +59,11 @@ class Tree:
         self.git("add", "-A")
 
     def make_docs(self) -> None:
-        """What `make docs` does; it fails while a text is not translated."""
+        """Does what `make docs` does; fails while a text is not translated."""
         self.run(sys.executable, "scripts/build-docs")
 
     def leave_out(self, row: Row, recipes: tuple[Recipe, ...]) -> None:
-        """The files of that row are as they would be without it."""
+        """Restores the files of that row to what they would be without it."""
         for path in row.paths:
             now = self.text(path) if not path.endswith((".mo", ".png")) else ""
             if path not in self.before:
@@ -81,11 +81,11 @@ class Tree:
                 self.write(path, text)
 
     def put_back(self, row: Row) -> None:
-        """The files of that row are whole again."""
+        """Restores the complete files of that row."""
         self.git("checkout", "-q", "--", *row.paths)
 
     def check(self, name: str) -> subprocess.CompletedProcess[str]:
-        """The check of that name: a tool of `make check`, or one of its tests."""
+        """Runs the check of that name: a tool of `make check`, or one of its tests."""
         if name == "mypy":
             return self.run(TOOLS / "mypy")
         return self.run(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", file_of(name))
@@ -102,11 +102,11 @@ class Tree:
         return subprocess.run(["git", *arguments], cwd=self.root, check=True, capture_output=True, text=True).stdout
 
     def changed(self) -> set[str]:
-        """Every file that the recipes have changed or made."""
+        """Every file that the recipes changed or made."""
         return set(self.git("diff", "--cached", "--name-only").split())
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
-        """The command in this tree, its output in one text."""
+        """Runs the command in this tree; its output is one text."""
         environment = {**os.environ, "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(
             command,
@@ -120,7 +120,7 @@ class Tree:
 
 
 def file_of(test: str) -> str:
-    """`tests/architecture/test_x.py::<test>`, of the tests that `make check` runs."""
+    """`tests/architecture/test_x.py::<test>`, for a test that `make check` runs."""
     files = [name for name in tracked(*(f"{check}*" for check in CHECKS)) if f"def {test}(" in text_of(name)]
     assert len(files) == 1, f"{test} is no check of `make check`"
     return f"{files[0]}::{test}"

@@ -44,7 +44,7 @@ class Served:
     numbers: list[str] = field(default_factory=list)
 
     def times(self, *paths: str, seconds: float) -> dict[str, list[float]]:
-        """How long each answer took, in milliseconds, each path in its turn over one connection each."""
+        """The milliseconds of each response, each path in turn over one connection each."""
         asked = {path: self.connection() for path in paths}
         found: dict[str, list[float]] = {path: [] for path in paths}
         end = time.monotonic() + seconds
@@ -62,7 +62,7 @@ class Served:
         return HTTPConnection("127.0.0.1", self.port, timeout=statement_timeout)
 
     def ask(self, http: HTTPConnection, path: str) -> int:
-        """The status; at /token a machine asks for a token, elsewhere anybody reads."""
+        """The status; at /token a machine requests a token, elsewhere the path is read."""
         if path == "/token":
             basic = base64.b64encode(f"machine:{self.secret}".encode()).decode()
             headers = {"Content-Type": FORM, "Authorization": f"Basic {basic}"}
@@ -75,7 +75,7 @@ class Served:
 
     @contextmanager
     def besieged(self, guessers: int) -> Iterator[None]:
-        """Inside, so many guess at passwords as fast as they are answered."""
+        """Inside the block this number of guessers try passwords as fast as responses come."""
         command = [sys.executable, "-m", "tests.load.crowd", str(self.port), str(guessers)]
         crowd = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
@@ -93,7 +93,7 @@ def median(values: list[float]) -> float:
 
 @pytest.fixture
 def served(database_url: str, tmp_path: Path) -> Iterator[Served]:
-    """A server with the defaults of production, four citizens and a machine's client."""
+    """A server with the defaults of production, four persons and a machine's client."""
     (port,) = free_ports(1)
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     chosen = {

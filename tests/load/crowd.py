@@ -1,7 +1,7 @@
-"""Who besieges a server: guessers who never know the password, and senders whose requests never end.
+"""Attackers of a server: guessers who never know the password, and senders whose requests never end.
 
-`python -m tests.load.crowd PORT GUESSERS` guesses until its standard input ends, in a process of its own: it must not
-share an interpreter with whoever measures.
+`python -m tests.load.crowd PORT GUESSERS` guesses until its standard input ends. It is a separate process because it
+must not share an interpreter with the process that measures.
 """
 
 import re
@@ -19,7 +19,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass
 class Visitor:
-    """A browser without script, at one address of this machine, that keeps cookies and follows nothing."""
+    """A browser without script, at one address of this machine; it keeps cookies and follows no redirects."""
 
     port: int
     address: str
@@ -35,7 +35,7 @@ class Visitor:
         return self._ask("POST", path, urlencode(fields))
 
     def log_in(self, number: str, password: str) -> bool:
-        """Whether the person is at their account page now, on the way a person goes."""
+        """Logs in as a person does. Returns whether the account page was reached."""
         self.cookies.pop("yitong", None)
         found = _TOKEN.search(self.get("/login"))
         if not found:
@@ -69,7 +69,7 @@ class Visitor:
 
 
 class Guesser:
-    """Guesses at invented people, on its own address, as fast as it is answered."""
+    """Guesses passwords of invented people from its own address, as fast as responses come."""
 
     def __init__(self, port: int, serial: int) -> None:
         self._visitor = Visitor(port, f"127.1.0.{serial + 1}")
@@ -77,7 +77,7 @@ class Guesser:
         self._tried = 0
 
     def guess(self) -> int:
-        """The status that was answered; 0 where nothing was."""
+        """The status of the response; 0 without a response."""
         found = _TOKEN.search(self._visitor.get("/login")) if not self._tried else None
         if found:
             self._token = found[1]
@@ -90,7 +90,7 @@ class Guesser:
 
 
 def stalled(port: int, count: int, path: str, *, head: bytes | None = None) -> list[socket.socket]:
-    """So many requests that never end: a body that stops after three bytes, or `head` and nothing more."""
+    """That many requests that never end: a body that stops after three bytes, or only `head`."""
     started = head or (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}\r\nContent-Length: 100\r\n\r\na=b".encode()
     )
@@ -102,7 +102,7 @@ def stalled(port: int, count: int, path: str, *, head: bytes | None = None) -> l
 
 
 def main(port: int, guessers: int) -> None:
-    """Prints what was answered, once nobody wants more."""
+    """Prints the responses after its standard input ended."""
     over, seen = threading.Event(), Counter[int]()
 
     def work(serial: int) -> None:

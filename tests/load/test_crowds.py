@@ -1,4 +1,4 @@
-"""A crowd at one door keeps nobody from another: what strangers make slow is theirs to wait for."""
+"""A crowd at one endpoint does not slow others: only the strangers wait for what they make slow."""
 
 import secrets
 import sqlite3
@@ -21,11 +21,11 @@ from tests.load.crowd import Visitor, stalled
 GUESSERS = 64
 MEMORY = ("/livez", "/jwks", "/.well-known/openid-configuration")
 HEALTH = (*MEMORY, "/readyz")
-SOON = 50  # milliseconds, for what is answered from memory
+SOON = 50  # milliseconds, for responses from memory
 
 
 def holds_up_nobody(quiet: dict[str, list[float]], crowded: dict[str, list[float]]) -> list[str]:
-    """What took too long, by the medians of two runs side by side: a busy machine slows both."""
+    """The slow paths, by the medians of two runs side by side: a busy machine slows both runs."""
     asked = {path: (median(quiet[path]), median(crowded[path])) for path in quiet}
     return [
         f"{path}: {now:.1f} ms, {before:.1f} when quiet"
@@ -37,13 +37,13 @@ def holds_up_nobody(quiet: dict[str, list[float]], crowded: dict[str, list[float
 def test_guessers_hold_up_nobody_else(served: Served):
     """64 guessers: a machine's token takes at most three times as long, health and documents 50 ms at most.
 
-    Without places for each class it takes hundreds of times as long: no run of that passes by luck.
+    Without places for each class it takes hundreds of times as long, so no such run passes by chance.
     """
     slow: list[str] = []
     for _ in range(3):
         quiet = served.times("/token", *HEALTH, seconds=2)
         with served.besieged(GUESSERS):
-            served.times("/token", seconds=1)  # until the crowd is whole
+            served.times("/token", seconds=1)  # until the whole crowd is there
             crowded = served.times("/token", *HEALTH, seconds=3)
         slow = holds_up_nobody(quiet, crowded)
         if not slow:
@@ -52,7 +52,7 @@ def test_guessers_hold_up_nobody_else(served: Served):
 
 
 def test_who_is_known_here_gets_in_past_the_guessers(served: Served):
-    """Citizens log in, 19 times of 20, from where they did before, while 64 strangers guess."""
+    """While 64 strangers guess, persons log in from known browsers, 19 times of 20."""
     citizens = [(Visitor(served.port, f"127.9.0.{i + 1}"), served.numbers[i]) for i in range(CITIZENS)]
     with closing_all([visitor for visitor, _ in citizens]):
         assert all(visitor.log_in(number, PASSWORD) for visitor, number in citizens)
@@ -64,7 +64,7 @@ def test_who_is_known_here_gets_in_past_the_guessers(served: Served):
 
 @pytest.mark.parametrize("path", ["/token", "/login", "/authorize"])
 def test_bodies_that_never_arrive_stop_nothing(served: Served, path: str):
-    """64 senders stall in the middle of a body: everything is answered as if they were not there."""
+    """While 64 senders stall in the middle of a body, response times stay the same."""
     quiet = served.times("/token", *HEALTH, seconds=1)
     with closing_all(stalled(served.port, 64, path)):
         crowded = served.times("/token", *HEALTH, seconds=1)
@@ -75,18 +75,18 @@ def test_bodies_that_never_arrive_stop_nothing(served: Served, path: str):
 
 
 def test_heads_that_never_end_stop_nothing(served: Served):
-    """300 senders stall in the middle of a head, and each is let go after ten seconds."""
+    """300 senders stall in the middle of a head, and each is disconnected after ten seconds."""
     quiet = served.times("/token", *HEALTH, seconds=1)
     with closing_all(stalled(served.port, 300, "", head=b"POST /token HTTP/1.1\r\nHost: loc")) as senders:
         crowded = served.times("/token", *HEALTH, seconds=1)
         assert holds_up_nobody(quiet, crowded) == []
         senders[0].settimeout(20)
         while senders[0].recv(1000):
-            pass  # an answer, or the end at once
+            pass  # a response, or the end of the connection at once
 
 
 def test_a_locked_database_is_waited_for_once(served: Served):
-    """Who asks while the database is locked waits its patience once and is told so; what needs none does not wait."""
+    """A request for a locked database gets its error after one wait; one without the database does not wait."""
     quiet = served.times(*MEMORY, seconds=1)
     with locked(served), ThreadPoolExecutor(12) as pool:
         begun = time.monotonic()
@@ -101,7 +101,7 @@ def test_a_locked_database_is_waited_for_once(served: Served):
 
 
 def authorized(served: Served, address: str, begun: float) -> tuple[int, float]:
-    """The status at /authorize, and how long after `begun` it came."""
+    """The status at /authorize, and the seconds from `begun` until it came."""
     asked = {
         "client_id": "machine",
         "redirect_uri": "https://machine.example/callback",
@@ -118,7 +118,7 @@ def authorized(served: Served, address: str, begun: float) -> tuple[int, float]:
 
 @contextmanager
 def locked(served: Served) -> Iterator[None]:
-    """Inside, nobody else writes an authorization request."""
+    """Inside the block nobody else can write an authorization request."""
     url = served.services.database.url
     if url.get_backend_name() == "sqlite":
         with closing(sqlite3.connect(str(url.database), isolation_level=None)) as c:

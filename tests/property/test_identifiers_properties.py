@@ -58,7 +58,7 @@ def _damaged(text, alphabet):
 
 @given(citizen_numbers())
 def test_every_single_error_and_swap_in_a_citizen_number_is_found(number):
-    """One slip of the finger never names another person."""
+    """No single typing error gives another person's number."""
     assert CitizenId.parse(number).canonical == number
     for damaged in _damaged(number, "0123456789X"):
         _refused(CitizenId, damaged)
@@ -66,7 +66,7 @@ def test_every_single_error_and_swap_in_a_citizen_number_is_found(number):
 
 @given(social_credit_codes())
 def test_every_single_error_and_swap_in_a_social_credit_code_is_found(code):
-    """One slip of the finger never names another company."""
+    """No single typing error gives another company's code."""
     assert Uscc.parse(code).canonical == code
     for damaged in _damaged(code, checks.USCC_ALPHABET):
         _refused(Uscc, damaged)
@@ -97,7 +97,7 @@ def test_a_decorated_phone_is_that_phone(spelling, country):
 
 @given(decorated(citizen_numbers()), st.data())
 def test_a_damaged_number_is_no_other_number_under_its_decoration(spelling, data):
-    """A lost, doubled or wrong character is never made good by dropping what stands around it."""
+    """Dropping decoration never repairs a lost, doubled or wrong character."""
     number, text = spelling
     place = data.draw(st.sampled_from([i for i, c in enumerate(text) if c.isalnum()]))
     wrong = data.draw(st.sampled_from(["", ".", "()", "。", text[place] * 2, "(" + text[place] + ")"]))
@@ -108,7 +108,7 @@ def test_a_damaged_number_is_no_other_number_under_its_decoration(spelling, data
 
 @given(st.text(max_size=80))
 def test_normalising_twice_changes_nothing(text):
-    """A canonical form is final."""
+    """A canonical form stays the same."""
     try:
         once = normalise(text)
     except InvalidIdentifier:
@@ -118,7 +118,7 @@ def test_normalising_twice_changes_nothing(text):
 
 @given(st.sampled_from(KINDS), st.one_of(st.text(), st.from_regex(r"[0-9A-Z:+ -]{0,20}", fullmatch=True)))
 def test_any_text_is_read_or_refused(kind, text):
-    """No text brings a traceback; what is read reads again to itself."""
+    """No text causes a traceback; what is read reads again to itself."""
     try:
         read = kind.parse(text)
     except InvalidIdentifier:
@@ -129,7 +129,7 @@ def test_any_text_is_read_or_refused(kind, text):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_megabyte_is_refused_at_once(kind):
-    """Nobody keeps a worker busy with a long number."""
+    """A very long text does not keep a worker busy."""
     started = time.perf_counter()
     for filler in ("1", " ", "X", "ｘ", "("):
         _refused(kind, filler * 1_000_000)

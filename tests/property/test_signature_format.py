@@ -13,5 +13,5 @@ numbers = st.one_of(st.integers(1, HIGHEST), st.integers(1, 2**64))
 @example(2**255, 2**255 - 1)
 @example(HIGHEST, 1)
 def test_r_and_s_keep_their_values_at_every_length(r, s):
-    """A short number is padded and a long one loses only DER's sign byte: 64 bytes that the library would write."""
+    """Short numbers are padded and long ones lose only DER's sign byte: the library writes the same 64 bytes."""
     assert concatenated(encode_dss_signature(r, s)) == r.to_bytes(32, "big") + s.to_bytes(32, "big")

@@ -1,4 +1,4 @@
-"""Whatever is sent, the address that comes out is canonical, and only trusted proxies had a say in it."""
+"""For any input the source address is canonical, and only trusted proxies decide it."""
 
 import ipaddress
 
@@ -42,14 +42,14 @@ def test_every_spelling_of_an_address_is_one_text(spelled):
 
 @given(NOISE)
 def test_what_is_no_address_is_nothing(text):
-    """Any other text raises nothing and comes out as an address in its canonical form, or as nothing."""
+    """Any other text raises nothing and gives a canonical address or None."""
     found = canonical(text)
     assert found == "" or str(ipaddress.ip_address(found)) == found
 
 
 @given(SPELLED, NOISE)
 def test_the_nearest_stranger_is_the_client(spelled, forged):
-    """What stands further left in X-Forwarded-For is the client's invention, whatever it says."""
+    """Elements further left in X-Forwarded-For come from the client and have no effect."""
     address, text = spelled
     source = SourceAddress(PROXIES).of({"REMOTE_ADDR": PEER, "HTTP_X_FORWARDED_FOR": f"{forged},{text}"})
     assert source == canonical(str(address))
@@ -66,7 +66,7 @@ def test_the_nearest_stranger_is_the_client_in_forwarded(spelled, forged, more):
 
 @given(SPELLED, NOISE, NOISE, st.sampled_from(["X-Forwarded-For", "Forwarded"]))
 def test_a_strangers_headers_are_never_read(spelled, forwarded_for, forwarded, header):
-    """A peer that is no proxy of ours is the client, whatever its headers say."""
+    """A peer that is not our proxy is the source, whatever its headers contain."""
     address, text = spelled
     environ = {"REMOTE_ADDR": text, "HTTP_X_FORWARDED_FOR": forwarded_for, "HTTP_FORWARDED": forwarded}
     assert SourceAddress(PROXIES, header).of(environ) == canonical(str(address))
@@ -74,7 +74,7 @@ def test_a_strangers_headers_are_never_read(spelled, forwarded_for, forwarded, h
 
 @given(NOISE, NOISE, NOISE, st.sampled_from(["X-Forwarded-For", "Forwarded"]))
 def test_nothing_but_canonical_text_comes_out(peer, forwarded_for, forwarded, header):
-    """Limits, audit and sessions see one spelling of an address, or nothing."""
+    """Limits, audit and sessions get one spelling of an address, or none."""
     for given_peer in (peer, PEER):
         environ = {"REMOTE_ADDR": given_peer, "HTTP_X_FORWARDED_FOR": forwarded_for, "HTTP_FORWARDED": forwarded}
         source = SourceAddress(PROXIES, header).of(environ)
@@ -83,7 +83,7 @@ def test_nothing_but_canonical_text_comes_out(peer, forwarded_for, forwarded, he
 
 @given(IPV6)
 def test_a_customers_network_lies_in_its_site(address):
-    """The two networks of an address hold it, the /64 within the /48; for IPv4 both are the address itself."""
+    """Both networks of an address contain it, the /64 within the /48; for IPv4 both are the address itself."""
     narrow, wide = networks(str(address))
     if parse(str(address)).version == 4:
         assert narrow == wide == canonical(str(address))

@@ -1,4 +1,4 @@
-"""The provider as its own process over HTTP, and a person's browser without script, for clients we did not write."""
+"""The provider as its own process over HTTP, and a person's browser without script, for third-party clients."""
 
 import os
 import secrets
@@ -32,7 +32,7 @@ from tests.fixtures.processes import free_ports, running
 from tests.fixtures.relying_party import Form, Page
 from tests.fixtures.replies import no_repeats
 
-CALLBACK = "http://127.0.0.1/callback"  # nobody listens there: the browser stops before it and hands it over
+CALLBACK = "http://127.0.0.1/callback"  # nobody listens there: the browser stops before it and returns it
 GOODBYE = "http://127.0.0.1/goodbye"
 SCOPES = ("openid", "profile", "offline_access")
 PERSON = PERSONAS[0]
@@ -41,7 +41,7 @@ REDIRECTS = (301, 302, 303, 307, 308)
 
 @dataclass(frozen=True)
 class Provider:
-    """The running provider and what an administrator handed to its clients."""
+    """The running provider, and what an administrator gave to its clients."""
 
     issuer: str
     invitation: str
@@ -53,7 +53,7 @@ class Provider:
 
 @dataclass
 class Browser:
-    """Keeps cookies and follows redirects until it would leave for an address nobody serves."""
+    """Keeps cookies and follows redirects until it would leave for an address that nobody serves."""
 
     hygiene: Hygiene
     issuer: str
@@ -61,7 +61,7 @@ class Browser:
     page: Page | None = None
 
     def open(self, url: str, fields: dict[str, str] | None = None) -> Page:
-        """The page at which the redirects end; with fields it is asked for by POST."""
+        """The page where the redirects end; with fields it is requested by POST."""
         while True:
             self.hygiene.look("url", "a standard client's browser", url)
             if url.startswith((CALLBACK, GOODBYE)):
@@ -81,23 +81,23 @@ class Browser:
         return self.page
 
     def submit(self, form: Form, **fields: str) -> Page:
-        """The page that follows the form, pressed with these fields."""
+        """The page after the form was sent with these fields."""
         assert self.page is not None
         return self.open(urljoin(self.page.url, form.action), {**form.fields, **fields})
 
     def log_in(self, url: str) -> Page:
-        """Where the browser ends after the person logged in and agreed to whatever was asked."""
+        """The address after the person logged in and consented where asked."""
         page = self.open(url)
         page = self.submit(page.form_with("identifier"), identifier=PERSON.number, password=PERSON.password)
         return self.press("agree") if "agree" in page.text else page
 
     def press(self, answer: str) -> Page:
-        """The page that follows that button."""
+        """The page after that button."""
         assert self.page is not None
         return self.submit(self.page.form_with(f"answer={answer}"), answer=answer)
 
     def sign_out(self, url: str) -> Page:
-        """Where the browser ends after a client asked to sign the person out and she agreed, if she was asked."""
+        """The address after a client's logout request, confirmed by the person if asked."""
         page = self.open(url)
         return self.press("sign_out") if 'value="sign_out"' in page.text else page
 

@@ -1,4 +1,4 @@
-"""The provider as Authlib's Flask client sees it: a relying system in a few lines."""
+"""The provider with Authlib's Flask client: a relying system in a few lines."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -48,7 +48,7 @@ class Service:
         return self.http.get("/login", base_url="http://127.0.0.1").headers["Location"]
 
     def arrive(self, url):
-        """What the callback view answers to the browser that arrives there."""
+        """The callback view's response to the browser that arrives there."""
         return self.http.get(url.removeprefix("http://127.0.0.1"), base_url="http://127.0.0.1")
 
     def sign_out_url(self, token):
@@ -86,7 +86,7 @@ def test_a_person_logs_in(service, browser, provider):
 
 
 def test_a_changed_answer_is_noticed(service, browser):
-    """Another iss or another state is refused before the code is spent."""
+    """Another iss or another state is refused before the code is redeemed."""
     arrived = browser.log_in(service.start()).url
     assert service.arrive(arrived.replace("iss=", "iss=https%3A%2F%2Fother.example%3F")).status_code == 400
     assert service.arrive(arrived.replace("state=", "state=0")).status_code == 400
@@ -94,7 +94,7 @@ def test_a_changed_answer_is_noticed(service, browser):
 
 
 def test_an_answer_is_good_once(service, browser):
-    """The same answer opens nothing a second time."""
+    """The same response is refused a second time."""
     arrived = browser.log_in(service.start()).url
     assert service.arrive(arrived).status_code == 200
     assert service.arrive(arrived).status_code == 400

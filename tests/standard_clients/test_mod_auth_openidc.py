@@ -1,4 +1,4 @@
-"""The provider as Apache's mod_auth_openidc sees it: old systems are put behind it without a change of their own."""
+"""The provider with Apache's mod_auth_openidc: old systems are put behind it without changes of their own."""
 
 import os
 import re
@@ -65,7 +65,7 @@ OIDCPassRefreshToken On
 
 
 class Site:
-    """A site of which one part is for people who have logged in."""
+    """A site with one part for logged-in people only."""
 
     def __init__(self, home, origin, alg):
         self.home, self.origin, self.alg = home, origin, alg
@@ -75,7 +75,7 @@ class Site:
         return f"{self.origin}/private/"
 
     def shown(self, page):
-        """The facts the protected page shows of whoever is there."""
+        """The claims that the protected page shows."""
         assert page.status == 200, (page.status, page.text, (self.home / "apache.log").read_text(errors="replace"))
         return dict(re.findall(r"<dd id=\"(\w+)\">(.*?)</dd>", page.text))
 
@@ -115,7 +115,7 @@ def _command(site, provider, port):
 
 
 def test_a_person_logs_in(site, browser, provider):
-    """The module discovers us, sends PKCE and nonce, verifies the ID token and hands the claims to the old system."""
+    """The module discovers us, sends PKCE and nonce, verifies the ID token and passes the claims to the old system."""
     shown = site.shown(browser.log_in(site.private))
     assert shown["OIDC_CLAIM_name"] == provider.name
     assert shown["OIDC_CLAIM_iss"] == provider.issuer
@@ -124,7 +124,7 @@ def test_a_person_logs_in(site, browser, provider):
 
 
 def test_the_request_carries_pkce_and_nonce(site, browser):
-    """What the module asks of us has an S256 challenge, a nonce and a state."""
+    """The module's request has an S256 challenge, a nonce and a state."""
     sent = browser.http.get(site.private, allow_redirects=False, timeout=20)
     asked = parse_qs(urlsplit(sent.headers["Location"]).query)
     assert asked["code_challenge_method"] == ["S256"]
@@ -132,7 +132,7 @@ def test_the_request_carries_pkce_and_nonce(site, browser):
 
 
 def test_an_answer_of_another_issuer_is_noticed(site, browser, provider, monkeypatch):
-    """The module refuses an answer that names another issuer, and nobody is logged in."""
+    """The module refuses a response that names another issuer, and nobody is logged in."""
     follow = browser.http.request
 
     def altered(method, url, **more):
@@ -157,7 +157,7 @@ def test_the_module_refreshes(site, browser):
 
 
 def test_the_person_signs_out(site, browser):
-    """The module's logout ends its own session and ours, and the person lands where the old system wanted."""
+    """The module's logout ends its own session and ours, and the person returns to the old system's page."""
     site.shown(browser.log_in(site.private))
     page = browser.sign_out(f"{site.origin}/callback?logout={quote(f'{site.origin}/goodbye', safe='')}")
     assert page.text == "goodbye"

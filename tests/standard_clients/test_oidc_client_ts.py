@@ -1,6 +1,6 @@
 """A single-page application with oidc-client-ts in Chromium: another origin, no server behind it, no secret.
 
-What only a browser notices is seen here: CORS with its preflights, cookies, policies of pages and of redirects.
+It tests what only a browser enforces: CORS with its preflights, cookies, policies of pages and of redirects.
 """
 
 import threading
@@ -44,7 +44,7 @@ class _Files(BaseHTTPRequestHandler):
         self.wfile.write(LIBRARY.read_bytes() if is_script else PAGE)
 
     def log_message(self, *_: object) -> None:
-        """Addresses carry codes."""
+        """Logs nothing, because addresses contain codes."""
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def served() -> Iterator[str]:
 
 
 class Application:
-    """The application in one tab, and the person before it."""
+    """The application in one tab, and the person who uses it."""
 
     def __init__(self, page: Page, issuer: str, origin: str) -> None:
         self.page, self.issuer, self.origin = page, issuer, origin
@@ -68,23 +68,23 @@ class Application:
         page.goto(origin)
 
     def runs(self, expression: str) -> object:
-        """What the expression gives, with `manager` the library's UserManager."""
+        """The value of the expression, in which `manager` is the library's UserManager."""
         code = f"async given => {{ const manager = ({MANAGER})(given); return await {expression}; }}"
         return self.page.evaluate(code, [self.issuer, self.origin])
 
     def leaves(self, expression: str, arrives: str) -> None:
-        """The expression sends the tab away; it is at an address that begins so when this returns."""
+        """Runs the expression, which sends the tab away; returns when its address begins so."""
         code = f"given => {{ const manager = ({MANAGER})(given); void {expression}; }}"
         self.page.evaluate(code, [self.issuer, self.origin])
         self.page.wait_for_url(f"{arrives}**")
 
     def presses(self, *answers: str) -> None:
-        """The button of the first of these answers that the page has."""
+        """Presses the first of these buttons that the page has."""
         buttons = ", ".join(f'button[value="{answer}"]' for answer in answers)
         self.page.locator(buttons).first.click()
 
     def logs_in(self) -> dict:
-        """The user as the library knows her, once the tab is back with the code."""
+        """The user as the library has her, once the tab has returned with the code."""
         self.leaves("manager.signinRedirect()", f"{self.issuer}/login")
         self.page.fill('[name="identifier"]', PERSON.number)
         self.page.fill('[name="password"]', PERSON.password)

@@ -1,4 +1,4 @@
-"""The provider as JavaScript's openid-client sees it: the library checks what the specifications tell it to check."""
+"""The provider with JavaScript's openid-client: the library checks what the specifications require."""
 
 import base64
 import json
@@ -14,11 +14,11 @@ SCOPE = "openid profile offline_access"
 
 
 class Refused(Exception):
-    """What the library said, and where."""
+    """The library's error, and where it was raised."""
 
 
 class Library:
-    """A Node.js process in which openid-client waits for orders."""
+    """A Node.js process in which openid-client waits for commands."""
 
     def __init__(self, provider):
         self.provider = provider
@@ -43,7 +43,7 @@ class Library:
         return self("start", callback=self.provider.callback, scope=SCOPE, **more)
 
     def log_in(self, browser):
-        """The tokens of a person who logged in and agreed."""
+        """The tokens of a person who logged in and consented."""
         arrived = browser.log_in(self.start(prompt="consent"))
         return self("finish", url=arrived.url)
 
@@ -66,7 +66,7 @@ def _header(token):
 
 
 def test_discovery_is_accepted(library, provider):
-    """The library accepts the metadata under our issuer and learns that answers name it."""
+    """The library accepts the metadata under our issuer and reads that responses name the issuer."""
     metadata = library.discover("node-es256")
     assert metadata["issuer"] == provider.issuer
     assert metadata["authorization_response_iss_parameter_supported"] is True
@@ -100,7 +100,7 @@ def test_an_id_token_of_another_algorithm_is_noticed(library, browser):
     ids=["iss missing", "iss of another", "state of another"],
 )
 def test_a_changed_answer_is_noticed(library, browser, provider, change, complaint):
-    """An answer without our iss, with another's, or with another state is refused before the code is spent."""
+    """A response without our iss, with another iss or another state is refused before the code is redeemed."""
     library.discover("node-es256")
     arrived = browser.log_in(library.start())
     changed = change(arrived.url, provider.issuer)
@@ -111,7 +111,7 @@ def test_a_changed_answer_is_noticed(library, browser, provider, change, complai
 
 
 def test_another_nonce_is_noticed(library, browser):
-    """The ID token carries the nonce of its own request and no other."""
+    """The ID token has the nonce of its own request and no other."""
     library.discover("node-es256")
     arrived = browser.log_in(library.start())
     with pytest.raises(Refused, match="nonce"):
@@ -119,7 +119,7 @@ def test_another_nonce_is_noticed(library, browser):
 
 
 def test_another_verifier_buys_nothing(library, browser):
-    """The code is refused to whoever cannot show the verifier behind its challenge."""
+    """The code is refused without the verifier of its challenge."""
     library.discover("node-es256")
     arrived = browser.log_in(library.start())
     with pytest.raises(Refused, match="invalid_grant"):
@@ -127,7 +127,7 @@ def test_another_verifier_buys_nothing(library, browser):
 
 
 def test_the_answer_comes_by_form_post(library, browser, provider):
-    """With response_mode=form_post the page posts the answer, and the library reads it."""
+    """With response_mode=form_post the page posts the response, and the library reads it."""
     library.discover("node-es256")
     page = browser.log_in(library.start(response_mode="form_post"))
     form = page.form_with("code", "state", "iss")
@@ -146,7 +146,7 @@ def test_a_confidential_client_refreshes(library, browser):
 
 
 def test_an_application_without_a_secret_rotates(library, browser):
-    """A public client logs in by PKCE alone, and each refresh gives it the next refresh token."""
+    """A public client logs in by PKCE alone, and each refresh returns the next refresh token."""
     library.discover("application")
     tokens = library.log_in(browser)
     second = library("refresh", token=tokens["refresh_token"])
@@ -171,7 +171,7 @@ def test_introspection_and_revocation(library, browser):
 
 
 def test_a_machine_gets_a_token_of_its_own(library):
-    """Client credentials buy an access token that is no person's, without ID token and without refresh token."""
+    """Client credentials give an access token of no person, without ID token and refresh token."""
     library.discover("machine")
     tokens = library("clientCredentials")
     assert tokens["token_type"] == "bearer"
@@ -180,7 +180,7 @@ def test_a_machine_gets_a_token_of_its_own(library):
 
 
 def test_a_wrong_secret_is_told(library, provider):
-    """A wrong secret is answered with the challenge of RFC 6749 section 5.2, which the library recognises."""
+    """A wrong secret gets the challenge of RFC 6749 section 5.2, which the library recognises."""
     library("discover", issuer=provider.issuer, clientId="machine", secret="wrong", alg="ES256")
     with pytest.raises(Refused, match=r"WWW_AUTHENTICATE_CHALLENGE.*basic"):
         library("clientCredentials")
@@ -194,7 +194,7 @@ def test_a_client_registers_itself(library, browser, provider, alg):
         "redirect_uris": [provider.callback],
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
-        "token_endpoint_auth_method": "client_secret_post",  # what the library does unless told otherwise
+        "token_endpoint_auth_method": "client_secret_post",  # the library's default
         "id_token_signed_response_alg": alg,
     }
     registered = library("register", issuer=provider.issuer, invitation=provider.invitation, metadata=metadata)
@@ -212,7 +212,7 @@ def test_nobody_registers_uninvited(library, provider):
 
 
 def test_the_person_signs_out(library, browser, provider):
-    """RP-initiated logout comes back with its state, and the next request is not answered silently."""
+    """RP-initiated logout returns its state, and the next request is not approved silently."""
     library.discover("node-es256")
     tokens = library.log_in(browser)
     hint = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": provider.goodbye, "state": "bye"}

@@ -1,4 +1,4 @@
-"""The server itself, asked under a name that is not ours, in the ways HTTP/1.1 has for naming a host."""
+"""The server itself, requested under a foreign name in each way that HTTP/1.1 has to name a host."""
 
 import shutil
 import socket
@@ -9,7 +9,7 @@ from tests.journeys.test_public_origin import EVIL, HEADERS, misspelt, paths
 
 
 def test_no_reply_names_the_host_of_the_request(provider, tmp_path, sqlite_template, clock):
-    """The host of an absolute-form target (RFC 9112 §3.2.2) is read as little as the Host header."""
+    """Like the Host header, the host of an absolute-form target (RFC 9112 §3.2.2) is not read."""
     site = Site(f"sqlite:///{shutil.copyfile(sqlite_template, tmp_path / 'city.db')}", clock)
     known = paths(site)
     asked = [path for path in (*known, *(other for path in known for other in misspelt(path))) if path[:1] == "/"]
@@ -20,7 +20,7 @@ def test_no_reply_names_the_host_of_the_request(provider, tmp_path, sqlite_templ
 
 
 def wire(issuer: str, target: str) -> bytes:
-    """The whole reply to that request target, as it comes."""
+    """The whole reply to that request target, as received."""
     spoofed = [f"{name[5:].replace('_', '-')}: {value}" for name, value in HEADERS.items() if name.startswith("HTTP_")]
     there = urlsplit(issuer)
     with socket.create_connection((there.hostname, there.port), timeout=20) as to:
