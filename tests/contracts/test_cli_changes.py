@@ -287,7 +287,7 @@ def test_a_person_is_found_at_a_prompt_and_disabled(peopled, database):
 
 
 def test_without_a_yes_nobody_is_disabled(peopled, database):
-    """The question names the person by our key; a no changes nothing."""
+    """The question names the person by our key; answering no changes nothing."""
     answer = peopled("people", "disable", typed=f"{NUMBER}\nn\n")
     assert (answer.exit_code, status(database)) == (1, ["active"])
     assert NUMBER not in answer.output

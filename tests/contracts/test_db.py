@@ -214,7 +214,7 @@ def test_a_drop_inside_a_transaction_leaves_the_next_one_whole(scratch_database)
 
 
 def test_an_unreachable_database_says_so(tmp_path):
-    """No database server is an error of ours, not the driver's."""
+    """Without a database server our own error is raised, not the driver's."""
     for url in (f"sqlite:///{tmp_path}/missing/x.db", "postgresql://yitong@127.0.0.1:1/none"):
         with pytest.raises(DatabaseUnavailable):
             Database(url).connection()
