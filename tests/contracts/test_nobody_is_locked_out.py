@@ -27,7 +27,7 @@ HOME, ELSEWHERE = "192.0.2.1", "198.51.100.200"
 class Device:
     """A browser with its cookie."""
 
-    site: "Site"
+    site: "LoginService"
     cookie: str = ""
 
     def log_in(self, person, source, password=RIGHT):
@@ -50,7 +50,7 @@ class Person:
     number: str
 
 
-class Site:
+class LoginService:
     """People behind one real door."""
 
     def __init__(self, database, vault, clock):
@@ -59,7 +59,7 @@ class Site:
         self.door = PasswordAuthentication(self.people, self.hasher, Throttle(), Linking(vault))
         self.encoded = self.hasher.hash(RIGHT)
 
-    def person(self, serial=1):
+    def register_person(self, serial=1):
         number, now = citizen_number(serial), self.clock.now
         with self.database.transaction() as c:
             made = self.people.register(c, NewPerson("张三丰", (CitizenId.parse(number),)), now=now)
@@ -96,7 +96,7 @@ class Site:
 
 @pytest.fixture
 def site(database, vault, clock):
-    return Site(database, vault, clock)
+    return LoginService(database, vault, clock)
 
 
 @pytest.fixture

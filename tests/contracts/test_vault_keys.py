@@ -57,6 +57,8 @@ ARGUMENTS = {
     "people add": [],
     "people disable": ["--yes"],
     "people enable": ["--yes"],
+    "people phone end": [],
+    "people phone verify": [],
     "worker": [],
     "check": [],
     "serve": None,  # replaces its process: see below
@@ -202,7 +204,7 @@ def test_a_rotation_goes_through_with_two_keys_in_every_ring(database_url, datab
 
 def test_a_process_that_runs_notices(database_url, database, monkeypatch):
     """After another process put a key in use that a ring lacks, its open connection is refused at the next use."""
-    monkeypatch.setattr(database, "ADMITTED_FOR", timedelta(0))
+    monkeypatch.setattr("accounts.database.ADMITTED_FOR", timedelta(0))
     with closing(Database(database_url, admit=admission(K1).admit)) as old:
         old.connection().rows(EVERY_KEY)
         admit(database_url, K2, K1)

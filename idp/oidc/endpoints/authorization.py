@@ -73,8 +73,11 @@ def plain_page(form: FormPost) -> bytes:
 
 
 def answers_by_form(request: Request) -> bool:
-    """True if the answer must be a page that posts itself. Raises BadParameters if that cannot be read."""
-    return _parameters(request).get("response_mode") == "form_post"
+    """True if the answer must be a page that posts itself. Raises BadParameters if that cannot be read.
+
+    A request object may ask for it, too: it is refused, in the response mode that it names.
+    """
+    return validation.from_query_or_object(_parameters(request), "response_mode") == "form_post"
 
 
 def read_request(provider: Provider, request: Request, now: datetime) -> AuthorizationRequest:

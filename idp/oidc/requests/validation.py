@@ -136,7 +136,7 @@ def response_target(client: Client, parameters: Mapping[str, str]) -> ResponseTa
         raise RefusedToPerson(
             "redirect_uri_unregistered", "redirect_uri is not registered for this client; register exactly this URI"
         )
-    mode, state = (_from_query_or_object(parameters, name) for name in ("response_mode", "state"))
+    mode, state = (from_query_or_object(parameters, name) for name in ("response_mode", "state"))
     return ResponseTarget(
         client.client_id,
         uri,
@@ -145,7 +145,7 @@ def response_target(client: Client, parameters: Mapping[str, str]) -> ResponseTa
     )
 
 
-def _from_query_or_object(parameters: Mapping[str, str], name: str) -> str | None:
+def from_query_or_object(parameters: Mapping[str, str], name: str) -> str | None:
     """The parameter, or its value in a request object.
 
     The object itself is refused later; this reads only how to report that. Its value is the sender's text, as a
