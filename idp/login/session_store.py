@@ -47,31 +47,38 @@ _WHO = (sessions, natural_persons.c.status.label("person_status"))
 BY_HANDLE = Statement(
     sa.select(*_WHO).join(natural_persons, natural_persons.c.id == _s.person_id).where(_s.handle_digest == _p("handle"))
 )
+_SUB_AND_GRANT = (
+    subjects.c.sub,
+    grants.c.id.label("grant_id"),
+    grants.c.scopes.label("grant_scopes"),
+    grants.c.claims.label("grant_claims"),
+    grants.c.purpose.label("grant_purpose"),
+    grants.c.legal_basis.label("grant_basis"),
+    grants.c.given_at.label("grant_at"),
+)
+
+
 # Rows are found by person or session, never by client: a planner that has no statistics yet may choose an index on the
 # client alone, and then reads every session of that client. A concatenation keeps it from that index.
+def _is_subject_of(person_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    return sa.and_(subjects.c.person_id == person_id, subjects.c.sector + "" == _p("sector"))
+
+
+def _is_grant_of(person_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    to_client = grants.c.client_id + "" == _p("to_client")
+    return sa.and_(grants.c.person_id == person_id, to_client, grants.c.withdrawn_at.is_(None))
+
+
 STANDING = Statement(
     sa.select(
         *_WHO,
-        subjects.c.sub,
-        grants.c.id.label("grant_id"),
-        grants.c.scopes.label("grant_scopes"),
-        grants.c.claims.label("grant_claims"),
-        grants.c.purpose.label("grant_purpose"),
-        grants.c.legal_basis.label("grant_basis"),
-        grants.c.given_at.label("grant_at"),
+        *_SUB_AND_GRANT,
         session_clients.c.first_at.label("client_since"),
     )
     .select_from(sessions)
     .join(natural_persons, natural_persons.c.id == _s.person_id)
-    .outerjoin(subjects, sa.and_(subjects.c.person_id == _s.person_id, subjects.c.sector + "" == _p("sector")))
-    .outerjoin(
-        grants,
-        sa.and_(
-            grants.c.person_id == _s.person_id,
-            grants.c.client_id + "" == _p("to_client"),
-            grants.c.withdrawn_at.is_(None),
-        ),
-    )
+    .outerjoin(subjects, _is_subject_of(_s.person_id))
+    .outerjoin(grants, _is_grant_of(_s.person_id))
     .outerjoin(
         session_clients,
         sa.and_(session_clients.c.session_id == _s.id, session_clients.c.client_id + "" == _p("to_client")),
@@ -81,25 +88,12 @@ STANDING = Statement(
 OF_PERSON_TO_CLIENT = Statement(
     sa.select(
         natural_persons.c.status.label("person_status"),
-        subjects.c.sub,
-        grants.c.id.label("grant_id"),
-        grants.c.scopes.label("grant_scopes"),
-        grants.c.claims.label("grant_claims"),
-        grants.c.purpose.label("grant_purpose"),
-        grants.c.legal_basis.label("grant_basis"),
-        grants.c.given_at.label("grant_at"),
+        *_SUB_AND_GRANT,
         *evidence.evidence.c,
     )
     .select_from(natural_persons)
-    .outerjoin(subjects, sa.and_(subjects.c.person_id == natural_persons.c.id, subjects.c.sector == _p("sector")))
-    .outerjoin(
-        grants,
-        sa.and_(
-            grants.c.person_id == natural_persons.c.id,
-            grants.c.client_id == _p("to_client"),
-            grants.c.withdrawn_at.is_(None),
-        ),
-    )
+    .outerjoin(subjects, _is_subject_of(natural_persons.c.id))
+    .outerjoin(grants, _is_grant_of(natural_persons.c.id))
     .outerjoin(evidence.evidence, evidence.evidence.c.person_id == natural_persons.c.id)
     .where(natural_persons.c.id == _p("person"))
 )

@@ -5,7 +5,6 @@ import json
 import os
 import pwd
 
-import click
 import pytest
 import sqlalchemy as sa
 from joserfc import jwk
@@ -18,6 +17,7 @@ from idp.cli.context import CommandContext
 from idp.oidc.clients import registry
 from idp.oidc.models import clients as clients_table
 from idp.oidc.tokens.secret import digest
+from tests.fixtures.commands import commands
 
 NUMBER = "510502189103150020"
 PHONE = "139 0000 0007"
@@ -57,16 +57,6 @@ BEFORE = {
     "people enable": ["people disable"],
     "people phone end": ["people phone verify"],
 }
-
-
-def commands(group=main, path=()):
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if isinstance(command, click.Group):
-            yield from commands(command, (*path, name))
-        else:
-            yield " ".join((*path, name))
 
 
 def records(database):

@@ -7,7 +7,6 @@ import threading
 from contextlib import closing
 from datetime import timedelta
 
-import click
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
@@ -22,6 +21,7 @@ from idp.cli import main
 from tests.contracts.conftest import SMALL
 from tests.contracts.conftest import vault_keys as written
 from tests.contracts.test_resealing import NOW, fill
+from tests.fixtures.commands import commands
 from tests.fixtures.processes import PATIENCE, ROOT, free_ports
 from tests.fixtures.site import citizen_number
 from tests.migration.bench import LEGACY
@@ -64,16 +64,6 @@ ARGUMENTS = {
     "serve": None,  # replaces its process: see below
 }  # fmt: skip
 NO_DATABASE = {"calibrate", "merge hashes test"}
-
-
-def commands(group=main, path=()):
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if isinstance(command, click.Group):
-            yield from commands(command, (*path, name))
-        else:
-            yield " ".join((*path, name))
 
 
 def admission(*keys, profile="international"):

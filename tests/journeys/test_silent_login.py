@@ -226,10 +226,10 @@ def plan_of(site: Site, statement: Statement) -> str:
     return "\n".join(row[0] for row in c._driver.execute(f"EXPLAIN EXECUTE planned({nothing})".encode()))
 
 
-STANDS = [session_store.STANDING, token_store.COLLECT[False, True].spend]
+STANDS = [session_store.STANDING, session_store.OF_PERSON_TO_CLIENT, token_store.COLLECT[False, True].spend]
 
 
-@pytest.mark.parametrize("statement", STANDS, ids=["standing", "collecting"])
+@pytest.mark.parametrize("statement", STANDS, ids=["standing", "signing in", "collecting"])
 def test_nothing_is_looked_up_by_its_client(site: Site, statement: Statement):
     """A client has many sessions and grants, a person many sessions: each row is found by its own key.
 
