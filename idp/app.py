@@ -55,7 +55,6 @@ def serve(services: Services) -> Front:
     handlers: dict[str, Callable[[Request], Reply | None]] = dict.fromkeys(machine.endpoints, machine.handle)
     handlers[AUTHORIZATION.path] = _authorize(services)
     handlers |= {health.READY: health.ready(services.database), **dict.fromkeys(health.ALIVE, health.alive)}
-    is_known = _may_be_known(services)
     return Front(
         handlers=handlers,
         fallback=at_origin(flask_app(services).wsgi_app, services.settings.origin),
@@ -64,8 +63,7 @@ def serve(services: Services) -> Front:
         source=SourceAddress(services.settings.proxies(), services.settings.proxy_header),
         lanes=_lanes(services, machine.endpoints),
         pages=_lane(services, max(1, services.settings.concurrent_requests // 2), OF_PAGES),
-        is_known=is_known,
-        is_full=_is_full(services, is_known),
+        is_full=_is_full(services),
     )
 
 
@@ -84,22 +82,17 @@ def _lane(services: Services, places: int, patience: timedelta = PATIENCE) -> La
     return Lane(places, patience=patience, leaving=services.database.release)
 
 
-def _may_be_known(services: Services) -> Callable[[Environ], bool]:
-    """True if the browser sends a cookie of known browsers. Such a request goes first where requests wait.
+def _is_full(services: Services) -> Callable[[Environ], bool]:
+    """A stranger's login that finds too many waiting for a password check is refused before it costs a page.
 
-    Only the login can verify the cookie, because that takes the person. A forged one competes with known browsers for
-    places, but has no priority at the password check.
+    A browser with a cookie of known browsers is let in, because only the login can verify the cookie: it takes the
+    person. A forged cookie gains a place in the lane and no priority at the password check.
     """
-    name = f"{full_name(KNOWN_BROWSERS, secure=services.settings.is_secure)}="
-    return lambda environ: name in environ.get("HTTP_COOKIE", "")
-
-
-def _is_full(services: Services, is_known: Callable[[Environ], bool]) -> Callable[[Environ], bool]:
-    """A stranger's login is refused before it costs a page when too many wait for a password check."""
+    cookie = f"{full_name(KNOWN_BROWSERS, secure=services.settings.is_secure)}="
 
     def is_full(environ: Environ) -> bool:
         is_login = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"].startswith("/login")
-        return is_login and services.hasher.is_crowded() and not is_known(environ)
+        return is_login and services.hasher.is_crowded() and cookie not in environ.get("HTTP_COOKIE", "")
 
     return is_full
 

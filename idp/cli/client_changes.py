@@ -107,6 +107,8 @@ def changed_values(client: Client, told: dict[str, Any]) -> dict[str, Any]:
     for name in _MAY_BE_EMPTIED:
         if given.get(name) == "":
             given[name] = None
+    if given.get("sector") == "":
+        given["sector"] = client.client_id  # an empty text would be one sector that unrelated systems share
     if "scopes" in given and "claims_ceiling" not in given:
         given["claims_ceiling"] = _ceiling(client, given["scopes"])
     if stored:

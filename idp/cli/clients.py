@@ -218,6 +218,7 @@ def clients_end_old_secret(context: CommandContext, client_id: str) -> None:
 @command_context
 def clients_invite(context: CommandContext, /, uses: int, days: int, *, without_pkce: bool, **told: Any) -> None:
     """Make an initial access token with which a system registers itself (RFC 7591)."""
+    check_division(told["division"])
     may = {"division": told["division"], **{name: list(told[name]) for name in ("scopes", "grant_types")}}
     with context.transaction() as c:
         policy = {**may, "require_pkce": not without_pkce}

@@ -15,7 +15,14 @@ import click
 from pydantic import ValidationError
 from rich.console import Console
 
-from accounts.errors import AccountsError, CredentialRefused, Unavailable, VaultKeyMismatch
+from accounts.errors import (
+    AccountsError,
+    CredentialRefused,
+    InvalidIdentifier,
+    InvalidName,
+    Unavailable,
+    VaultKeyMismatch,
+)
 from idp.oidc.errors import ProtocolError
 
 REFUSED, USAGE, TRY_LATER = 1, 2, 75
@@ -74,6 +81,10 @@ def command_error(error: Exception) -> CommandError:
         return CommandError("vault_key_mismatch", error.cause, error.cure)
     code = getattr(error, "code", "refused")
     cause, cure = EXPLAINED.get(code, (str(error), getattr(error, "cure", "See docs/reference/cli.md.")))
+    if isinstance(error, InvalidIdentifier | InvalidName):
+        cause = (
+            "This number cannot be read." if isinstance(error, InvalidIdentifier) else "This name cannot be recorded."
+        )
     if isinstance(error, CredentialRefused):
         cause, cure = "The password breaks a rule of the policy.", "Choose a longer one, without names, dates or walks."
     if code == _IN_SETTINGS:
@@ -107,3 +118,10 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (AccountsError, ProtocolError, ValidationError) as error:
             raise command_error(error) from error
+        except UnicodeDecodeError as error:
+            raise CommandError(
+                "input_unreadable",
+                "What was typed is not UTF-8.",
+                "Set the terminal to UTF-8 and type it again.",
+                USAGE,
+            ) from error

@@ -47,12 +47,13 @@ class Lane:
         self._patience = patience
         self._leaving = leaving
 
-    def enter(self, is_known: Callable[[], bool] = lambda: False) -> None:
+    def enter(self) -> None:
         """This thread has a place. Raises Busy when too many wait, or when no place is free in time.
 
-        `is_known` is called only when the thread must wait. If it returns true, the thread goes first.
+        Nobody goes first but a thread that returns to half-done work: before the login reads it, anybody can forge what
+        would show that a browser is known, and a flood of forged cookies would take every place.
         """
-        if not self._places.take() and not self._places.wait(self._patience, first=is_known()):
+        if not self._places.take() and not self._places.wait(self._patience, first=False):
             raise Busy(detail="no place came free")
         _mine.lane = self
 

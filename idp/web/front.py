@@ -73,7 +73,7 @@ class Front:
     Flask also reports what a handler raises (`idp.web.failure`): a request that failed is never run again. A refused
     body is answered with Flask's page at a path `for_people` and at each path without a handler, and by `refuse` at
     every other. A path with a handler but no lane needs no place. `pages` is the lane of paths without a handler.
-    `is_known` says whether the browser goes first among waiting requests. `is_full` refuses a request at once.
+    `is_full` refuses a request at once.
     """
 
     def __init__(
@@ -86,7 +86,6 @@ class Front:
         source: SourceAddress | None = None,
         lanes: Mapping[str, Lane] | None = None,
         pages: Lane | None = None,
-        is_known: Callable[[Environ], bool] = _never,
         is_full: Callable[[Environ], bool] = _never,
     ) -> None:
         self._handlers = handlers
@@ -96,7 +95,6 @@ class Front:
         self._source = source or SourceAddress()
         self._lanes = dict[str, Lane | None](dict.fromkeys(handlers)) | dict(lanes or {})
         self._pages = pages
-        self._is_known = is_known
         self._is_full = is_full
         self._readers = BodyReaders()
         self._constants: dict[str, Reply] = {}  # answers of handlers that every GET of their path gets
@@ -107,6 +105,8 @@ class Front:
         constant = self._constants.get(path)
         if constant is not None and environ["REQUEST_METHOD"] == "GET":
             return _respond(constant, start_response, "GET")
+        if self._source.is_unreadable(environ):
+            return _respond(_plainly(path, 400, "a forwarding header is not ASCII"), start_response, "POST")
         environ["REMOTE_ADDR"] = self._source.of(environ)
         handler, lane = self._handlers.get(path), self._lanes.get(path, self._pages)
         try:
@@ -115,7 +115,7 @@ class Front:
                 return self._answer(handler, environ, body, start_response)
             if self._is_full(environ):
                 return self._turn_away(path, start_response)
-            lane.enter(lambda: self._is_known(environ))
+            lane.enter()
         except _BodyRefused as refused:
             return self._refuse(environ, start_response, refused)
         except Busy:
@@ -149,7 +149,7 @@ class Front:
         if self._pages is None:
             return self._fallback(environ, start_response)
         try:
-            self._pages.enter(lambda: self._is_known(environ))
+            self._pages.enter()
         except Busy:
             return self._turn_away(path, start_response)
         try:

@@ -49,6 +49,8 @@ class RsgiApplication:
         except TimeoutError:
             protocol.response_empty(408, [])
             return
+        except Exception:  # noqa: BLE001 - the sender hung up before the body was whole: nobody is left to answer
+            return
         environ = environ_of(scope, body)
         await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, environ, protocol)
 

@@ -29,6 +29,16 @@ class SourceAddress:
         self._key = "HTTP_" + header.upper().replace("-", "_")
         self._hops: Callable[[str], Iterator[str]] = _forwarded if header == "Forwarded" else _forwarded_for
 
+    def is_unreadable(self, environ: Mapping[str, Any]) -> bool:
+        """True if our proxies' header is there but empty: the server could not decode it, because it is not ASCII.
+
+        Our proxy wrote its entry behind a client's text. Without that entry the request would count as the proxy's own.
+        """
+        if not self._trusted or environ.get(self._key) != "":
+            return False
+        peer = parse(environ.get("REMOTE_ADDR", ""))
+        return peer is not None and self._is_trusted(peer)
+
     def of(self, environ: Mapping[str, Any]) -> str:
         """The peer's address, or behind trusted proxies the nearest address that is not one of them.
 

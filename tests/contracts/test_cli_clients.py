@@ -208,3 +208,29 @@ def test_terminal_and_http_answer_alike(yitong, provider, client):
             for member in members:
                 attribute = {"client_name": "name", "scope": "scopes"}.get(member, member)
                 assert getattr(here, attribute) == getattr(there, attribute)
+
+
+def test_an_emptied_sector_is_the_clients_own(yitong, client):
+    """An empty text would be one sector, and unrelated systems would know a person by one `sub`."""
+    done(yitong(*ADD_WITH_CODE))
+    done(yitong("clients", "set", "library", "--sector", "city", "--yes"))
+    done(yitong("clients", "set", "library", "--sector", "", "--yes"))
+    assert client().sector == "library"
+
+
+def test_a_client_says_what_it_needs_the_data_for(yitong):
+    """A consent page without a purpose asks for nothing that a person could judge."""
+    done(yitong(*ADD_WITH_CODE))
+    assert "purpose is missing" in refused(yitong("clients", "set", "library", "--purpose", ""))
+
+
+def test_an_invitation_names_a_division_that_exists(yitong):
+    """The refusal reaches the operator, not the system that registers later."""
+    assert "unknown_division" in refused(yitong("clients", "invite", "--division", "999999"))
+
+
+def test_bytes_that_are_no_text_are_refused_with_a_cure(yitong):
+    """A terminal in another encoding gets no traceback."""
+    answer = refused(yitong("people", "disable", typed=b"\xff\xfe\n"))
+    assert "input_unreadable" in answer
+    assert "UTF-8" in answer

@@ -100,3 +100,12 @@ def test_a_short_official_name_may_be_part_of_another():
     check_name("Taxi stand", [official])
     with pytest.raises(InvalidClientMetadata, match="too close"):
         check_name("ＴＡＸ", [official])
+
+
+@pytest.mark.parametrize(
+    "name", ["一通", "一 通", "YITONG login", "公积金（官方）", "公安局", "Official portal", "0fficial"]
+)
+def test_a_name_that_looks_official_is_taken(city, name):
+    """The provider's own name, and words of authorities, are for systems that an administrator registers."""
+    status, told = register(city, invitation(city), client_name=name)
+    assert (status, told["error"]) == (400, "invalid_client_metadata")

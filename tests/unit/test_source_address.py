@@ -115,3 +115,13 @@ def test_a_network_in_the_ipv6_form_is_the_ipv4_network():
     """One comparison then covers both forms."""
     assert plain_network(ipaddress.ip_network("::ffff:10.0.0.0/104")) == ipaddress.ip_network("10.0.0.0/8")
     assert plain_network(ipaddress.ip_network("::/0")) == ipaddress.ip_network("::/0")
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
+def test_a_header_that_cannot_be_decoded_is_noticed(header):
+    """A server hands on a header that is not ASCII as empty: the entry of our own proxy would be lost with it."""
+    key = "HTTP_" + header.upper().replace("-", "_")
+    behind = SourceAddress((ipaddress.ip_network("127.0.0.0/8"),), header)
+    assert behind.is_unreadable({"REMOTE_ADDR": "127.0.0.1", key: ""})
+    assert not behind.is_unreadable({"REMOTE_ADDR": "127.0.0.1"})
+    assert not SourceAddress().is_unreadable({"REMOTE_ADDR": "127.0.0.1", key: ""})

@@ -84,6 +84,8 @@ def check(new: NewClient | Client) -> None:
         raise InvalidClientMetadata("client_id must be 1 to 100 printable ASCII characters")
     if is_absent(new.name) or is_absent(new.name_en):
         raise InvalidClientMetadata("client_name is missing; people must read whom they deal with")
+    if is_absent(new.purpose) or is_absent(new.purpose_en):
+        raise InvalidClientMetadata("purpose is missing; people must read what their data is needed for")
     if len(new.redirect_uris) + len(new.post_logout_redirect_uris) > _MOST_URIS:
         raise InvalidRedirectUri(f"at most {_MOST_URIS} URIs may be registered")
     for member in MEMBERS:

@@ -17,6 +17,11 @@ from idp.oidc.errors import InvalidClientMetadata
 
 _ALIKE = str.maketrans({"0": "o", "〇": "o", "○": "o", "1": "l", "i": "l", "|": "l", "5": "s", "8": "b"})
 _PAIRS_ALIKE = (("rn", "m"), ("vv", "w"))
+# What the provider itself is called, and what makes a name look official.
+RESERVED = (
+    *("一通", "yitong", "统一身份认证", "官方", "official"),
+    *("政府", "政务", "公安", "法院", "检察", "税务", "government", "police"),
+)
 _LEAST_PART = 4  # characters: a shorter official name, such as "Tax", may be part of an honest one
 
 
@@ -33,6 +38,11 @@ def check_name(name: str, clients: Iterable[Client]) -> None:
     mine = skeleton(name)
     if not mine:
         raise InvalidClientMetadata("client_name holds no letter or digit; choose one that people can read")
+    if any(word in mine for word in map(skeleton, RESERVED)):
+        raise InvalidClientMetadata(
+            "client_name holds a word that only official systems may use; choose another name, "
+            "or ask the administrator to register this one"
+        )
     for client in clients:
         official = client.registration_token_digest is None
         if official and any(_imitates(mine, skeleton(theirs)) for theirs in (client.name, client.name_en)):
