@@ -20,6 +20,8 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from accounts.errors import AccountsError
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _KEY_BYTES = 32
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -161,9 +163,21 @@ class Settings(BaseSettings):
         return tuple(cure for is_so, cure in refused if is_so)
 
 
+class SettingsFileMissing(AccountsError):
+    """YITONG_ENV_FILE names a file that does not exist."""
+
+    code = "settings_file_missing"
+    cure = "Correct the path in YITONG_ENV_FILE, or unset it to read the settings from the environment alone."
+
+
 def load() -> Settings:
-    """The settings of this process. Raises pydantic's ValidationError; each of its lines names the cure."""
+    """The settings of this process. Raises pydantic's ValidationError; each of its lines names the cure.
+
+    Raises SettingsFileMissing if YITONG_ENV_FILE names no file: without it every setting would seem to be wrong.
+    """
     name = os.environ.get("YITONG_ENV_FILE")
+    if name and not Path(name).is_file():
+        raise SettingsFileMissing(detail="YITONG_ENV_FILE names a file that does not exist")
     return Settings(_env_file=Path(name) if name else None)  # type: ignore[call-arg]
 
 

@@ -80,7 +80,9 @@ def command_error(error: Exception) -> CommandError:
     if isinstance(error, VaultKeyMismatch):
         return CommandError("vault_key_mismatch", error.cause, error.cure)
     code = getattr(error, "code", "refused")
-    cause, cure = EXPLAINED.get(code, (str(error), getattr(error, "cure", "See docs/reference/cli.md.")))
+    cause, cure = EXPLAINED.get(
+        code, (getattr(error, "detail", "") or str(error), getattr(error, "cure", "See docs/reference/cli.md."))
+    )
     if isinstance(error, InvalidIdentifier | InvalidName):
         cause = (
             "This number cannot be read." if isinstance(error, InvalidIdentifier) else "This name cannot be recorded."

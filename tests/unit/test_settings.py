@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from idp import settings
 from idp.settings import Settings, reference
 
 KEY = "k1:" + base64.b64encode(bytes(32)).decode()
@@ -58,3 +59,11 @@ def test_secrets_are_masked():
 def test_the_reference_is_fresh():
     """docs/reference/settings.md says what the code says; run scripts/docs-settings."""
     assert PAGE.read_text("utf-8") == reference()
+
+
+def test_a_settings_file_that_is_missing_is_named(monkeypatch, tmp_path):
+    """A mistyped path must not look like a deployment without https."""
+    monkeypatch.setenv("YITONG_ENV_FILE", str(tmp_path / "missing.env"))
+    with pytest.raises(settings.SettingsFileMissing) as refused:
+        settings.load()
+    assert "YITONG_ENV_FILE" in refused.value.cure
