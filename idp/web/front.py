@@ -108,22 +108,30 @@ class Front:
         if self._source.is_unreadable(environ):
             return _respond(_plainly(path, 400, "a forwarding header is not ASCII"), start_response, "POST")
         environ["REMOTE_ADDR"] = self._source.of(environ)
-        handler, lane = self._handlers.get(path), self._lanes.get(path, self._pages)
+        handler = self._handlers.get(path)
         try:
             body = _body(environ, self._readers)
-            if lane is None:
-                return self._answer(handler, environ, body, start_response)
-            if self._is_full(environ):
-                return self._turn_away(path, start_response)
-            lane.enter()
+            lane = self._enter(path, environ)
         except _BodyRefused as refused:
             return self._refuse(environ, start_response, refused)
         except Busy:
             return self._turn_away(path, start_response)
+        if lane is None:
+            return self._answer(handler, environ, body, start_response)
         try:
             return self._answer(handler, environ, body, start_response)
         finally:
             lane.leave()
+
+    def _enter(self, path: str, environ: Environ) -> Lane | None:
+        """The lane in which this request now has a place; None where it needs none. Raises Busy."""
+        lane = self._lanes.get(path, self._pages)
+        if lane is None:
+            return None
+        if self._is_full(environ):
+            raise Busy
+        lane.enter()
+        return lane
 
     def _answer(
         self, handler: Handler | None, environ: Environ, body: bytes, start_response: StartResponse
