@@ -197,8 +197,8 @@ class PasswordAuthentication:
 
     def _counted(self, c: Connection, attempt: _Attempt, subject: str, candidate: _Candidate) -> Counted:
         """Count the guess: only for this browser where the person signed in before. Raises Throttled."""
-        standing = AccountState(subject, candidate.password_since, candidate.status_since)
-        known = self._browsers.known_as(attempt.known_browsers, standing, attempt.now)
+        state = AccountState(subject, candidate.password_since, candidate.status_since)
+        known = self._browsers.known_as(attempt.known_browsers, state, attempt.now)
         return self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now, browser=known)
 
     def _candidate(self, c: Connection, number: Identifier) -> _Candidate:
@@ -221,8 +221,7 @@ class PasswordAuthentication:
         self, database: Database, attempt: _Attempt, counted: Counted, candidate: _Candidate, encoded: str | None
     ) -> Authenticated:
         """Record the outcome, and renew the hash if parameters or keys have changed. Raises NotProven."""
-        proven = encoded is not None and candidate.may_log_in
-        if encoded is None or candidate.person_id is None or not proven:
+        if encoded is None or candidate.person_id is None or not candidate.may_log_in:
             return self._refuse(database, attempt, candidate.person_id)
         if candidate.adopted and _proven_here(database.connection(), candidate.person_id, attempt.now):
             return self._refuse(database, attempt, candidate.person_id)
@@ -296,8 +295,8 @@ class PasswordAuthentication:
         else:
             attempt.record(row)
         self._throttle.succeeded(c, counted)
-        standing = AccountState(person_id, candidate.password_since, candidate.status_since)
-        known = self._browsers.remember(attempt.known_browsers, standing, attempt.now)
+        state = AccountState(person_id, candidate.password_since, candidate.status_since)
+        known = self._browsers.remember(attempt.known_browsers, state, attempt.now)
         return Authenticated(person_id, ("pwd",), attempt.now, known)
 
     def _refuse(self, database: Database, attempt: _Attempt, person_id: str | None) -> Authenticated:

@@ -51,17 +51,17 @@ def create_app(settings: Settings) -> Front:
 def serve(services: Services) -> Front:
     """The same for services that are already built, such as those of tests with their own clock and database."""
     services = replace(services, form_post_page=form_post.page)
-    machine = EndpointRouter(services.provider)
-    handlers: dict[str, Callable[[Request], Reply | None]] = dict.fromkeys(machine.endpoints, machine.handle)
+    router = EndpointRouter(services.provider)
+    handlers: dict[str, Callable[[Request], Reply | None]] = dict.fromkeys(router.endpoints, router.handle)
     handlers[AUTHORIZATION.path] = _authorize(services)
     handlers |= {health.READY: health.ready(services.database), **dict.fromkeys(health.ALIVE, health.alive)}
     return Front(
         handlers=handlers,
         fallback=at_origin(flask_app(services).wsgi_app, services.settings.origin),
-        refuse=machine.refuse,
+        refuse=router.refuse,
         for_people=frozenset({AUTHORIZATION.path}),
         source=SourceAddress(services.settings.proxies(), services.settings.proxy_header),
-        lanes=_lanes(services, machine.endpoints),
+        lanes=_lanes(services, router.endpoints),
         pages=_lane(services, max(1, services.settings.concurrent_requests // 2), OF_PAGES),
         is_full=_is_full(services),
     )

@@ -288,8 +288,8 @@ def _print_preview(c: Connection, run_id: str | None, account: tuple[str, str] |
         return
     system, uid = account
     is_linked = bool(linked(c, system, [uid]))
-    told = "This account is linked: the link would go." if is_linked else "This account is linked to nobody."
-    _print_result({"linked": is_linked}) if as_json else click.echo(told)
+    message = "This account is linked: the link would go." if is_linked else "This account is linked to nobody."
+    _print_result({"linked": is_linked}) if as_json else click.echo(message)
 
 
 @contextmanager

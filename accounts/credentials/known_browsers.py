@@ -46,34 +46,34 @@ class KnownBrowsers:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
-    def known_as(self, cookie: str, standing: AccountState, now: datetime) -> str | None:
+    def known_as(self, cookie: str, state: AccountState, now: datetime) -> str | None:
         """The name for counting this person's guesses from this browser. None if the browser is not known."""
         for text in _tokens(cookie):
-            token = self._of(text, standing)
+            token = self._of(text, state)
             if token is not None and now < _given_at(token) + KNOWN_FOR:
                 return token[:_ID].hex()
         return None
 
-    def remember(self, cookie: str, standing: AccountState, now: datetime) -> str:
+    def remember(self, cookie: str, state: AccountState, now: datetime) -> str:
         """The cookie: a new token of this person first, which replaces an old one, then the latest tokens of others.
 
         The name changes with every login, so that somebody who stole an earlier cookie shares no counter with its
         owner.
         """
         token = secrets.token_bytes(_ID) + int(now.timestamp()).to_bytes(_TIME)
-        signature = self._vault.sign(standing.data(token), purpose=_PURPOSE)
+        signature = self._vault.sign(state.data(token), purpose=_PURPOSE)
         fresh = base64.urlsafe_b64encode(token + signature).rstrip(b"=").decode()
-        others = [text for text in _tokens(cookie) if self._of(text, standing) is None]
+        others = [text for text in _tokens(cookie) if self._of(text, state) is None]
         return ".".join([fresh, *others][:MOST_PERSONS])
 
-    def _of(self, text: str, standing: AccountState) -> bytes | None:
+    def _of(self, text: str, state: AccountState) -> bytes | None:
         """The token's bytes, if it was given to this person and neither password nor status has changed; else None."""
         try:
             raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         except binascii.Error:
             return None
         token, signature = raw[: _ID + _TIME], raw[_ID + _TIME :]
-        return token if self._vault.signed(standing.data(token), signature, purpose=_PURPOSE) else None
+        return token if self._vault.signed(state.data(token), signature, purpose=_PURPOSE) else None
 
 
 def _tokens(cookie: str) -> Iterator[str]:

@@ -170,8 +170,8 @@ def measured(memory_kib: int, passes: int) -> Parameters:
 
 def is_native() -> bool:
     """Whether Argon2 was built for this machine's processor (scripts/native-argon2)."""
-    told = importlib.metadata.distribution("argon2-cffi-bindings").read_text("WHEEL") or ""
-    return _NATIVE in told.splitlines()
+    wheel = importlib.metadata.distribution("argon2-cffi-bindings").read_text("WHEEL") or ""
+    return _NATIVE in wheel.splitlines()
 
 
 def read(c: Connection, vault: Vault, person_id: str) -> str | None:

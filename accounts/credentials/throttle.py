@@ -81,7 +81,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A counted attempt and its counters. `succeeded` and `untried` take it back."""
+    """A counted attempt and its counters. `succeeded` and `untried` take it back; after a failure it stays counted."""
 
     arguments: dict[str, Any]
     is_known: bool
@@ -315,9 +315,6 @@ class Throttle:
         if browser is not None:
             opens.append(c.one(_BROWSER_OPENS_AT, **arguments).opens_at)
         raise Throttled(min(opens_at - now if opens_at is not None else _AT_ONCE for opens_at in opens))
-
-    def failed(self, c: Connection, counted: Counted) -> None:
-        """Leave the attempt as `check` counted it. Nothing is written, so nothing can be forgotten."""
 
     def succeeded(self, c: Connection, counted: Counted) -> None:
         """The attempt no longer counts, and the person is known at this network. One statement."""

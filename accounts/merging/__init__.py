@@ -256,8 +256,8 @@ class _Batch:
             last_login_at=account.last_login_at,
         )
         self.links.append(dict(row))
-        told = {"person_id": step.person_id, "rule": account.rule, "level": row["level"]}
-        self._note("insert", "linked_accounts", [self._run.system, account.uid], told)
+        detail = {"person_id": step.person_id, "rule": account.rule, "level": row["level"]}
+        self._note("insert", "linked_accounts", [self._run.system, account.uid], detail)
 
     def _create(self, step: MergeStep) -> None:
         assert step.identity is not None  # noqa: S101 - `_obstacle` has skipped the others

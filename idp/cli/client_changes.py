@@ -62,11 +62,11 @@ _MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
 @AUDIENCE
 @click.option("--yes", is_flag=True, help="Do not ask before a change of sector.")
 @command_context
-def clients_set(context: CommandContext, /, client_id: str, yes: bool, **told: Any) -> None:  # noqa: FBT001 - click hands flags over so
+def clients_set(context: CommandContext, /, client_id: str, yes: bool, **options: Any) -> None:  # noqa: FBT001 - click hands flags over so
     """Change what is registered of CLIENT_ID; what is not named stays. Tokens that are out obey within a second."""
     with context.transaction() as c:
         client = known(c, client_id)
-    values = changed_values(client, told)
+    values = changed_values(client, options)
     if not values:
         raise CommandError(
             "nothing_to_change", "No option says what to change.", "See `yitong clients set --help`.", USAGE
@@ -95,9 +95,9 @@ def _changed(context: CommandContext, client: Client, values: dict[str, Any]) ->
     return names, secret
 
 
-def changed_values(client: Client, told: dict[str, Any]) -> dict[str, Any]:
+def changed_values(client: Client, options: dict[str, Any]) -> dict[str, Any]:
     """The client's new values, from the options that were given. Raises CommandError for an unknown division."""
-    given = {name: value for name, value in told.items() if value not in (None, ())}
+    given = {name: value for name, value in options.items() if value not in (None, ())}
     stored = {name: given.pop(name) for name in ("resource_server", "jwks", ASSERTION_AUDIENCE) if name in given}
     if "division" in given:
         check_division(given["division"])

@@ -116,19 +116,19 @@ def clients_group() -> None:
 @AUDIENCE
 @_WITHOUT_PKCE
 @command_context
-def clients_add(context: CommandContext, /, client_id: str, scopes: tuple[str, ...], **told: Any) -> None:
+def clients_add(context: CommandContext, /, client_id: str, scopes: tuple[str, ...], **options: Any) -> None:
     """Register CLIENT_ID and show its secret, this once."""
-    check_division(told["division"])
-    stored = {name: told.pop(name) for name in ("jwks", ASSERTION_AUDIENCE)}
+    check_division(options["division"])
+    stored = {name: options.pop(name) for name in ("jwks", ASSERTION_AUDIENCE)}
     new = registry.NewClient(
         client_id=client_id,
         scopes=scopes,
         claims_ceiling=claims.of_scopes(scopes),
-        post_logout_redirect_uris=told.pop("post_logout"),
-        token_endpoint_auth_method=told.pop("auth_method"),
-        require_pkce=not told.pop("without_pkce"),
+        post_logout_redirect_uris=options.pop("post_logout"),
+        token_endpoint_auth_method=options.pop("auth_method"),
+        require_pkce=not options.pop("without_pkce"),
         metadata={name: value for name, value in stored.items() if value is not None},
-        **told,
+        **options,
     )
     with context.transaction() as c:
         _, secret = registry.create(c, new, now=context.now)
@@ -189,8 +189,8 @@ def clients_end_old_secret(context: CommandContext, client_id: str) -> None:
         ended = registry.end_old_secret(c, known(c, client_id), now=context.now)
         if ended:
             context.record(c, "administrator:secret:end", client=client_id)
-    told = "the old secret opens nothing any more" if ended else "there was no old secret; nothing was changed"
-    out.print(f"{client_id}: {told}", highlight=False)
+    message = "the old secret opens nothing any more" if ended else "there was no old secret; nothing was changed"
+    out.print(f"{client_id}: {message}", highlight=False)
 
 
 @clients_group.command("invite")
@@ -216,10 +216,10 @@ def clients_end_old_secret(context: CommandContext, client_id: str) -> None:
 @click.option("--division", default="510500", show_default=True, help="Whose systems they are.")
 @_WITHOUT_PKCE
 @command_context
-def clients_invite(context: CommandContext, /, uses: int, days: int, *, without_pkce: bool, **told: Any) -> None:
+def clients_invite(context: CommandContext, /, uses: int, days: int, *, without_pkce: bool, **options: Any) -> None:
     """Make an initial access token with which a system registers itself (RFC 7591)."""
-    check_division(told["division"])
-    may = {"division": told["division"], **{name: list(told[name]) for name in ("scopes", "grant_types")}}
+    check_division(options["division"])
+    may = {"division": options["division"], **{name: list(options[name]) for name in ("scopes", "grant_types")}}
     with context.transaction() as c:
         policy = {**may, "require_pkce": not without_pkce}
         token = invite(c, policy, uses=uses, until=context.now + timedelta(days=days), now=context.now)
@@ -272,8 +272,8 @@ def _change_status(context: CommandContext, client_id: str, status: str, event: 
         if before != status:
             registry.change_status(c, client_id, status, now=context.now)
             context.record(c, event, client=client_id)
-    told = f"is {status}" if before != status else f"was {status} before; nothing was changed"
-    out.print(f"{client_id} {told}", highlight=False)
+    message = f"is {status}" if before != status else f"was {status} before; nothing was changed"
+    out.print(f"{client_id} {message}", highlight=False)
 
 
 def known(c: Connection, client_id: str) -> registry.Client:

@@ -150,7 +150,7 @@ class _Move:
     def tell(self) -> None:
         """Print what was done, and which keys may be retired."""
         current, *older = self._here.vault.key_ids
-        told = f"{self._rows} rows moved, {self._signed} audit batches countersigned; everything is under {current}."
-        out.print(told, highlight=False, soft_wrap=True)
+        message = f"{self._rows} rows moved, {self._signed} audit batches countersigned; everything is under {current}."
+        out.print(message, highlight=False, soft_wrap=True)
         if older:
             out.print(f"{', '.join(older)} may leave YITONG_VAULT_KEYS on every node.", highlight=False, soft_wrap=True)

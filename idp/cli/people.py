@@ -159,8 +159,8 @@ def people_phone_end(context: CommandContext, kind: str) -> None:
     phone = _phone()
     with context.transaction() as c:
         ended = phones.end(c, context.services.people, person.id, phone, now=context.now, actor=context.actor)
-    told = "no longer holds that phone" if ended else "did not hold that phone; nothing was changed"
-    out.print(f"person {person.id} {told}", highlight=False, soft_wrap=True)
+    message = "no longer holds that phone" if ended else "did not hold that phone; nothing was changed"
+    out.print(f"person {person.id} {message}", highlight=False, soft_wrap=True)
 
 
 def _phone() -> Mobile:
@@ -196,5 +196,5 @@ def _change(context: CommandContext, person: NaturalPerson, status: str, *, yes:
     if ended is None:
         out.print(f"person {person.id} was {status} before; nothing was changed")
         return
-    told = "" if status == ACTIVE else f": {ended.sessions} sessions and {ended.grants} grants ended"
-    out.print(f"person {person.id} is {status}{told}", highlight=False)
+    consequences = "" if status == ACTIVE else f": {ended.sessions} sessions and {ended.grants} grants ended"
+    out.print(f"person {person.id} is {status}{consequences}", highlight=False)

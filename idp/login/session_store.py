@@ -69,7 +69,7 @@ def _is_grant_of(person_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     return sa.and_(grants.c.person_id == person_id, to_client, grants.c.withdrawn_at.is_(None))
 
 
-STANDING = Statement(
+STATE_TO_CLIENT = Statement(
     sa.select(
         *_WHO,
         *_SUB_AND_GRANT,

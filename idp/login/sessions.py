@@ -159,7 +159,7 @@ def session_state(
     c: Connection, handle: str, idle: timedelta, *, client_id: str, sector: str, now: datetime
 ) -> SessionState | None:
     """The same as one client sees it, in one statement. None if nobody is signed in."""
-    row = c.one(session_store.STANDING, handle=digest(handle), to_client=client_id, sector=sector)
+    row = c.one(session_store.STATE_TO_CLIENT, handle=digest(handle), to_client=client_id, sector=sector)
     if row is None or not _is_live(row, idle, now):
         return None
     return _session_state(row, _session(row), knows_client=row.client_since is not None)

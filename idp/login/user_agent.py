@@ -11,5 +11,5 @@ SYSTEMS = ("HarmonyOS", "OpenHarmony", "iPhone", "iPad", "Android", "Windows", "
 
 def known_names(user_agent: str | None) -> str | None:
     """The names of browsers and systems in it, separated by blanks. None if there are none."""
-    told = user_agent or ""
-    return " ".join(name for name in (*SYSTEMS, *BROWSERS) if name in told) or None
+    text = user_agent or ""
+    return " ".join(name for name in (*SYSTEMS, *BROWSERS) if name in text) or None

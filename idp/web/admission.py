@@ -24,7 +24,7 @@ PATIENCE = timedelta(seconds=2)  # a place is free within milliseconds, or somet
 OF_PAGES = timedelta(seconds=5)  # many people come at the same time
 _AS_LONG_AS_IT_TAKES = timedelta(minutes=1)
 BODIES = 192  # read at a time; if as many senders stall, other bodies are refused, but nothing else
-WAITING = 64  # for a place in one lane, and as many known browsers besides
+WAITING = 64  # for a place in one lane
 
 
 class Lane:
@@ -40,8 +40,7 @@ class Lane:
     ) -> None:
         """`places` requests run at a time. `waiting` more may wait for `patience`.
 
-        As many known requests may wait, too, and they go first. `leaving` is called in the thread that gives its place
-        up, before another thread gets the place.
+        `leaving` is called in the thread that gives its place up, before another thread gets the place.
         """
         self._places = TurnQueue(places, most_waiting=waiting)
         self._patience = patience

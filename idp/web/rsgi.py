@@ -56,13 +56,14 @@ class RsgiApplication:
 
     def _answer(self, environ: Environ, protocol: Any) -> None:
         started: list[tuple[int, list[tuple[str, str]]]] = []
+        written: list[bytes] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _: object = None) -> Callable[[bytes], None]:
             started[:] = [(int(status[:3]), headers)]
-            return _no_write
+            return written.append  # PEP 3333: what is written comes before what is returned
 
         try:
-            body = _joined(self._application(environ, start_response))
+            body = _joined(written, self._application(environ, start_response))
         except Exception as error:  # noqa: BLE001 - the outermost layer: the application has reported what it could
             log.error("application_failed type=%s", type(error).__name__)  # noqa: TRY400 - a trace may hold what was typed
             protocol.response_empty(500, [])
@@ -126,17 +127,15 @@ async def _body(scope: Any, protocol: Any) -> bytes:
     return bytes(read[: MAX_BODY + 1])
 
 
-def _joined(parts: Iterable[bytes]) -> bytes:
+def _joined(written: list[bytes], parts: Iterable[bytes]) -> bytes:
     try:
-        return b"".join(parts)
+        for part in parts:  # one by one: making a part may write more
+            written.append(part)  # noqa: PERF402 - `extend` does not promise that
+        return b"".join(written)
     finally:
         close = getattr(parts, "close", None)
         if close is not None:
             close()
-
-
-def _no_write(data: bytes) -> None:
-    raise NotImplementedError("the application returns its body")
 
 
 def served() -> RsgiApplication:

@@ -226,7 +226,7 @@ def plan_of(site: Site, statement: Statement) -> str:
     return "\n".join(row[0] for row in c._driver.execute(f"EXPLAIN EXECUTE planned({nothing})".encode()))
 
 
-STANDS = [session_store.STANDING, session_store.OF_PERSON_TO_CLIENT, token_store.COLLECT[False, True].spend]
+STANDS = [session_store.STATE_TO_CLIENT, session_store.OF_PERSON_TO_CLIENT, token_store.COLLECT[False, True].spend]
 
 
 @pytest.mark.parametrize("statement", STANDS, ids=["standing", "signing in", "collecting"])

@@ -32,9 +32,9 @@ def create(c: Connection, new: NewClient, *, now: datetime) -> tuple[Client, str
     new = replace(new, **emptied)
     check(new)
     secret = None if new.token_endpoint_auth_method in (NONE, PRIVATE_KEY_JWT) else new_secret(CLIENT_SECRET_PREFIX)
-    told: dict[str, Any] = {f.name: getattr(new, f.name) for f in fields(NewClient) if f.name != "sector"}
+    values: dict[str, Any] = {f.name: getattr(new, f.name) for f in fields(NewClient) if f.name != "sector"}
     client = Client(
-        **told,
+        **values,
         sector=new.sector or new.client_id,
         secret_digest=None if secret is None else digest(secret),
         previous_secret_digest=None,

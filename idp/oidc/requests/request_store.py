@@ -118,8 +118,8 @@ def deny(c: Connection, request_id: str, now: datetime) -> bool:
 
 def sealed(vault: Vault, request: AuthorizationRequest) -> bytes:
     """The client's own text, sealed for the row."""
-    told = (request.client_state, request.nonce, request.requested_subject)
-    return vault.seal(orjson.dumps(told).decode(), place=WORDED)
+    texts = (request.client_state, request.nonce, request.requested_subject)
+    return vault.seal(orjson.dumps(texts).decode(), place=WORDED)
 
 
 def worded(vault: Vault, row: Any) -> tuple[str | None, str | None, str | None]:

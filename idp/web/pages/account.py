@@ -43,7 +43,7 @@ def show() -> ResponseReturnValue:
     return flask.render_template(
         "pages/account.html",
         person=masked(name),
-        done=gettext(_DONE[told]) if (told := flask.request.args.get("done", "")) in _DONE else "",
+        done=gettext(_DONE[done]) if (done := flask.request.args.get("done", "")) in _DONE else "",
         sessions=[
             _session(found, here, work.now) for found in sessions.of_person(work.reading, here.person_id, work.now)
         ],
@@ -110,14 +110,14 @@ def _service(given: ConnectedService, now: datetime) -> dict[str, Any]:
 
 
 def _event(record: AuditRecord, clients: ClientCache, now: datetime) -> dict[str, Any]:
-    told = gettext(record.event.zh)
+    event = gettext(record.event.zh)
     outcome = OUTCOMES.get(record.outcome)
     client = clients.get(record.client_id) if record.client_id else None
     places = [localized_name(client.name, client.name_en)] if client else []
     if record.channel in CHANNELS:
         places.append(gettext(CHANNELS[record.channel]))
     return {
-        "text": gettext("%(event)s（%(outcome)s）", event=told, outcome=gettext(outcome)) if outcome else told,
+        "text": gettext("%(event)s（%(outcome)s）", event=event, outcome=gettext(outcome)) if outcome else event,
         "at": moment(record.at, now),
         "where": " · ".join(places),
         "refused": outcome is not None,

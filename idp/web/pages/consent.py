@@ -33,17 +33,17 @@ def show(request_id: str) -> ResponseReturnValue:
     """The page with the facts, the receiver, the purpose and the legal basis."""
     due = browser.require_step(request_id, Step.CONSENT)
     use_ui_locales(due.request.ui_locales)
-    told = consents.release_notice(due.request, due.client)
+    notice = consents.release_notice(due.request, due.client)
     return flask.render_template(
         "pages/consent.html",
         action=f"/consent/{request_id}",
-        kind=told.release_mode.value,
-        mark=_mark(due, told),
-        client_name=localized_name(told.client_name, told.client_name_en),
-        purpose=localized_name(told.purpose, told.purpose_en),
-        legal_basis=gettext(LEGAL_BASES[told.legal_basis]),
+        kind=notice.release_mode.value,
+        mark=_mark(due, notice),
+        client_name=localized_name(notice.client_name, notice.client_name_en),
+        purpose=localized_name(notice.purpose, notice.purpose_en),
+        legal_basis=gettext(LEGAL_BASES[notice.legal_basis]),
         person=_person(due),
-        facts=[_fact(claim, told.sensitive) for claim in (*told.ordinary, *told.sensitive)],
+        facts=[_fact(claim, notice.sensitive) for claim in (*notice.ordinary, *notice.sensitive)],
     )
 
 
@@ -58,15 +58,15 @@ def submit(request_id: str) -> ResponseReturnValue:
     due = browser.require_step(request_id, Step.CONSENT, or_done=given in _NO)  # redirecting would approve
     if given in _NO:
         return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
-    told = consents.release_notice(due.request, due.client)
-    is_to_this = flask.request.form.get("mark") == _mark(due, told)
-    if given == _YES[told.release_mode] and is_to_this and due.session is not None:
+    notice = consents.release_notice(due.request, due.client)
+    is_to_this = flask.request.form.get("mark") == _mark(due, notice)
+    if given == _YES[notice.release_mode] and is_to_this and due.session is not None:
         consents.give(work.c, due.session.person_id, due.client, due.request, work.now)
     return browser.redirect_to_dispatcher(request_id)
 
 
-def _mark(due: PendingInteraction, told: ReleaseNotice) -> str:
-    return told.mark(due.session.person_id) if due.session else ""
+def _mark(due: PendingInteraction, notice: ReleaseNotice) -> str:
+    return notice.mark(due.session.person_id) if due.session else ""
 
 
 def _person(due: PendingInteraction) -> str:

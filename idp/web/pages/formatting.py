@@ -57,8 +57,8 @@ def device(user_agent: str | None) -> str:
 
     A line breaks only after the dot.
     """
-    told = user_agent or ""
-    found = [_first(told, _SYSTEMS), _first(told, _BROWSERS)]
+    text = user_agent or ""
+    found = [_first(text, _SYSTEMS), _first(text, _BROWSERS)]
     return "\u00a0· ".join(gettext(word) for word in found if word) or gettext("不认识的设备")
 
 
@@ -74,5 +74,5 @@ def listed(texts: list[str]) -> str:
     return gettext("、").join(texts)
 
 
-def _first(told: str, table: tuple[tuple[str, str], ...]) -> str:
-    return next((word for token, word in table if token in told), "")
+def _first(text: str, table: tuple[tuple[str, str], ...]) -> str:
+    return next((word for token, word in table if token in text), "")
