@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast fast-protocol fast-pages check check-code check-tests bench native race format docs environment
+.PHONY: help demo test fast check check-code check-tests bench native race format docs environment
 
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
@@ -10,7 +10,6 @@ export YITONG_RACE_ROUNDS ?= $(if $(CI),1000,20)
 PERSONS ?= 10000
 # Tests that read the code, the documents and the catalogues. They need no database server and no browser.
 CHECKS := tests/architecture tests/journeys/test_pages_catalogues.py
-FAST = $(PYTHON) -m pytest -q -m "not race and not browser" -k "not postgresql"
 
 help: ## List every target
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,18 +18,17 @@ demo: ## Start a city with three services on this machine; RESET=1 starts over
 	@scripts/environment demo
 	@$(PYTHON) demo/run.py
 
-test: environment ## Install what the tests need, then run all of them
+test: environment ## Install what the tests need, then run all of them; ARGS=tests/unit runs those alone
 	@scripts/install-test-tools
-	@$(PYTHON) -m pytest $(if $(CHECKED),$(CHECKS:%=--ignore=%)) $(ARGS)
+ifdef ARGS
+	@$(PYTHON) -m pytest $(ARGS)
+else
+	@$(PYTHON) -m pytest -n auto --dist worksteal -m "not alone" $(if $(CHECKED),$(CHECKS:%=--ignore=%))
+	@$(PYTHON) -m pytest -m alone
+endif
 
 fast: environment ## The protocol, the pages and the units on SQLite: the tests to run while working
-	@$(MAKE) --no-print-directory -j2 --output-sync=target fast-protocol fast-pages
-
-fast-protocol:
-	@$(FAST) tests/protocol $(ARGS)
-
-fast-pages:
-	@$(FAST) tests/unit tests/journeys $(CHECKS:%=--ignore=%) $(ARGS)
+	@$(PYTHON) -m pytest -q -n auto -m "not race and not browser" -k "not postgresql" tests/unit tests/protocol tests/journeys $(CHECKS:%=--ignore=%) $(ARGS)
 
 check: environment ## Formatting, lint, types, import rules; what an entry of a registry still lacks
 	@$(MAKE) --no-print-directory -j2 --output-sync=target check-code check-tests

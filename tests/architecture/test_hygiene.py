@@ -1,8 +1,12 @@
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 
 from tests.fixtures.hygiene import HYGIENE, Hygiene, _Listener
+from tests.fixtures.processes import ROOT
 
 LEAKS = (
     "51999919900101005X",
@@ -46,3 +50,25 @@ def test_the_run_listens_to_every_logger_at_debug(pytestconfig):
     logging.getLogger("some.library").debug("forty-two")
     assert pytestconfig.stash[HYGIENE].looked["log"] > before
     assert any(isinstance(handler, _Listener) for handler in logging.getLogger().handlers)
+
+
+_LEAKING = """
+import logging, pytest
+
+@pytest.mark.parametrize("number", range(4))
+def test_it(number):
+    logging.getLogger("some.library").debug("519999" + "199001010017")
+"""
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_a_leak_fails_the_run_in_every_process(tmp_path, processes):
+    """A hit fails the run although all tests passed, in one process and in several."""
+    (tmp_path / "test_leak.py").write_text(_LEAKING)
+    command = [sys.executable, "-m", "pytest", "-q", "-n", processes, "-p", "tests.fixtures.hygiene", str(tmp_path)]
+    there = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command += ["--rootdir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=there, capture_output=True, text=True, check=False)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
+    assert "4 hits" in done.stdout

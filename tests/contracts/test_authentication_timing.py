@@ -27,6 +27,8 @@ from accounts.merging.linking import Linking, link_row, linked_accounts
 from accounts.people import NewPerson, People, natural_persons
 from tests.fixtures.site import citizen_number
 
+pytestmark = pytest.mark.alone
+
 ROUNDS = 41
 GAP = 0.001  # seconds between the medians of two paths
 MEMORY_KIB = 16384  # a hash takes many times the gap, so one hash more or less is visible

@@ -18,6 +18,8 @@ from tests.fixtures.site import PASSWORD
 from tests.load.conftest import CITIZENS, PATIENCE, Served, median
 from tests.load.crowd import Visitor, stalled
 
+pytestmark = pytest.mark.alone
+
 GUESSERS = 64
 MEMORY = ("/livez", "/jwks", "/.well-known/openid-configuration")
 HEALTH = (*MEMORY, "/readyz")
