@@ -28,6 +28,8 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.evidence",
     "accounts.audit.failed_logins",
     "accounts.credentials.password",
+    "accounts.credentials.passkeys.challenges",
+    "accounts.credentials.passkeys.passkey_store",
     "accounts.credentials.throttle",
     "accounts.audit",
     "accounts.merging.linking",
