@@ -221,6 +221,17 @@ class Passkeys:
         audit.append(c, _REMOVED, now=now, person=person_id, channel=channel, detail=_WHAT | {"passkey": passkey_id})
         return True
 
+    def remove_all(self, c: Connection, person_id: str, *, actor: str | None, now: datetime) -> int:
+        """The person has no passkey, on record: they have lost a device, and somebody checked who they are.
+
+        Returns how many there were.
+        """
+        removed = c.execute(passkey_store.REMOVE_ALL, of_person=person_id)
+        if removed:
+            detail = _WHAT | {"removed": removed}
+            audit.append(c, _REMOVED, now=now, actor=actor, person=person_id, detail=detail)
+        return removed
+
     def of_person(self, c: Connection, person_id: str) -> tuple[Passkey, ...]:
         """The person's passkeys, oldest first."""
         return tuple(_passkey(row) for row in c.rows(passkey_store.OF_PERSON, of_person=person_id))

@@ -66,6 +66,7 @@ OTHER_WAYS = Statement(
         .label("adopted"),
     )
 )
+REMOVE_ALL = Statement(sa.delete(passkeys).where(_k.person_id == _p("of_person")))
 _other = passkeys.alias()
 _has_other_way = sa.or_(
     sa.exists().where(password_credentials.c.person_id == _k.person_id),
