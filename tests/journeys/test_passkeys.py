@@ -274,6 +274,7 @@ def test_a_passkey_of_somebody_else_is_not_found(site: Site, browser: Browser, h
     other.get("/login")
     use(other, second)
     own = other.get(LIST).form_with("passkey")
+    assert own.action == "/account/passkeys/remove"
     for chosen in (theirs.fields["passkey"], "f" * 32, ""):
         assert other.submit(own, passkey=chosen).status == 404
     assert browser.get(LIST).form_with("passkey").fields["passkey"] == theirs.fields["passkey"]
