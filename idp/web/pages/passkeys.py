@@ -142,14 +142,11 @@ def _register(here: Session) -> None:
 def _log_in_again(here: Session, after: str) -> ResponseReturnValue | None:
     """The way to the login page if this login is too old or too weak for a change; otherwise None."""
     work = unit_of_work()
+    has_passkey = bool(work.services.passkeys.of_person(work.reading, here.person_id))
     is_recent = work.now - here.auth_time <= RECENT
-    is_weak = here.authentication.aal < _TWO_FACTORS
-    if is_weak and work.services.passkeys.of_person(work.reading, here.person_id):
-        browser.flash("login_with_passkey")
-    elif not is_recent:
-        browser.flash("login_again")
-    else:
+    if is_recent and (here.authentication.aal >= _TWO_FACTORS or not has_passkey):
         return None
+    browser.flash("login_with_passkey" if has_passkey else "login_again")
     return flask.redirect(f"/login?next={after}", 303)
 
 
