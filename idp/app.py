@@ -92,6 +92,7 @@ def _is_full(services: Services) -> Callable[[Environ], bool]:
 
     def is_full(environ: Environ) -> bool:
         is_login = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"].startswith("/login")
+        is_login = is_login and not environ["PATH_INFO"].endswith("/passkey")  # checks no password
         return is_login and services.hasher.is_crowded() and cookie not in environ.get("HTTP_COOKIE", "")
 
     return is_full

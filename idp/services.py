@@ -14,6 +14,8 @@ import flask
 
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials.bulkhead import Aside
+from accounts.credentials.passkeys import Passkeys
+from accounts.credentials.passkeys.ceremonies import RelyingParty
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database
@@ -59,6 +61,7 @@ class Services:
     people: People
     hasher: PasswordHasher
     passwords: PasswordAuthentication
+    passkeys: Passkeys
     keys: KeyRing
     clients: ClientCache
     provider: Provider
@@ -104,6 +107,7 @@ def build_services(
         people=people,
         hasher=hasher,
         passwords=PasswordAuthentication(people, hasher, Throttle(), Linking(vault)),
+        passkeys=Passkeys(vault, RelyingParty(settings.rp_id, settings.origin)),
         keys=keys,
         clients=provider.clients,
         provider=provider,

@@ -42,7 +42,8 @@ class Settings(BaseSettings):
     issuer: str = Field(
         "http://localhost:8000",
         description="The public origin, without a path: the `iss` of every token and the start of every link. "
-        "Host and proxy headers are never asked. Changing it signs everybody out of every service.",
+        "Host and proxy headers are never asked. Changing it signs everybody out of every service, and "
+        "a new host name ends every passkey.",
     )
     database_url: SecretStr = Field(
         SecretStr("sqlite:///var/yitong.db"),
@@ -117,6 +118,16 @@ class Settings(BaseSettings):
     def origin(self) -> str:
         """The public origin as browsers write it in `Origin`."""
         return self.issuer
+
+    @property
+    def rp_id(self) -> str:
+        """The RP ID of passkeys (WebAuthn §5.1.2): our host name. Empty for an address, which no browser accepts."""
+        host = urlsplit(self.issuer).hostname or ""
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return host
+        return ""
 
     def vault_key_pairs(self) -> tuple[tuple[str, bytes], ...]:
         """(key id, 32 bytes) of each vault key, the current one first."""

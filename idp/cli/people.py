@@ -18,7 +18,7 @@ from accounts.people import NaturalPerson, NewPerson
 from accounts.registration import Proof, Registration
 from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import CommandError, out
-from idp.login import person_status
+from idp.login import person_status, sessions
 from idp.login.person_status import ACTIVE
 
 _DOCUMENTS = (  # neither a phone nor an organisation's code identifies a person
@@ -109,6 +109,22 @@ def people_enable(context: CommandContext, kind: str, yes: bool) -> None:  # noq
     """Open a stopped account again. What had ended stays ended: the person logs in and agrees anew."""
     person = _asked_for(context, kind)
     _change(context, person, ACTIVE, yes=yes)
+
+
+@people.command("end-passkeys")
+@_kind
+@_yes
+@command_context
+def people_end_passkeys(context: CommandContext, kind: str, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
+    """Remove the passkeys of a person who has lost a device, and end their sessions. Check first who they are."""
+    person = _asked_for(context, kind)
+    if not yes:
+        click.confirm(f"person {person.id}: remove all passkeys and end all sessions?", abort=True)
+    with context.transaction() as c:
+        removed = context.services.passkeys.remove_all(c, person.id, actor=context.actor, now=context.now)
+        ended = sessions.end_all_of(c, person.id, context.now, "passkeys removed") if removed else 0
+    message = f"{removed} passkeys removed, {ended} sessions ended" if removed else "no passkeys; nothing was changed"
+    out.print(f"person {person.id}: {message}", highlight=False)
 
 
 @people.group("phone")

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from accounts.audit import failed_logins as failures
 from accounts.credentials import throttle
+from accounts.credentials.passkeys.challenges import spent_challenges
 from accounts.credentials.throttle import throttle_counters
 from accounts.credentials.totp import totp_credentials
 from accounts.database import Connection, Database, Statement, UtcDateTime
@@ -178,6 +179,13 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         spent_assertions.c.expires_at,
         spent_assertions.c.digest,
         due=spent_assertions.c.expires_at < _BEFORE,
+        keeps=timedelta(hours=1),
+        every=HOURLY,
+    ),
+    RetentionRule(
+        spent_challenges.c.expires_at,
+        spent_challenges.c.digest,
+        due=spent_challenges.c.expires_at < _BEFORE,
         keeps=timedelta(hours=1),
         every=HOURLY,
     ),

@@ -25,6 +25,7 @@ class Factor(StrEnum):
     KNOWN = "known"
     HELD = "held"
     OF_THE_BODY = "of_the_body"
+    KNOWN_OR_OF_THE_BODY = "known_or_of_the_body"  # the device has checked one of them, and does not say which
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +33,23 @@ class Method:
     """One way of authenticating. `name` is the RFC 8176 value; `resists_phishing` if it is bound to our origin."""
 
     name: str
-    factor: Factor
+    factors: tuple[Factor, ...]
     resists_phishing: bool = False
 
 
+# A passkey is accepted only when its device has verified the person (docs/decisions/0063-a-passkey-is-two-factors.md).
+_UNLOCKED_KEY = (Factor.HELD, Factor.KNOWN_OR_OF_THE_BODY)
 # RFC 8176 §2. `mfa` is never a method: it is computed. A name missing here proves nothing.
 METHODS: tuple[Method, ...] = (
-    Method("pwd", Factor.KNOWN),
-    Method("pin", Factor.KNOWN),
-    Method("otp", Factor.HELD),
-    Method("sms", Factor.HELD),
-    Method("swk", Factor.HELD, resists_phishing=True),
-    Method("hwk", Factor.HELD, resists_phishing=True),
-    Method("sc", Factor.HELD, resists_phishing=True),
-    Method("face", Factor.OF_THE_BODY),
-    Method("fpt", Factor.OF_THE_BODY),
+    Method("pwd", (Factor.KNOWN,)),
+    Method("pin", (Factor.KNOWN,)),
+    Method("otp", (Factor.HELD,)),
+    Method("sms", (Factor.HELD,)),
+    Method("swk", _UNLOCKED_KEY, resists_phishing=True),
+    Method("hwk", _UNLOCKED_KEY, resists_phishing=True),
+    Method("sc", (Factor.HELD,), resists_phishing=True),
+    Method("face", (Factor.OF_THE_BODY,)),
+    Method("fpt", (Factor.OF_THE_BODY,)),
 )
 _BY_NAME = {method.name: method for method in METHODS}
 _HARDWARE = frozenset({"hwk", "sc"})
@@ -135,4 +138,4 @@ def _proven(methods: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
 
 
 def _factors(names: Iterable[str]) -> frozenset[Factor]:
-    return frozenset(_BY_NAME[name].factor for name in names if name in _BY_NAME)
+    return frozenset(factor for name in names if name in _BY_NAME for factor in _BY_NAME[name].factors)

@@ -104,14 +104,21 @@ def check_csrf(origin: str) -> None:
 
 
 def csrf_token() -> str:
-    """The token for the forms of this response. The response sets its cookie if the browser has none yet."""
+    """The token for the forms of this response."""
     if "csrf_token" not in flask.g:
+        flask.g.csrf_token = csrf.token(unit_of_work().services.vault, form_cookie())
+    return str(flask.g.csrf_token)
+
+
+def form_cookie() -> str:
+    """What only this browser holds, for the forms of its pages. The response sets the cookie if it has none yet."""
+    if "form_cookie" not in flask.g:
         held = sent_cookie(FORM)
         if not csrf.is_cookie(held):
             held = csrf.new_cookie()
             give_cookie(FORM, held)
-        flask.g.csrf_token = csrf.token(unit_of_work().services.vault, held)
-    return str(flask.g.csrf_token)
+        flask.g.form_cookie = held
+    return str(flask.g.form_cookie)
 
 
 def csp_nonce() -> str:

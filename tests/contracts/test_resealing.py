@@ -48,7 +48,7 @@ ASKED = AuthorizationRequest(
     client_state="state",
     nonce="nonce",
 )
-# Bytes that no vault opens: SHA-256 digests, and the signatures of the audit's chain.
+# Bytes that no vault opens: SHA-256 digests, the signatures of the audit's chain, ids and public keys of passkeys.
 NOT_SEALED = {
     "access_tokens.digest",
     "audit_batches.countersigned",
@@ -60,9 +60,13 @@ NOT_SEALED = {
     "clients.registration_token_digest",
     "clients.secret_digest",
     "initial_access_tokens.digest",
+    "passkeys.credential_id",
+    "passkeys.public_key",
+    "passkeys.user_handle",
     "refresh_tokens.digest",
     "sessions.handle_digest",
     "spent_assertions.digest",
+    "spent_challenges.digest",
     "vault_keys.check_value",
 }
 

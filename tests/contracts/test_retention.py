@@ -14,6 +14,8 @@ from psycopg import sql
 
 from accounts import audit
 from accounts.credentials import totp
+from accounts.credentials.passkeys import challenges
+from accounts.credentials.passkeys.challenges import Binding, Purpose
 from accounts.credentials.throttle import Throttle, throttle_counters
 from accounts.database import Database, Statement, metadata, new_id
 from accounts.identifiers import CitizenId, Mobile
@@ -224,6 +226,19 @@ def test_an_assertion_is_known_until_it_could_not_be_used(city):
     assert city.post("/token", form).error == "invalid_client"
     tidied(city.database, "spent_assertions", city.clock.advance(hours=2))
     assert count(city.database, spent_assertions) == 0
+
+
+def test_a_spent_challenge_is_known_until_it_has_ended(database, vault, clock):
+    """A challenge that a passkey signed is kept as long as it could be signed again, and an hour longer."""
+    binding = Binding(Purpose.LOGIN, "")
+    text = challenges.issue(vault, binding, clock())
+    challenge = challenges.read(vault, text, binding, clock())
+    with database.transaction() as c:
+        assert challenges.spend(c, challenge)
+    assert tidied(database, "spent_challenges", clock.advance(minutes=64)) == 0
+    with database.transaction() as c:
+        assert not challenges.spend(c, challenge)
+    assert tidied(database, "spent_challenges", clock.advance(minutes=2)) == 1
 
 
 def test_deliveries_go_a_month_after_their_end_and_never_before_it(database, vault, clock):

@@ -16,9 +16,13 @@ import pytest
 import sqlalchemy as sa
 
 from accounts import audit
+from accounts.credentials import password as passwords
 from accounts.credentials import recovery_codes, totp
+from accounts.credentials.passkeys import MOST, Passkeys
+from accounts.credentials.passkeys.ceremonies import RelyingParty
+from accounts.credentials.passkeys.challenges import Binding, Purpose
 from accounts.database import Database, Statement, new_id
-from accounts.errors import Throttled
+from accounts.errors import NotProven, Throttled
 from accounts.people import People, natural_persons
 from idp.oidc.clients import registry
 from idp.oidc.endpoints.router import EndpointRouter
@@ -30,6 +34,7 @@ from idp.oidc.tokens import token_store
 from idp.oidc.tokens.keys import KeyRing
 from idp.oidc.tokens.secret import digest, new_secret
 from idp.oidc.vocabulary import CODE_PREFIX
+from tests.fixtures.authenticator import BOUND, Authenticator
 from tests.fixtures.authenticator_app import shown
 
 pytestmark = [pytest.mark.race, pytest.mark.timeout(3600)]
@@ -40,6 +45,7 @@ ROUNDS = int(os.environ.get("YITONG_RACE_ROUNDS", "10"))
 CALLBACK = "https://rp.example/callback"
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+LOGIN = Binding(Purpose.LOGIN, "")
 COUNT_ACCESS = Statement(sa.select(sa.func.count().label("n")).where(access_tokens.c.request_id == sa.bindparam("of")))
 COUNT_SUCCESSORS = Statement(
     sa.select(sa.func.count().label("n")).where(
@@ -283,6 +289,76 @@ def _once(arena, spend, code, record):
             return spend(c, arena.provider.people.vault, arena.person_id, code, now=arena.clock(), record=own)
     except Throttled:
         return False
+
+
+@pytest.fixture
+def passkeys(arena):
+    """The passkeys of the arena, and one in a device with a counter."""
+    made = Passkeys(arena.provider.people.vault, RelyingParty("localhost", "http://localhost:8000"))
+    device = Authenticator(flags=BOUND, count=1)
+    with arena.provider.database.transaction() as c:
+        passwords.store(c, arena.provider.people.vault, arena.person_id, "$argon2id$", now=arena.clock())
+        offer = made.offer(c, arena.person_id, "", arena.clock())
+        sent = device.register(offer.challenge, offer.user_handle)
+        place = {"person_id": arena.person_id, "browser": "", "now": arena.clock()}
+        verified = made.verify_registration(sent, offer.challenge, offer.user_handle, **place)
+        made.register(c, arena.person_id, verified, made_on=None, channel="web", now=arena.clock())
+    return made, device
+
+
+def _signed(arena, made, device, **chosen):
+    """A new challenge that the device has signed."""
+    challenge = made.challenge(LOGIN, arena.clock())
+    sent, c = device.sign(challenge, **chosen), arena.provider.database.connection()
+    return made.verify(c, sent, challenge, LOGIN, now=arena.clock())
+
+
+def _used(arena, made, signed):
+    """Whether this use signs in. The transaction commits either way."""
+    place = {"source": "192.0.2.1", "channel": "web", "known_browsers": "", "now": arena.clock()}
+    with arena.provider.database.transaction() as c:
+        try:
+            made.use(c, signed, **place)
+        except NotProven:
+            return False
+    return True
+
+
+def test_a_challenge_of_a_passkey_signs_in_once(arena, passkeys):
+    """Of sixty-four uses of one signed challenge one signs in."""
+    made, device = passkeys
+    for _ in range(ROUNDS):
+        signed = _signed(arena, made, device)
+        assert sum(arena.race(lambda signed=signed: _used(arena, made, signed))) == 1
+
+
+def test_a_count_of_a_passkey_signs_in_once(arena, passkeys):
+    """Of sixty-four challenges that were signed at one count, as by copies of the key, one signs in."""
+    made, device = passkeys
+    for n in range(ROUNDS):
+        signed = [_signed(arena, made, device, count=n + 2) for _ in range(RACERS)]
+        assert sum(arena.race(lambda signed=signed: _used(arena, made, signed.pop()))) == 1
+
+
+def test_an_offer_of_a_passkey_registers_once(arena, passkeys):
+    """Of sixty-four answers to one offer one adds a passkey."""
+    made, _ = passkeys
+    person, now = arena.person_id, arena.clock()
+    for _ in range(min(ROUNDS, MOST - 1)):
+        offer, device = made.offer(arena.provider.database.connection(), person, "", now), Authenticator()
+        sent = device.register(offer.challenge, offer.user_handle)
+        place = {"person_id": person, "browser": "", "now": now}
+        verified = made.verify_registration(sent, offer.challenge, offer.user_handle, **place)
+
+        def add(verified=verified):
+            with arena.provider.database.transaction() as c:
+                try:
+                    made.register(c, person, verified, made_on=None, channel="web", now=now)
+                except NotProven:
+                    return False
+            return True
+
+        assert sum(arena.race(add)) == 1
 
 
 def _member(reply, name):

@@ -18,15 +18,20 @@ from idp.oidc.assurance import Acr, authentication, meets, meets_any, parse
         (("sms", "otp"), ("sms", "otp"), 1),
         (("pwd", "otp"), ("pwd", "otp", "mfa"), 2),
         (("pwd", "sms", "pwd"), ("pwd", "sms", "mfa"), 2),
-        (("swk", "pin"), ("swk", "pin", "mfa"), 2),
-        (("hwk", "pin"), ("hwk", "pin", "mfa"), 3),
-        (("hwk",), ("hwk",), 1),
+        (("swk",), ("swk", "mfa"), 2),
+        (("hwk",), ("hwk", "mfa"), 3),
+        (("pwd", "swk"), ("pwd", "swk", "mfa"), 2),
+        (("sc",), ("sc",), 1),
+        (("sc", "pin"), ("sc", "pin", "mfa"), 3),
         (("made_up", "pwd"), ("made_up", "pwd"), 1),
         (("mfa", "pwd"), ("pwd",), 1),
     ],
 )
 def test_methods_become_levels(methods, amr, aal):
-    """Two methods of one kind are one factor, two kinds make two, and only a hardware key makes three."""
+    """Two methods of one kind are one factor, two kinds make two, and only a hardware key makes three.
+
+    A passkey is two factors: the device, and what unlocked it.
+    """
     proven = authentication(methods, datetime(2026, 3, 2, tzinfo=UTC), 2)
     assert (proven.amr, proven.aal, proven.acr) == (amr, aal, f"urn:yitong:ial2:aal{aal}")
 

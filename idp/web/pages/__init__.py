@@ -7,6 +7,8 @@ import flask
 from idp.web.pages.account import account
 from idp.web.pages.consent import consent
 from idp.web.pages.login import login
+from idp.web.pages.passkey_login import passkey_login
+from idp.web.pages.passkeys import passkeys
 from idp.web.pages.preferences import preferences
 from idp.web.pages.sandbox import sandbox
 from idp.web.pages.second_factor import second_factor
@@ -20,6 +22,10 @@ PAGES: tuple[flask.Blueprint, ...] = (
     consent,
     account,
     security,
+    passkey_login,
+    consent,
+    account,
+    passkeys,
     preferences,
     session,
     sign_out,

@@ -11,12 +11,13 @@ from flask_babel import gettext
 
 from accounts.authentication import Authenticated
 from accounts.credentials.known_browsers import KNOWN_FOR
+from accounts.credentials.passkeys.challenges import Binding, Purpose
 from accounts.errors import NotProven
 from idp.i18n import N_
 from idp.login import dispatcher, pending
 from idp.login.interaction import Step
 from idp.services import unit_of_work
-from idp.web import browser
+from idp.web import browser, request_security
 from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
 from idp.web.pages import prerendered
 from idp.web.pages.formatting import localized_name
@@ -32,6 +33,12 @@ _PROBLEMS = {
     "wrong": ("identifier", N_("号码或密码不对，请检查后再试。")),
     "no_identifier": ("identifier", N_("请填身份证号、手机号或用户名。")),
     "no_password": ("password", N_("请填密码。")),
+    "passkey_wrong": ("", N_("通行密钥没有用成。请再试一次，或者用号码和密码登录。")),
+    "passkey_old": ("", N_("这一页打开太久了。请再按一次“用通行密钥登录”。")),
+}
+_AGAIN = {
+    "login_again": N_("接下来要更改登录方式。为了确认是您本人，请再登录一次。"),
+    "login_with_passkey": N_("接下来要更改登录方式。您有通行密钥，请用它再登录一次。"),
 }
 _SIGNED_OUT = {
     IDLE: N_("您 %(minutes)d 分钟没有操作，为了安全，已经自动退出登录。请重新登录，接着办理。"),
@@ -47,7 +54,9 @@ def show(request_id: str) -> ResponseReturnValue:
     """The login page of a client's request. If it has messages, it is shown even when the step is done."""
     due = browser.require_step(request_id, Step.LOGIN, or_done=browser.has_flashes())
     use_ui_locales(due.request.ui_locales)
-    return _page(f"/login/{request_id}", client_name=localized_name(due.client.name, due.client.name_en))
+    return _page(
+        f"/login/{request_id}", about=request_id, client_name=localized_name(due.client.name, due.client.name_en)
+    )
 
 
 @login.post("/login/<id:request_id>")
@@ -86,23 +95,18 @@ def submit_own() -> ResponseReturnValue:
     return _attempt(flask.url_for("login.show_own", next=after), onward)
 
 
-def _page(action: str, *, client_name: str = "", after: str = "") -> ResponseReturnValue:
+def _page(action: str, *, about: str = "", client_name: str = "", after: str = "") -> ResponseReturnValue:
+    passkeys, now = unit_of_work().services.passkeys, unit_of_work().now
+    binding = Binding(Purpose.LOGIN, request_security.form_cookie(), about)
+    filled = {"action": action, "next": after, "passkey_challenge": passkeys.challenge(binding, now)}
+    values = {"client_name": client_name, "may_cancel": bool(client_name), "rp_id": passkeys.party.rp_id}
     codes = browser.flashed()
     errors = [{"field": _PROBLEMS[code][0], "text": gettext(_PROBLEMS[code][1])} for code in codes if code in _PROBLEMS]
     reason = next((_signed_out(code) for code in codes if code in _SIGNED_OUT), "")
-    may_cancel = bool(client_name)
-    if not (errors or reason):
-        filled = {"action": action, "next": after}
-        return prerendered.page("pages/login.html", filled, client_name=client_name, may_cancel=may_cancel, errors=())
-    return flask.render_template(
-        "pages/login.html",
-        action=action,
-        client_name=client_name,
-        next=after,
-        errors=errors,
-        reason=reason,
-        may_cancel=may_cancel,
-    )
+    why = next((gettext(_AGAIN[code]) for code in codes if code in _AGAIN), "")
+    if not (errors or reason or why):
+        return prerendered.page("pages/login.html", filled, errors=(), **values)
+    return flask.render_template("pages/login.html", errors=errors, reason=reason, why=why, **filled, **values)
 
 
 def _signed_out(code: str) -> str:
