@@ -160,6 +160,41 @@ class PasswordAuthentication:
             return self._by_number(database, attempt, known)
         return self._by_login_name(database, attempt)
 
+    def confirm(
+        self,
+        database: Database,
+        person_id: str,
+        password: str,
+        *,
+        source: str,
+        channel: str,
+        now: datetime,
+        known_browsers: str = "",
+    ) -> Authenticated:
+        """This person, who is signed in already, still knows their password. Counted and recorded like a login.
+
+        Raises NotProven, Throttled and Busy as `authenticate` does. Call it outside a transaction.
+        """
+        c = database.connection()
+        candidate = _candidate_of(c.one(_BY_PERSON, person_id=person_id))
+        attempt = _Attempt("", password, source, channel, now, known_browsers, None, priority=True)
+        counted = self._counted(c, attempt, person_id, candidate)
+        try:
+            if candidate.sealed is None:
+                self._hasher.verify_nothing(password, priority=_priority(attempt, counted))
+                return self._refuse(database, attempt, person_id)
+            encoded = self._check(attempt, counted, candidate.sealed)
+            return self._conclude(database, attempt, counted, candidate, encoded)
+        except Busy:
+            self._throttle.untried(database.connection(), counted)
+            raise
+
+    def remember(self, c: Connection, person_id: str, known_browsers: str, now: datetime) -> str:
+        """The browser's cookie after a change of the password, which ended the one it had. One statement."""
+        candidate = _candidate_of(c.one(_BY_PERSON, person_id=person_id))
+        state = AccountState(person_id, candidate.password_since, candidate.status_since)
+        return self._browsers.remember(known_browsers, state, now)
+
     def _by_number(self, database: Database, attempt: _Attempt, number: Identifier) -> Authenticated:
         c = database.connection()
         candidate = self._candidate(c, number)

@@ -9,12 +9,16 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import flask
 
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials.bulkhead import Aside
 from accounts.credentials.password import PasswordHasher
+from accounts.credentials.password_rules.breach_list import BreachList
+from accounts.credentials.password_rules.change import PasswordChange
+from accounts.credentials.policy import PasswordPolicy
 from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database
 from accounts.errors import DatabaseUnavailable
@@ -59,12 +63,19 @@ class Services:
     people: People
     hasher: PasswordHasher
     passwords: PasswordAuthentication
+    password_policy: PasswordPolicy
+    password_change: PasswordChange
     keys: KeyRing
     clients: ClientCache
     provider: Provider
     channels: Mapping[str, ChannelRules] = field(default_factory=dict)
     systems: Systems = field(default_factory=Systems)
     form_post_page: FormPostPage = plain_page
+
+    @property
+    def sends_messages(self) -> bool:
+        """Whether `yitong worker` of this deployment delivers text messages."""
+        return self.settings.sandbox
 
 
 def build_services(
@@ -80,7 +91,7 @@ def build_services(
 
     The command line needs no channels; the web application passes its own. With `admits`, a connection to a database
     that is sealed under other keys is refused; only diagnosis does without. A password check waits inside `aside()`,
-    where the thread gives up what other requests need.
+    where the thread gives up what other requests need. Raises BreachListRefused.
     """
     vault = Vault.from_keys(settings.vault_key_pairs(), profile=settings.crypto_profile)
     vault_keys = VaultKeys(vault, clock, SEALED)
@@ -91,6 +102,7 @@ def build_services(
     )
     people = People(vault)
     hasher = _hasher(settings, aside)
+    policy = PasswordPolicy(breached=BreachList(Path(settings.breach_list)) if settings.breach_list else ())
     keys = KeyRing(database, vault)
     provider = Provider(
         database=database, issuer=settings.issuer, keys=keys, people=people, policy=ProviderPolicy(), now=clock
@@ -104,6 +116,8 @@ def build_services(
         people=people,
         hasher=hasher,
         passwords=PasswordAuthentication(people, hasher, Throttle(), Linking(vault)),
+        password_policy=policy,
+        password_change=PasswordChange(people, hasher, policy),
         keys=keys,
         clients=provider.clients,
         provider=provider,

@@ -77,6 +77,12 @@ class Settings(BaseSettings):
         description="How long a login waits for its turn before the page says that too many people are logging in. "
         "It holds nothing while it waits; where the person signed in before it waits longer, and goes first.",
     )
+    breach_list: str = Field(
+        "",
+        description="Path of a file that `yitong passwords build-list` made. No new password may be on that list, and "
+        "whoever logs in with one that is must change it. It is read at the start; a missing or damaged file refuses "
+        "the start. Without it only the built-in list of common passwords is asked.",
+    )
     concurrent_requests: int = Field(
         4,
         ge=1,

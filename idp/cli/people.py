@@ -10,7 +10,6 @@ from contextlib import closing
 import click
 
 from accounts import phones
-from accounts.credentials.policy import PasswordPolicy
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import IdentifierKind, Mobile, parse
 from accounts.identifiers.names import person_name
@@ -74,7 +73,7 @@ def people_add(context: CommandContext, kind: str, evidence: str) -> None:
         email=email or None,
         address=address or None,
     )
-    registration = Registration(context.services.people, context.services.hasher, PasswordPolicy())
+    registration = Registration(context.services.people, context.services.hasher, context.services.password_policy)
     with closing(context.services.database):
         person = registration.open_account(
             context.services.database,

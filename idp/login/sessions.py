@@ -242,6 +242,12 @@ def end_all_of(c: Connection, person_id: str, now: datetime, reason: str) -> int
     return sum(end(c, session.id, now, reason) for session in of_person(c, person_id, now))
 
 
+def end_others_of(c: Connection, session: Session, now: datetime, reason: str) -> int:
+    """This is the only live session of its person. Returns how many others have ended."""
+    others = (each.id for each in of_person(c, session.person_id, now) if each.id != session.id)
+    return sum(end(c, each, now, reason) for each in others)
+
+
 def of_person(c: Connection, person_id: str, now: datetime) -> tuple[Session, ...]:
     """The person's sessions that have not ended or reached their limit, the last used first."""
     return tuple(_session(row) for row in c.rows(session_store.OF_PERSON, of_person=person_id, now=now))

@@ -7,6 +7,7 @@ import flask
 from idp.web.pages.account import account
 from idp.web.pages.consent import consent
 from idp.web.pages.login import login
+from idp.web.pages.password import password
 from idp.web.pages.preferences import preferences
 from idp.web.pages.sandbox import sandbox
 from idp.web.pages.session import session
@@ -16,6 +17,7 @@ PAGES: tuple[flask.Blueprint, ...] = (
     login,
     consent,
     account,
+    password,
     preferences,
     session,
     sign_out,
