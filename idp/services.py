@@ -24,9 +24,10 @@ from accounts.database import Connection, Database
 from accounts.errors import DatabaseUnavailable
 from accounts.merging.linking import Linking
 from accounts.people import People
-from accounts.ports import SmsGateway
+from accounts.ports import SmsGateway, StaffDirectory
 from accounts.vault import Vault
 from accounts.vault.vault_keys import VaultKeys
+from idp.adapters.systems.sandbox_directory import SandboxDirectory
 from idp.jobs.resealing import SEALED
 from idp.login.interaction import ChannelRules
 from idp.oidc.clients.client import ClientCache
@@ -49,6 +50,7 @@ class Systems:
     """Outside systems, each behind a port of `accounts.ports`; None where this process calls none of that kind."""
 
     sms: SmsGateway | None = None
+    staff: StaffDirectory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def build_services(
         clients=provider.clients,
         provider=provider,
         channels={channel.name: channel for channel in channels},
-        systems=systems or Systems(),
+        systems=systems or Systems(staff=_staff(settings)),
     )
 
 
@@ -130,6 +132,29 @@ def require_own_keys(services: Services) -> None:
     """Raises VaultKeyMismatch when other keys seal the database. One that does not answer is compared later."""
     with suppress(DatabaseUnavailable), closing(services.database):
         services.database.connection()
+
+
+def _staff(settings: Settings) -> StaffDirectory | None:
+    """The directory that the settings name, or in a sandbox the invented one. Raises SandboxInProduction."""
+    if not settings.ldap_url:
+        return SandboxDirectory(environment=settings.environment) if settings.sandbox else None
+    from idp.adapters.systems.ldap_directory import LdapDirectory, LdapPlace  # noqa: PLC0415 - ldap3 loads slowly
+
+    return LdapDirectory(
+        LdapPlace(
+            url=settings.ldap_url,
+            base=settings.ldap_base,
+            bind_dn=settings.ldap_bind_dn,
+            bind_password=settings.ldap_bind_password.get_secret_value(),
+            division=settings.ldap_division,
+            ca_file=settings.ldap_ca_file,
+            filter=settings.ldap_filter,
+            login_attribute=settings.ldap_login_attribute,
+            id_attribute=settings.ldap_id_attribute,
+            division_attribute=settings.ldap_division_attribute,
+            timeout=settings.ldap_timeout,
+        )
+    )
 
 
 def _hasher(settings: Settings, aside: Aside) -> PasswordHasher:

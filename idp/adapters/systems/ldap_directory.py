@@ -9,10 +9,12 @@ server that nobody configured.
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import ldap3
 from ldap3.core.exceptions import LDAPException
@@ -28,6 +30,7 @@ LONGEST_NAME = 64
 # RFC 4511 §4.1.9: the server's trouble, not the person's. Any other code but success refuses the person.
 _TROUBLE = frozenset({1, 2, 3, 11, 51, 52, 80})  # operations, protocol, time, administrative limit, busy, unavailable
 _SUCCESS = 0
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # no UTF-8, so no password that a directory could hold
 _ENTRY = "searchResEntry"
 
 
@@ -74,6 +77,15 @@ class _Entry:
         return tuple(value.decode("utf-8", "replace") for value in held)
 
 
+class _VerifiedTls(ldap3.Tls):  # type: ignore[misc] # ldap3 has no types
+    """TLS as Python's ssl verifies it, the host's name included. ldap3's own check leaves a stranger's socket open."""
+
+    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - ldap3's signature
+        """The connection's socket is encrypted, to the host that the settings name. Raises OSError."""
+        context = ssl.create_default_context(cafile=self.ca_certs_file)
+        connection.socket = context.wrap_socket(connection.socket, server_hostname=connection.server.host)
+
+
 class LdapDirectory:
     """An `accounts.ports.StaffDirectory`. Holds no connection: staff log in a few times a day. Threads may share it."""
 
@@ -87,7 +99,8 @@ class LdapDirectory:
         (RFC 4513 §5.1.2).
         """
         name = login_name.strip()
-        if not name or not name.isprintable() or len(name) > LONGEST_NAME or not password:
+        is_text = name.isprintable() and not _LONE_SURROGATE.search(password)
+        if not name or not is_text or len(name) > LONGEST_NAME or not password:
             return None
         with _translated():
             entry = self._find(name)
@@ -138,7 +151,7 @@ class LdapDirectory:
         connection = ldap3.Connection(
             self._server(),
             user=dn,
-            password=password.encode("utf-8", "surrogatepass"),
+            password=password.encode(),
             authentication=ldap3.SIMPLE,
             auto_referrals=False,
             read_only=True,
@@ -156,7 +169,7 @@ class LdapDirectory:
 
     def _server(self) -> ldap3.Server:
         place = self._place
-        tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=place.ca_file or None)
+        tls = _VerifiedTls(validate=ssl.CERT_REQUIRED, ca_certs_file=place.ca_file or None)
         return ldap3.Server(
             place.url, tls=tls, get_info=ldap3.NONE, connect_timeout=place.timeout, allowed_referral_hosts=[]
         )
