@@ -16,7 +16,7 @@ import flask
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials.bulkhead import Aside
 from accounts.credentials.password import PasswordHasher
-from accounts.credentials.password_rules.breach_list import BreachList
+from accounts.credentials.password_rules.breach_list import BreachList, CompromisedPasswords
 from accounts.credentials.password_rules.change import PasswordChange
 from accounts.credentials.policy import PasswordPolicy
 from accounts.credentials.throttle import Throttle
@@ -104,7 +104,8 @@ def build_services(
     )
     people = People(vault)
     hasher = _hasher(settings, aside)
-    policy = PasswordPolicy(breached=BreachList(Path(settings.breach_list)) if settings.breach_list else ())
+    breached = BreachList(Path(settings.breach_list)) if settings.breach_list else frozenset[str]()
+    policy = PasswordPolicy(breached=breached)
     keys = KeyRing(database, vault)
     provider = Provider(
         database=database, issuer=settings.issuer, keys=keys, people=people, policy=ProviderPolicy(), now=clock
@@ -117,7 +118,7 @@ def build_services(
         vault_keys=vault_keys,
         people=people,
         hasher=hasher,
-        passwords=PasswordAuthentication(people, hasher, Throttle(), Linking(vault)),
+        passwords=PasswordAuthentication(people, hasher, Throttle(), Linking(vault), CompromisedPasswords(breached)),
         password_policy=policy,
         password_change=PasswordChange(people, hasher, policy),
         keys=keys,

@@ -97,6 +97,10 @@ class PasswordPolicy:
         self.profile = profile
         self._breached = breached
 
+    def of(self, profile: PolicyProfile) -> PasswordPolicy:
+        """The same lists under another profile's rules."""
+        return PasswordPolicy(profile, breached=self._breached)
+
     def check(self, password: str, *, context: PersonContext) -> None:
         """The password is good enough. Raises CredentialRefused with one of CODES."""
         normal = unicodedata.normalize("NFKC", password)

@@ -1,4 +1,4 @@
-"""Commands about the list of breached passwords."""
+"""Commands about the rules for passwords: the list of breached ones, and who has which profile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 
 import click
 
-from accounts.credentials.password_rules import breach_list_building
+from accounts.credentials.password_rules import breach_list_building, history
+from accounts.credentials.password_rules.profiles import PROFILES
+from idp.cli.context import CommandContext, command_context
+from idp.cli.people import asked_for, kind_option
 from idp.cli.terminal import CommandError, err, out
 from idp.services import utc_now
 
@@ -18,7 +21,21 @@ _STANDARD_INPUT = "-"
 
 @click.group()
 def passwords() -> None:
-    """The list of breached passwords, which new passwords are compared with."""
+    """The rules for passwords: the list of breached ones, and the profile of a person."""
+
+
+@passwords.command("profile")
+@click.argument("profile", type=click.Choice([each.name for each in PROFILES]))
+@kind_option
+@command_context
+def set_profile(context: CommandContext, profile: str, kind: str) -> None:
+    """Let PROFILE hold for one person's password: `mlps3` for staff. The person's number is asked for."""
+    person = asked_for(context, kind)
+    with context.transaction() as c:
+        is_new = history.set_profile(c, person.id, history.named(profile), now=context.now)
+        if is_new:
+            context.record(c, "administrator:password_profile:change", person=person.id, detail={"profile": profile})
+    out.print(f"person {person.id}: {profile}{'' if is_new else ' as before; nothing was changed'}", highlight=False)
 
 
 @passwords.command("build-list")

@@ -28,6 +28,7 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.evidence",
     "accounts.audit.failed_logins",
     "accounts.credentials.password",
+    "accounts.credentials.password_rules.history",
     "accounts.credentials.throttle",
     "accounts.audit",
     "accounts.merging.linking",

@@ -9,6 +9,10 @@ from accounts import evidence, phones
 from accounts.audit import audit_events
 from accounts.credentials import password as passwords
 from accounts.credentials.password import password_credentials
+from accounts.credentials.password_rules import history
+from accounts.credentials.password_rules.breach_list_building import build
+from accounts.credentials.password_rules.history import password_history
+from accounts.credentials.password_rules.profiles import CITIZEN, MLPS3
 from accounts.credentials.policy import CODES
 from accounts.database import Statement
 from accounts.evidence import EvidenceKind
@@ -16,7 +20,7 @@ from accounts.identifiers import Mobile
 from idp.delivery.outbox import outbox
 from idp.i18n.labels import PASSWORD_REFUSALS
 from idp.login import session_store
-from tests.fixtures.relying_party import Browser, Page
+from tests.fixtures.relying_party import Browser, Page, RelyingParty
 from tests.fixtures.site import PASSWORD, Citizen, Site
 
 NEW = "一夜江风吹过石桥-82-yellow"
@@ -193,3 +197,104 @@ def test_a_verified_phone_is_told(database_url: str, clock):
     change(browser)
     assert [row.kind for row in rows(site, sa.select(outbox.c.kind))] == ["sms"]
     site.database.close()
+
+
+WEAK = "iloveyou"  # on the built-in list
+
+
+def test_a_password_that_guessers_know_is_changed_before_going_on(site: Site, browser: Browser, housing: RelyingParty):
+    """The login succeeds, the step is due before consent, and the service gets its answer after the change."""
+    person = site.register_person(password=WEAK)
+    browser.get(housing.start())
+    step = browser.log_in(person)
+    assert step.visited[-1].startswith("/password/")
+    assert "不安全" in step.text
+    assert "housing 服务" in step.text
+    form = step.form_with("new_password")
+    form.fields.pop("new_password_again")
+    again = browser.submit(form, new_password=WEAK)
+    assert again.visited[-1] == step.visited[-1]
+    after = browser.submit(form, new_password=NEW)
+    assert after.visited[-1].startswith("/consent/")
+    assert browser.agree().url.startswith("https://housing.example/callback?")
+    assert can_log_in(site, person, NEW)
+
+
+def test_nothing_goes_to_a_service_before_the_change(site: Site, browser: Browser, housing: RelyingParty):
+    """Neither a second service nor a silent request gets past the step, and the person can decline."""
+    person = site.register_person(password=WEAK)
+    browser.get(housing.start())
+    step = browser.log_in(person)
+    silent = browser.get(housing.start(prompt="none"))
+    assert silent.answer["error"] == "interaction_required"
+    assert browser.get(housing.start()).visited[-1].startswith("/password/")
+    assert browser.get(step.url).visited[-1].startswith("/password/")
+    declined = browser.submit(browser.page.form_with("answer"), answer="cancel")
+    assert declined.answer["error"] == "access_denied"
+
+
+def test_a_login_to_the_own_pages_leads_to_the_change(site: Site, browser: Browser):
+    """Without a service the person comes to the form of the account, with the reason, and the reason goes with it."""
+    person = site.register_person(password=WEAK)
+    browser.get("/account")
+    shown = browser.log_in(person)
+    assert shown.visited[-1] == "/account/password"
+    assert "不安全" in shown.text
+    assert "密码改好了。" in change(browser).text
+    assert "不安全" not in browser.get("/account/password").text
+
+
+def test_a_breached_password_is_one_too(database_url: str, clock, tmp_path):
+    """The breach list of the settings holds at the login and for new passwords."""
+    build([[PASSWORD.encode(), NEW.encode()]], tmp_path / "list", now=clock())
+    site = Site(database_url, clock, settings={"breach_list": str(tmp_path / "list")})
+    browser, person = Browser(site), site.register_person()
+    browser.get("/account")
+    assert browser.log_in(person).visited[-1] == "/account/password"
+    assert "已经泄露" in change(browser).text
+    assert "密码改好了。" in change(browser, NEW + "-9").text
+    site.database.close()
+
+
+def staff(site: Site, person: Citizen) -> None:
+    with site.database.transaction() as c:
+        assert history.set_profile(c, person.id, MLPS3, now=site.clock())
+
+
+def test_staff_change_by_time_and_citizens_do_not(site: Site, browser: Browser, housing: RelyingParty):
+    """After ninety days the step is due for staff, with their rules on the page; a citizen's old password stays."""
+    person, citizen = site.register_person(), site.register_person(2)
+    staff(site, person)
+    site.clock.advance(days=91)
+    browser.get(housing.start())
+    step = browser.log_in(person)
+    assert step.visited[-1].startswith("/password/")
+    assert "定期更换" in step.text
+    assert "至少 12 个字" in step.text
+    elsewhere = Browser(site, source="198.51.100.9")
+    elsewhere.get(housing.start())
+    assert elsewhere.log_in(citizen).visited[-1].startswith("/consent/")
+
+
+def test_former_passwords_of_staff_do_not_come_back(site: Site, browser: Browser, person: Citizen):
+    """Five former passwords are refused and the sixth may come back; they are sealed, and go with the profile."""
+    staff(site, person)
+    phrases = [f"Lamp {i} on the bridge {i}" for i in range(7)]
+    for phrase in phrases:
+        assert "密码改好了。" in change(browser, phrase).text
+    assert "以前用过" in change(browser, phrases[1]).text
+    assert "以前用过" in change(browser, phrases[5]).text
+    assert len(rows(site, sa.select(password_history.c.id))) == 5
+    assert "密码改好了。" in change(browser, phrases[0]).text
+    sealed = [bytes(row.sealed) for row in rows(site, sa.select(password_history.c.sealed))]
+    assert not any(b"argon2" in seal for seal in sealed)
+    with site.database.transaction() as c:
+        assert history.set_profile(c, person.id, CITIZEN, now=site.clock())
+    assert rows(site, sa.select(password_history.c.id)) == []
+
+
+def test_a_citizen_leaves_no_former_password(site: Site, browser: Browser, person: Citizen):
+    """What no rule needs is not kept."""
+    change(browser)
+    change(browser, NEW + "-2")
+    assert rows(site, sa.select(password_history.c.id)) == []

@@ -79,8 +79,8 @@ def submit_own() -> ResponseReturnValue:
     after = browser.own_path(flask.request.form.get("next")) or "/account"
 
     def onward(proof: Authenticated, record: Record) -> ResponseReturnValue:
-        browser.sign_in(proof, record)
-        return browser.redirect_to_path(after)
+        session = browser.sign_in(proof, record)
+        return browser.redirect_to_path("/account/password" if session.password_due else after)
 
     return _attempt(flask.url_for("login.show_own", next=after), onward)
 
