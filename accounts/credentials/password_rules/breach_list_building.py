@@ -11,7 +11,6 @@ import hashlib
 import heapq
 import os
 import re
-import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from accounts import private_files
 from accounts.credentials.password_rules.breach_list import HEADER, WIDTH, header
 from accounts.errors import AccountsError
 
@@ -58,7 +58,7 @@ def build(
     `piece` is how many records are sorted in memory at a time. `progress` is called with the number of lines read.
     Raises SourceNotReadable and OSError. It needs free space for the result twice.
     """
-    with tempfile.TemporaryFile(dir=to.parent) as scratch:
+    with _scratch_beside(to) as scratch:
         pieces = _Pieces(scratch)
         lines = pieces.fill(_records(sources, progress), piece)
         with _replacing(to) as file:
@@ -141,17 +141,27 @@ class _Pieces:
 
 
 @contextmanager
+def _scratch_beside(path: Path) -> Iterator[IO[bytes]]:
+    """A file without a name: however the build ends, its room is free again."""
+    name = path.with_name(f".{path.name}.{os.getpid()}.pieces")
+    with private_files.opened(name, "w+b") as file:
+        name.unlink()
+        yield file
+
+
+@contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """A new file that takes the path's place, on the disk, when the block ends well; otherwise it is gone."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
+    name = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with private_files.opened(name, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        except BaseException:
-            Path(file.name).unlink()
-            raise
-    Path(file.name).replace(path)
+        name.replace(path)
+    except BaseException:
+        name.unlink(missing_ok=True)
+        raise
 
 
 def _write(file: IO[bytes], ascending: Iterator[bytes], now: datetime) -> int:
