@@ -32,7 +32,7 @@ from accounts.credentials.password import PasswordHasher
 from accounts.credentials.password_rules import history
 from accounts.credentials.throttle import Counted, Throttle
 from accounts.database import Connection, Database
-from accounts.errors import Busy, NotProven
+from accounts.errors import Busy, HumanCheckNeeded, NotProven
 from accounts.identifiers import Identifier, IdentifierKind, guess_person_identifier
 from accounts.people import People
 from accounts.ports import LegacyLogin, LegacyLogins
@@ -70,6 +70,7 @@ class _Attempt:
     now: datetime
     known_browsers: str = field(repr=False)
     record: Callable[[dict[str, Any]], object] | None = field(repr=False)
+    is_human: Callable[[], bool] | None = field(default=None, repr=False)
     priority: bool | None = None  # None: true if the person is familiar where the guess comes from
 
 
@@ -103,6 +104,7 @@ class PasswordAuthentication:
         now: datetime,
         known_browsers: str = "",
         record: Callable[[dict[str, Any]], object] | None = None,
+        is_human: Callable[[], bool] | None = None,
         priority: bool | None = None,
     ) -> Authenticated:
         """The person of this identifier or login name, who has proven to know their password.
@@ -113,11 +115,14 @@ class PasswordAuthentication:
         `known_browsers` is the browser's cookie from an earlier success. Where checks queue, a guess with `priority`
         goes first: by default one of a known browser, or from a network of a recent login.
 
-        Raises NotProven (one answer for everything that is wrong), Throttled (nothing was tried), Busy (nothing was
-        tried and nothing counted). Call it outside a transaction: counting an attempt must outlive a rollback.
+        `is_human` is asked where guesses have accumulated, never for a known browser.
+
+        Raises NotProven (one answer for everything that is wrong), Throttled (nothing was tried), Busy and
+        HumanCheckNeeded (nothing was tried and nothing counted). Call it outside a transaction: counting an attempt
+        must outlive a rollback.
         """
         typed = identifier.strip()[:LONGEST_TYPED].encode("utf-8", "replace").decode()
-        attempt = _Attempt(typed, password, source, channel, now, known_browsers, record, priority)
+        attempt = _Attempt(typed, password, source, channel, now, known_browsers, record, is_human, priority)
         known = guess_person_identifier(attempt.typed)
         if known is not None:
             return self._by_number(database, attempt, known)
@@ -194,10 +199,17 @@ class PasswordAuthentication:
             raise
 
     def _counted(self, c: Connection, attempt: _Attempt, subject: str, candidate: Candidate) -> Counted:
-        """Count the guess: only for this browser where the person signed in before. Raises Throttled."""
+        """Count the guess: only for this browser where the person signed in before.
+
+        Raises Throttled, and HumanCheckNeeded where guesses have accumulated and this one came without a check.
+        """
         state = AccountState(subject, candidate.password_since, candidate.status_since)
         known = self._browsers.known_as(attempt.known_browsers, state, attempt.now)
-        return self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now, browser=known)
+        counted = self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now, browser=known)
+        if counted.is_suspicious and attempt.is_human is not None and not attempt.is_human():
+            self._throttle.untried(c, counted)
+            raise HumanCheckNeeded
+        return counted
 
     def _candidate(self, c: Connection, number: Identifier) -> Candidate:
         terms = self._people.terms(number)

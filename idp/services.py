@@ -15,6 +15,7 @@ import flask
 
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials.bulkhead import Aside
+from accounts.credentials.human_check import HumanChecks
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.password_rules.breach_list import BreachList, CompromisedPasswords
 from accounts.credentials.password_rules.change import PasswordChange
@@ -65,6 +66,7 @@ class Services:
     people: People
     hasher: PasswordHasher
     passwords: PasswordAuthentication
+    human_checks: HumanChecks
     password_policy: PasswordPolicy
     password_change: PasswordChange
     keys: KeyRing
@@ -119,6 +121,7 @@ def build_services(
         people=people,
         hasher=hasher,
         passwords=PasswordAuthentication(people, hasher, Throttle(), Linking(vault), CompromisedPasswords(breached)),
+        human_checks=HumanChecks(vault),
         password_policy=policy,
         password_change=PasswordChange(people, hasher, policy),
         keys=keys,

@@ -77,6 +77,11 @@ class Settings(BaseSettings):
         description="How long a login waits for its turn before the page says that too many people are logging in. "
         "It holds nothing while it waits; where the person signed in before it waits longer, and goes first.",
     )
+    human_check: bool = Field(
+        True,  # noqa: FBT003 - a field's default, not a switch
+        description="Whether a login where guesses have accumulated asks the browser for a little work, or without "
+        "scripts for half a minute of patience. A browser where the person logged in before is never asked.",
+    )
     breach_list: str = Field(
         "",
         description="Path of a file that `yitong passwords build-list` made. No new password may be on that list, and "

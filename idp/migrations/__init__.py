@@ -27,6 +27,7 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.organisations",
     "accounts.evidence",
     "accounts.audit.failed_logins",
+    "accounts.credentials.human_check",
     "accounts.credentials.password",
     "accounts.credentials.password_rules.history",
     "accounts.credentials.throttle",

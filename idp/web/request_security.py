@@ -103,12 +103,19 @@ def check_csrf(origin: str) -> None:
 def csrf_token() -> str:
     """The token for the forms of this response. The response sets its cookie if the browser has none yet."""
     if "csrf_token" not in flask.g:
+        flask.g.csrf_token = csrf.token(unit_of_work().services.vault, form_cookie())
+    return str(flask.g.csrf_token)
+
+
+def form_cookie() -> str:
+    """The secret value by which this browser's forms are known. The response sets it if the browser has none yet."""
+    if "form_cookie" not in flask.g:
         held = sent_cookie(FORM)
         if not csrf.is_cookie(held):
             held = csrf.new_cookie()
             give_cookie(FORM, held)
-        flask.g.csrf_token = csrf.token(unit_of_work().services.vault, held)
-    return str(flask.g.csrf_token)
+        flask.g.form_cookie = held
+    return str(flask.g.form_cookie)
 
 
 def csp_nonce() -> str:

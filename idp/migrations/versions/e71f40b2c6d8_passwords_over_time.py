@@ -1,4 +1,4 @@
-"""profiles of the password policy, former passwords, and sessions that wait for a new password"""
+"""profiles of the password policy, former passwords, sessions that wait for a new password, spent human checks"""
 
 from __future__ import annotations
 
@@ -32,11 +32,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_password_history")),
     )
     op.create_index("ix_password_history_person_id_replaced_at", "password_history", ["person_id", "replaced_at"])
+    op.create_table(
+        "spent_human_checks",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_spent_human_checks")),
+    )
+    op.create_index("ix_spent_human_checks_expires_at_digest", "spent_human_checks", ["expires_at", "digest"])
     op.add_column("sessions", sa.Column("password_due", sa.Text(), nullable=True))
 
 
 def downgrade() -> None:
     op.drop_column("sessions", "password_due")
+    op.drop_index("ix_spent_human_checks_expires_at_digest", table_name="spent_human_checks")
+    op.drop_table("spent_human_checks")
     op.drop_index("ix_password_history_person_id_replaced_at", table_name="password_history")
     op.drop_table("password_history")
     op.drop_table("password_profiles")

@@ -11,15 +11,15 @@ from flask_babel import gettext
 
 from accounts.authentication import Authenticated
 from accounts.credentials.known_browsers import KNOWN_FOR
-from accounts.errors import NotProven
+from accounts.errors import HumanCheckNeeded, NotProven
 from idp.i18n import N_
 from idp.login import dispatcher, pending
 from idp.login.interaction import Step
 from idp.services import unit_of_work
-from idp.web import browser
+from idp.web import browser, request_security
 from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
 from idp.web.pages import prerendered
-from idp.web.pages.formatting import localized_name
+from idp.web.pages.formatting import clock_time, localized_name
 from idp.web.pages.layout import use_ui_locales
 from idp.web.session_expiry import ENDED, IDLE, TOO_OLD
 from idp.web.views import Audience, Csrf, view
@@ -28,8 +28,10 @@ login = flask.Blueprint("login", __name__)
 
 Record = dict[str, Any]
 _LONGEST = {"identifier": 64, "password": 256}
+_CHECK, _CHECK_AGAIN = "human_check", "human_check_again"
 _PROBLEMS = {
     "wrong": ("identifier", N_("号码或密码不对，请检查后再试。")),
+    _CHECK: ("identifier", N_("为了防止别人猜您的密码，这一次要多等一会儿。请重新填写号码和密码。")),
     "no_identifier": ("identifier", N_("请填身份证号、手机号或用户名。")),
     "no_password": ("password", N_("请填密码。")),
 }
@@ -101,7 +103,15 @@ def _page(action: str, *, client_name: str = "", after: str = "") -> ResponseRet
         errors=errors,
         reason=reason,
         may_cancel=may_cancel,
+        check=_check() if {_CHECK, _CHECK_AGAIN} & set(codes) else None,
     )
+
+
+def _check() -> dict[str, str]:
+    """A human check for the form: what it carries, and the time from which on no script is needed."""
+    work = unit_of_work()
+    asked = work.services.human_checks.ask(request_security.form_cookie(), work.now)
+    return {"challenge": asked.challenge, "at": clock_time(asked.waited_at)}
 
 
 def _signed_out(code: str) -> str:
@@ -124,7 +134,9 @@ def _attempt(again: str, onward: Callable[[Authenticated, Record], ResponseRetur
     try:
         proof, record = _authenticate(identifier, password)
     except NotProven:
-        return _try_again(again, "wrong")
+        return _try_again(again, "wrong", *((_CHECK_AGAIN,) if "human_check" in form else ()))
+    except HumanCheckNeeded:
+        return _try_again(again, _CHECK)
     return onward(proof, record)
 
 
@@ -141,9 +153,22 @@ def _authenticate(identifier: str, password: str) -> tuple[Authenticated, Record
         now=work.now,
         known_browsers=sent_cookie(KNOWN_BROWSERS),
         record=records.append,
+        is_human=_is_human if services.settings.human_check else None,
     )
     give_cookie(KNOWN_BROWSERS, proof.known_browsers, age=int(KNOWN_FOR.total_seconds()))
     return proof, records[0]
+
+
+def _is_human() -> bool:
+    """Whether the form came with a check that this browser passed. It is spent."""
+    work, form = unit_of_work(), flask.request.form
+    return work.services.human_checks.is_passed(
+        work.services.database.connection(),
+        form.get("human_check", ""),
+        form.get("human_check_solution", ""),
+        browser=request_security.form_cookie(),
+        now=work.now,
+    )
 
 
 def _try_again(again: str, *codes: str) -> ResponseReturnValue:
