@@ -18,55 +18,45 @@ adopted, its person logs in with their number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from accounts import audit, evidence
 from accounts.audit import failed_logins
 from accounts.credentials import password as passwords
+from accounts.credentials.candidate import BY_IDENTIFIER, BY_PERSON, BY_PHONE, Candidate, candidate_of
 from accounts.credentials.known_browsers import AccountState, KnownBrowsers
-from accounts.credentials.password import PasswordHasher, password_credentials
+from accounts.credentials.password import PasswordHasher
+from accounts.credentials.password_rules import history
 from accounts.credentials.throttle import Counted, Throttle
-from accounts.database import Connection, Database, Statement
-from accounts.errors import Busy, NotProven
+from accounts.database import Connection, Database
+from accounts.errors import Busy, HumanCheckNeeded, NotProven
 from accounts.identifiers import Identifier, IdentifierKind, guess_person_identifier
-from accounts.people import PHONE_ORDER, People, natural_persons, person_identifiers, person_phones
+from accounts.people import People
 from accounts.ports import LegacyLogin, LegacyLogins
-from accounts.vault.blind_index import matches
 
 MOST_LOGINS = 5
 LONGEST_TYPED = 256
 _EVENT = "person:authentication:password"
 _NOBODY = ""
+COMPROMISED, EXPIRED = "compromised", "expired"
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
     """A person proved who they are. `at` is when; `methods` are RFC 8176 values.
 
-    `known_browsers` is the new value of the browser's cookie, for its own counter (KnownBrowsers).
+    `known_browsers` is the new value of the browser's cookie, for its own counter (KnownBrowsers). `password_due` says
+    why the password must be changed before anything else: COMPROMISED, EXPIRED, or nothing.
     """
 
     person_id: str
     methods: tuple[str, ...]
     at: datetime
     known_browsers: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """The person that a guess is about, as far as known."""
-
-    person_id: str | None = None
-    may_log_in: bool = False
-    sealed: bytes | None = field(default=None, repr=False)
-    adopted: bool = False
-    password_since: datetime | None = None
-    status_since: datetime | None = None
+    password_due: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,53 +70,27 @@ class _Attempt:
     now: datetime
     known_browsers: str = field(repr=False)
     record: Callable[[dict[str, Any]], object] | None = field(repr=False)
+    is_human: Callable[[], bool] | None = field(default=None, repr=False)
     priority: bool | None = None  # None: true if the person is familiar where the guess comes from
-
-
-_PERSON = (
-    natural_persons.c.id,
-    natural_persons.c.status,
-    natural_persons.c.updated_at,
-    password_credentials.c.sealed,
-    password_credentials.c.origin,
-    password_credentials.c.changed_at,
-)
-_WITH_PASSWORD = natural_persons.outerjoin(
-    password_credentials, password_credentials.c.person_id == natural_persons.c.id
-)
-_BY_IDENTIFIER = Statement(
-    sa.select(*_PERSON)
-    .select_from(_WITH_PASSWORD.join(person_identifiers, person_identifiers.c.person_id == natural_persons.c.id))
-    .where(
-        person_identifiers.c.kind == sa.bindparam("identifier_kind"),
-        matches(person_identifiers.c.blind_index),
-        person_identifiers.c.until.is_(None),
-    )
-)
-_BY_PHONE = Statement(
-    sa.select(*_PERSON)
-    .select_from(_WITH_PASSWORD.join(person_phones, person_phones.c.person_id == natural_persons.c.id))
-    .where(
-        matches(person_phones.c.blind_index),
-        person_phones.c.verified_at.is_not(None),
-        natural_persons.c.status == "active",
-    )
-    .order_by(*PHONE_ORDER)
-    .limit(1)
-)
-_BY_PERSON = Statement(
-    sa.select(*_PERSON).select_from(_WITH_PASSWORD).where(natural_persons.c.id == sa.bindparam("person_id"))
-)
 
 
 class PasswordAuthentication:
     """Authenticates persons by password. Immutable: one for the process."""
 
-    def __init__(self, people: People, hasher: PasswordHasher, throttle: Throttle, linking: LegacyLogins) -> None:
+    def __init__(
+        self,
+        people: People,
+        hasher: PasswordHasher,
+        throttle: Throttle,
+        linking: LegacyLogins,
+        compromised: Container[str] = (),
+    ) -> None:
+        """A login with one of the `compromised` passwords succeeds, and says that the password must be changed."""
         self._people = people
         self._hasher = hasher
         self._throttle = throttle
         self._linking = linking
+        self._compromised = compromised
         self._browsers = KnownBrowsers(people.vault)
 
     def authenticate(
@@ -140,6 +104,7 @@ class PasswordAuthentication:
         now: datetime,
         known_browsers: str = "",
         record: Callable[[dict[str, Any]], object] | None = None,
+        is_human: Callable[[], bool] | None = None,
         priority: bool | None = None,
     ) -> Authenticated:
         """The person of this identifier or login name, who has proven to know their password.
@@ -150,15 +115,53 @@ class PasswordAuthentication:
         `known_browsers` is the browser's cookie from an earlier success. Where checks queue, a guess with `priority`
         goes first: by default one of a known browser, or from a network of a recent login.
 
-        Raises NotProven (one answer for everything that is wrong), Throttled (nothing was tried), Busy (nothing was
-        tried and nothing counted). Call it outside a transaction: counting an attempt must outlive a rollback.
+        `is_human` is asked where guesses have accumulated, never for a known browser.
+
+        Raises NotProven (one answer for everything that is wrong), Throttled (nothing was tried), Busy and
+        HumanCheckNeeded (nothing was tried and nothing counted). Call it outside a transaction: counting an attempt
+        must outlive a rollback.
         """
         typed = identifier.strip()[:LONGEST_TYPED].encode("utf-8", "replace").decode()
-        attempt = _Attempt(typed, password, source, channel, now, known_browsers, record, priority)
+        attempt = _Attempt(typed, password, source, channel, now, known_browsers, record, is_human, priority)
         known = guess_person_identifier(attempt.typed)
         if known is not None:
             return self._by_number(database, attempt, known)
         return self._by_login_name(database, attempt)
+
+    def confirm(
+        self,
+        database: Database,
+        person_id: str,
+        password: str,
+        *,
+        source: str,
+        channel: str,
+        now: datetime,
+        known_browsers: str = "",
+    ) -> Authenticated:
+        """This person, who is signed in already, still knows their password. Counted and recorded like a login.
+
+        Raises NotProven, Throttled and Busy as `authenticate` does. Call it outside a transaction.
+        """
+        c = database.connection()
+        candidate = candidate_of(c.one(BY_PERSON, person_id=person_id))
+        attempt = _Attempt("", password, source, channel, now, known_browsers, None, priority=True)
+        counted = self._counted(c, attempt, person_id, candidate)
+        try:
+            if candidate.sealed is None:
+                self._hasher.verify_nothing(password, priority=_priority(attempt, counted))
+                return self._refuse(database, attempt, person_id)
+            encoded = self._check(attempt, counted, candidate.sealed)
+            return self._conclude(database, attempt, counted, candidate, encoded)
+        except Busy:
+            self._throttle.untried(database.connection(), counted)
+            raise
+
+    def remember(self, c: Connection, person_id: str, known_browsers: str, now: datetime) -> str:
+        """The browser's cookie after a change of the password, which ended the one it had. One statement."""
+        candidate = candidate_of(c.one(BY_PERSON, person_id=person_id))
+        state = AccountState(person_id, candidate.password_since, candidate.status_since)
+        return self._browsers.remember(known_browsers, state, now)
 
     def _by_number(self, database: Database, attempt: _Attempt, number: Identifier) -> Authenticated:
         c = database.connection()
@@ -183,7 +186,7 @@ class PasswordAuthentication:
         c = database.connection()
         logins = self._linking.find(c, attempt.typed)
         person_id = _only_person(logins)
-        candidate = _candidate_of(c.one(_BY_PERSON, person_id=person_id or _NOBODY))
+        candidate = candidate_of(c.one(BY_PERSON, person_id=person_id or _NOBODY))
         subject = person_id or self._stand_in(attempt.typed)
         counted = self._counted(c, attempt, subject, candidate)
         try:
@@ -195,17 +198,24 @@ class PasswordAuthentication:
             self._throttle.untried(database.connection(), counted)
             raise
 
-    def _counted(self, c: Connection, attempt: _Attempt, subject: str, candidate: _Candidate) -> Counted:
-        """Count the guess: only for this browser where the person signed in before. Raises Throttled."""
+    def _counted(self, c: Connection, attempt: _Attempt, subject: str, candidate: Candidate) -> Counted:
+        """Count the guess: only for this browser where the person signed in before.
+
+        Raises Throttled, and HumanCheckNeeded where guesses have accumulated and this one came without a check.
+        """
         state = AccountState(subject, candidate.password_since, candidate.status_since)
         known = self._browsers.known_as(attempt.known_browsers, state, attempt.now)
-        return self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now, browser=known)
+        counted = self._throttle.check(c, person=subject, source=attempt.source, now=attempt.now, browser=known)
+        if counted.is_suspicious and attempt.is_human is not None and not attempt.is_human():
+            self._throttle.untried(c, counted)
+            raise HumanCheckNeeded
+        return counted
 
-    def _candidate(self, c: Connection, number: Identifier) -> _Candidate:
+    def _candidate(self, c: Connection, number: Identifier) -> Candidate:
         terms = self._people.terms(number)
         if number.kind is IdentifierKind.MOBILE:
-            return _candidate_of(c.one(_BY_PHONE, **terms))
-        return _candidate_of(c.one(_BY_IDENTIFIER, identifier_kind=number.kind.value, **terms))
+            return candidate_of(c.one(BY_PHONE, **terms))
+        return candidate_of(c.one(BY_IDENTIFIER, identifier_kind=number.kind.value, **terms))
 
     def _stand_in(self, text: str) -> str:
         """The throttle's subject for an unknown name, so that guesses at nobody run out like guesses at somebody."""
@@ -218,7 +228,7 @@ class PasswordAuthentication:
         return encoded if self._hasher.verify(encoded, attempt.password, priority=priority) else None
 
     def _conclude(
-        self, database: Database, attempt: _Attempt, counted: Counted, candidate: _Candidate, encoded: str | None
+        self, database: Database, attempt: _Attempt, counted: Counted, candidate: Candidate, encoded: str | None
     ) -> Authenticated:
         """Record the outcome, and renew the hash if parameters or keys have changed. Raises NotProven."""
         if encoded is None or candidate.person_id is None or not candidate.may_log_in:
@@ -233,7 +243,7 @@ class PasswordAuthentication:
                 passwords.replace_hash(c, self._people.vault, candidate.person_id, candidate.sealed, renewed)
             return self._accept(c, attempt, counted, candidate)
 
-    def _renewed(self, candidate: _Candidate, encoded: str, password: str) -> str | None:
+    def _renewed(self, candidate: Candidate, encoded: str, password: str) -> str | None:
         """The new hash to store, or None. A full bulkhead postpones it to the next login."""
         if self._hasher.needs_rehash(encoded):
             try:
@@ -261,7 +271,7 @@ class PasswordAuthentication:
             return self._refuse(database, attempt, None)
         encoded = self._hasher.hash(attempt.password, priority=priority)
         with database.transaction() as c:
-            candidate = _candidate_of(c.one(_BY_PERSON, person_id=person_id))
+            candidate = candidate_of(c.one(BY_PERSON, person_id=person_id))
             if candidate.sealed is None and candidate.may_log_in and not proven_here(c, person_id, attempt.now):
                 return self._adopt(c, attempt, counted, candidate, fitting, encoded)
         if candidate.sealed is None:
@@ -275,7 +285,7 @@ class PasswordAuthentication:
         c: Connection,
         attempt: _Attempt,
         counted: Counted,
-        candidate: _Candidate,
+        candidate: Candidate,
         fitting: Sequence[LegacyLogin],
         encoded: str,
     ) -> Authenticated:
@@ -287,7 +297,7 @@ class PasswordAuthentication:
         audit.append(c, "person:password:adopt", now=attempt.now, person=person_id, channel=attempt.channel)
         return self._accept(c, attempt, counted, replace(candidate, person_id=person_id, password_since=attempt.now))
 
-    def _accept(self, c: Connection, attempt: _Attempt, counted: Counted, candidate: _Candidate) -> Authenticated:
+    def _accept(self, c: Connection, attempt: _Attempt, counted: Counted, candidate: Candidate) -> Authenticated:
         person_id = candidate.person_id or _NOBODY
         row = audit.row(_EVENT, now=attempt.now, person=person_id, channel=attempt.channel, source=attempt.source)
         if attempt.record is None:
@@ -297,7 +307,14 @@ class PasswordAuthentication:
         self._throttle.succeeded(c, counted)
         state = AccountState(person_id, candidate.password_since, candidate.status_since)
         known = self._browsers.remember(attempt.known_browsers, state, attempt.now)
-        return Authenticated(person_id, ("pwd",), attempt.now, known)
+        return Authenticated(person_id, ("pwd",), attempt.now, known, self._due(attempt, candidate))
+
+    def _due(self, attempt: _Attempt, candidate: Candidate) -> str:
+        """Why the password must be changed. Asked only after it proved to be right."""
+        if attempt.password in self._compromised:
+            return COMPROMISED
+        is_old = history.named(candidate.profile).is_due(candidate.password_since or attempt.now, attempt.now)
+        return EXPIRED if is_old else ""
 
     def _refuse(self, database: Database, attempt: _Attempt, person_id: str | None) -> Authenticated:
         """Record the refusal and raise NotProven. What was typed is left out: people type passwords into that field.
@@ -317,16 +334,6 @@ def _priority(attempt: _Attempt, counted: Counted) -> Callable[[], bool]:
     """A function that says whether this guess goes before others where checks queue."""
     goes_first = counted.is_familiar if attempt.priority is None else attempt.priority
     return lambda: goes_first
-
-
-def _candidate_of(row: Any) -> _Candidate:
-    return (
-        _Candidate()
-        if row is None
-        else _Candidate(
-            row.id, row.status == "active", row.sealed, row.origin == "adopted", row.changed_at, row.updated_at
-        )
-    )
 
 
 def proven_here(c: Connection, person_id: str, now: datetime) -> bool:

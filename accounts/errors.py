@@ -10,6 +10,7 @@ AccountsError
 ├── InvalidIdentifier            a number is not valid; names the cure
 ├── InvalidName                  a text cannot be recorded as a name; names the cure
 ├── CredentialRefused            a new password breaks the policy; names the rule
+├── HumanCheckNeeded             too many guesses lately: a check comes before the next one
 ├── NotProven                    wrong identifier or secret: one answer for both
 ├── Throttled                    too many attempts; says when to try again
 └── SealBroken                   a sealed field does not open: wrong key, wrong place or tampering
@@ -109,6 +110,12 @@ class NotProven(AccountsError):
     """Nobody was authenticated. It is the same for an unknown person and a wrong secret."""
 
     code = "not_proven"
+
+
+class HumanCheckNeeded(AccountsError):
+    """Guesses have accumulated here, and this one came without a human check. Nothing was tried or counted."""
+
+    code = "human_check_needed"
 
 
 class Throttled(AccountsError):

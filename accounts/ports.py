@@ -103,5 +103,12 @@ class StaffDirectory(Protocol):
     """The directory of the city's staff, e.g. LDAP."""
 
     def authenticate(self, login_name: str, password: str) -> StaffMember | None:
-        """The member who proved themselves, or None. An empty password gives None, whatever the directory answers."""
+        """The member who proved themselves, or None. An empty password gives None, whatever the directory answers.
+
+        An unknown name and a wrong password get one answer. Groups are told, and become nothing by themselves.
+        """
+        ...
+
+    def check(self) -> None:
+        """Return if a member could be authenticated now."""
         ...

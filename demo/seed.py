@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from accounts import phones
-from accounts.credentials.policy import PasswordPolicy
 from accounts.database import Connection
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import IdentifierKind, Mobile, parse
@@ -82,7 +81,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _open_accounts(services: Services, now: datetime) -> None:
-    registration = Registration(services.people, services.hasher, PasswordPolicy())
+    registration = Registration(services.people, services.hasher, services.password_policy)
     for position, persona in enumerate(PERSONAS, start=-len(PERSONAS)):
         opened = now + timedelta(seconds=position)  # in order, because a shared phone finds who verified it first
         identifier = parse(persona.kind, persona.number)

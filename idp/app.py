@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from accounts.credentials.password_rules.breach_list import BreachListRefused
 from accounts.errors import VaultKeyMismatch
 from idp import logs
 from idp.adapters.channels import CHANNELS
@@ -37,14 +38,17 @@ _TEMPLATES = Path(__file__).parent.parent / "templates"
 def create_app(settings: Settings) -> Front:
     """The WSGI application. The front answers protocol endpoints itself and gives pages to Flask. It writes a log.
 
-    Raises SystemExit, with code, cause and cure, when the database is sealed under other keys.
+    Raises SystemExit, with code, cause and cure, when the database is sealed under other keys, or the breach list that
+    the settings name cannot be used.
     """
     logs.to_standard_error()
-    services = build_services(settings, channels=channels(settings), aside=aside)
     try:
+        services = build_services(settings, channels=channels(settings), aside=aside)
         require_own_keys(services)
     except VaultKeyMismatch as refused:
         raise SystemExit(f"{refused.code}: {refused.cause}\n→ {refused.cure}") from None
+    except BreachListRefused as refused:
+        raise SystemExit(f"{refused.code}: {refused.detail}\n→ {refused.cure}") from None
     return serve(services)
 
 

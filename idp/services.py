@@ -9,22 +9,28 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import flask
 
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials.bulkhead import Aside
+from accounts.credentials.human_check import HumanChecks
 from accounts.credentials.passkeys import Passkeys
 from accounts.credentials.passkeys.ceremonies import RelyingParty
 from accounts.credentials.password import PasswordHasher
+from accounts.credentials.password_rules.breach_list import BreachList, CompromisedPasswords
+from accounts.credentials.password_rules.change import PasswordChange
+from accounts.credentials.policy import PasswordPolicy
 from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database
 from accounts.errors import DatabaseUnavailable
 from accounts.merging.linking import Linking
 from accounts.people import People
-from accounts.ports import SmsGateway
+from accounts.ports import SmsGateway, StaffDirectory
 from accounts.vault import Vault
 from accounts.vault.vault_keys import VaultKeys
+from idp.adapters.systems.sandbox_directory import SandboxDirectory
 from idp.jobs.resealing import SEALED
 from idp.login.interaction import ChannelRules
 from idp.oidc.clients.client import ClientCache
@@ -47,6 +53,7 @@ class Systems:
     """Outside systems, each behind a port of `accounts.ports`; None where this process calls none of that kind."""
 
     sms: SmsGateway | None = None
+    staff: StaffDirectory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +69,20 @@ class Services:
     hasher: PasswordHasher
     passwords: PasswordAuthentication
     passkeys: Passkeys
+    human_checks: HumanChecks
+    password_policy: PasswordPolicy
+    password_change: PasswordChange
     keys: KeyRing
     clients: ClientCache
     provider: Provider
     channels: Mapping[str, ChannelRules] = field(default_factory=dict)
     systems: Systems = field(default_factory=Systems)
     form_post_page: FormPostPage = plain_page
+
+    @property
+    def sends_messages(self) -> bool:
+        """Whether `yitong worker` of this deployment delivers text messages."""
+        return self.settings.sandbox
 
 
 def build_services(
@@ -83,7 +98,7 @@ def build_services(
 
     The command line needs no channels; the web application passes its own. With `admits`, a connection to a database
     that is sealed under other keys is refused; only diagnosis does without. A password check waits inside `aside()`,
-    where the thread gives up what other requests need.
+    where the thread gives up what other requests need. Raises BreachListRefused.
     """
     vault = Vault.from_keys(settings.vault_key_pairs(), profile=settings.crypto_profile)
     vault_keys = VaultKeys(vault, clock, SEALED)
@@ -94,6 +109,8 @@ def build_services(
     )
     people = People(vault)
     hasher = _hasher(settings, aside)
+    breached = BreachList(Path(settings.breach_list)) if settings.breach_list else frozenset[str]()
+    policy = PasswordPolicy(breached=breached)
     keys = KeyRing(database, vault)
     provider = Provider(
         database=database, issuer=settings.issuer, keys=keys, people=people, policy=ProviderPolicy(), now=clock
@@ -106,13 +123,16 @@ def build_services(
         vault_keys=vault_keys,
         people=people,
         hasher=hasher,
-        passwords=PasswordAuthentication(people, hasher, Throttle(), Linking(vault)),
+        passwords=PasswordAuthentication(people, hasher, Throttle(), Linking(vault), CompromisedPasswords(breached)),
         passkeys=Passkeys(vault, RelyingParty(settings.rp_id, settings.origin)),
+        human_checks=HumanChecks(vault),
+        password_policy=policy,
+        password_change=PasswordChange(people, hasher, policy),
         keys=keys,
         clients=provider.clients,
         provider=provider,
         channels={channel.name: channel for channel in channels},
-        systems=systems or Systems(),
+        systems=systems or Systems(staff=_staff(settings)),
     )
 
 
@@ -120,6 +140,29 @@ def require_own_keys(services: Services) -> None:
     """Raises VaultKeyMismatch when other keys seal the database. One that does not answer is compared later."""
     with suppress(DatabaseUnavailable), closing(services.database):
         services.database.connection()
+
+
+def _staff(settings: Settings) -> StaffDirectory | None:
+    """The directory that the settings name, or in a sandbox the invented one. Raises SandboxInProduction."""
+    if not settings.ldap_url:
+        return SandboxDirectory(environment=settings.environment) if settings.sandbox else None
+    from idp.adapters.systems.ldap_directory import LdapDirectory, LdapPlace  # noqa: PLC0415 - ldap3 loads slowly
+
+    return LdapDirectory(
+        LdapPlace(
+            url=settings.ldap_url,
+            base=settings.ldap_base,
+            bind_dn=settings.ldap_bind_dn,
+            bind_password=settings.ldap_bind_password.get_secret_value(),
+            division=settings.ldap_division,
+            ca_file=settings.ldap_ca_file,
+            filter=settings.ldap_filter,
+            login_attribute=settings.ldap_login_attribute,
+            id_attribute=settings.ldap_id_attribute,
+            division_attribute=settings.ldap_division_attribute,
+            timeout=settings.ldap_timeout,
+        )
+    )
 
 
 def _hasher(settings: Settings, aside: Aside) -> PasswordHasher:

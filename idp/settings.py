@@ -78,6 +78,38 @@ class Settings(BaseSettings):
         description="How long a login waits for its turn before the page says that too many people are logging in. "
         "It holds nothing while it waits; where the person signed in before it waits longer, and goes first.",
     )
+    human_check: bool = Field(
+        True,  # noqa: FBT003 - a field's default, not a switch
+        description="Whether a login where guesses have accumulated asks the browser for a little work, or without "
+        "scripts for half a minute of patience. A browser where the person logged in before is never asked.",
+    )
+    breach_list: str = Field(
+        "",
+        description="Path of a file that `yitong passwords build-list` made. No new password may be on that list, and "
+        "whoever logs in with one that is must change it. It is read at the start; a missing or damaged file refuses "
+        "the start. Without it only the built-in list of common passwords is asked.",
+    )
+    ldap_url: str = Field(
+        "",
+        description="The directory of staff: `ldaps://ldap.example.gov.cn`, or `ldap://…`, which then must StartTLS. "
+        "`ldapi://%2Fpath` for demo and tests; production refuses it. Empty: no staff log in.",
+    )
+    ldap_ca_file: str = Field("", description="PEM file of the authority of its certificate; empty for the system's.")
+    ldap_bind_dn: str = Field("", description="The service account that searches. It needs to read, and nothing else.")
+    ldap_bind_password: SecretStr = Field(SecretStr(""), description="The password of that account.")
+    ldap_base: str = Field("", description="Where the search begins: `ou=staff,dc=example,dc=gov,dc=cn`.")
+    ldap_filter: str = Field(
+        "(objectClass=person)",
+        description="Who counts as staff, as a filter (RFC 4515). Active Directory: `(&(objectClass=user)"
+        "(!(userAccountControl:1.2.840.113556.1.4.803:=2)))`.",
+    )
+    ldap_login_attribute: str = Field("uid", description="What staff type. Active Directory: `sAMAccountName`.")
+    ldap_id_attribute: str = Field("employeeNumber", description="The staff id: never reused, also when names change.")
+    ldap_division_attribute: str = Field(
+        "", description="Holds the six-digit code of the division. Empty: all staff belong to `YITONG_LDAP_DIVISION`."
+    )
+    ldap_division: str = Field("510500", description="The division of staff where no attribute holds it.")
+    ldap_timeout: int = Field(5, ge=1, le=60, description="Seconds for each step of a login at the directory.")
     concurrent_requests: int = Field(
         4,
         ge=1,
@@ -150,6 +182,10 @@ class Settings(BaseSettings):
         url = urlsplit(self.issuer)
         if url.scheme not in ("http", "https") or not url.hostname or self.issuer != f"{url.scheme}://{url.netloc}":
             problems.append("YITONG_ISSUER must be an origin such as https://id.example.gov.cn, without path or slash")
+        if self.ldap_url and not self.ldap_url.startswith(("ldaps://", "ldap://", "ldapi://")):
+            problems.append("YITONG_LDAP_URL must begin with ldaps://, ldap:// or ldapi://")
+        if self.ldap_url and not (self.ldap_base and self.ldap_bind_dn and self.ldap_bind_password.get_secret_value()):
+            problems.append("YITONG_LDAP_URL needs YITONG_LDAP_BASE, _BIND_DN and _BIND_PASSWORD beside it")
         self.vault_key_pairs()
         self.proxies()
         return tuple(problems)
@@ -162,6 +198,10 @@ class Settings(BaseSettings):
                 f"YITONG_VAULT_KEYS is empty; make a key with {_NEW_KEY} and keep a copy offline",
             ),
             (self.sandbox, "YITONG_SANDBOX shows text messages to everybody; unset it and configure a gateway"),
+            (
+                self.ldap_url.startswith("ldapi://"),
+                "YITONG_LDAP_URL is a socket file without TLS; use ldaps:// or ldap://",
+            ),
             (
                 self.allow_private_destinations,
                 "YITONG_ALLOW_PRIVATE_DESTINATIONS lets clients probe our network; unset",

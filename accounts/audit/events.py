@@ -79,6 +79,7 @@ EVENTS: tuple[Event, ...] = (
     Event("administrator:schema:change", "变更了数据库结构", "The database's schema was changed"),
     Event("administrator:role:give", "授予了管理角色", "An administrator's role was given"),
     Event("administrator:role:end", "收回了管理角色", "An administrator's role ended"),
+    Event("administrator:password_profile:change", "更改了密码规则", "The rules for a password were changed"),
     Event("administrator:person:read", "查看了人员资料", "A person's record was read"),
     Event("administrator:audit:read", "查看了审计记录", "The audit was read"),
     Event("administrator:audit:verify", "校验了审计记录", "The audit was verified"),

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import argon2
 import sqlalchemy as sa
@@ -64,6 +64,15 @@ _REPLACE_HASH = Statement(
     sa.update(password_credentials)
     .where(_columns.person_id == sa.bindparam("person"), _columns.sealed == sa.bindparam("was"))
     .values(sealed=sa.bindparam("new_sealed", type_=sa.LargeBinary))
+)
+_REPLACE = Statement(
+    sa.update(password_credentials)
+    .where(_columns.person_id == sa.bindparam("person"), _columns.sealed == sa.bindparam("was"))
+    .values(
+        sealed=sa.bindparam("new_sealed", type_=sa.LargeBinary),
+        origin=sa.bindparam("new_origin"),
+        changed_at=sa.bindparam("now", type_=UtcDateTime),
+    )
 )
 _FORGET = Statement(sa.delete(password_credentials).where(_columns.person_id == sa.bindparam("person_id")))
 
@@ -193,6 +202,25 @@ def adopt(c: Connection, vault: Vault, person_id: str, encoded: str, *, now: dat
 def replace_hash(c: Connection, vault: Vault, person_id: str, was: bytes, encoded: str) -> bool:
     """The same password under new parameters or keys. False if it changed since `was` was read."""
     return c.execute(_REPLACE_HASH, person=person_id, was=was, new_sealed=vault.seal(encoded, place=CREDENTIAL)) == 1
+
+
+def stored(c: Connection, person_id: str) -> Any | None:
+    """The person's row (sealed, origin, changed_at), or None. It is what `replace` needs to know was not changed."""
+    return c.one(_READ, person_id=person_id)
+
+
+def replace(
+    c: Connection, vault: Vault, person_id: str, was: bytes | None, encoded: str, *, origin: str, now: datetime
+) -> bool:
+    """The person has this password instead of the one sealed as `was`, or instead of none.
+
+    False, and nothing has changed, if it is another one by now: of two changes at once one wins.
+    """
+    sealed = vault.seal(encoded, place=CREDENTIAL)
+    if was is None:
+        row = {"person_id": person_id, "sealed": sealed, "origin": origin, "created_at": now, "changed_at": now}
+        return c.execute(_ADOPT, **row) == 1
+    return c.execute(_REPLACE, person=person_id, was=was, new_sealed=sealed, new_origin=origin, now=now) == 1
 
 
 def forget(c: Connection, person_id: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -16,25 +16,39 @@ from pypinyin import Style, lazy_pinyin
 
 from accounts.credentials.blocklist import common_passwords
 from accounts.credentials.password import LONGEST
+from accounts.credentials.password_rules.profiles import CITIZEN, PolicyProfile
+from accounts.database import Connection
 from accounts.errors import CredentialRefused
 from accounts.identifiers import IdentifierKind
-from accounts.people import NewPerson
+from accounts.people import NewPerson, People, PersonAttributes
 
 # Refusals: code → what the person did. The catalogue has the words.
 CODES = (
     "password_too_short",
     "password_too_long",
     "password_common",
+    "password_breached",
+    "password_uniform",
     "password_repeats",
     "password_keyboard_walk",
     "password_personal",
     "password_contextual",
+    "password_unchanged",
+    "password_used_before",
 )
 CONTEXT_WORDS = (
-    "luzhou", "sichuan", "lzs", "yitong", "zhengwu", "shebao", "yibao", "gongjijin", "minzheng", "gongan", "shimin",
-    "tongyi", "renzheng", "weixin", "wechat", "wx", "qq", "tencent", "zhifubao", "alipay", "taobao", "password",
-    "passwd", "mima", "admin", "login", "woaini", "iloveyou",
-    "泸州", "一通", "政务", "社保", "微信", "支付宝", "我爱你", "密码",
+    # the city: its names, its districts, what it is known for
+    "luzhou", "sichuan", "lzs", "jiangyang", "longmatan", "naxi", "luxian", "hejiang", "xuyong", "gulin", "laojiao",
+    "jiucheng", "泸州", "四川", "江阳", "龙马潭", "纳溪", "泸县", "合江", "叙永", "古蔺", "老窖", "酒城",
+    # the services
+    "yitong", "zhengwu", "shebao", "yibao", "gongjijin", "minzheng", "gongan", "shimin", "tongyi", "renzheng", "renshe",
+    "shuiwu", "jiaoyu", "shenfenzheng", "jiashizheng", "hukou", "tianfutongban", "tongban",
+    "一通", "通办", "政务", "社保", "医保", "公积金", "民政", "公安", "市民", "统一", "认证", "人社", "税务", "教育",
+    "身份证", "驾驶证", "户口", "天府",
+    # what everybody has, and what everybody types
+    "weixin", "wechat", "wx", "qq", "tencent", "zhifubao", "alipay", "taobao", "password", "passwd", "mima", "admin",
+    "guanliyuan", "login", "denglu", "woaini", "iloveyou", "zhongguo", "china",
+    "微信", "支付宝", "淘宝", "我爱你", "密码", "登录", "管理员", "中国",
 )  # fmt: skip
 ENDINGS = ("5201314", "1314", "520", "521", "888", "666", "999", "168")
 WALKS = (
@@ -64,24 +78,43 @@ class PersonContext:
         words = (new.email.partition("@")[0],) if new.email else ()
         return cls(new.name, numbers, phones, new.birth_date, words)
 
+    @classmethod
+    def of_person(cls, c: Connection, people: People, person_id: str) -> PersonContext:
+        """The context of a person we know: also numbers that they had before. Three statements. Raises SealBroken."""
+        person = people.by_id(c, person_id)
+        known = people.attributes(person.attributes) if person else PersonAttributes("")
+        numbers = tuple(each.canonical for each in people.identifiers(c, person_id))
+        phones = tuple(phone.canonical for phone in people.phones(c, person_id))
+        words = (known.email.partition("@")[0],) if known.email else ()
+        return cls(known.name, numbers, phones, known.birth_date, words)
+
 
 class PasswordPolicy:
-    """The citizens' profile: at least `least` code points, up to 256, no composition rules, no forced change."""
+    """The rules for new passwords of one profile: its length, up to 256, its kinds of characters, and the lists."""
 
-    def __init__(self, *, least: int = 10) -> None:
-        """`least` is 8 where a second factor is required and 15 where NIST's advice for a sole factor is followed."""
-        self._least = least
+    def __init__(self, profile: PolicyProfile = CITIZEN, *, breached: Container[str] = ()) -> None:
+        """`breached` are the passwords of the breach list. Where there is none, the built-in list is all."""
+        self.profile = profile
+        self._breached = breached
+
+    def of(self, profile: PolicyProfile) -> PasswordPolicy:
+        """The same lists under another profile's rules."""
+        return PasswordPolicy(profile, breached=self._breached)
 
     def check(self, password: str, *, context: PersonContext) -> None:
         """The password is good enough. Raises CredentialRefused with one of CODES."""
         normal = unicodedata.normalize("NFKC", password)
         plain = normal.casefold()
-        if len(normal) < self._least:
+        if len(normal) < self.profile.least:
             raise CredentialRefused("password_too_short")
         if len(normal) > LONGEST:
             raise CredentialRefused("password_too_long")
         if plain in common_passwords():
             raise CredentialRefused("password_common")
+        if normal in self._breached:
+            raise CredentialRefused("password_breached")
+        if _classes(normal) < self.profile.classes:
+            raise CredentialRefused("password_uniform")
         if _repeats(plain):
             raise CredentialRefused("password_repeats")
         self._check_words(plain, context)
@@ -94,6 +127,16 @@ class PasswordPolicy:
             raise CredentialRefused("password_keyboard_walk")
         if _carried_by(plain, CONTEXT_WORDS):
             raise CredentialRefused("password_contextual")
+
+
+def _classes(normal: str) -> int:
+    """How many kinds of characters: upper case, lower case, digits, other letters such as 汉字, signs."""
+    return len({_class(character) for character in normal})
+
+
+def _class(character: str) -> str:
+    kind = unicodedata.category(character)
+    return kind if kind in {"Lu", "Ll", "Nd"} else kind[0].replace("Z", "S").replace("P", "S")
 
 
 def _repeats(plain: str) -> bool:
@@ -139,6 +182,8 @@ def _own_words(context: PersonContext) -> Iterator[str]:
     for number in context.numbers:
         plain = number.casefold()
         yield from (plain, plain[-8:], plain[-6:], plain[-4:], plain[:6])
+        digits = plain.removesuffix("x")  # people who may not type a letter leave the check character out
+        yield from (digits, digits[-8:], digits[-6:], digits[-4:])
         if len(plain) == 18:  # noqa: PLR2004 - a citizen number holds the birth date
             yield from _date_words(plain[6:10], plain[10:12], plain[12:14])
     for phone in context.phones:
@@ -151,14 +196,16 @@ def _own_words(context: PersonContext) -> Iterator[str]:
 
 def _date_words(year: str, month: str, day: str) -> Iterator[str]:
     yield from (year + month + day, year[2:] + month + day, month + day + year, day + month + year, month + day)
+    yield from (year + month, f"{year}{int(month)}{int(day)}", f"{year[2:]}{int(month)}{int(day)}")
 
 
 def _name_words(name: str) -> Iterator[str]:
     """The name as written and as typed: zhangwei, zhang, wei, zw, zhangw, zwei, weizhang."""
     plain = unicodedata.normalize("NFKC", name).casefold()
-    syllables = [s for s in lazy_pinyin(plain, style=Style.NORMAL) if s.strip()]
+    syllables = [word for s in lazy_pinyin(plain, style=Style.NORMAL) for word in s.split()]
     if not syllables:
         return
+    yield from (s.replace("v", "yu") for s in syllables if "v" in s)  # 吕 is lv on keyboards and lyu in passports
     initials = "".join(s[0] for s in syllables)
     family, given = syllables[0], "".join(syllables[1:])
     yield from (plain, "".join(syllables), given + family, family + initials[1:], family[0] + given, initials)

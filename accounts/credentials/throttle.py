@@ -86,6 +86,7 @@ class Counted:
     arguments: dict[str, Any]
     is_known: bool
     is_wide: bool
+    is_suspicious: bool = False  # a counter of strangers or of this network is more than half full
 
     @property
     def is_familiar(self) -> bool:
@@ -213,7 +214,7 @@ def _count(wanted: list[tuple[Any, Any, Any, Any, Any]]) -> sa.sql.dml.Returning
             "expires_at": sa.case((over, insert.excluded.expires_at), else_=_t.expires_at),
         },
         where=sa.or_(over, _t.attempts < insert.excluded.ceiling),
-    ).returning(_t.counter, _t.subject, _t.source)
+    ).returning(_t.counter, _t.subject, _t.source, _t.attempts, _t.ceiling)
 
 
 def _counted(*, is_known: bool, is_wide: bool) -> list[tuple[Any, Any, Any]]:
@@ -310,7 +311,9 @@ class Throttle:
         if len(rows) == _WANTED[is_wide]:
             where = {row.counter: row.subject for row in rows}
             whose = next(kind for kind in _OF_A_PERSON if kind in where)
-            return Counted(arguments | {"whose": whose, "whom": where["source"]}, is_known=False, is_wide=is_wide)
+            told = arguments | {"whose": whose, "whom": where["source"]}
+            suspicious = any(2 * row.attempts > row.ceiling for row in rows)
+            return Counted(told, is_known=False, is_wide=is_wide, is_suspicious=suspicious)
         opens = [c.one(_OPENS_AT[is_wide], **arguments).opens_at]
         if browser is not None:
             opens.append(c.one(_BROWSER_OPENS_AT, **arguments).opens_at)

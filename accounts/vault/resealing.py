@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from accounts.credentials.password import CREDENTIAL, password_credentials
+from accounts.credentials.password_rules.history import FORMER, password_history
 from accounts.database import Connection, Statement
 from accounts.errors import SealBroken
 from accounts.identifiers import IdentifierKind
@@ -142,6 +143,7 @@ SEALED: tuple[SealedColumn, ...] = (
         index=BlindIndex(person_phones.c.blind_index, IdentifierKind.MOBILE.value),
     ),
     SealedColumn(password_credentials.c.person_id, sealed=password_credentials.c.sealed, place=CREDENTIAL),
+    SealedColumn(password_history.c.id, sealed=password_history.c.sealed, place=FORMER),
     SealedColumn(legal_persons.c.id, sealed=legal_persons.c.attributes, place=LEGAL_ATTRIBUTES),
     SealedColumn(
         legal_person_identifiers.c.id,

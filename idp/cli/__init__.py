@@ -24,6 +24,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("db", "idp.cli.operations", "db"),
     ("clients", "idp.cli.client_changes", "clients_group"),
     ("people", "idp.cli.people", "people"),
+    ("staff", "idp.cli.staff", "staff"),
+    ("passwords", "idp.cli.passwords", "passwords"),
     ("keys", "idp.cli.keys", "keys"),
     ("deliveries", "idp.cli.operations", "deliveries"),
     ("audit", "idp.cli.operations", "audit_group"),

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from accounts import private_files
 from accounts.credentials import password as passwords
+from accounts.credentials.password_rules.breach_list import BreachList
 from accounts.database import Statement
 from accounts.errors import AccountsError
 from idp import migrations
@@ -40,6 +41,7 @@ def check(context: CommandContext) -> None:
     if failed:
         sys.exit(REFUSED)
     out.print(f"[dim]{password_check(context)}[/]")
+    out.print(f"[dim]{breach_list(context)}[/]", soft_wrap=True)
 
 
 def password_check(context: CommandContext) -> str:
@@ -48,6 +50,15 @@ def password_check(context: CommandContext) -> str:
     took = passwords.measured(chosen.argon2_memory_kib, chosen.argon2_passes).took
     build = "built for this processor" if passwords.is_native() else "generic build; `make native` is faster"
     return f"a password check takes {took.total_seconds() * 1000:.1f} ms (Argon2 {build})"
+
+
+def breach_list(context: CommandContext) -> str:
+    """Which lists new passwords are compared with."""
+    path = context.services.settings.breach_list
+    if not path:
+        return "no breach list (YITONG_BREACH_LIST): only the built-in list of common passwords is asked"
+    listed = BreachList(Path(path))
+    return f"breach list: {listed.count} passwords, built {listed.built_at:%Y-%m-%d}, {path}"
 
 
 def _probed(context: CommandContext, probe: Callable[[CommandContext], None]) -> CommandError | None:

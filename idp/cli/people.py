@@ -10,7 +10,6 @@ from contextlib import closing
 import click
 
 from accounts import phones
-from accounts.credentials.policy import PasswordPolicy
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import IdentifierKind, Mobile, parse
 from accounts.identifiers.names import person_name
@@ -30,7 +29,7 @@ _DOCUMENTS = (  # neither a phone nor an organisation's code identifies a person
     IdentifierKind.FOREIGNER_CARD,
     IdentifierKind.PASSPORT,
 )
-_kind = click.option(
+kind_option = click.option(
     "--kind",
     type=click.Choice([kind.value for kind in _DOCUMENTS]),
     default=IdentifierKind.CITIZEN_ID.value,
@@ -48,7 +47,7 @@ def people() -> None:
 
 
 @people.command("add")
-@_kind
+@kind_option
 @click.option(
     "--evidence",
     type=click.Choice([kind.value for kind in EvidenceKind]),
@@ -74,7 +73,7 @@ def people_add(context: CommandContext, kind: str, evidence: str) -> None:
         email=email or None,
         address=address or None,
     )
-    registration = Registration(context.services.people, context.services.hasher, PasswordPolicy())
+    registration = Registration(context.services.people, context.services.hasher, context.services.password_policy)
     with closing(context.services.database):
         person = registration.open_account(
             context.services.database,
@@ -91,33 +90,33 @@ def people_add(context: CommandContext, kind: str, evidence: str) -> None:
 
 
 @people.command("disable")
-@_kind
+@kind_option
 @click.option("--deceased", is_flag=True, help="The person has died; otherwise only the account is stopped.")
 @_yes
 @command_context
 def people_disable(context: CommandContext, kind: str, deceased: bool, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
     """Stop a person's account: sessions, tokens and grants end now, and the services are told."""
-    person = _asked_for(context, kind)
+    person = asked_for(context, kind)
     _change(context, person, "deceased" if deceased else "disabled", yes=yes)
 
 
 @people.command("enable")
-@_kind
+@kind_option
 @_yes
 @command_context
 def people_enable(context: CommandContext, kind: str, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
     """Open a stopped account again. What had ended stays ended: the person logs in and agrees anew."""
-    person = _asked_for(context, kind)
+    person = asked_for(context, kind)
     _change(context, person, ACTIVE, yes=yes)
 
 
 @people.command("end-passkeys")
-@_kind
+@kind_option
 @_yes
 @command_context
 def people_end_passkeys(context: CommandContext, kind: str, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
     """Remove the passkeys of a person who has lost a device, and end their sessions. Check first who they are."""
-    person = _asked_for(context, kind)
+    person = asked_for(context, kind)
     if not yes:
         click.confirm(f"person {person.id}: remove all passkeys and end all sessions?", abort=True)
     with context.transaction() as c:
@@ -133,7 +132,7 @@ def people_phone() -> None:
 
 
 @people_phone.command("verify")
-@_kind
+@kind_option
 @click.option(
     "--source",
     default="counter",
@@ -148,7 +147,7 @@ def people_phone() -> None:
 @command_context
 def people_phone_verify(context: CommandContext, kind: str, source: str, reissued: bool) -> None:  # noqa: FBT001 - click hands flags over so
     """Record that a person holds a phone: they can log in with it and their password. Both numbers are asked for."""
-    person = _asked_for(context, kind)
+    person = asked_for(context, kind)
     phone = _phone()
     if person.status != ACTIVE:
         cause = f"The account is {person.status}; a phone of it finds nobody."
@@ -167,11 +166,11 @@ def people_phone_verify(context: CommandContext, kind: str, source: str, reissue
 
 
 @people_phone.command("end")
-@_kind
+@kind_option
 @command_context
 def people_phone_end(context: CommandContext, kind: str) -> None:
     """Take a phone away from a person who no longer holds it. Both numbers are asked for."""
-    person = _asked_for(context, kind)
+    person = asked_for(context, kind)
     phone = _phone()
     with context.transaction() as c:
         ended = phones.end(c, context.services.people, person.id, phone, now=context.now, actor=context.actor)
@@ -188,7 +187,7 @@ def _number() -> str:
     return number
 
 
-def _asked_for(context: CommandContext, kind: str) -> NaturalPerson:
+def asked_for(context: CommandContext, kind: str) -> NaturalPerson:
     """The person who holds the number that is typed now, whatever their status. Raises CommandError for none."""
     identifier = parse(IdentifierKind(kind), _number())
     with context.transaction() as c:

@@ -39,6 +39,10 @@ EXPLAINED: dict[str, tuple[str, str]] = {
         "As many persons as may share a phone hold this one already.",
         "End it for who no longer holds it (`yitong people phone end`), or say --reissued if the number is new.",
     ),
+    "registry_unavailable": (
+        "An outside system does not answer, or refuses us.",
+        "Check its address, certificate and account in the settings; `yitong check` and `yitong staff check` try it.",
+    ),
     "busy": ("More password checks are waiting than this machine can do.", "Try again in a moment."),
     "seal_broken": (
         "A sealed field does not open with the keys in YITONG_VAULT_KEYS.",

@@ -26,6 +26,21 @@ CHANNELS = {
     "hotline": N_("服务热线"),
 }
 
+# accounts.credentials.policy.CODES: what the person reads, at the field of the new password.
+PASSWORD_REFUSALS = {
+    "password_too_short": N_("新密码太短，请再长一些。"),
+    "password_too_long": N_("新密码太长，最多 256 个字。"),
+    "password_common": N_("这个密码很多人在用，容易被猜到。请换一个。"),
+    "password_breached": N_("这个密码出现在已经泄露的密码里，不安全。请换一个。"),
+    "password_uniform": N_("新密码要有大写字母、小写字母、数字、符号、汉字中的至少三种。"),
+    "password_repeats": N_("新密码里重复的字太多，容易被猜到。请换一个。"),
+    "password_keyboard_walk": N_("这个密码是键盘上挨着的键，容易被猜到。请换一个。"),
+    "password_personal": N_("新密码里有您的姓名、生日、证件号码或手机号，别人猜得到。请换一个。"),
+    "password_contextual": N_("新密码主要是常见的词，容易被猜到。请再加上几个没有关系的字。"),
+    "password_unchanged": N_("新密码和现在的一样。请换一个。"),
+    "password_used_before": N_("这个密码您以前用过。请换一个没有用过的。"),
+}
+
 OUTCOMES = {"failure": N_("没有成功"), "refused": N_("被拒绝")}
 
 

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from accounts.audit import failed_logins as failures
 from accounts.credentials import throttle
+from accounts.credentials.human_check import spent_human_checks
 from accounts.credentials.passkeys.challenges import spent_challenges
 from accounts.credentials.throttle import throttle_counters
 from accounts.credentials.totp import totp_credentials
@@ -214,6 +215,13 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         due=throttle.OVER,
         spare=sa.or_(throttle.TELLS_WHO_IS_KNOWN, throttle.TELLS_WHO_GUESSED),
         keeps=timedelta(0),
+        every=OFTEN,
+    ),
+    RetentionRule(
+        spent_human_checks.c.expires_at,
+        spent_human_checks.c.digest,
+        due=spent_human_checks.c.expires_at < _BEFORE,
+        keeps=timedelta(minutes=1),
         every=OFTEN,
     ),
     RetentionRule(

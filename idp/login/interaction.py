@@ -14,7 +14,13 @@ from typing import Protocol
 
 from idp.login.sessions import SessionLifetimes
 from idp.oidc import assurance
-from idp.oidc.errors import ConsentRequired, LoginRequired, ProtocolError, UnmetAuthenticationRequirements
+from idp.oidc.errors import (
+    ConsentRequired,
+    InteractionRequired,
+    LoginRequired,
+    ProtocolError,
+    UnmetAuthenticationRequirements,
+)
 
 _TWO_FACTORS = 2  # as an authentication assurance level
 
@@ -24,6 +30,7 @@ class Step(StrEnum):
 
     LOGIN = "login"  # nobody is signed in, or not recently enough, or another person than the hint names
     SECOND_FACTOR = "second_factor"  # the service, or the person's own choice, asks for more than one factor
+    PASSWORD = "password"  # the password of this login is known to guessers, or too old  # noqa: S105 - a step
     CONSENT = "consent"  # the person has not yet seen or agreed to what this client will learn
 
 
@@ -60,6 +67,7 @@ class AuthenticationState:
 
     auth_time: datetime | None = None
     acr: str | None = None
+    password_due: bool = False
     sub: str | None = None
     has_authenticator: bool = False
     consent_needed: bool = True
@@ -118,6 +126,10 @@ def _below_essential_acr(prompt: PromptRequest, state: AuthenticationState) -> b
     return not assurance.meets_any(prompt.essential_acr, state.acr or "")
 
 
+def _password_due(_: PromptRequest, state: AuthenticationState) -> bool:
+    return state.password_due
+
+
 def _consent_missing(_: PromptRequest, state: AuthenticationState) -> bool:
     return state.consent_needed
 
@@ -150,6 +162,9 @@ RULES: tuple[Rule, ...] = (
         "a second factor is needed; send the request without prompt=none",
     ),
     Rule(None, _below_essential_acr, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
+    Rule(
+        Step.PASSWORD, _password_due, InteractionRequired, "the password must be changed; send it without prompt=none"
+    ),
     Rule(
         Step.CONSENT,
         _consent_missing,

@@ -154,6 +154,7 @@ def _authentication_state(
     return interaction.AuthenticationState(
         auth_time=state.session.auth_time,
         acr=state.session.authentication.acr,
+        password_due=state.session.password_due is not None,
         sub=sub,
         has_authenticator=state.has_authenticator,
         consent_needed=not covered,

@@ -28,6 +28,7 @@ sessions = sa.Table(
     sa.Column("ended_at", UtcDateTime),
     sa.Column("user_agent", sa.Text),
     sa.Column("source", sa.Text),
+    sa.Column("password_due", sa.Text),  # why the password must be changed before anything else
     sa.CheckConstraint("ial BETWEEN 0 AND 4", name="ial"),
 )
 session_clients = sa.Table(
@@ -112,7 +113,11 @@ STEP_UP = Statement(
         ial=_p("level"),
         auth_time=_p("proven_at", type_=UtcDateTime),
         seen_at=_now,
+        password_due=_p("due", type_=sa.Text),
     )
+)
+PASSWORD_CHANGED = Statement(
+    sa.update(sessions).where(_s.person_id == _p("of_person"), _s.password_due.is_not(None)).values(password_due=None)
 )
 END = Statement(sa.update(sessions).where(_s.id == _p("session"), _s.ended_at.is_(None)).values(ended_at=_now))
 WHOSE = Statement(sa.select(_s.person_id, _s.channel).where(_s.id == _p("session")))

@@ -45,6 +45,7 @@ class Session:
     expires_at: datetime
     user_agent: str | None
     source: str | None
+    password_due: str | None = None  # why the password must be changed first, as accounts.authentication says
 
     @property
     def authentication(self) -> Authentication:
@@ -103,6 +104,7 @@ def prepare(
     user_agent: str | None,
     source: str | None,
     now: datetime,
+    password_due: str | None = None,
 ) -> PreparedSession:
     """A new session of that person, and its handle: 256 random bits. Only the digest of the handle is stored."""
     handle = secrets.token_urlsafe(32)
@@ -118,6 +120,7 @@ def prepare(
         expires_at=now + lifetimes.absolute,
         user_agent=known_names(user_agent),
         source=source,
+        password_due=password_due,
     )
     row = _row(session) | {"amr": list(proven.amr), "handle_digest": digest(handle), "ended_at": None}
     event = audit.row("person:session:open", now=now, person=person_id, channel=channel, source=source)
@@ -131,8 +134,14 @@ def open_session(c: Connection, prepared: PreparedSession) -> NewSession:
     return prepared.opened
 
 
-def step_up(c: Connection, session: Session, proven: Authentication, now: datetime) -> NewSession | None:
-    """The same session under a new handle, with what was proven now. None if it has ended meanwhile."""
+def step_up(
+    c: Connection, session: Session, proven: Authentication, now: datetime, *, password_due: str | None = None
+) -> NewSession | None:
+    """The same session under a new handle, with what was proven now. None if it has ended meanwhile.
+
+    A new password that was due stays due.
+    """
+    due = password_due or session.password_due
     handle = secrets.token_urlsafe(32)
     written = c.execute(
         session_store.STEP_UP,
@@ -141,12 +150,14 @@ def step_up(c: Connection, session: Session, proven: Authentication, now: dateti
         methods=list(proven.amr),
         level=proven.ial,
         proven_at=proven.auth_time,
+        due=due,
         now=now,
     )
     if written != 1:
         return None
     audit.append(c, "person:session:step_up", now=now, person=session.person_id, channel=session.channel)
-    renewed = Session(**_row(session) | {"amr": proven.amr, "ial": proven.ial, "auth_time": proven.auth_time})
+    changes = {"amr": proven.amr, "ial": proven.ial, "auth_time": proven.auth_time, "password_due": due}
+    renewed = Session(**_row(session) | changes)
     return NewSession(renewed, handle)
 
 
@@ -242,6 +253,17 @@ def end(c: Connection, session_id: str, now: datetime, reason: str) -> bool:
 def end_all_of(c: Connection, person_id: str, now: datetime, reason: str) -> int:
     """No session of that person is live. Returns how many have ended."""
     return sum(end(c, session.id, now, reason) for session in of_person(c, person_id, now))
+
+
+def password_changed(c: Connection, person_id: str) -> None:
+    """No session of the person waits for a new password any more."""
+    c.execute(session_store.PASSWORD_CHANGED, of_person=person_id)
+
+
+def end_others_of(c: Connection, session: Session, now: datetime, reason: str) -> int:
+    """This is the only live session of its person. Returns how many others have ended."""
+    others = (each.id for each in of_person(c, session.person_id, now) if each.id != session.id)
+    return sum(end(c, each, now, reason) for each in others)
 
 
 def of_person(c: Connection, person_id: str, now: datetime) -> tuple[Session, ...]:

@@ -41,7 +41,7 @@ def sign_in(
     before = session_of(services, c, request, now)
     if before is not None and before.person_id == authenticated.person_id:
         proven = assurance.authentication(authenticated.methods, authenticated.at, level)
-        renewed = sessions.step_up(c, before, proven, now)
+        renewed = sessions.step_up(c, before, proven, now, password_due=authenticated.password_due or None)
         if renewed is not None:
             return renewed
     elif before is not None:
@@ -96,4 +96,5 @@ def _prepare(
         user_agent=request.headers.get("user-agent"),
         source=request.source,
         now=now,
+        password_due=authenticated.password_due or None,
     )

@@ -11,6 +11,7 @@ from accounts import merging
 from accounts.credentials import password as passwords
 from accounts.credentials import recovery_codes, totp
 from accounts.credentials.legacy import LegacySecret
+from accounts.credentials.password_rules import history
 from accounts.database import Statement, metadata, new_id
 from accounts.errors import SealBroken
 from accounts.identifiers import CitizenId, IdentifierKind, Mobile, parse
@@ -67,6 +68,7 @@ NOT_SEALED = {
     "sessions.handle_digest",
     "spent_assertions.digest",
     "spent_challenges.digest",
+    "spent_human_checks.digest",
     "vault_keys.check_value",
 }
 
@@ -107,7 +109,7 @@ def calls_of(name, method):
 def test_whoever_seals_names_a_place_that_moves():
     """In the sources every `seal(…, place=X)` outside the vault names a constant of a resealed column."""
     constants = {"ATTRIBUTES", "IDENTIFIER", "PHONE", "CREDENTIAL", "LEGAL_ATTRIBUTES", "LEGAL_IDENTIFIER", "SECRET"}
-    constants |= {"CONTESTED", "PLACE", "SEALED_MESSAGE", "WORDED", "self.place"}
+    constants |= {"CONTESTED", "FORMER", "PLACE", "SEALED_MESSAGE", "WORDED", "self.place"}
     constants |= {"IN_A_CODE"}  # in no table: the code is sent to the client and expires in a minute
     named_places = {
         told["place"]
@@ -140,6 +142,7 @@ def fill(database, vault):
         number = CitizenId.parse(citizen_number(3))
         person = people.register(c, NewPerson("张三丰", (number,), (PHONE,)), now=NOW)
         passwords.store(c, vault, person.id, "$argon2id$not-a-real-one", now=NOW)
+        history.remember(c, vault, person.id, "$argon2id$a-former-one", most=5, now=NOW)
         company = NewLegalPerson(LegalPersonAttributes("试验公司"), (COMPANY,))
         people.register_legal_person(c, company, now=NOW)
         links = Statement(sa.insert(linked_accounts))
@@ -201,6 +204,7 @@ def test_everything_moves_and_opens_without_the_old_key(database, old, both, new
     assert [phone.canonical for phone in people.phones(c, person_id)] == [PHONE.canonical]
     assert people.phone_verified(c, person_id, PHONE, now=NOW)
     assert passwords.read(c, new, person_id) == "$argon2id$not-a-real-one"
+    assert history.former(c, new, person_id, 5) == ("$argon2id$a-former-one",)
     assert KeyRing(database, new).current("RS256", NOW).alg == "RS256"
     assert [message.text for message in sandbox.newest(c, new)] == ["您好"]
     assert request_store.find(c, new, ASKED.id) == ASKED

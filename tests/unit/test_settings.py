@@ -20,6 +20,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
         ({"sandbox": True}, "configure a gateway"),
         ({"allow_private_destinations": True}, "unset"),
         ({"argon2_memory_kib": 1024}, "yitong calibrate"),
+        (
+            {"ldap_url": "ldapi://x", "ldap_base": "dc=x", "ldap_bind_dn": "cn=x", "ldap_bind_password": "x"},
+            "use ldaps",
+        ),
     ],
 )
 def test_production_refuses_what_is_insecure_and_names_the_cure(change, cure):

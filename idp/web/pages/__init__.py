@@ -9,6 +9,7 @@ from idp.web.pages.consent import consent
 from idp.web.pages.login import login
 from idp.web.pages.passkey_login import passkey_login
 from idp.web.pages.passkeys import passkeys
+from idp.web.pages.password import password
 from idp.web.pages.preferences import preferences
 from idp.web.pages.sandbox import sandbox
 from idp.web.pages.second_factor import second_factor
@@ -26,6 +27,7 @@ PAGES: tuple[flask.Blueprint, ...] = (
     consent,
     account,
     passkeys,
+    password,
     preferences,
     session,
     sign_out,

@@ -48,6 +48,11 @@ def moment(at: datetime, now: datetime) -> str:
     return str(format_datetime(at, pattern))  # type: ignore[no-untyped-call]
 
 
+def clock_time(at: datetime) -> str:
+    """The time of day in the city, to the second, for people who wait for it."""
+    return str(format_datetime(at, "HH:mm:ss"))  # type: ignore[no-untyped-call]
+
+
 def _in_the_city(at: datetime) -> datetime:
     return to_user_timezone(at)  # type: ignore[no-any-return, no-untyped-call]
 

@@ -12,7 +12,7 @@ from flask_babel import gettext
 from accounts.authentication import Authenticated
 from accounts.credentials.known_browsers import KNOWN_FOR
 from accounts.credentials.passkeys.challenges import Binding, Purpose
-from accounts.errors import NotProven
+from accounts.errors import HumanCheckNeeded, NotProven
 from idp.i18n import N_
 from idp.login import dispatcher, pending
 from idp.login.interaction import Step
@@ -20,7 +20,7 @@ from idp.services import unit_of_work
 from idp.web import browser, request_security
 from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
 from idp.web.pages import prerendered
-from idp.web.pages.formatting import localized_name
+from idp.web.pages.formatting import clock_time, localized_name
 from idp.web.pages.layout import use_ui_locales
 from idp.web.session_expiry import ENDED, IDLE, LOGIN_AGAIN, TOO_OLD
 from idp.web.views import Audience, Csrf, view
@@ -29,22 +29,23 @@ login = flask.Blueprint("login", __name__)
 
 Record = dict[str, Any]
 _LONGEST = {"identifier": 64, "password": 256}
+_CHECK, _CHECK_AGAIN = "human_check", "human_check_again"
 _PROBLEMS = {
     "wrong": ("identifier", N_("号码或密码不对，请检查后再试。")),
+    _CHECK: ("identifier", N_("为了防止别人猜您的密码，这一次要多等一会儿。请重新填写号码和密码。")),
     "no_identifier": ("identifier", N_("请填身份证号、手机号或用户名。")),
     "no_password": ("password", N_("请填密码。")),
     "passkey_wrong": ("", N_("通行密钥没有用成。请再试一次，或者用号码和密码登录。")),
     "passkey_old": ("", N_("这一页打开太久了。请再按一次“用通行密钥登录”。")),
 }
 _AGAIN = {
-    "login_again": N_("接下来要更改登录方式。为了确认是您本人，请再登录一次。"),
+    LOGIN_AGAIN: N_("接下来要更改登录方式。为了确认是您本人，请再登录一次。"),
     "login_with_passkey": N_("接下来要更改登录方式。您有通行密钥，请用它再登录一次。"),
 }
 _SIGNED_OUT = {
     IDLE: N_("您 %(minutes)d 分钟没有操作，为了安全，已经自动退出登录。请重新登录，接着办理。"),
     TOO_OLD: N_("这次登录时间太长，为了安全，已经自动退出。请重新登录，接着办理。"),
     ENDED: N_("您在这个浏览器里的登录已经结束，可能是您在别处退出了。请重新登录。"),
-    LOGIN_AGAIN: N_("您要改的是登录方式。为了安全，请再登录一次，接着办理。"),
 }
 
 
@@ -89,8 +90,8 @@ def submit_own() -> ResponseReturnValue:
     after = browser.own_path(flask.request.form.get("next")) or "/account"
 
     def onward(proof: Authenticated, record: Record) -> ResponseReturnValue:
-        browser.sign_in(proof, record)
-        return browser.redirect_to_path(after)
+        session = browser.sign_in(proof, record)
+        return browser.redirect_to_path("/account/password" if session.password_due else after)
 
     return _attempt(flask.url_for("login.show_own", next=after), onward)
 
@@ -102,11 +103,21 @@ def _page(action: str, *, about: str = "", client_name: str = "", after: str = "
     values = {"client_name": client_name, "may_cancel": bool(client_name), "rp_id": passkeys.party.rp_id}
     codes = browser.flashed()
     errors = [{"field": _PROBLEMS[code][0], "text": gettext(_PROBLEMS[code][1])} for code in codes if code in _PROBLEMS]
+    check = _check() if {_CHECK, _CHECK_AGAIN} & set(codes) else None
     reason = next((_signed_out(code) for code in codes if code in _SIGNED_OUT), "")
     why = next((gettext(_AGAIN[code]) for code in codes if code in _AGAIN), "")
-    if not (errors or reason or why):
+    if not (errors or reason or why or check):
         return prerendered.page("pages/login.html", filled, errors=(), **values)
-    return flask.render_template("pages/login.html", errors=errors, reason=reason, why=why, **filled, **values)
+    return flask.render_template(
+        "pages/login.html", errors=errors, reason=reason, why=why, check=check, **filled, **values
+    )
+
+
+def _check() -> dict[str, str]:
+    """A human check for the form: what it carries, and the time from which on no script is needed."""
+    work = unit_of_work()
+    asked = work.services.human_checks.ask(request_security.form_cookie(), work.now)
+    return {"challenge": asked.challenge, "at": clock_time(asked.waited_at)}
 
 
 def _signed_out(code: str) -> str:
@@ -129,7 +140,9 @@ def _attempt(again: str, onward: Callable[[Authenticated, Record], ResponseRetur
     try:
         proof, record = _authenticate(identifier, password)
     except NotProven:
-        return _try_again(again, "wrong")
+        return _try_again(again, "wrong", *((_CHECK_AGAIN,) if "human_check" in form else ()))
+    except HumanCheckNeeded:
+        return _try_again(again, _CHECK)
     return onward(proof, record)
 
 
@@ -146,9 +159,22 @@ def _authenticate(identifier: str, password: str) -> tuple[Authenticated, Record
         now=work.now,
         known_browsers=sent_cookie(KNOWN_BROWSERS),
         record=records.append,
+        is_human=_is_human if services.settings.human_check else None,
     )
     give_cookie(KNOWN_BROWSERS, proof.known_browsers, age=int(KNOWN_FOR.total_seconds()))
     return proof, records[0]
+
+
+def _is_human() -> bool:
+    """Whether the form came with a check that this browser passed. It is spent."""
+    work, form = unit_of_work(), flask.request.form
+    return work.services.human_checks.is_passed(
+        work.services.database.connection(),
+        form.get("human_check", ""),
+        form.get("human_check_solution", ""),
+        browser=request_security.form_cookie(),
+        now=work.now,
+    )
 
 
 def _try_again(again: str, *codes: str) -> ResponseReturnValue:
