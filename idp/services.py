@@ -15,6 +15,7 @@ import flask
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials.bulkhead import Aside
 from accounts.credentials.password import PasswordHasher
+from accounts.credentials.sending_limits import SendingLimits
 from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database
 from accounts.errors import DatabaseUnavailable
@@ -25,6 +26,7 @@ from accounts.vault import Vault
 from accounts.vault.vault_keys import VaultKeys
 from idp.jobs.resealing import SEALED
 from idp.login.interaction import ChannelRules
+from idp.login.phone_codes import PhoneCodes
 from idp.oidc.clients.client import ClientCache
 from idp.oidc.endpoints.authorization import FormPostPage, plain_page
 from idp.oidc.messages import Request
@@ -59,6 +61,7 @@ class Services:
     people: People
     hasher: PasswordHasher
     passwords: PasswordAuthentication
+    phone_codes: PhoneCodes
     keys: KeyRing
     clients: ClientCache
     provider: Provider
@@ -104,6 +107,7 @@ def build_services(
         people=people,
         hasher=hasher,
         passwords=PasswordAuthentication(people, hasher, Throttle(), Linking(vault)),
+        phone_codes=PhoneCodes(people, vault, SendingLimits(daily_budget=settings.sms_daily_budget)),
         keys=keys,
         clients=provider.clients,
         provider=provider,

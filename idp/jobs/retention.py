@@ -20,7 +20,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from accounts.audit import failed_logins as failures
-from accounts.credentials import throttle
+from accounts.credentials import sending_limits, throttle
+from accounts.credentials.one_time_codes import one_time_codes
+from accounts.credentials.sending_limits import sending_counters
 from accounts.credentials.throttle import throttle_counters
 from accounts.database import Connection, Database, Statement, UtcDateTime
 from accounts.errors import Conflict, Unavailable
@@ -205,6 +207,21 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         due=throttle.OVER,
         spare=sa.or_(throttle.TELLS_WHO_IS_KNOWN, throttle.TELLS_WHO_GUESSED),
         keeps=timedelta(0),
+        every=OFTEN,
+    ),
+    RetentionRule(
+        sending_counters.c.expires_at,
+        sending_counters.c.counter,
+        sending_counters.c.subject,
+        due=sending_limits.OVER,
+        keeps=timedelta(0),
+        every=OFTEN,
+    ),
+    RetentionRule(
+        one_time_codes.c.expires_at,
+        one_time_codes.c.handle_digest,
+        due=one_time_codes.c.expires_at < _BEFORE,
+        keeps=timedelta(minutes=15),
         every=OFTEN,
     ),
     RetentionRule(

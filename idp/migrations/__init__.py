@@ -29,6 +29,8 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.audit.failed_logins",
     "accounts.credentials.password",
     "accounts.credentials.throttle",
+    "accounts.credentials.one_time_codes",
+    "accounts.credentials.sending_limits",
     "accounts.audit",
     "accounts.merging.linking",
     "accounts.merging.tables",
