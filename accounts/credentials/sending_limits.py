@@ -2,7 +2,8 @@
 
 Two kinds of limits. What a network or the city has used up refuses everybody alike (SendingPaused). What one person or
 phone has used up is quiet: nothing is sent, and the answer stays the same, because a refusal would say that the phone
-is known. A request about nobody counts only at its network; it leaves no other row.
+is known. A request about nobody counts at its network, and in rows that all such requests share, so that it writes as
+much as any other and leaves nothing that grows.
 
 A browser where the person signed in before has counters of its own, so nobody who knows a person's phone and number
 can use up the codes of that browser. One statement counts in all counters or in none.
@@ -23,7 +24,8 @@ from accounts.errors import SendingPaused
 
 _HOUR, _DAY = timedelta(minutes=45), timedelta(days=1)  # three quarters: what strangers leave is gone within the hour
 _BUSIEST = 6  # a sixth of a day's budget in any hour
-_CITY = "city"
+_CITY, _NOBODY = "city", "nobody"
+_ENDLESS = 2**31 - 1
 
 sending_counters = sa.Table(
     "sending_counters",
@@ -53,40 +55,39 @@ class SendingCeilings:
 
 
 _HARD = ("source_hour", "site_hour")
-_QUIET = ("phone_hour", "phone_day", "person_hour", "person_day", "city_hour", "city_day")
 _CITYS = ("city_hour", "city_day")
+_QUIET = ("phone_hour", "phone_day", "person_hour", "person_day", *_CITYS)
 
 
 def _given(name: str, kind: Any) -> Any:
     return sa.cast(sa.bindparam(name, type_=kind), kind)
 
 
-def _full(counters: tuple[str, ...]) -> Any:
-    """A condition that is true if one of these counters is full."""
+def _is_full(name: str, subject: Any, ceiling: Any) -> Any:
     other = sending_counters.alias()
-    these = (
-        sa.and_(
-            other.c.counter == name,
-            other.c.subject == _given(f"{name}_subject", sa.Text),
-            other.c.sent >= _given(f"{name}_ceiling", sa.Integer),
-        )
-        for name in counters
-    )
-    return sa.exists().where(sa.or_(*these), other.c.expires_at > _now)
+    this = (other.c.counter == name, other.c.subject == subject)
+    return sa.exists().where(*this, other.c.sent >= ceiling, other.c.expires_at > _now)
+
+
+def _is_full_here(name: str) -> Any:
+    """A condition that is true if this counter is full for who asks."""
+    return _is_full(name, _given(f"{name}_subject", sa.Text), _given(f"{name}_ceiling", sa.Integer))
+
+
+def _is_open_to_all() -> Any:
+    """A condition that is true if neither this network nor the city is full: also asked for nobody."""
+    citys = (_is_full(name, sa.literal(_CITY, sa.Text), _given(f"{name}_budget", sa.Integer)) for name in _CITYS)
+    return ~sa.or_(*map(_is_full_here, _HARD), *citys)
 
 
 def _row(name: str) -> sa.Select[Any]:
-    open_to_all = ~_full((*_HARD, *_CITYS))
-    counted = [open_to_all]
-    if name in _QUIET:
-        counted += [_given("really", sa.Boolean), ~_full(_QUIET)]
     return sa.select(
         sa.literal(name, sa.Text).label("counter"),
         _given(f"{name}_subject", sa.Text).label("subject"),
         sa.literal(1, sa.Integer).label("sent"),
         _given(f"{name}_ceiling", sa.Integer).label("ceiling"),
         _given(f"{name}_ends", UtcDateTime).label("expires_at"),
-    ).where(*counted)
+    ).where(_is_open_to_all(), *(~_is_full_here(each) for each in _QUIET if name in _QUIET))
 
 
 def _count() -> sa.sql.dml.ReturningInsert[Any]:
@@ -137,24 +138,28 @@ class SendingLimits:
         counted = {row.counter for row in c.rows(_COUNT, **self._arguments(request, now))}
         if not counted.issuperset(_HARD):
             raise SendingPaused
-        return counted.issuperset(_QUIET)
+        return request.person_id is not None and counted.issuperset(_QUIET)
 
     def _arguments(self, request: SendingRequest, now: datetime) -> dict[str, Any]:
-        network, site = networks(request.source)
-        own = f"@{request.browser}" if request.browser else ""
-        subjects = {
-            "source_hour": own or network,
-            "site_hour": own or site,
-            "phone_hour": request.phone + own,
-            "phone_day": request.phone + own,
-            "person_hour": f"{request.person_id}{own}",
-            "person_day": f"{request.person_id}{own}",
-            **dict.fromkeys(_CITYS, _CITY),
-        }
-        city = {"city_hour": max(1, self._budget // _BUSIEST), "city_day": self._budget}
-        arguments: dict[str, Any] = {"now": now, "really": request.person_id is not None}
-        for name, subject in subjects.items():
+        is_nobody = request.person_id is None
+        arguments: dict[str, Any] = {"now": now}
+        budgets = {"city_hour": max(1, self._budget // _BUSIEST), "city_day": self._budget}
+        for name, subject in _subjects(request).items():
+            is_quiet = name in _QUIET
+            ceiling = budgets[name] if name in budgets else getattr(self._ceilings, name)
             arguments[f"{name}_subject"] = subject
-            arguments[f"{name}_ceiling"] = city[name] if name in city else getattr(self._ceilings, name)
-            arguments[f"{name}_ends"] = now + (_DAY if name.endswith("day") else _HOUR)
-        return arguments
+            arguments[f"{name}_ceiling"] = _ENDLESS if is_nobody and is_quiet else ceiling
+            arguments[f"{name}_ends"] = now + (_DAY if name.endswith("day") and not is_nobody else _HOUR)
+        return arguments | {f"{name}_budget": budget for name, budget in budgets.items()}
+
+
+def _subjects(request: SendingRequest) -> dict[str, str]:
+    """Whose counters are asked for. All requests about nobody share theirs, which are never full."""
+    network, site = networks(request.source)
+    own = f"@{request.browser}" if request.browser else ""
+    by_network = {"source_hour": own or network, "site_hour": own or site}
+    if request.person_id is None:
+        return by_network | dict.fromkeys(_QUIET, _NOBODY)
+    phone, person = request.phone + own, request.person_id + own
+    theirs = {"phone_hour": phone, "phone_day": phone, "person_hour": person, "person_day": person}
+    return by_network | theirs | dict.fromkeys(_CITYS, _CITY)

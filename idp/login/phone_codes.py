@@ -133,6 +133,7 @@ class PhoneCodes:
             if proof is not None:
                 row = self.holders.success(proof.person_id, channel=channel, source=occasion.source, now=now)
                 return proof, row
+            guess = Guess(person_id=guess.person_id, is_over=True)
         self.holders.failure(c, guess.person_id, channel=channel, source=occasion.source, now=now)
         raise WrongCode(guess)
 

@@ -15,6 +15,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from accounts.credentials.one_time_codes import CodeBinding, OneTimeCodes
+from accounts.credentials.sending_limits import SendingLimits, SendingRequest
 from accounts.database import Database, Statement, new_id
 from accounts.people import People, natural_persons
 from idp.oidc.clients import registry
@@ -242,6 +244,36 @@ def test_an_initial_access_token_registers_as_often_as_it_says(arena):
             )
 
         assert sum(arena.race(spend)) == 1
+
+
+def test_a_code_to_a_phone_is_spent_once(arena):
+    """Of sixty-four right guesses one succeeds; of sixty-four wrong ones three are counted, and the rest find none."""
+    codes = OneTimeCodes(arena.provider.people.vault)
+    for _ in range(ROUNDS):
+        now, right, wrong = arena.clock(), *(CodeBinding(secrets.token_urlsafe(32), "login", "") for _ in range(2))
+        c = arena.provider.database.connection()
+        for binding in (right, wrong):
+            codes.store(c, binding, "123456", person_id=arena.person_id, content="", now=now)
+
+        def guess(binding, typed, now=now):
+            return codes.guess(arena.provider.database.connection(), binding, typed, now)
+
+        assert sum(each.is_right for each in arena.race(lambda b=right: guess(b, "123456"))) == 1
+        guesses = arena.race(lambda b=wrong: guess(b, "000000"))
+        assert sorted(each.left for each in guesses if each.person_id) == [0, 1, 2]
+        assert not any(each.is_right for each in guesses)
+
+
+def test_a_limit_of_sending_holds_however_many_ask(arena):
+    """Of sixty-four requests at once for one person's code five are sent."""
+    limits = SendingLimits(daily_budget=10**6)
+    for n in range(ROUNDS):
+        request = SendingRequest(f"192.0.2.{n % 250}", f"person-{n}", f"phone-{n}")
+
+        def count(request=request):
+            return limits.count(arena.provider.database.connection(), request, arena.clock())
+
+        assert sum(arena.race(count)) == 5
 
 
 def _member(reply, name):

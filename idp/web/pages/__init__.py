@@ -7,6 +7,8 @@ import flask
 from idp.web.pages.account import account
 from idp.web.pages.consent import consent
 from idp.web.pages.login import login
+from idp.web.pages.phone_login import phone_login
+from idp.web.pages.phones import phones
 from idp.web.pages.preferences import preferences
 from idp.web.pages.sandbox import sandbox
 from idp.web.pages.session import session
@@ -14,8 +16,10 @@ from idp.web.pages.sign_out import sign_out
 
 PAGES: tuple[flask.Blueprint, ...] = (
     login,
+    phone_login,
     consent,
     account,
+    phones,
     preferences,
     session,
     sign_out,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -33,6 +34,7 @@ _PROBLEMS = {
     "no_identifier": ("identifier", N_("请填身份证号、手机号或用户名。")),
     "no_password": ("password", N_("请填密码。")),
 }
+_AGAIN = {"log_in_again": N_("为了安全，修改手机号以前，请用密码再登录一次。")}
 _SIGNED_OUT = {
     IDLE: N_("您 %(minutes)d 分钟没有操作，为了安全，已经自动退出登录。请重新登录，接着办理。"),
     TOO_OLD: N_("这次登录时间太长，为了安全，已经自动退出。请重新登录，接着办理。"),
@@ -88,23 +90,34 @@ def submit_own() -> ResponseReturnValue:
 def _page(action: str, *, client_name: str = "", after: str = "") -> ResponseReturnValue:
     codes = browser.flashed()
     errors = [{"field": _PROBLEMS[code][0], "text": gettext(_PROBLEMS[code][1])} for code in codes if code in _PROBLEMS]
-    reason = next((_signed_out(code) for code in codes if code in _SIGNED_OUT), "")
-    may_cancel = bool(client_name)
+    reason = next((_signed_out(code) for code in codes if code in _SIGNED_OUT | _AGAIN), "")
+    may_cancel, by_phone = bool(client_name), _by_phone(action, after)
     if not (errors or reason):
-        filled = {"action": action, "next": after}
+        filled = {"action": action, "next": after, "by_phone": by_phone}
         return prerendered.page("pages/login.html", filled, client_name=client_name, may_cancel=may_cancel, errors=())
     return flask.render_template(
         "pages/login.html",
         action=action,
         client_name=client_name,
         next=after,
+        by_phone=by_phone,
         errors=errors,
         reason=reason,
         may_cancel=may_cancel,
     )
 
 
+def _by_phone(action: str, after: str) -> str:
+    """The way to the login with a code to a phone; empty where none is sent."""
+    if not unit_of_work().services.settings.sms_codes:
+        return ""
+    path = action.replace("/login", "/phone-login", 1)
+    return f"{path}?next={quote(after, safe='/')}" if after else path
+
+
 def _signed_out(code: str) -> str:
+    if code in _AGAIN:
+        return gettext(_AGAIN[code])
     minutes = int(unit_of_work().services.channels[pending.WEB].lifetimes.idle.total_seconds()) // 60
     return gettext(_SIGNED_OUT[code], minutes=minutes)
 
