@@ -56,6 +56,7 @@ class AuthenticationState:
     """Who is signed in, what they have proven and what they agreed to. `None` means nobody or nothing."""
 
     auth_time: datetime | None = None
+    methods: tuple[str, ...] = ()
     acr: str | None = None
     sub: str | None = None
     consent_needed: bool = True
@@ -101,6 +102,11 @@ def _below_essential_acr(prompt: PromptRequest, state: AuthenticationState) -> b
     return not assurance.meets_any(prompt.essential_acr, state.acr or "")
 
 
+def _code_is_too_little(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """This login was a code to a phone alone, which gives IAL1 at most. Another method may reach the level."""
+    return state.methods == ("sms",) and _below_essential_acr(prompt, state)
+
+
 def _consent_missing(_: PromptRequest, state: AuthenticationState) -> bool:
     return state.consent_needed
 
@@ -126,6 +132,12 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(None, _still_other_subject, LoginRequired, "the person who logged in is not the one the hint names"),
     Rule(Step.LOGIN, _other_subject, LoginRequired, "another person is signed in than the hint names"),
+    Rule(
+        Step.LOGIN,
+        _code_is_too_little,
+        UnmetAuthenticationRequirements,
+        "a code to a phone does not reach the essential acr; send it without prompt=none",
+    ),
     Rule(None, _below_essential_acr, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
     Rule(
         Step.CONSENT,

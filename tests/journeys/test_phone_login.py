@@ -89,6 +89,24 @@ def test_in_the_middle_of_a_request_the_service_learns_how(site: Site, browser: 
     assert (claims["amr"], claims["acr"]) == (["sms"], "urn:yitong:ial1:aal1")
 
 
+def test_a_service_that_asks_for_more_than_a_code_gives_gets_a_password(
+    site: Site, browser: Browser, housing: RelyingParty
+):
+    """The person is told why, and the password reaches the level; without asking, the service gets the error."""
+    person = site.register_person()
+    verified(site, person)
+    ask(browser, PHONE, person.number[-4:])
+    enter(browser, code_of(site))
+    wanted = '{"id_token": {"acr": {"essential": true, "values": ["urn:yitong:ial2:aal1"]}}}'
+    silent = browser.get(housing.start(claims=wanted, prompt="none"))
+    assert silent.answer["error"] == "unmet_authentication_requirements"
+    page = browser.get(housing.start(claims=wanted))
+    assert "不能只用手机验证码登录" in page.text
+    browser.log_in(person)
+    page = browser.submit(browser.page.form_with("mark"), answer="agree")
+    assert id_token_claims(housing.redeem(page))["acr"] == "urn:yitong:ial3:aal1"
+
+
 @pytest.mark.parametrize(
     ("phone", "end"), [(PHONE, "0000"), (OTHER, None), ("13900000009", None)], ids=["end", "unverified", "unknown"]
 )

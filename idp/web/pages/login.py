@@ -16,6 +16,7 @@ from accounts.errors import NotProven
 from idp.i18n import N_
 from idp.login import dispatcher, pending
 from idp.login.interaction import Step
+from idp.login.pending import PendingInteraction
 from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
@@ -34,7 +35,10 @@ _PROBLEMS = {
     "no_identifier": ("identifier", N_("请填身份证号、手机号或用户名。")),
     "no_password": ("password", N_("请填密码。")),
 }
-_AGAIN = {"log_in_again": N_("为了安全，修改手机号以前，请用密码再登录一次。")}
+_AGAIN = {
+    "log_in_again": N_("为了安全，修改手机号以前，请用密码再登录一次。"),
+    "code_is_too_little": N_("这项服务不能只用手机验证码登录。请用密码登录，接着办理。"),
+}
 _SIGNED_OUT = {
     IDLE: N_("您 %(minutes)d 分钟没有操作，为了安全，已经自动退出登录。请重新登录，接着办理。"),
     TOO_OLD: N_("这次登录时间太长，为了安全，已经自动退出。请重新登录，接着办理。"),
@@ -48,7 +52,8 @@ def show(request_id: str) -> ResponseReturnValue:
     """The login page of a client's request. If it has messages, it is shown even when the step is done."""
     due = browser.require_step(request_id, Step.LOGIN, or_done=browser.has_flashes())
     use_ui_locales(due.request.ui_locales)
-    return _page(f"/login/{request_id}", client_name=localized_name(due.client.name, due.client.name_en))
+    name = localized_name(due.client.name, due.client.name_en)
+    return _page(f"/login/{request_id}", client_name=name, why=_why(due))
 
 
 @login.post("/login/<id:request_id>")
@@ -87,8 +92,14 @@ def submit_own() -> ResponseReturnValue:
     return _attempt(flask.url_for("login.show_own", next=after), onward)
 
 
-def _page(action: str, *, client_name: str = "", after: str = "") -> ResponseReturnValue:
-    codes = browser.flashed()
+def _why(due: PendingInteraction) -> tuple[str, ...]:
+    """The reason for a person who is signed in by a code to a phone alone, at a service that asks for more."""
+    is_too_little = due.session is not None and due.session.amr == ("sms",) and due.request.essential_acr
+    return ("code_is_too_little",) if is_too_little else ()
+
+
+def _page(action: str, *, client_name: str = "", after: str = "", why: tuple[str, ...] = ()) -> ResponseReturnValue:
+    codes = (*browser.flashed(), *why)
     errors = [{"field": _PROBLEMS[code][0], "text": gettext(_PROBLEMS[code][1])} for code in codes if code in _PROBLEMS]
     reason = next((_signed_out(code) for code in codes if code in _SIGNED_OUT | _AGAIN), "")
     may_cancel, by_phone = bool(client_name), _by_phone(action, after)
