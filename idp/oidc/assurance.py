@@ -50,7 +50,7 @@ METHODS: tuple[Method, ...] = (
 )
 _BY_NAME = {method.name: method for method in METHODS}
 _HARDWARE = frozenset({"hwk", "sc"})
-_BY_PHONE = frozenset({"sms"})
+_BY_PHONE = ("sms",)
 _MOST_BY_PHONE = 1
 
 
@@ -91,7 +91,7 @@ def authentication(methods: Iterable[str], auth_time: datetime, ial: int) -> Aut
     person: the number may have been reissued.
     """
     proven, level = _proven(tuple(methods))
-    return Authentication(proven, auth_time, min(ial, _MOST_BY_PHONE) if set(proven) <= _BY_PHONE else ial, level)
+    return Authentication(proven, auth_time, min(ial, _MOST_BY_PHONE) if proven == _BY_PHONE else ial, level)
 
 
 def amr(methods: Iterable[str]) -> tuple[str, ...]:

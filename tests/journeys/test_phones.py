@@ -41,6 +41,7 @@ def test_a_new_phone_is_added_with_its_code_and_the_old_one_is_told(site: Site, 
     """The code goes to the new phone; afterwards the old one gets a message without any whole number."""
     browser = signed_in(site, person)
     page = adding(browser, NEW)
+    assert page.url.endswith("/account/phones/code")
     (code,) = delivered(site)
     assert ("139****0003" in page.text, "登记这个手机号" in code.text) == (True, True)
     page = enter(browser, CODE.search(code.text)[0])
@@ -114,7 +115,9 @@ def test_a_removed_phone_is_told_and_only_ones_own_can_be_removed(site: Site, pe
     form = browser.get("/account/phones").form_with("phone")
     browser.submit(form, phone=theirs)
     assert (numbers(site, person), numbers(site, other)) == ([PHONE], [OTHER])
-    page = browser.submit(browser.get("/account/phones").form_with("phone"))
+    form = browser.get("/account/phones").form_with("phone")
+    assert form.action == "/account/phones/remove"
+    page = browser.submit(form)
     assert (numbers(site, person), "手机号已经移除" in page.text) == ([], True)
     assert "不再使用手机号139****0001" in delivered(site)[0].text
 

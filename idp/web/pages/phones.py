@@ -41,7 +41,7 @@ _DONE = {"phone_added": N_("手机号已经添加。"), "phone_removed": N_("手
 _MANY, _WHOSE = "held_by_many", "whose"
 _TEXTS = {
     _MANY: ("phone", N_("登记这个手机号的人太多了。请换一个手机号，或者到人工窗口办理。")),
-    _WHOSE: ("shared", N_("请选择谁在用这个手机号。")),
+    _WHOSE: ("", N_("请选择谁在用这个手机号。")),
 }
 
 
