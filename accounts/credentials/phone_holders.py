@@ -31,6 +31,8 @@ _EVENT = "person:authentication:sms"
 _OPENED = 10  # seals: five holders with two documents each; families beyond that cost a little more
 _STAND_IN_NUMBER, _STAND_IN_NAME = "*" * 18, '{"name": "***"}'
 
+_NOBODYS_STATE = AccountState("")  # no token of any browser was given to it
+
 _HOLDERS = Statement(
     sa.select(
         natural_persons.c.id,
@@ -110,7 +112,7 @@ class PhoneHolders:
 
     def known_as(self, holder: PhoneHolder | None, known_browsers: str, now: datetime) -> str | None:
         """The name of this browser if the holder signed in here before, else None."""
-        return self._browsers.known_as(known_browsers, holder.state, now) if holder else None
+        return self._browsers.known_as(known_browsers, holder.state if holder else _NOBODYS_STATE, now)
 
     def authenticate(
         self, c: Connection, person_id: str, phone: Mobile, *, known_browsers: str, now: datetime

@@ -44,22 +44,27 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class CodeContent:
-    """What stays sealed beside a code: the phone, what its text says, and a choice of the page that asked."""
+    """What stays sealed beside a code: the phone, what its text says, and a choice of the page that asked.
+
+    `browser` names the known browser whose counters the code was counted in, if any.
+    """
 
     phone: Mobile
     person: str = field(repr=False)
     service: str
     is_shared: bool = False
+    browser: str | None = None
 
     def text(self) -> str:
         """For sealing."""
-        return orjson.dumps([self.phone.canonical, self.person, self.service, self.is_shared]).decode()
+        facts = [self.phone.canonical, self.person, self.service, self.is_shared, self.browser]
+        return orjson.dumps(facts).decode()
 
     @classmethod
     def of(cls, text: str) -> CodeContent:
         """The reverse."""
-        phone, person, service, is_shared = orjson.loads(text)
-        return cls(Mobile(phone), person, service, is_shared)
+        phone, *rest = orjson.loads(text)
+        return cls(Mobile(phone), *rest)
 
 
 class PhoneCodes:
@@ -82,7 +87,8 @@ class PhoneCodes:
         person_id = holder.person_id if holder else None
         browser = self.holders.known_as(holder, occasion.known_browsers, now)
         may_send = self._count(database, occasion, phone, person_id, browser, now)
-        content = CodeContent(phone, masked_name(holder.name) if holder else _NOBODY, occasion.service)
+        name = masked_name(holder.name) if holder else _NOBODY
+        content = CodeContent(phone, name, occasion.service, browser=browser)
         self._start(database, occasion, content, person_id, may_send=may_send, now=now)
 
     def send_to_person(
@@ -104,7 +110,7 @@ class PhoneCodes:
         if waiting is None or waiting.sent_at > now - PAUSE:
             return False
         content = CodeContent.of(waiting.content)
-        may_send = self._count(database, occasion, content.phone, waiting.person_id, None, now)
+        may_send = self._count(database, occasion, content.phone, waiting.person_id, content.browser, now)
         code = self.codes.new_code()
         with database.transaction() as c:
             if not self.codes.renew(c, occasion.binding, code, now=now):

@@ -161,8 +161,10 @@ def test_the_codes_of_a_known_browser_are_its_own(house):
     row = house.people.by_id(house.database.connection(), house.mine)
     browsers = KnownBrowsers(house.people.vault)
     cookie = browsers.remember("", AccountState(house.mine, None, row.updated_at), house.clock())
-    house.ask(known_browsers=cookie)
+    occasion = house.ask(known_browsers=cookie)
     assert house.queued() == 6
+    assert house.codes.send_again(house.database, occasion, house.clock.advance(minutes=2))
+    assert house.queued() == 7
 
 
 def test_a_network_is_refused_alike_for_the_known_and_the_unknown(database, vault, clock):

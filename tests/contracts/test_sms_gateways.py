@@ -257,7 +257,7 @@ def test_the_file_chooses_the_gateway(tmp_path):
         (ALIYUN.replace('phone_code = "SMS_1"\n', ""), "phone_code"),
         (ALIYUN.replace("sign_name", "signname"), "signname"),
         (ALIYUN.replace('access_key_secret = "secret"\n', ""), "access_key_secret"),
-        ('kind = "http"', "[text]"),
+        ('kind = "http"', "The table text"),
     ],
 )
 def test_a_file_that_cannot_be_used_names_the_entry(tmp_path, text, named):
@@ -276,4 +276,4 @@ def test_voice_that_is_offered_must_be_described(tmp_path):
     file.write_text(ALIYUN, "utf-8")
     with pytest.raises(GatewayMisconfigured) as refused:
         gateway_of(file, lambda _: Fetcher(), lambda: NOW, texts=NAMES, spoken=("login_code",))
-    assert refused.value.cause == "[voice] has no login_code."
+    assert refused.value.cause == "The table voice has no login_code."

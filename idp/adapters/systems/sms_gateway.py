@@ -73,7 +73,7 @@ def _http(read: dict[str, Any], poster: Poster, *, is_spoken: bool) -> HttpSms:
     wanted = ("text", "voice") if is_spoken else ("text",)
     for name in wanted:
         if not isinstance(read.get(name), dict):
-            raise GatewayMisconfigured(f"[{name}] is missing.", f"Add the table [{name}] with url and fields.")
+            raise GatewayMisconfigured(f"The table {name} is missing.", f"Add the table {name} with url and fields.")
     calls = {name: _made(HttpCall, read[name]) for name in ("text", "voice") if isinstance(read.get(name), dict)}
     return HttpSms(calls["text"], calls.get("voice"), poster)
 
@@ -82,7 +82,7 @@ def _require_templates(read: Mapping[str, Any], table: str, names: Iterable[str]
     given = read.get(table, {})
     for name in names:
         if not (isinstance(given, dict) and isinstance(given.get(name), str) and given[name]):
-            raise GatewayMisconfigured(f"[{table}] has no {name}.", f"Register the text and add {name} to [{table}].")
+            raise GatewayMisconfigured(f"The table {table} has no {name}.", f"Register the text and add {name} to it.")
 
 
 def _made(kind: type[Any], read: Mapping[str, Any]) -> Any:
