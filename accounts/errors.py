@@ -11,7 +11,9 @@ AccountsError
 ├── InvalidName                  a text cannot be recorded as a name; names the cure
 ├── CredentialRefused            a new password breaks the policy; names the rule
 ├── HumanCheckNeeded             too many guesses lately: a check comes before the next one
+├── MessageRefused               a gateway will never accept this message
 ├── NotProven                    wrong identifier or secret: one answer for both
+├── SendingPaused                no more messages to phones for now, from here or in the city
 ├── Throttled                    too many attempts; says when to try again
 └── SealBroken                   a sealed field does not open: wrong key, wrong place or tampering
 """
@@ -67,6 +69,12 @@ class RegistryUnavailable(Unavailable):
     """An outside registry or gateway does not answer."""
 
     code = "registry_unavailable"
+
+
+class MessageRefused(AccountsError):
+    """A gateway will never accept this message to this phone. `detail` is its code, without personal data."""
+
+    code = "message_refused"
 
 
 class Conflict(AccountsError):
@@ -126,6 +134,12 @@ class Throttled(AccountsError):
     def __init__(self, retry_after: timedelta) -> None:
         super().__init__(detail=f"{int(retry_after.total_seconds())} s")
         self.retry_after = retry_after
+
+
+class SendingPaused(AccountsError):
+    """No message goes out to any phone for now: this network or the city has used up its number."""
+
+    code = "sending_paused"
 
 
 class SealBroken(AccountsError):

@@ -60,6 +60,22 @@ def verify(
     audit.append(c, "person:phone:verify", now=now, actor=actor, person=person_id)
 
 
+def take(
+    c: Connection, people: People, person_id: str, phone: Mobile, *, is_shared: bool, source: str, now: datetime
+) -> tuple[str, ...]:
+    """The person has just shown to hold this phone. Returns whose phone it no longer is.
+
+    With `is_shared` it stays the phone of others who verified it, up to the most that may share one (PhoneHeldByMany).
+    Otherwise it moves: it ends for everybody else, for its operator may have reissued the number. Their accounts keep
+    everything else, and nothing of them is shown.
+    """
+    former = () if is_shared else others(c, people, person_id, phone)
+    for each in former:
+        end(c, people, each, phone, now=now, actor=f"person:{person_id}")
+    verify(c, people, person_id, phone, source=source, now=now, actor=None)
+    return former
+
+
 def others(c: Connection, people: People, person_id: str, phone: Mobile) -> tuple[str, ...]:
     """The ids of all other persons who have verified this phone, whatever their status."""
     return tuple(row.person_id for row in c.rows(_OTHERS, holder=person_id, **people.terms(phone)))

@@ -47,11 +47,32 @@ class LegacyLogins(Protocol):
         ...
 
 
-class SmsGateway(Protocol):
-    """Sends text messages."""
+@dataclass(frozen=True, slots=True)
+class ShortMessage:
+    """A message to a phone, in one language.
 
-    def send(self, phone: Mobile, text: str) -> str:
-        """The gateway accepted the message. Returns its reference. A message never contains an identity number."""
+    Operators in China approve texts in advance, so most gateways take the name of a template and the values of its
+    variables, in the template's order. `text` is the same message in full, for the others.
+    """
+
+    template: str
+    language: str
+    variables: tuple[tuple[str, str], ...] = field(repr=False)
+    text: str = field(repr=False)
+
+
+class SmsGateway(Protocol):
+    """Sends messages to phones, as text or by voice. A message never contains an identity number.
+
+    Both calls may raise MessageRefused (this message will never be accepted), beside RegistryUnavailable (try later).
+    """
+
+    def send(self, phone: Mobile, message: ShortMessage) -> str:
+        """The gateway accepted the text message. Returns the gateway's reference."""
+        ...
+
+    def call(self, phone: Mobile, message: ShortMessage) -> str:
+        """The gateway accepted to call the phone and read the message. Returns the gateway's reference."""
         ...
 
 

@@ -282,6 +282,8 @@ def _settings(home: Home) -> str:
         "VAULT_KEYS": f"k1:{key}",
         "ALLOW_PRIVATE_DESTINATIONS": "true",
         "SANDBOX": "true",
+        "SMS_CODES": "true",
+        "SMS_VOICE": "true",
     }
     return "".join(f"YITONG_{name}={value}\n" for name, value in lines.items())
 

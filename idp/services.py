@@ -22,6 +22,7 @@ from accounts.credentials.password import PasswordHasher
 from accounts.credentials.password_rules.breach_list import BreachList, CompromisedPasswords
 from accounts.credentials.password_rules.change import PasswordChange
 from accounts.credentials.policy import PasswordPolicy
+from accounts.credentials.sending_limits import SendingLimits
 from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database
 from accounts.errors import DatabaseUnavailable
@@ -33,6 +34,7 @@ from accounts.vault.vault_keys import VaultKeys
 from idp.adapters.systems.sandbox_directory import SandboxDirectory
 from idp.jobs.resealing import SEALED
 from idp.login.interaction import ChannelRules
+from idp.login.phone_codes import PhoneCodes
 from idp.oidc.clients.client import ClientCache
 from idp.oidc.endpoints.authorization import FormPostPage, plain_page
 from idp.oidc.messages import Request
@@ -72,6 +74,7 @@ class Services:
     human_checks: HumanChecks
     password_policy: PasswordPolicy
     password_change: PasswordChange
+    phone_codes: PhoneCodes
     keys: KeyRing
     clients: ClientCache
     provider: Provider
@@ -82,7 +85,7 @@ class Services:
     @property
     def sends_messages(self) -> bool:
         """Whether `yitong worker` of this deployment delivers text messages."""
-        return self.settings.sandbox
+        return bool(self.settings.sandbox or self.settings.sms_gateway)
 
 
 def build_services(
@@ -128,6 +131,7 @@ def build_services(
         human_checks=HumanChecks(vault),
         password_policy=policy,
         password_change=PasswordChange(people, hasher, policy),
+        phone_codes=PhoneCodes(people, vault, SendingLimits(daily_budget=settings.sms_daily_budget)),
         keys=keys,
         clients=provider.clients,
         provider=provider,

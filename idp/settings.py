@@ -140,6 +140,26 @@ class Settings(BaseSettings):
         False,  # noqa: FBT003 - a field's default, not a switch
         description="Whether short messages go to a page of ours instead of a telephone. Production refuses it.",
     )
+    sms_gateway: str = Field(
+        "",
+        description="The file that describes the SMS gateway: its vendor, keys and templates "
+        "([messages](messages.md)). It holds secrets: keep it readable for the service alone.",
+    )
+    sms_codes: bool = Field(
+        False,  # noqa: FBT003 - a field's default, not a switch
+        description="Whether people may log in and add phones with codes that are sent to their phone. It needs "
+        "YITONG_SMS_GATEWAY, or the sandbox of a demonstration.",
+    )
+    sms_voice: bool = Field(
+        False,  # noqa: FBT003 - a field's default, not a switch
+        description="Whether a code may also be read out by a telephone call. The gateway's file must describe it.",
+    )
+    sms_daily_budget: int = Field(
+        50_000,
+        ge=0,
+        description="Codes that may be sent in a day, in the whole city; a sixth of them in any hour. 0 stops all "
+        "sending at once: people log in another way.",
+    )
 
     @property
     def is_secure(self) -> bool:
@@ -186,6 +206,8 @@ class Settings(BaseSettings):
             problems.append("YITONG_LDAP_URL must begin with ldaps://, ldap:// or ldapi://")
         if self.ldap_url and not (self.ldap_base and self.ldap_bind_dn and self.ldap_bind_password.get_secret_value()):
             problems.append("YITONG_LDAP_URL needs YITONG_LDAP_BASE, _BIND_DN and _BIND_PASSWORD beside it")
+        if self.sms_codes and not (self.sms_gateway or self.sandbox):
+            problems.append("YITONG_SMS_CODES needs a gateway; set YITONG_SMS_GATEWAY to its file")
         self.vault_key_pairs()
         self.proxies()
         return tuple(problems)

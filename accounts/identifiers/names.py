@@ -49,6 +49,13 @@ def person_name(text: str) -> str:
     return name
 
 
+def masked_name(name: str) -> str:
+    """The name with its middle hidden, for screens and messages that others may see: 欧阳娜 → 欧*娜, 张三 → 张*."""
+    if len(name) <= 1:
+        return "*"
+    return name[0] + "*" if len(name) == 2 else f"{name[0]}{'*' * min(len(name) - 2, 3)}{name[-1]}"  # noqa: PLR2004 - a name of two
+
+
 def _one_spelling(plain: str) -> str:
     dotted = _DOT_BETWEEN_HAN.sub(_MIDDLE_DOT, _DOTS.sub(_MIDDLE_DOT, plain))
     return _BLANKS.sub(" ", _BLANK_BETWEEN_HAN.sub("", dotted)).strip()

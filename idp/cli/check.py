@@ -122,6 +122,8 @@ def _places(context: CommandContext) -> Iterator[tuple[Path, int, str]]:
     if env_file:
         at = Path(env_file)
         yield at, private_files.EVERYBODY_READS, f"It holds the keys: run `chmod o= {at}`."
+    if gateway := context.services.settings.sms_gateway:
+        yield Path(gateway), private_files.EVERYBODY_READS, f"It holds secrets: run `chmod o= {gateway}`."
     if context.services.database.dialect == "sqlite" and url.database:
         database = Path(url.database).resolve()
         for at in (database, *private_files.beside(database)):

@@ -8,15 +8,19 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import click
 
 from accounts import audit
 from accounts.errors import Conflict, Unavailable
+from accounts.ports import SmsGateway
 from idp import logs
 from idp.adapters.systems.sandbox import SandboxSms
+from idp.adapters.systems.sms_gateway import gateway_of
 from idp.cli.context import CommandContext, command_context
 from idp.delivery.fetcher import EVERYWHERE, Fetcher
+from idp.delivery.messages import MESSAGE_TEMPLATES
 from idp.delivery.worker import DeliveryChannels, LogoutNotice, Worker
 from idp.jobs import retention
 from idp.services import Services, require_own_keys
@@ -35,27 +39,42 @@ def worker(context: CommandContext, poll: float) -> None:
         signal.signal(name, lambda *_: stop.set())
     services = context.services
     require_own_keys(services)
+    outlets = delivery_channels(services)  # before the threads: a gateway's file that cannot be used ends the start
     beside = (
         threading.Thread(target=_seal_until, args=(services, stop), name="audit"),
         threading.Thread(target=retention.run, args=(services.database, services.clock, stop), name="retention"),
     )
     for thread in beside:
         thread.start()
-    with closing(services.database), closing(Worker(services.database, delivery_channels(services))) as deliverer:
+    with closing(services.database), closing(Worker(services.database, outlets)) as deliverer:
         deliverer.run(services.clock, stop, poll=timedelta(seconds=poll))
     for thread in beside:
         thread.join()
 
 
 def delivery_channels(services: Services) -> DeliveryChannels:
-    """Everything through which this process delivers. Raises SandboxInProduction."""
-    chosen = services.settings
-    sandbox = (services.database, services.vault, services.clock)
+    """Everything through which this process delivers. Raises SandboxInProduction and GatewayMisconfigured."""
     return DeliveryChannels(
-        fetcher=Fetcher(allowed_private=EVERYWHERE if chosen.allow_private_destinations else ()),
+        fetcher=Fetcher(allowed_private=EVERYWHERE if services.settings.allow_private_destinations else ()),
         vault=services.vault,
-        sms=SandboxSms(*sandbox, environment=chosen.environment) if chosen.sandbox else None,
+        sms=_sms_gateway(services),
         logout_token=_logout_token(services),
+    )
+
+
+def _sms_gateway(services: Services) -> SmsGateway | None:
+    """The sandbox of a demonstration, the gateway of the operator's file, or None."""
+    chosen = services.settings
+    if chosen.sandbox:
+        return SandboxSms(services.database, services.vault, services.clock, environment=chosen.environment)
+    if not chosen.sms_gateway:
+        return None
+    return gateway_of(
+        Path(chosen.sms_gateway),
+        lambda origins: Fetcher(allowed_private=origins),
+        services.clock,
+        texts=[template.name for template in MESSAGE_TEMPLATES],
+        spoken=[template.name for template in MESSAGE_TEMPLATES if template.spoken and chosen.sms_voice],
     )
 
 

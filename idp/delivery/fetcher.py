@@ -155,6 +155,10 @@ class Fetcher:
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         return self._fetch("POST", url, urlencode(form).encode(), kind)
 
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Fetched:
+        """The answer to POST of these bytes. Raises FetchRefused (nothing was sent) or FetchFailed."""
+        return self._fetch("POST", url, body, headers)
+
     def target(self, url: str) -> Target:
         """The checked target of `url`. Raises FetchRefused if an address must not be contacted, or FetchFailed."""
         parts, port = _split(url)

@@ -22,9 +22,10 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from accounts.database import Connection, Database, Statement, UtcDateTime
+from accounts.database import Connection, Database, Statement, UtcDateTime, moment
+from accounts.errors import MessageRefused, RegistryUnavailable
 from accounts.identifiers import Mobile
-from accounts.ports import SmsGateway
+from accounts.ports import ShortMessage, SmsGateway
 from accounts.vault import Vault
 from idp.delivery.fetcher import Fetcher
 from idp.delivery.outbox import OPEN, SEALED_MESSAGE, outbox
@@ -65,7 +66,7 @@ _AGAIN = Statement(
 _FAILED = Statement(
     sa.update(outbox)
     .where(OPEN & (outbox.c.id == sa.bindparam("row_id")) & (outbox.c.attempts == sa.bindparam("mine")))
-    .values(failed_at=sa.bindparam("at", type_=UtcDateTime), last_error=sa.bindparam("error"))
+    .values(failed_at=sa.bindparam("at", type_=UtcDateTime), last_error=sa.bindparam("error"), sealed=sa.null())
 )
 
 
@@ -135,11 +136,23 @@ def _error_code(body: bytes) -> str:
     return code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else ""
 
 
-def _deliver_sms(outlets: DeliveryChannels, row: Any, _now: datetime) -> None:
+def _deliver_sms(outlets: DeliveryChannels, row: Any, now: datetime) -> None:
+    """By text or by voice, through the gateway. A message that is of no use any more is not sent."""
     if outlets.sms is None:
         raise NotDelivered("no SMS gateway is configured")
-    message = orjson.loads(outlets.vault.open(row.sealed, place=SEALED_MESSAGE))
-    outlets.sms.send(Mobile.parse(message["phone"]), message["text"])
+    until = moment(row.payload["until"])
+    if until is not None and until <= now:
+        raise RefusedForGood("it was of no use any more")
+    found = orjson.loads(outlets.vault.open(row.sealed, place=SEALED_MESSAGE))
+    variables = tuple((name, value) for name, value in found["variables"])
+    message = ShortMessage(found["template"], found["language"], variables, found["text"])
+    give = outlets.sms.call if row.payload["by"] == "voice" else outlets.sms.send
+    try:
+        give(Mobile.parse(found["phone"]), message)
+    except MessageRefused as refused:
+        raise RefusedForGood(f"the gateway refused it: {refused.detail}") from None
+    except RegistryUnavailable as unavailable:
+        raise NotDelivered(f"{unavailable.code} {unavailable.detail}".rstrip()) from None
 
 
 OUTBOX_KINDS: tuple[OutboxKind, ...] = (

@@ -20,9 +20,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from accounts.audit import failed_logins as failures
-from accounts.credentials import throttle
+from accounts.credentials import sending_limits, throttle
 from accounts.credentials.human_check import spent_human_checks
+from accounts.credentials.one_time_codes import one_time_codes
 from accounts.credentials.passkeys.challenges import spent_challenges
+from accounts.credentials.sending_limits import sending_counters
 from accounts.credentials.throttle import throttle_counters
 from accounts.credentials.totp import totp_credentials
 from accounts.database import Connection, Database, Statement, UtcDateTime
@@ -222,6 +224,21 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         spent_human_checks.c.digest,
         due=spent_human_checks.c.expires_at < _BEFORE,
         keeps=timedelta(minutes=1),
+        every=OFTEN,
+    ),
+    RetentionRule(
+        sending_counters.c.expires_at,
+        sending_counters.c.counter,
+        sending_counters.c.subject,
+        due=sending_limits.OVER,
+        keeps=timedelta(0),
+        every=OFTEN,
+    ),
+    RetentionRule(
+        one_time_codes.c.expires_at,
+        one_time_codes.c.handle_digest,
+        due=one_time_codes.c.expires_at < _BEFORE,
+        keeps=timedelta(minutes=15),
         every=OFTEN,
     ),
     RetentionRule(

@@ -66,6 +66,7 @@ class AuthenticationState:
     """Who is signed in, what they have proven and what they agreed to. `None` means nobody or nothing."""
 
     auth_time: datetime | None = None
+    methods: tuple[str, ...] = ()
     acr: str | None = None
     password_due: bool = False
     sub: str | None = None
@@ -114,7 +115,7 @@ def _second_factor_missing(prompt: PromptRequest, state: AuthenticationState) ->
     A level that no second factor reaches is left to the next rule.
     """
     proven = assurance.parse(state.acr or "")
-    if proven is None or proven.aal >= _TWO_FACTORS:
+    if proven is None or proven.aal >= _TWO_FACTORS or "otp" in state.methods:
         return False
     with_it = str(assurance.Acr(proven.ial, _TWO_FACTORS))
     needed = _below_essential_acr(prompt, state) and assurance.meets_any(prompt.essential_acr, with_it)
@@ -128,6 +129,11 @@ def _below_essential_acr(prompt: PromptRequest, state: AuthenticationState) -> b
 
 def _password_due(_: PromptRequest, state: AuthenticationState) -> bool:
     return state.password_due
+
+
+def _code_is_too_little(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """This login was a code to a phone, which gives IAL1 at most. With a password the level may be reached."""
+    return set(state.methods) - {"mfa"} <= {"sms", "otp"} and _below_essential_acr(prompt, state)
 
 
 def _consent_missing(_: PromptRequest, state: AuthenticationState) -> bool:
@@ -155,6 +161,12 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(None, _still_other_subject, LoginRequired, "the person who logged in is not the one the hint names"),
     Rule(Step.LOGIN, _other_subject, LoginRequired, "another person is signed in than the hint names"),
+    Rule(
+        Step.LOGIN,
+        _code_is_too_little,
+        UnmetAuthenticationRequirements,
+        "a code to a phone does not reach the essential acr; send it without prompt=none",
+    ),
     Rule(
         Step.SECOND_FACTOR,
         _second_factor_missing,

@@ -153,6 +153,7 @@ def _authentication_state(
     covered = same and consents.covers(state.grant_scopes, state.grant_claims, auth_request, client)
     return interaction.AuthenticationState(
         auth_time=state.session.auth_time,
+        methods=state.session.amr,
         acr=state.session.authentication.acr,
         password_due=state.session.password_due is not None,
         sub=sub,

@@ -35,6 +35,8 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.credentials.passkeys.passkey_store",
     "accounts.credentials.password_rules.history",
     "accounts.credentials.throttle",
+    "accounts.credentials.one_time_codes",
+    "accounts.credentials.sending_limits",
     "accounts.audit",
     "accounts.merging.linking",
     "accounts.merging.tables",

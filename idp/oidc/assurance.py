@@ -53,6 +53,8 @@ METHODS: tuple[Method, ...] = (
 )
 _BY_NAME = {method.name: method for method in METHODS}
 _HARDWARE = frozenset({"hwk", "sc"})
+_BY_PHONE = ("sms",)
+_MOST_BY_PHONE = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,13 @@ class Authentication:
 
 
 def authentication(methods: Iterable[str], auth_time: datetime, ial: int) -> Authentication:
-    """The value for a login with these methods (RFC 8176 names) by a person of this identity assurance."""
+    """The value for a login with these methods (RFC 8176 names) by a person of this identity assurance.
+
+    A code sent to a phone shows who holds the phone today. Alone it gives IAL1 at most, whatever is known about the
+    person: the number may have been reissued.
+    """
     proven, level = _proven(tuple(methods))
-    return Authentication(proven, auth_time, ial, level)
+    return Authentication(proven, auth_time, min(ial, _MOST_BY_PHONE) if proven == _BY_PHONE else ial, level)
 
 
 def amr(methods: Iterable[str]) -> tuple[str, ...]:

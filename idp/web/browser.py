@@ -84,7 +84,7 @@ def signed_in() -> sessions.Session:
     Raises NotSignedIn or SecondFactorNeeded: the person proves what is missing and then comes back.
     """
     found = signed_in_with_one_factor()
-    if found.authentication.aal == 1 and _has_authenticator(found.person_id):
+    if found.authentication.aal == 1 and "otp" not in found.amr and _has_authenticator(found.person_id):
         raise SecondFactorNeeded(_wanted_path())
     return found
 
@@ -106,9 +106,12 @@ def signed_in_with_one_factor() -> sessions.Session:
 
 
 def signed_in_recently() -> sessions.Session:
-    """The same as `signed_in`, after a login within RECENT (ASVS 7.5.1). Raises RecentLoginNeeded, too."""
+    """The same as `signed_in`, after a login within RECENT (ASVS 7.5.1) that was more than a code to a phone.
+
+    Raises RecentLoginNeeded, too.
+    """
     found = signed_in()
-    if found.auth_time < unit_of_work().now - RECENT:
+    if found.auth_time < unit_of_work().now - RECENT or set(found.amr) - {"mfa"} <= {"sms", "otp"}:
         raise RecentLoginNeeded(_wanted_path())
     return found
 

@@ -9,14 +9,18 @@ import pytest
 import sqlalchemy as sa
 
 from accounts.database import Database, Statement
-from accounts.errors import RegistryUnavailable
+from accounts.errors import MessageRefused, RegistryUnavailable
 from accounts.identifiers import Mobile
+from accounts.ports import ShortMessage
 from idp.delivery.fetcher import Fetched, Fetcher, FetchFailed
+from idp.delivery.messages import short_message
 from idp.delivery.outbox import announce_logout, outbox, send_sms, undelivered
 from idp.delivery.worker import GIVE_UP_AFTER, LEASE, OUTBOX_KINDS, DeliveryChannels, LogoutNotice, Worker, pause_before
 
 ALL = Statement(sa.select(outbox).order_by(outbox.c.created_at))
 PHONE = Mobile.parse("+8613900000011")
+HELLO = ShortMessage("phone_added", "zh-CN", (("person", "欧*娜"),), "您好")
+CODE = short_message("login_code", "zh-CN", code="123456", person="欧*娜", service="公积金")
 
 
 class Listener(Fetcher):
@@ -38,12 +42,18 @@ class Listener(Fetcher):
 
 class Gateway:
     def __init__(self) -> None:
-        self.sent, self.down = [], False
+        self.sent, self.called, self.down, self.refuses = [], [], False, False
 
-    def send(self, phone, text):
+    def send(self, phone, message):
         if self.down:
-            raise RegistryUnavailable
-        self.sent.append((phone, text))
+            raise RegistryUnavailable(detail="isv.BUSINESS_LIMIT_CONTROL")
+        if self.refuses:
+            raise MessageRefused(detail="isv.MOBILE_NUMBER_ILLEGAL")
+        self.sent.append((phone, message))
+        return "1"
+
+    def call(self, phone, message):
+        self.called.append((phone, message))
         return "1"
 
 
@@ -231,7 +241,7 @@ def test_a_hanging_client_does_not_delay_the_others(database, clock, outlets, li
     for n in range(20):
         _announce(database, clock, sid=f"s{n}")
     with database.transaction() as c:
-        send_sms(c, outlets.vault, phone=PHONE, text="您好", now=clock.now)
+        send_sms(c, outlets.vault, phone=PHONE, message=HELLO, now=clock.now)
     stop, worker = threading.Event(), Worker(database, outlets)
     thread = threading.Thread(target=_run, args=(worker, database, clock, stop))
     thread.start()
@@ -244,7 +254,7 @@ def test_a_hanging_client_does_not_delay_the_others(database, clock, outlets, li
     stop.set()
     thread.join()
     worker.close()
-    assert sent_while_hanging == [(PHONE, "您好")]
+    assert sent_while_hanging == [(PHONE, HELLO)]
 
 
 def _run(worker: Worker, database: Database, clock, stop: threading.Event) -> None:
@@ -255,26 +265,66 @@ def _run(worker: Worker, database: Database, clock, stop: threading.Event) -> No
 def test_a_message_is_stored_sealed_and_forgotten_when_sent(database, clock, outlets, worker, gateway):
     """Phone and text are unreadable in the table, and both are erased once the gateway has them."""
     with database.transaction() as c:
-        send_sms(c, outlets.vault, phone=PHONE, text="验证码 123456", now=clock.now)
+        send_sms(c, outlets.vault, phone=PHONE, message=CODE, now=clock.now)
     gateway.down = True
     worker.run_once(clock.now)
     row = _row(database)
     assert "1390" not in str((row.payload, row.destination, row.last_error))
+    assert row.last_error == "registry_unavailable isv.BUSINESS_LIMIT_CONTROL"
     assert PHONE.canonical.encode() not in row.sealed
     gateway.down = False
     worker.run_once(clock.advance(seconds=3))
-    assert gateway.sent == [(PHONE, "验证码 123456")]
+    assert gateway.sent == [(PHONE, CODE)]
     assert _row(database).sealed is None
 
 
 def test_without_a_gateway_a_message_waits_and_says_why(database, clock, outlets):
     """Without an SMS gateway messages wait, and the operator sees the reason."""
     with database.transaction() as c:
-        send_sms(c, outlets.vault, phone=PHONE, text="您好", now=clock.now)
+        send_sms(c, outlets.vault, phone=PHONE, message=HELLO, now=clock.now)
     worker = Worker(database, replace(outlets, sms=None))
     worker.run_once(clock.now)
     worker.close()
     assert _row(database).last_error == "no SMS gateway is configured"
+
+
+def test_a_message_by_voice_is_a_call(database, clock, outlets, worker, gateway):
+    """A person who asks to be called is called, and gets no text."""
+    with database.transaction() as c:
+        send_sms(c, outlets.vault, phone=PHONE, message=CODE, now=clock.now, by_voice=True)
+    assert worker.run_once(clock.now) == 1
+    assert (gateway.sent, gateway.called) == ([], [(PHONE, CODE)])
+
+
+def test_a_code_that_has_expired_is_not_sent(database, clock, outlets, worker, gateway):
+    """A gateway that was down for longer than the code was valid sends nothing afterwards."""
+    with database.transaction() as c:
+        send_sms(c, outlets.vault, phone=PHONE, message=CODE, now=clock.now, until=clock.now + timedelta(minutes=5))
+    gateway.down = True
+    worker.run_once(clock.now)
+    gateway.down = False
+    worker.run_once(clock.advance(minutes=5))
+    row = _row(database)
+    assert (gateway.sent, row.last_error, row.sealed) == ([], "it was of no use any more", None)
+    assert row.failed_at == clock.now
+
+
+def test_a_message_that_the_gateway_refuses_is_not_tried_again(database, clock, outlets, worker, gateway):
+    """The operator reads the gateway's code; phone and text are gone."""
+    with database.transaction() as c:
+        send_sms(c, outlets.vault, phone=PHONE, message=HELLO, now=clock.now)
+    gateway.refuses = True
+    worker.run_once(clock.now)
+    row = _row(database)
+    assert (row.last_error, row.sealed) == ("the gateway refused it: isv.MOBILE_NUMBER_ILLEGAL", None)
+    assert worker.run_once(clock.advance(hours=1)) == 0
+
+
+def test_a_message_to_nobody_leaves_no_row(database, clock, outlets):
+    """Whoever asks for a code to an unknown phone causes the same statement, and nothing is stored."""
+    with database.transaction() as c:
+        send_sms(c, outlets.vault, phone=PHONE, message=CODE, now=clock.now, really=False)
+    assert database.connection().rows(ALL) == []
 
 
 def test_every_kind_the_table_allows_has_a_deliverer():

@@ -11,6 +11,7 @@ from accounts import merging
 from accounts.credentials import password as passwords
 from accounts.credentials import recovery_codes, totp
 from accounts.credentials.legacy import LegacySecret
+from accounts.credentials.one_time_codes import CodeBinding, OneTimeCodes
 from accounts.credentials.password_rules import history
 from accounts.database import Statement, metadata, new_id
 from accounts.errors import SealBroken
@@ -19,6 +20,7 @@ from accounts.merging import number_conflicts
 from accounts.merging.linking import Linking, link_row, linked_accounts
 from accounts.organisations import LegalPersonAttributes, NewLegalPerson
 from accounts.people import NewPerson, People
+from accounts.ports import ShortMessage
 from accounts.vault import Vault, resealing
 from accounts.vault.resealing import Position, reseal
 from idp.adapters.systems import sandbox
@@ -36,6 +38,7 @@ load_tables()
 OLD, NEW = ("k1", b"1" * 32), ("k2", b"2" * 32)
 PHONE = Mobile.parse("13900000031")
 COMPANY = parse(IdentifierKind.USCC, "93510502100000008X")
+HELLO = ShortMessage("phone_added", "zh-CN", (), "您好")
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ASKED = AuthorizationRequest(
     id=new_id(),
@@ -64,6 +67,7 @@ NOT_SEALED = {
     "passkeys.credential_id",
     "passkeys.public_key",
     "passkeys.user_handle",
+    "one_time_codes.digest",
     "refresh_tokens.digest",
     "sessions.handle_digest",
     "spent_assertions.digest",
@@ -166,8 +170,10 @@ def fill(database, vault):
         request_store.insert(c, request_store.open_row(ASKED, request_store.sealed(vault, ASKED)))
         totp.begin(c, vault, person.id, now=NOW)
         recovery_codes.renew(c, vault, person.id, now=NOW)
-        outbox.send_sms(c, vault, phone=PHONE, text="您好", now=NOW)
-    SandboxSms(database, vault, lambda: NOW, environment="test").send(PHONE, "您好")
+        outbox.send_sms(c, vault, phone=PHONE, message=HELLO, now=NOW)
+        binding = CodeBinding("h" * 43, "login", "")
+        OneTimeCodes(vault).store(c, binding, "000000", person_id=person.id, content="您好", now=NOW)
+    SandboxSms(database, vault, lambda: NOW, environment="test").send(PHONE, HELLO)
     return person.id
 
 

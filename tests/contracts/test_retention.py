@@ -20,6 +20,7 @@ from accounts.credentials.throttle import Throttle, throttle_counters
 from accounts.database import Database, Statement, metadata, new_id
 from accounts.identifiers import CitizenId, Mobile
 from accounts.people import NewPerson, People
+from accounts.ports import ShortMessage
 from idp.adapters.systems.sandbox import SandboxSms, sandbox_messages
 from idp.cli.clients import invite
 from idp.delivery import outbox
@@ -45,6 +46,7 @@ from tests.fixtures.site import citizen_number
 load_tables()
 BY_NAME = {each.name: each for each in RETENTION_RULES}
 PHONE = Mobile.parse("13900000041")
+HELLO = ShortMessage("phone_added", "zh-CN", (), "您好")
 OFFLINE = ("openid", "offline_access")
 PERSON, STAND_IN = "a" * 32, "b" * 64  # a person's key, and the digest of a name that nobody has
 HOME = "192.0.2.7"
@@ -244,7 +246,7 @@ def test_a_spent_challenge_is_known_until_it_has_ended(database, vault, clock):
 def test_deliveries_go_a_month_after_their_end_and_never_before_it(database, vault, clock):
     """Undelivered rows stay however old; delivered and failed ones are deleted after thirty days."""
     with database.transaction() as c:
-        ids = [outbox.send_sms(c, vault, phone=PHONE, text="您好", now=clock.now) for _ in range(3)]
+        ids = [outbox.send_sms(c, vault, phone=PHONE, message=HELLO, now=clock.now) for _ in range(3)]
     for row_id, column in zip(ids, ("delivered_at", "failed_at"), strict=False):
         end = sa.update(outbox.outbox).where(outbox.outbox.c.id == sa.bindparam("row"))
         at = sa.bindparam("at", type_=outbox.outbox.c.created_at.type)
@@ -259,7 +261,7 @@ def test_invitations_old_keys_and_demonstration_messages_go(city):
     with city.database.transaction() as c:
         invite(c, {}, uses=1, until=city.clock() + timedelta(days=7), now=city.clock())
         city.provider.keys.rotate(c, city.clock())
-    SandboxSms(city.database, city.vault, city.clock, environment="test").send(PHONE, "您好")
+    SandboxSms(city.database, city.vault, city.clock, environment="test").send(PHONE, HELLO)
     city.clock.advance(days=31)
     assert tidied(city.database, "sandbox_messages", city.clock()) == 1
     assert tidied(city.database, "signing_keys", city.clock()) == 0

@@ -18,9 +18,11 @@ import sqlalchemy as sa
 from accounts import audit
 from accounts.credentials import password as passwords
 from accounts.credentials import recovery_codes, totp
+from accounts.credentials.one_time_codes import CodeBinding, OneTimeCodes
 from accounts.credentials.passkeys import MOST, Passkeys
 from accounts.credentials.passkeys.ceremonies import RelyingParty
 from accounts.credentials.passkeys.challenges import Binding, Purpose
+from accounts.credentials.sending_limits import SendingLimits, SendingRequest
 from accounts.database import Database, Statement, new_id
 from accounts.errors import NotProven, Throttled
 from accounts.people import People, natural_persons
@@ -359,6 +361,36 @@ def test_an_offer_of_a_passkey_registers_once(arena, passkeys):
             return True
 
         assert sum(arena.race(add)) == 1
+
+
+def test_a_code_to_a_phone_is_spent_once(arena):
+    """Of sixty-four right guesses one succeeds; of sixty-four wrong ones three are counted, and the rest find none."""
+    codes = OneTimeCodes(arena.provider.people.vault)
+    for _ in range(ROUNDS):
+        now, right, wrong = arena.clock(), *(CodeBinding(secrets.token_urlsafe(32), "login", "") for _ in range(2))
+        c = arena.provider.database.connection()
+        for binding in (right, wrong):
+            codes.store(c, binding, "123456", person_id=arena.person_id, content="", now=now)
+
+        def guess(binding, typed, now=now):
+            return codes.guess(arena.provider.database.connection(), binding, typed, now)
+
+        assert sum(each.is_right for each in arena.race(lambda b=right: guess(b, "123456"))) == 1
+        guesses = arena.race(lambda b=wrong: guess(b, "000000"))
+        assert sorted(each.left for each in guesses if each.person_id) == [0, 1, 2]
+        assert not any(each.is_right for each in guesses)
+
+
+def test_a_limit_of_sending_holds_however_many_ask(arena):
+    """Of sixty-four requests at once for one person's code five are sent."""
+    limits = SendingLimits(daily_budget=10**6)
+    for n in range(ROUNDS):
+        request = SendingRequest(f"192.0.2.{n % 250}", f"person-{n}", f"phone-{n}")
+
+        def count(request=request):
+            return limits.count(arena.provider.database.connection(), request, arena.clock())
+
+        assert sum(arena.race(count)) == 5
 
 
 def _member(reply, name):

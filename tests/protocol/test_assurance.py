@@ -13,7 +13,6 @@ from idp.oidc.assurance import Acr, authentication, meets, meets_any, parse
     ("methods", "amr", "aal"),
     [
         (("pwd",), ("pwd",), 1),
-        (("sms",), ("sms",), 1),
         (("pwd", "pin"), ("pwd", "pin"), 1),
         (("sms", "otp"), ("sms", "otp"), 1),
         (("pwd", "otp"), ("pwd", "otp", "mfa"), 2),
@@ -34,6 +33,14 @@ def test_methods_become_levels(methods, amr, aal):
     """
     proven = authentication(methods, datetime(2026, 3, 2, tzinfo=UTC), 2)
     assert (proven.amr, proven.aal, proven.acr) == (amr, aal, f"urn:yitong:ial2:aal{aal}")
+
+
+@pytest.mark.parametrize(("held", "given"), [(0, 0), (1, 1), (2, 1), (4, 1)])
+def test_a_code_to_a_phone_alone_gives_ial1_at_most(held, given):
+    """Whatever is known about the person: the number may have been reissued. Another factor ends the cap."""
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    assert authentication(("sms",), at, held).acr == f"urn:yitong:ial{given}:aal1"
+    assert authentication(("sms", "pwd"), at, held).acr == f"urn:yitong:ial{held}:aal2"
 
 
 def test_every_pair_is_compared():

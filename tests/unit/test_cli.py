@@ -98,6 +98,18 @@ def test_check_names_what_is_missing_and_then_nothing(run):
     assert "a password check takes" in after.output
 
 
+def test_check_says_what_the_gateways_file_lacks(ready, monkeypatch, tmp_path):
+    """An operator sees before the start which template is missing, and that the file is open to others."""
+    file = tmp_path / "sms.toml"
+    file.write_text('kind = "aliyun"\n[text]\nlogin_code = "SMS_1"\n', "utf-8")
+    file.chmod(0o644)
+    monkeypatch.setenv("YITONG_SMS_GATEWAY", str(file))
+    answer = ready("check")
+    assert answer.exit_code == 1
+    assert "The table text has no phone_code" in " ".join(answer.output.split())
+    assert "is open to other accounts" in " ".join(answer.output.split())
+
+
 def test_a_client_is_added_once_and_its_secret_shown_once(ready):
     """The secret is printed once, when it is made; the same id again is a conflict."""
     made = ready(*ADD)

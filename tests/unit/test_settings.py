@@ -33,6 +33,14 @@ def test_production_refuses_what_is_insecure_and_names_the_cure(change, cure):
     assert Settings(**(SAFE | change | {"environment": "demo"})).environment == "demo"
 
 
+def test_codes_need_a_gateway_that_sends_them():
+    """Production sends codes only through a real gateway, and starts without one where no codes are sent."""
+    with pytest.raises(ValidationError, match="YITONG_SMS_GATEWAY"):
+        Settings(**(SAFE | {"sms_codes": True}))
+    assert Settings(**(SAFE | {"sms_codes": True, "sms_gateway": "sms.toml"})).sms_codes
+    assert Settings(**(SAFE | {"environment": "demo", "sandbox": True, "sms_codes": True})).sms_codes
+
+
 def test_a_safe_production_starts():
     """With https and its own keys a production provider starts."""
     assert Settings(**SAFE).is_secure

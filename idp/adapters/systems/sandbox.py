@@ -1,4 +1,4 @@
-"""An SMS gateway for demonstrations: it keeps every message for a page and sends none. Never in production."""
+"""An SMS gateway for demonstrations: it keeps messages and calls for a page and sends none. Never in production."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from accounts.database import Connection, Database, Statement, UtcDateTime, metadata, new_id
 from accounts.errors import AccountsError
 from accounts.identifiers import Mobile
+from accounts.ports import ShortMessage
 from accounts.vault import Vault
 
 PLACE = "sandbox_messages.sealed"
@@ -44,6 +45,7 @@ class Message:
     phone: str
     text: str = field(repr=False)
     at: datetime
+    is_call: bool = False
 
 
 class SandboxSms:
@@ -56,10 +58,17 @@ class SandboxSms:
         self._vault = vault
         self._clock = clock
 
-    def send(self, phone: Mobile, text: str) -> str:
+    def send(self, phone: Mobile, message: ShortMessage) -> str:
         """The message is on the sandbox page. Returns its id."""
+        return self._kept(phone, message, is_call=False)
+
+    def call(self, phone: Mobile, message: ShortMessage) -> str:
+        """The words of the call are on the sandbox page. Returns their id."""
+        return self._kept(phone, message, is_call=True)
+
+    def _kept(self, phone: Mobile, message: ShortMessage, *, is_call: bool) -> str:
         message_id = new_id()
-        sealed = self._vault.seal(orjson.dumps([phone.masked, text]).decode(), place=PLACE)
+        sealed = self._vault.seal(orjson.dumps([phone.masked, message.text, is_call]).decode(), place=PLACE)
         self._database.connection().execute(_INSERT, id=message_id, sealed=sealed, created_at=self._clock())
         return message_id
 
@@ -70,5 +79,5 @@ def newest(c: Connection, vault: Vault, most: int = 50) -> list[Message]:
 
 
 def _opened(vault: Vault, sealed: bytes, at: datetime) -> Message:
-    phone, text = orjson.loads(vault.open(sealed, place=PLACE))
-    return Message(phone, text, at)
+    phone, text, *rest = orjson.loads(vault.open(sealed, place=PLACE))  # an older row has no third part
+    return Message(phone, text, at, is_call=bool(rest and rest[0]))

@@ -10,6 +10,8 @@ from idp.web.pages.login import login
 from idp.web.pages.passkey_login import passkey_login
 from idp.web.pages.passkeys import passkeys
 from idp.web.pages.password import password
+from idp.web.pages.phone_login import phone_login
+from idp.web.pages.phones import phones
 from idp.web.pages.preferences import preferences
 from idp.web.pages.sandbox import sandbox
 from idp.web.pages.second_factor import second_factor
@@ -28,6 +30,10 @@ PAGES: tuple[flask.Blueprint, ...] = (
     account,
     passkeys,
     password,
+    phone_login,
+    consent,
+    account,
+    phones,
     preferences,
     session,
     sign_out,

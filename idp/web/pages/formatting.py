@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 
 from flask_babel import format_datetime, gettext, to_user_timezone
 
+from accounts.identifiers.names import masked_name
 from idp.i18n import N_
 from idp.i18n.labels import client_name
 
+masked = masked_name
 _BROWSERS = (  # the first match counts: most browsers also claim to be Chrome and Safari
     ("MicroMessenger", N_("微信")),
     ("AlipayClient", N_("支付宝")),
@@ -65,13 +67,6 @@ def device(user_agent: str | None) -> str:
     text = user_agent or ""
     found = [_first(text, _SYSTEMS), _first(text, _BROWSERS)]
     return "\u00a0· ".join(gettext(word) for word in found if word) or gettext("不认识的设备")
-
-
-def masked(name: str) -> str:
-    """The name with its middle hidden, as shown on screens that others may see: 欧阳娜 → 欧*娜, 张三 → 张*."""
-    if len(name) <= 1:
-        return "*"
-    return name[0] + "*" if len(name) == 2 else f"{name[0]}{'*' * min(len(name) - 2, 3)}{name[-1]}"  # noqa: PLR2004 - a name of two
 
 
 def listed(texts: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -16,6 +17,7 @@ from accounts.errors import HumanCheckNeeded, NotProven
 from idp.i18n import N_
 from idp.login import dispatcher, pending
 from idp.login.interaction import Step
+from idp.login.pending import PendingInteraction
 from idp.services import unit_of_work
 from idp.web import browser, request_security
 from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
@@ -41,6 +43,7 @@ _PROBLEMS = {
 _AGAIN = {
     LOGIN_AGAIN: N_("接下来要更改登录方式。为了确认是您本人，请再登录一次。"),
     "login_with_passkey": N_("接下来要更改登录方式。您有通行密钥，请用它再登录一次。"),
+    "code_is_too_little": N_("这项服务不能只用手机验证码登录。请用密码登录，接着办理。"),
 }
 _SIGNED_OUT = {
     IDLE: N_("您 %(minutes)d 分钟没有操作，为了安全，已经自动退出登录。请重新登录，接着办理。"),
@@ -55,9 +58,8 @@ def show(request_id: str) -> ResponseReturnValue:
     """The login page of a client's request. If it has messages, it is shown even when the step is done."""
     due = browser.require_step(request_id, Step.LOGIN, or_done=browser.has_flashes())
     use_ui_locales(due.request.ui_locales)
-    return _page(
-        f"/login/{request_id}", about=request_id, client_name=localized_name(due.client.name, due.client.name_en)
-    )
+    name = localized_name(due.client.name, due.client.name_en)
+    return _page(f"/login/{request_id}", about=request_id, client_name=name, because=_because(due))
 
 
 @login.post("/login/<id:request_id>")
@@ -96,21 +98,41 @@ def submit_own() -> ResponseReturnValue:
     return _attempt(flask.url_for("login.show_own", next=after), onward)
 
 
-def _page(action: str, *, about: str = "", client_name: str = "", after: str = "") -> ResponseReturnValue:
+def _because(due: PendingInteraction) -> tuple[str, ...]:
+    """The reason for a person who is signed in by a code to a phone alone, at a service that asks for more."""
+    is_too_little = due.session is not None and due.session.amr == ("sms",) and due.request.essential_acr
+    return ("code_is_too_little",) if is_too_little else ()
+
+
+def _page(
+    action: str, *, about: str = "", client_name: str = "", after: str = "", because: tuple[str, ...] = ()
+) -> ResponseReturnValue:
     passkeys, now = unit_of_work().services.passkeys, unit_of_work().now
     binding = Binding(Purpose.LOGIN, request_security.form_cookie(), about)
-    filled = {"action": action, "next": after, "passkey_challenge": passkeys.challenge(binding, now)}
+    filled = {
+        "action": action,
+        "next": after,
+        "passkey_challenge": passkeys.challenge(binding, now),
+        "by_phone": _by_phone(action, after),
+    }
     values = {"client_name": client_name, "may_cancel": bool(client_name), "rp_id": passkeys.party.rp_id}
-    codes = browser.flashed()
+    codes = (*browser.flashed(), *because)
     errors = [{"field": _PROBLEMS[code][0], "text": gettext(_PROBLEMS[code][1])} for code in codes if code in _PROBLEMS]
     check = _check() if {_CHECK, _CHECK_AGAIN} & set(codes) else None
     reason = next((_signed_out(code) for code in codes if code in _SIGNED_OUT), "")
     why = next((gettext(_AGAIN[code]) for code in codes if code in _AGAIN), "")
     if not (errors or reason or why or check):
         return prerendered.page("pages/login.html", filled, errors=(), **values)
-    return flask.render_template(
-        "pages/login.html", errors=errors, reason=reason, why=why, check=check, **filled, **values
-    )
+    said = {"errors": errors, "reason": reason, "why": why, "check": check}
+    return flask.render_template("pages/login.html", **said, **filled, **values)
+
+
+def _by_phone(action: str, after: str) -> str:
+    """The way to the login with a code to a phone; empty where none is sent."""
+    if not unit_of_work().services.settings.sms_codes:
+        return ""
+    path = action.replace("/login", "/phone-login", 1)
+    return f"{path}?next={quote(after, safe='/')}" if after else path
 
 
 def _check() -> dict[str, str]:

@@ -17,6 +17,7 @@ from accounts.credentials.password_rules.change import NewPassword
 from accounts.errors import CredentialRefused, NotProven
 from accounts.identifiers import Mobile
 from idp.delivery import outbox
+from idp.delivery.messages import short_message
 from idp.i18n import N_
 from idp.i18n.labels import PASSWORD_REFUSALS
 from idp.login import dispatcher, sessions
@@ -26,8 +27,8 @@ from idp.login.sessions import Session
 from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
-from idp.web.pages.formatting import localized_name
-from idp.web.pages.layout import HELP_LINE, use_ui_locales
+from idp.web.pages.formatting import localized_name, masked
+from idp.web.pages.layout import HELP_LINE, language, use_ui_locales
 from idp.web.views import Audience, Csrf, view
 
 password = flask.Blueprint("password", __name__)
@@ -187,6 +188,9 @@ def _tell(here: Session) -> None:
     if not services.sends_messages:
         return
     phone = next((each for each in services.people.phones(work.c, here.person_id) if each.verified_at), None)
-    if phone is not None:
-        text = gettext("您的密码刚刚改过。如果不是您本人改的，请马上拨打 %(number)s。", number=HELP_LINE)
-        outbox.send_sms(work.c, services.vault, phone=Mobile.parse(phone.canonical), text=text, now=work.now)
+    person = services.people.by_id(work.c, here.person_id)
+    if phone is not None and person is not None:
+        words = {"service": gettext("一通"), "help_line": HELP_LINE}
+        name = masked(services.people.attributes(person.attributes).name)
+        message = short_message("password_changed", language(), person=name, **words)
+        outbox.send_sms(work.c, services.vault, phone=Mobile(phone.canonical), message=message, now=work.now)

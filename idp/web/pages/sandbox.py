@@ -21,5 +21,8 @@ def show() -> ResponseReturnValue:
     if work.services.settings.environment == "production":
         flask.abort(404)
     newest = messages.newest(work.c, work.services.vault)
-    shown = [{"phone": sent.phone, "text": sent.text, "at": moment(sent.at, work.now)} for sent in newest]
+    shown = [
+        {"phone": sent.phone, "text": sent.text, "at": moment(sent.at, work.now), "is_call": sent.is_call}
+        for sent in newest
+    ]
     return flask.render_template("pages/sandbox.html", messages=shown)

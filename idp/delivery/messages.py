@@ -1,0 +1,83 @@
+"""The texts that are sent to phones: one template each, in Chinese and English.
+
+Operators in China approve every text in advance. MESSAGE_TEMPLATES is what has to be registered with a gateway
+(docs/reference/messages.md lists it): the name, the text, and the variables in their order. A code's text names the
+service and the person, and says that nobody may ask for the code.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from accounts.ports import ShortMessage
+
+_VARIABLE = re.compile(r"\{(\w+)\}")
+_LONGEST = 20  # characters of a variable: gateways refuse longer ones
+_CHINESE = "zh-CN"
+_LATIN = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageTemplate:
+    """One text with `{variables}`. `spoken` templates can also be read by voice."""
+
+    name: str
+    zh: str
+    en: str
+    spoken: bool = False
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names of the variables, in the order of the Chinese text."""
+        return tuple(_VARIABLE.findall(self.zh))
+
+
+MESSAGE_TEMPLATES: tuple[MessageTemplate, ...] = (
+    MessageTemplate(
+        "login_code",
+        "验证码{code}，{person}正在登录{service}，5分钟内有效。不要把它读给任何人，工作人员也不会向您索要。",
+        "{code} is the code for {person} to log in to {service}, valid for 5 minutes. Never read it to anybody: "
+        "no member of staff will ask for it.",
+        spoken=True,
+    ),
+    MessageTemplate(
+        "phone_code",
+        "验证码{code}，{person}正在{service}登记这个手机号，5分钟内有效。不要把它读给任何人，工作人员也不会向您索要。",
+        "{code} is the code for {person} to add this phone to {service}, valid for 5 minutes. Never read it to "
+        "anybody: no member of staff will ask for it.",
+        spoken=True,
+    ),
+    MessageTemplate(
+        "phone_added",
+        "{person}的{service}账号刚刚登记了新手机号{phone}。不是本人操作，请拨打{help_line}。",
+        "The {service} account of {person} has a new phone, {phone}. If that was not you, call {help_line}.",
+    ),
+    MessageTemplate(
+        "phone_removed",
+        "{person}的{service}账号不再使用手机号{phone}，账号没有其他变化。不是本人操作，请拨打{help_line}。",
+        "The {service} account of {person} no longer has the phone {phone}. Nothing else has changed. If that was not "
+        "you, call {help_line}.",
+    ),
+    MessageTemplate(
+        "password_changed",
+        "{person}的{service}账号刚刚改了密码。不是本人操作，请马上拨打{help_line}。",
+        "The password of {person}'s {service} account was just changed. If that was not you, call {help_line} at once.",
+    ),
+)
+_BY_NAME = {template.name: template for template in MESSAGE_TEMPLATES}
+
+
+def short_message(template: str, language: str, **variables: str) -> ShortMessage:
+    """The message of that template in that language; Chinese for a language without texts.
+
+    A value longer than a gateway accepts is cut. Raises KeyError for an unknown template or a missing variable.
+    """
+    chosen = _BY_NAME[template]
+    values = tuple((name, _short(variables[name])) for name in chosen.variables)
+    text = (chosen.en if language == _LATIN else chosen.zh).format(**dict(values))
+    return ShortMessage(template, language if language == _LATIN else _CHINESE, values, text)
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"
