@@ -67,6 +67,7 @@ UPSTREAM_LEVELS: tuple[tuple[str, str, EvidenceKind], ...] = (
     ("guangdong", "5", EvidenceKind.CERTIFICATE),
     ("wechat", "login", EvidenceKind.UPSTREAM_ACCOUNT),
     ("alipay", "login", EvidenceKind.UPSTREAM_ACCOUNT),
+    ("face_match", "verified", EvidenceKind.FACE_MATCH),
     ("network_identity", "verified", EvidenceKind.NETWORK_IDENTITY),
 )
 
@@ -163,3 +164,25 @@ def identity_assurance(held: Iterable[Evidence], now: datetime) -> int:
     kinds = {each.kind for each in held if each.holds(now)}
     alone = max((_LEVEL_OF[kind] for kind in kinds), default=0)
     return max((level for needed, level in TOGETHER if needed <= kinds), default=alone)
+
+
+def level_of(person_id: sa.ColumnElement[str], now: sa.ColumnElement[Any]) -> sa.ScalarSelect[int]:
+    """The same level as a subquery, for statements that read it beside other facts (one probe of an index)."""
+    held = evidence.alias("held")
+    alone = sa.case(*((held.c.kind == kind.value, level) for kind, level in LEVELS), else_=0)
+    together = [(_number_of(held, kinds) == len(kinds), level) for kinds, level in TOGETHER]
+    return (
+        sa.select(sa.case(*together, else_=sa.func.coalesce(sa.func.max(alone), 0)))
+        .where(
+            held.c.person_id == person_id,
+            held.c.at <= now,
+            sa.or_(held.c.expires_at.is_(None), held.c.expires_at > now),
+            sa.or_(held.c.withdrawn_at.is_(None), held.c.withdrawn_at > now),
+        )
+        .scalar_subquery()
+    )
+
+
+def _number_of(held: sa.Alias, kinds: frozenset[EvidenceKind]) -> sa.ColumnElement[int]:
+    named = sorted(kind.value for kind in kinds)
+    return sa.func.count(sa.distinct(sa.case((held.c.kind.in_(named), held.c.kind))))

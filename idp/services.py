@@ -19,8 +19,11 @@ from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database
 from accounts.errors import DatabaseUnavailable
 from accounts.merging.linking import Linking
+from accounts.credentials.policy import PasswordPolicy
 from accounts.people import People
-from accounts.ports import SmsGateway
+from accounts.ports import PersonVerification, PopulationRegistry, SmsGateway
+from accounts.registration import Registration
+from accounts.registration.proofing import Proofing
 from accounts.vault import Vault
 from accounts.vault.vault_keys import VaultKeys
 from idp.jobs.resealing import SEALED
@@ -45,6 +48,8 @@ class Systems:
     """Outside systems, each behind a port of `accounts.ports`; None where this process calls none of that kind."""
 
     sms: SmsGateway | None = None
+    population: PopulationRegistry | None = None
+    verifications: tuple[PersonVerification, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ class Services:
     people: People
     hasher: PasswordHasher
     passwords: PasswordAuthentication
+    registration: Registration
+    proofing: Proofing
     keys: KeyRing
     clients: ClientCache
     provider: Provider
@@ -104,12 +111,18 @@ def build_services(
         people=people,
         hasher=hasher,
         passwords=PasswordAuthentication(people, hasher, Throttle(), Linking(vault)),
+        registration=Registration(people, hasher, PasswordPolicy()),
+        proofing=_proofing(vault, systems or Systems()),
         keys=keys,
         clients=provider.clients,
         provider=provider,
         channels={channel.name: channel for channel in channels},
         systems=systems or Systems(),
     )
+
+
+def _proofing(vault: Vault, systems: Systems) -> Proofing:
+    return Proofing(vault, systems.population, systems.verifications)
 
 
 def require_own_keys(services: Services) -> None:

@@ -6,6 +6,8 @@ retired while something is still sealed under it, that data is lost.
 
 from __future__ import annotations
 
+from accounts.registration import journey_store
+from accounts.registration.journey_store import journeys
 from accounts.vault import resealing
 from accounts.vault.resealing import SealedColumn
 from idp.adapters.systems import sandbox
@@ -19,6 +21,7 @@ SEALED: tuple[SealedColumn, ...] = (
     *resealing.SEALED,
     SealedColumn(signing_keys.c.kid, sealed=signing_keys.c.private_sealed, place=keys.PLACE),
     SealedColumn(authorization_requests.c.id, sealed=authorization_requests.c.sealed, place=request_store.WORDED),
+    SealedColumn(journeys.c.handle_digest, sealed=journeys.c.sealed, place=journey_store.SEALED),
     SealedColumn(outbox.c.id, sealed=outbox.c.sealed, place=SEALED_MESSAGE),
     SealedColumn(sandbox_messages.c.id, sealed=sandbox_messages.c.sealed, place=sandbox.PLACE),
 )

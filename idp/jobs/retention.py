@@ -24,6 +24,9 @@ from accounts.credentials import throttle
 from accounts.credentials.throttle import throttle_counters
 from accounts.database import Connection, Database, Statement, UtcDateTime
 from accounts.errors import Conflict, Unavailable
+from accounts.registration import call_limits
+from accounts.registration.call_limits import call_counters
+from accounts.registration.journey_store import journeys
 from idp.adapters.systems.sandbox import sandbox_messages
 from idp.delivery.outbox import outbox
 from idp.login.session_store import session_clients, sessions
@@ -212,6 +215,21 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         failures.failed_logins.c.id,
         due=failures.failed_logins.c.at < _BEFORE,
         keeps=timedelta(minutes=45),
+        every=OFTEN,
+    ),
+    RetentionRule(
+        journeys.c.expires_at,
+        journeys.c.handle_digest,
+        due=journeys.c.expires_at < _BEFORE,
+        keeps=timedelta(0),
+        every=OFTEN,
+    ),
+    RetentionRule(
+        call_counters.c.expires_at,
+        call_counters.c.counter,
+        call_counters.c.subject,
+        due=call_limits.OVER,
+        keeps=timedelta(0),
         every=OFTEN,
     ),
     RetentionRule(

@@ -21,6 +21,7 @@ class Step(StrEnum):
     """One thing that the person must still do. Its value names the page, the template and the test."""
 
     LOGIN = "login"  # nobody is signed in, or not recently enough, or another person than the hint names
+    PROOFING = "proofing"  # the service needs to be surer who the person is than any check so far shows
     CONSENT = "consent"  # the person has not yet seen or agreed to what this client will learn
 
 
@@ -39,6 +40,10 @@ class ChannelRules(Protocol):
     def steps(self) -> tuple[Step, ...]:
         """The steps that this channel asks for."""
 
+    @property
+    def ceiling(self) -> assurance.Acr:
+        """The highest assurance that a login there may claim."""
+
 
 @dataclass(frozen=True, slots=True)
 class PromptRequest:
@@ -53,10 +58,15 @@ class PromptRequest:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationState:
-    """Who is signed in, what they have proven and what they agreed to. `None` means nobody or nothing."""
+    """Who is signed in, what they have proven and what they agreed to. `None` means nobody or nothing.
+
+    `acr` counts only checks that are as recent as the request demands. `provable_ial` is the highest level that this
+    person can prove in this channel now.
+    """
 
     auth_time: datetime | None = None
     acr: str | None = None
+    provable_ial: int = 0
     sub: str | None = None
     consent_needed: bool = True
     consent_at: datetime | None = None
@@ -97,8 +107,19 @@ def _still_other_subject(prompt: PromptRequest, state: AuthenticationState) -> b
 
 
 def _below_essential_acr(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """This login does not reach an essential level (Core §5.5.1.1). There is no stronger method to ask for yet."""
+    """This login does not reach an essential level (Core §5.5.1.1)."""
     return not assurance.meets_any(prompt.essential_acr, state.acr or "")
+
+
+def _beyond_reach(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """No essential level can be reached here: not even a further check of who the person is would be enough."""
+    return not assurance.meets_any(prompt.essential_acr, _after_proofing(state))
+
+
+def _after_proofing(state: AuthenticationState) -> str:
+    """The level of this login once everything that the person can prove here is proven."""
+    reached = assurance.parse(state.acr or "")
+    return str(assurance.Acr(max(reached.ial, state.provable_ial), reached.aal)) if reached else ""
 
 
 def _consent_missing(_: PromptRequest, state: AuthenticationState) -> bool:
@@ -126,7 +147,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(None, _still_other_subject, LoginRequired, "the person who logged in is not the one the hint names"),
     Rule(Step.LOGIN, _other_subject, LoginRequired, "another person is signed in than the hint names"),
-    Rule(None, _below_essential_acr, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
+    Rule(None, _beyond_reach, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
+    Rule(
+        Step.PROOFING,
+        _below_essential_acr,
+        UnmetAuthenticationRequirements,
+        "the person has not proven enough for the essential acr; send it without prompt=none",
+    ),
     Rule(
         Step.CONSENT,
         _consent_missing,
