@@ -1,7 +1,7 @@
 """The ports of the domain to the systems outside. Each docstring is the contract an adapter's tests prove.
 
-Every call may raise RegistryUnavailable (try later), and none an error of its own library. No adapter logs a number, a
-name or a secret.
+Every call may raise RegistryUnavailable (try later), and none an error of its own library. A call ends within a few
+seconds, because a person waits for it. No adapter logs a number, a name or a secret.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ import flask
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials.bulkhead import Aside
 from accounts.credentials.password import PasswordHasher
+from accounts.credentials.policy import PasswordPolicy
 from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database
 from accounts.errors import DatabaseUnavailable
 from accounts.merging.linking import Linking
-from accounts.credentials.policy import PasswordPolicy
 from accounts.people import People
 from accounts.ports import PersonVerification, PopulationRegistry, SmsGateway
 from accounts.registration import Registration

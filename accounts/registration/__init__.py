@@ -15,6 +15,7 @@ from accounts.errors import NotProven
 from accounts.evidence import EvidenceKind
 from accounts.identifiers.names import person_name
 from accounts.people import NaturalPerson, NewPerson, People
+from accounts.registration.ages import is_supervised
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,10 @@ class Registration:
             for proof in proofs:
                 self._record(c, person.id, proof, new, now=now, actor=actor)
             passwords.store(c, self._people.vault, person.id, encoded, now=now)
-            audit.append(c, "person:account:open", now=now, actor=actor, person=person.id, channel=channel)
+            detail = {"supervised": True} if is_supervised(new.birth_date, now) else {}
+            audit.append(
+                c, "person:account:open", now=now, actor=actor, person=person.id, channel=channel, detail=detail
+            )
         return person
 
     def _record(

@@ -8,7 +8,7 @@ that (docs/decisions/0064-knowing-a-number-proves-nobody.md).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from accounts.database import Connection
 from accounts.errors import NotProven
@@ -19,8 +19,6 @@ from accounts.registration import Proof, call_limits
 from accounts.registration.call_limits import CallLimits
 from accounts.vault import Vault
 
-CHINA = timezone(timedelta(hours=8))
-GUARDED_UNTIL, SUPERVISED_UNTIL = 14, 18  # PIPL art. 31; National Network Identity measures: under 14, 14 to 17
 _YEAR = timedelta(days=365)
 # How long a check counts. A face and a document are checked anew after five years; a phone may change hands sooner.
 VALID_FOR: Mapping[EvidenceKind, timedelta] = {
@@ -123,9 +121,3 @@ def proof(kind: EvidenceKind, source: str, now: datetime) -> Proof:
     """A check that succeeded now, with the end that its kind has."""
     lives = VALID_FOR.get(kind)
     return Proof(kind, source, None if lives is None else now + lives)
-
-
-def age(born: date, now: datetime) -> int:
-    """Whole years at that moment in China. Who was born on 29 February is a year older on 1 March."""
-    today = now.astimezone(CHINA).date()
-    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))

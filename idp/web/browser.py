@@ -100,6 +100,11 @@ def sign_in(authenticated: Authenticated, record: dict[str, Any]) -> sessions.Se
     return opened.session
 
 
+def stepped_up(renewed: sessions.NewSession) -> None:
+    """This browser's session has proven more and has a new handle. The response sets its cookie."""
+    _remember(renewed)
+
+
 def _remember(opened: sessions.NewSession) -> None:
     flask.g.current_session = opened.session
     flask.g.session_handle = opened.handle

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from idp.login import sessions
 from idp.services import Services, unit_of_work
 
-FORM, FLASH, KNOWN_BROWSERS = "yt_form", "yt_notice", "yt_known"
+FORM, FLASH, KNOWN_BROWSERS, SIGN_UP = "yt_form", "yt_notice", "yt_known", "yt_sign_up"
 
 
 def sent_cookie(name: str) -> str:

@@ -76,15 +76,14 @@ class SandboxPopulation:
             return PopulationRecord(matches=False)
         if known.scenario is Scenario.UNAVAILABLE:
             raise RegistryUnavailable(detail="the sandbox plays an outage")
-        return PopulationRecord(True, date(2020, 1, 1) if known.scenario is Scenario.DECEASED else None)
+        died = date(2020, 1, 1) if known.scenario is Scenario.DECEASED else None
+        return PopulationRecord(matches=True, deceased_on=died)
 
 
 class SandboxVerification:
     """An `accounts.ports.PersonVerification` that sends nobody away. Raises SandboxInProduction when created there."""
 
-    def __init__(
-        self, upstream: str, *, environment: str, persons: tuple[InventedPerson, ...] = INVENTED
-    ) -> None:
+    def __init__(self, upstream: str, *, environment: str, persons: tuple[InventedPerson, ...] = INVENTED) -> None:
         self.upstream = upstream
         self._persons = _by_number(environment, persons)
 

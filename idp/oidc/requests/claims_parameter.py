@@ -112,7 +112,7 @@ def essential_acr(requested: RequestedClaims) -> tuple[str, ...]:
 
 
 def essential_evidence_age(requested: RequestedClaims) -> timedelta | None:
-    """The greatest age of the evidence for an essential `acr` (`max_age`, as in OpenID Identity Assurance §5.7.3)."""
+    """The greatest age of the evidence for an essential `acr` (`max_age`, a member from OpenID Identity Assurance)."""
     age = _wish_for(requested, "acr").get("max_age")
     return timedelta(seconds=age) if isinstance(age, int) and essential_acr(requested) else None
 

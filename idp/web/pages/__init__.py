@@ -8,12 +8,16 @@ from idp.web.pages.account import account
 from idp.web.pages.consent import consent
 from idp.web.pages.login import login
 from idp.web.pages.preferences import preferences
+from idp.web.pages.proofing import proofing
 from idp.web.pages.sandbox import sandbox
 from idp.web.pages.session import session
 from idp.web.pages.sign_out import sign_out
+from idp.web.pages.sign_up import sign_up
 
 PAGES: tuple[flask.Blueprint, ...] = (
     login,
+    sign_up,
+    proofing,
     consent,
     account,
     preferences,

@@ -90,18 +90,26 @@ def _page(action: str, *, client_name: str = "", after: str = "") -> ResponseRet
     errors = [{"field": _PROBLEMS[code][0], "text": gettext(_PROBLEMS[code][1])} for code in codes if code in _PROBLEMS]
     reason = next((_signed_out(code) for code in codes if code in _SIGNED_OUT), "")
     may_cancel = bool(client_name)
+    sign_up_at = _sign_up_at(action) if unit_of_work().services.proofing.is_available else ""
     if not (errors or reason):
-        filled = {"action": action, "next": after}
+        filled = {"action": action, "next": after, "sign_up_at": sign_up_at}
         return prerendered.page("pages/login.html", filled, client_name=client_name, may_cancel=may_cancel, errors=())
     return flask.render_template(
         "pages/login.html",
         action=action,
         client_name=client_name,
         next=after,
+        sign_up_at=sign_up_at,
         errors=errors,
         reason=reason,
         may_cancel=may_cancel,
     )
+
+
+def _sign_up_at(action: str) -> str:
+    """The way to registration, from which the person comes back to this request."""
+    request_id = action.removeprefix("/login").removeprefix("/")
+    return f"/sign-up?request={request_id}" if request_id else "/sign-up"
 
 
 def _signed_out(code: str) -> str:
