@@ -28,7 +28,7 @@ MOST_FROM = 1000
 journeys = sa.Table(
     "journeys",
     metadata,
-    sa.Column("handle_digest", sa.LargeBinary, primary_key=True),
+    sa.Column("handle_digest", sa.Text, primary_key=True),
     sa.Column("stage", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("sealed", sa.LargeBinary),  # name, number, phone, code, proofs; NULL when the journey is over
@@ -55,13 +55,15 @@ _SAVE = Statement(
 )
 _REMOVE = Statement(sa.delete(journeys).where(_j.handle_digest == sa.bindparam("handle")))
 _of_network = _j.opened_from == sa.bindparam("network")
-_MAKE_ROOM = Statement(
-    sa.delete(journeys).where(
-        _j.handle_digest.in_(
-            sa.select(_j.handle_digest).where(_of_network).order_by(_j.expires_at.desc()).offset(MOST_FROM - 1)
-        )
-    )
-)
+
+
+def make_room(most: int) -> Statement:
+    """The statement that leaves the newest `most - 1` journeys of a network."""
+    newest = sa.select(_j.handle_digest).where(_of_network).order_by(_j.expires_at.desc())
+    return Statement(sa.delete(journeys).where(_j.handle_digest.in_(newest.offset(most - 1))))
+
+
+_MAKE_ROOM = make_room(MOST_FROM)
 
 
 def begin(c: Connection, vault: Vault, handle: str, journey: Journey, *, network: str, now: datetime) -> None:
@@ -103,8 +105,8 @@ def save(c: Connection, vault: Vault, handle: str, journey: Journey, now: dateti
     return written == 1
 
 
-def _digest(handle: str) -> bytes:
-    return hashlib.sha256(handle.encode()).digest()
+def _digest(handle: str) -> str:
+    return hashlib.sha256(handle.encode()).hexdigest()
 
 
 def _sealed(vault: Vault, journey: Journey) -> bytes | None:

@@ -193,6 +193,7 @@ def test_who_has_an_account_is_told_after_the_proof(site: Site, browser: Browser
 def test_a_phone_that_has_an_account_is_told_after_the_code(site: Site, browser: Browser):
     """A person without a number who proves a phone with an account is led to the login, not to a second account."""
     for _ in range(2):
+        site.clock.advance(seconds=1)
         person = Registrant(Browser(site))
         person.start("passport")
         person.send("/sign-up/person", name="MULLER ANNA", of_age="yes")
@@ -292,14 +293,12 @@ def test_a_journey_ends_with_its_time_and_in_its_browser(site: Site, person: Reg
     person.up_to_password()
     other = Browser(site)
     other.get("/sign-up")
-    token = other.page.form_with("document").fields if other.page.forms else {}
     csrf = next(form for form in other.page.forms if form.action == "/sign-up").fields["csrf_token"]
     assert other.post("/sign-up/password", {"password": PASSWORD, "csrf_token": csrf}).visited[-1] == "/sign-up"
     site.clock.advance(minutes=45)
     assert person.password().visited[-1] == "/sign-up"
     assert "重新开始" in person.page.text
     assert holder(site, XIAOYU) is None
-    assert token is not None
 
 
 def test_the_last_form_sent_twice_makes_one_person(site: Site, person: Registrant):
