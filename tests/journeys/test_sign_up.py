@@ -223,7 +223,7 @@ def test_a_registry_that_does_not_answer_is_not_the_persons_fault(person: Regist
 
 
 def test_children_come_with_their_guardian(site: Site, person: Registrant):
-    """Under 14 nobody opens an account alone; from the fourteenth birthday in China on, they can, marked as supervised."""
+    """Under 14 nobody opens an account alone; from the fourteenth birthday in China on they can, as supervised."""
     site.clock.now = site.clock.now.replace(year=2025, month=9, day=8, hour=15, minute=59)  # 23:59 in China
     person.start()
     shown = person.name(SIYUAN)
