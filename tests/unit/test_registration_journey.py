@@ -110,7 +110,7 @@ def test_nothing_personal_is_printed():
 
 
 def test_an_age_changes_at_midnight_in_china():
-    """The fourteenth and the eighteenth birthday begin at 16:00 UTC of the day before; 29 February counts on 1 March."""
+    """The fourteenth and eighteenth birthdays begin at 16:00 UTC of the day before; 29 February counts on 1 March."""
     born = datetime(2012, 3, 3, tzinfo=UTC).date()
     assert age(born, datetime(2026, 3, 2, 15, 59, tzinfo=UTC)) == 13
     assert age(born, datetime(2026, 3, 2, 16, 0, tzinfo=UTC)) == 14
