@@ -22,7 +22,7 @@ from accounts.registration import Proof
 from accounts.registration.journey import JOURNEY_FOR, Journey, PhoneCode, Stage, Verification
 from accounts.vault import Vault
 
-SEALED = "journeys.sealed"
+JOURNEY = "journeys.sealed"
 MOST_FROM = 1000
 
 journeys = sa.Table(
@@ -89,7 +89,7 @@ def find(c: Connection, vault: Vault, handle: str, now: datetime) -> Journey | N
     if row is None:
         return None
     found = Journey(IdentifierKind(row.document), Stage(row.stage), row.request_id, row.version)
-    return found if row.sealed is None else _opened(found, orjson.loads(vault.open(row.sealed, place=SEALED)))
+    return found if row.sealed is None else _opened(found, orjson.loads(vault.open(row.sealed, place=JOURNEY)))
 
 
 def save(c: Connection, vault: Vault, handle: str, journey: Journey, now: datetime) -> bool:
@@ -121,7 +121,7 @@ def _sealed(vault: Vault, journey: Journey) -> bytes | None:
         "verification": verification and [verification.upstream, verification.reference],
         "code": code and [code.digits, microseconds(code.sent_at), code.tries],
     }
-    return vault.seal(orjson.dumps(content).decode(), place=SEALED)
+    return vault.seal(orjson.dumps(content).decode(), place=JOURNEY)
 
 
 def _opened(found: Journey, content: dict[str, Any]) -> Journey:

@@ -21,7 +21,7 @@ SEALED: tuple[SealedColumn, ...] = (
     *resealing.SEALED,
     SealedColumn(signing_keys.c.kid, sealed=signing_keys.c.private_sealed, place=keys.PLACE),
     SealedColumn(authorization_requests.c.id, sealed=authorization_requests.c.sealed, place=request_store.WORDED),
-    SealedColumn(journeys.c.handle_digest, sealed=journeys.c.sealed, place=journey_store.SEALED),
+    SealedColumn(journeys.c.handle_digest, sealed=journeys.c.sealed, place=journey_store.JOURNEY),
     SealedColumn(outbox.c.id, sealed=outbox.c.sealed, place=SEALED_MESSAGE),
     SealedColumn(sandbox_messages.c.id, sealed=sandbox_messages.c.sealed, place=sandbox.PLACE),
 )

@@ -119,7 +119,7 @@ def choose() -> ResponseReturnValue:
 def show(page: str) -> ResponseReturnValue:
     """The page of this stage, if it is the one that is due."""
     if page in _ENDS:
-        return flask.render_template("sign_up/end.html", end=page, login_at="", errors=())
+        return flask.render_template("sign_up/end.html", kind=page, login_at="", errors=())
     due = _due(page)
     if not isinstance(due, _Due):
         return due
@@ -273,7 +273,7 @@ def _show_password(due: _Due) -> ResponseReturnValue:
 
 def _show_known(due: _Due) -> ResponseReturnValue:
     login_at = f"/continue/{due.journey.request_id}" if due.journey.request_id else "/login"
-    return flask.render_template("sign_up/end.html", end="known", login_at=login_at, errors=())
+    return flask.render_template("sign_up/end.html", kind="known", login_at=login_at, errors=())
 
 
 # The last answer ----------------------------------------------------------------------------------------------------
