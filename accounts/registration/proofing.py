@@ -8,6 +8,7 @@ that (docs/decisions/0064-knowing-a-number-proves-nobody.md).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from accounts.database import Connection
@@ -27,7 +28,9 @@ VALID_FOR: Mapping[EvidenceKind, timedelta] = {
     EvidenceKind.FACE_MATCH: 5 * _YEAR,
     EvidenceKind.NETWORK_IDENTITY: 5 * _YEAR,
 }
-REGISTRY, MESSAGE = "registry", "message"  # kinds of calls, with counters of their own
+# Kinds of calls, with counters of their own.
+REGISTRY, MESSAGE, VERIFICATION, OUTCOME = "registry", "message", "verification", "outcome"
+_QUESTIONS = 6  # about one check: people press "continue" before they have finished
 
 
 class Proofing:
@@ -94,15 +97,45 @@ class Proofing:
         """A text message to this phone is counted. Raises Throttled: then it must not be sent."""
         call_limits.count(c, self._vault, MESSAGE, phone, source=source, now=now, limits=self._limits)
 
-    def begin(self, upstream: str, identifier: Identifier, name: str, *, reference: str, return_to: str) -> str:
-        """The address of the check elsewhere. Raises NotProven if it is not offered, and RegistryUnavailable."""
-        return self._verification(upstream).begin(identifier, name, reference=reference, return_to=return_to)
+    def begin(
+        self,
+        c: Connection,
+        upstream: str,
+        identifier: Identifier,
+        name: str,
+        *,
+        reference: str,
+        return_to: str,
+        source: str,
+        now: datetime,
+    ) -> str:
+        """The address of the check elsewhere.
+
+        Raises NotProven if it is not offered, Throttled, and RegistryUnavailable. Needs no transaction.
+        """
+        asked = self._verification(upstream)
+        call_limits.count(c, self._vault, VERIFICATION, identifier, source=source, now=now, limits=self._limits)
+        return asked.begin(identifier, name, reference=reference, return_to=return_to)
 
     def outcome(
-        self, upstream: str, identifier: Identifier, name: str, *, reference: str, now: datetime
+        self,
+        c: Connection,
+        upstream: str,
+        identifier: Identifier,
+        name: str,
+        *,
+        reference: str,
+        source: str,
+        now: datetime,
     ) -> Proof | None:
-        """The proof, or None while the person has not finished. Raises NotProven and RegistryUnavailable."""
-        grade = self._verification(upstream).outcome(identifier, name, reference=reference)
+        """The proof, or None while the person has not finished.
+
+        Raises NotProven, Throttled and RegistryUnavailable. Needs no transaction.
+        """
+        asked, limits = self._verification(upstream), self._limits
+        patient = replace(limits, number_from_network=_QUESTIONS * limits.number_from_network)
+        call_limits.count(c, self._vault, OUTCOME, identifier, source=source, now=now, limits=patient)
+        grade = asked.outcome(identifier, name, reference=reference)
         if grade is None:
             return None
         kind = upstream_kind(upstream, grade)

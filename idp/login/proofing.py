@@ -42,7 +42,9 @@ def ask(
     agreed = services.proofing.agree(c, identifier, name, source=source, now=now)
     reference = secrets.token_urlsafe(32)
     return_to = f"/proofing/{due.request.id}"
-    address = services.proofing.begin(upstream, identifier, name, reference=reference, return_to=return_to)
+    address = services.proofing.begin(
+        c, upstream, identifier, name, reference=reference, return_to=return_to, source=source, now=now
+    )
     named = Journey(document.kind, request_id=due.request.id).named(name, identifier, agreed)
     return address, named.begun(Verification(upstream, reference))
 
@@ -55,16 +57,24 @@ def begin(
     journey_store.begin(c, services.vault, _handle(due), journey, network=network, now=now)
 
 
-def proofs_of(services: LoginContext, journey: Journey, now: datetime) -> tuple[Proof, ...]:
+def proofs_of(
+    services: LoginContext, c: Connection, journey: Journey, *, source: str, now: datetime
+) -> tuple[Proof, ...]:
     """What the check has proven; empty while the person has not finished it. Needs no transaction.
 
-    Raises NotProven if it failed or was never begun, and RegistryUnavailable.
+    Raises NotProven if it failed or was never begun, Throttled, and RegistryUnavailable.
     """
     verification = journey.verification
     if journey.stage is not Stage.CHECK or verification is None:
         raise NotProven
     proof = services.proofing.outcome(
-        verification.upstream, journey.identifier, journey.name, reference=verification.reference, now=now
+        c,
+        verification.upstream,
+        journey.identifier,
+        journey.name,
+        reference=verification.reference,
+        source=source,
+        now=now,
     )
     return () if proof is None else (*journey.proofs, proof)
 

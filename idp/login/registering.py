@@ -117,7 +117,16 @@ def _proof(answer: Answer) -> Turn:
     if chosen not in proofing.upstreams:
         return _say("no_choice")
     reference = secrets.token_urlsafe(32)
-    address = proofing.begin(chosen, journey.identifier, journey.name, reference=reference, return_to=CHECK_AT)
+    address = proofing.begin(
+        answer.c,
+        chosen,
+        journey.identifier,
+        journey.name,
+        reference=reference,
+        return_to=CHECK_AT,
+        source=answer.source,
+        now=answer.now,
+    )
     return Turn(journey.begun(Verification(chosen, reference)), address=address)
 
 
@@ -129,7 +138,13 @@ def _check(answer: Answer) -> Turn:
         return _say("no_choice")
     try:
         proven = answer.services.proofing.outcome(
-            begun.upstream, journey.identifier, journey.name, reference=begun.reference, now=answer.now
+            answer.c,
+            begun.upstream,
+            journey.identifier,
+            journey.name,
+            reference=begun.reference,
+            source=answer.source,
+            now=answer.now,
         )
     except NotProven:
         return Turn(journey.refused(), ("not_proven",))

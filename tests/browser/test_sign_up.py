@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from idp.services import utc_now
 from tests.fixtures.hygiene import saw
 from tests.fixtures.processes import free_ports, running
 from tests.fixtures.registrations import SANDBOX, XIAOYU, last_code
@@ -24,7 +25,7 @@ def city(sqlite_template: Path, tmp_path: Path) -> Iterator[tuple[Site, RelyingP
     path = tmp_path / "city.db"
     path.write_bytes(sqlite_template.read_bytes())
     issuer = f"http://127.0.0.1:{port}"
-    site = Site(f"sqlite:///{path}", _clock, issuer=issuer, settings=SANDBOX)
+    site = Site(f"sqlite:///{path}", utc_now, issuer=issuer, settings=SANDBOX)
     housing = RelyingParty(site, site.register_client("housing", redirect_uris=("http://127.0.0.1:9/callback",)))
     chosen = site.services.settings
     environment = {
@@ -42,12 +43,6 @@ def city(sqlite_template: Path, tmp_path: Path) -> Iterator[tuple[Site, RelyingP
     with running(command, tmp_path / "serve.log", f"{issuer}/livez", environment):
         yield site, housing
     site.database.close()
-
-
-def _clock():
-    from datetime import UTC, datetime  # noqa: PLC0415 - the server's clock is the machine's, so this one is too
-
-    return datetime.now(UTC)
 
 
 @pytest.fixture(params=[True, False], ids=["javascript", "no-javascript"])

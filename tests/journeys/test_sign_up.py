@@ -340,3 +340,50 @@ def test_kinds_that_nobody_registers_with_are_refused(person: Registrant):
     for chosen in ("uscc", IdentifierKind.MOBILE.value, "", "../person"):
         assert person.send("/sign-up", document=chosen).visited[-1] == "/sign-up"
         assert person.browser.cookie("yt_sign_up") is None
+
+
+def test_a_whole_registration_costs_so_many_statements(site: Site, person: Registrant):
+    """From the first form to the account page, with a phone: a further statement needs a decision."""
+    Registrant(Browser(site)).up_to_password(SIYUAN)  # the caches are full from here on
+    counted: list[int] = []
+    site.database.count = lambda: counted.append(1)
+    person.start()
+    person.name(XIAOYU)
+    person.prove()
+    person.phone(OWN_PHONE)
+    site.database.count = lambda: None
+    code = last_code(site)
+    site.database.count = lambda: counted.append(1)
+    person.code(code)
+    assert person.password().visited[-1] == "/account"
+    assert len(counted) <= 100
+
+
+def test_calls_are_limited_on_the_pages(site: Site, person: Registrant):
+    """After five wrong names for a number, a stranger's network waits; the page says until when."""
+    person.start()
+    for _ in range(5):
+        assert person.name(XIAOYU, name="赵无名").status == 200
+    refused = person.name(XIAOYU)
+    assert refused.status == 429
+    assert "Retry-After" in refused.headers
+    elsewhere = Registrant(Browser(site, source="198.51.100.9"))
+    elsewhere.start()
+    elsewhere.name(XIAOYU)
+    assert elsewhere.stage == "proof"
+
+
+def test_a_check_elsewhere_is_begun_five_times(person: Registrant):
+    """Each check costs the upstream something, so nobody can begin them without end."""
+    person.start()
+    person.name(XIAOYU)
+    for _ in range(5):
+        person.send("/sign-up/proof", answer="face_match")
+        person.send("/sign-up/check", answer="other")
+    assert person.send("/sign-up/proof", answer="face_match").status == 429
+
+
+@pytest.mark.parametrize("request_id", ["%00", "..%2F", "a" * 32, "x" * 5000, "%E4%BD%A0", "\u202e"])
+def test_a_request_that_is_no_request_is_left_out(person: Registrant, request_id: str):
+    """Whatever the address names, the registration begins, and ends at the account."""
+    assert person.start(at=f"/sign-up?request={request_id}").visited[-1] == "/sign-up/person"

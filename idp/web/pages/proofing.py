@@ -94,7 +94,7 @@ def _go_on(due: PendingInteraction, given: str) -> ResponseReturnValue:
 def _finish(due: PendingInteraction, begun: Journey) -> ResponseReturnValue:
     work = unit_of_work()
     try:
-        proofs = checks.proofs_of(work.services, begun, work.now)
+        proofs = checks.proofs_of(work.services, work.reading, begun, source=work.request.source, now=work.now)
     except NotProven:
         checks.forget(work.services, work.c, due, begun, work.now)
         raise

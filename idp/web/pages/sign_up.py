@@ -7,6 +7,7 @@ leads to the page that is due. Calls of registries come before the transaction o
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ from idp.web.views import Audience, Csrf, view
 
 sign_up = flask.Blueprint("sign_up", __name__)
 
-_LONGEST = 256
+_REQUEST_ID = re.compile("[0-9a-f]{32}", re.ASCII)
+_LONGEST_PASSWORD = 512
 _ENDS = ("guardian", "counter")  # pages that are the same for everybody
 _LEADS_OUT = frozenset({Stage.PROOF, Stage.PASSWORD})  # their forms may lead to another site
 _PROBLEMS: Mapping[str, tuple[str, str]] = {
@@ -185,7 +187,7 @@ def _due(page: str) -> _Due | ResponseReturnValue:
 
 def _request_id(text: str | None) -> str | None:
     """The client's request, if this browser began it and it is open. A registration without one ends at the account."""
-    if text is None or len(text) > _LONGEST:
+    if text is None or not _REQUEST_ID.fullmatch(text):
         return None
     work = unit_of_work()
     try:
@@ -279,7 +281,7 @@ def _show_known(due: _Due) -> ResponseReturnValue:
 # The last answer ----------------------------------------------------------------------------------------------------
 def _open(due: _Due) -> ResponseReturnValue:
     """The account is open and the person signed in, or they learn that they have one already. The proof allows both."""
-    password = flask.request.form.get("password", "")[: 2 * _LONGEST]
+    password = flask.request.form.get("password", "")[:_LONGEST_PASSWORD]
     if not password.strip():
         return due.again("no_password")
     try:
