@@ -7,7 +7,7 @@ authority). The scales of others are mapped in UPSTREAM_LEVELS and never copied 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -67,6 +67,7 @@ UPSTREAM_LEVELS: tuple[tuple[str, str, EvidenceKind], ...] = (
     ("guangdong", "5", EvidenceKind.CERTIFICATE),
     ("wechat", "login", EvidenceKind.UPSTREAM_ACCOUNT),
     ("alipay", "login", EvidenceKind.UPSTREAM_ACCOUNT),
+    ("face_match", "verified", EvidenceKind.FACE_MATCH),
     ("network_identity", "verified", EvidenceKind.NETWORK_IDENTITY),
 )
 
@@ -163,3 +164,33 @@ def identity_assurance(held: Iterable[Evidence], now: datetime) -> int:
     kinds = {each.kind for each in held if each.holds(now)}
     alone = max((_LEVEL_OF[kind] for kind in kinds), default=0)
     return max((level for needed, level in TOGETHER if needed <= kinds), default=alone)
+
+
+def level_of(person_id: sa.ColumnElement[str], now: sa.ColumnElement[Any]) -> sa.ScalarSelect[int]:
+    """The same level as a subquery, for statements that read it beside other facts (one probe of an index)."""
+    held = evidence.alias("held")
+    alone = sa.case(*((_is_one_of(held, {kind}), _number(level)) for kind, level in LEVELS if level), else_=_number(0))
+    together = [(_number_of(held, kinds) == _number(len(kinds)), _number(level)) for kinds, level in TOGETHER]
+    return (
+        sa.select(sa.case(*together, else_=sa.func.coalesce(sa.func.max(alone), _number(0))))
+        .where(
+            held.c.person_id == person_id,
+            held.c.at <= now,
+            sa.or_(held.c.expires_at.is_(None), held.c.expires_at > now),
+            sa.or_(held.c.withdrawn_at.is_(None), held.c.withdrawn_at > now),
+        )
+        .scalar_subquery()
+    )
+
+
+def _number_of(held: sa.FromClause, kinds: Collection[EvidenceKind]) -> sa.ColumnElement[int]:
+    return sa.func.count(sa.distinct(sa.case((_is_one_of(held, kinds), held.c.kind))))
+
+
+def _is_one_of(held: sa.FromClause, kinds: Collection[EvidenceKind]) -> sa.ColumnElement[bool]:
+    return held.c.kind.in_([sa.literal_column(f"'{kind.value}'") for kind in sorted(kinds)])
+
+
+def _number(constant: int) -> sa.ColumnElement[int]:
+    """A constant of ours in the statement's text: a parameter would be sent with every login."""
+    return sa.literal_column(str(constant), sa.Integer)

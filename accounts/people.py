@@ -157,6 +157,11 @@ _IDENTIFIERS = Statement(
     .where(person_identifiers.c.person_id == sa.bindparam("person_id"))
     .order_by(person_identifiers.c.since, person_identifiers.c.id)
 )
+_KINDS_HELD = Statement(
+    sa.select(person_identifiers.c.kind).where(
+        person_identifiers.c.person_id == sa.bindparam("person_id"), person_identifiers.c.until.is_(None)
+    )
+)
 _PHONES = Statement(
     sa.select(person_phones).where(person_phones.c.person_id == sa.bindparam("person_id")).order_by(*PHONE_ORDER)
 )
@@ -227,6 +232,10 @@ class People:
             )
             for row in c.rows(_IDENTIFIERS, person_id=person_id)
         )
+
+    def kinds_held(self, c: Connection, person_id: str) -> frozenset[IdentifierKind]:
+        """The kinds of the identifiers that the person holds now. Nothing is opened."""
+        return frozenset(IdentifierKind(row.kind) for row in c.rows(_KINDS_HELD, person_id=person_id))
 
     def phones(self, c: Connection, person_id: str) -> tuple[PersonPhone, ...]:
         """The person's phones, primary first, opened. Raises SealBroken."""

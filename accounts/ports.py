@@ -1,7 +1,7 @@
 """The ports of the domain to the systems outside. Each docstring is the contract an adapter's tests prove.
 
-Every call may raise RegistryUnavailable (try later), and none an error of its own library. No adapter logs a number, a
-name or a secret.
+Every call may raise RegistryUnavailable (try later), and none an error of its own library. A call ends within a few
+seconds, because a person waits for it. No adapter logs a number, a name or a secret.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from accounts.database import Connection
-from accounts.identifiers import Identifier, Mobile
+from accounts.identifiers import Identifier, IdentifierKind, Mobile
 
 
 class LegacyLogin(Protocol):
@@ -85,10 +85,47 @@ class PopulationRecord:
 
 
 class PopulationRegistry(Protocol):
-    """The authority's register of citizens."""
+    """The authority's register of citizens, and of permits and cards as far as it knows them."""
 
-    def check(self, identifier: Identifier, name: str) -> PopulationRecord:
-        """True if number and name belong together. It never returns a name; it only confirms one."""
+    @property
+    def source(self) -> str:
+        """Its name as evidence records it, for example `registry:population`."""
+        ...
+
+    @property
+    def confirms(self) -> frozenset[IdentifierKind]:
+        """The kinds of documents that it can confirm. Nothing else is ever sent to it."""
+        ...
+
+    def check(self, identifier: Identifier, name: str, phone: Mobile | None = None) -> PopulationRecord:
+        """True if number and name belong together, and the phone too if one is given (three elements).
+
+        It never returns a name or a phone; it only confirms them.
+        """
+        ...
+
+
+class PersonVerification(Protocol):
+    """A check elsewhere that the visitor is the holder of a document: a live face, or the network identity (网证)."""
+
+    @property
+    def upstream(self) -> str:
+        """Its name in `accounts.evidence.UPSTREAM_LEVELS`, which says what its grades are worth."""
+        ...
+
+    def begin(self, identifier: Identifier, name: str, *, reference: str, return_to: str) -> str:
+        """The address to which the browser goes next. It contains no number and no name.
+
+        `reference` is ours, random and used once. The browser comes back to `return_to`, which says nothing about the
+        result.
+        """
+        ...
+
+    def outcome(self, identifier: Identifier, name: str, *, reference: str) -> str | None:
+        """The grade that the upstream gives, asked from server to server. None while the person has not finished.
+
+        It is about this identifier and name: a result about anybody else is "refused".
+        """
         ...
 
 

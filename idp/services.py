@@ -28,7 +28,9 @@ from accounts.database import Connection, Database
 from accounts.errors import DatabaseUnavailable
 from accounts.merging.linking import Linking
 from accounts.people import People
-from accounts.ports import SmsGateway, StaffDirectory
+from accounts.ports import PersonVerification, PopulationRegistry, SmsGateway, StaffDirectory
+from accounts.registration import Registration
+from accounts.registration.proofing import Proofing
 from accounts.vault import Vault
 from accounts.vault.vault_keys import VaultKeys
 from idp.adapters.systems.sandbox_directory import SandboxDirectory
@@ -56,6 +58,8 @@ class Systems:
 
     sms: SmsGateway | None = None
     staff: StaffDirectory | None = None
+    population: PopulationRegistry | None = None
+    verifications: tuple[PersonVerification, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ class Services:
     password_policy: PasswordPolicy
     password_change: PasswordChange
     phone_codes: PhoneCodes
+    registration: Registration
+    proofing: Proofing
     keys: KeyRing
     clients: ClientCache
     provider: Provider
@@ -132,12 +138,18 @@ def build_services(
         password_policy=policy,
         password_change=PasswordChange(people, hasher, policy),
         phone_codes=PhoneCodes(people, vault, SendingLimits(daily_budget=settings.sms_daily_budget)),
+        registration=Registration(people, hasher, policy),
+        proofing=_proofing(vault, systems or Systems()),
         keys=keys,
         clients=provider.clients,
         provider=provider,
         channels={channel.name: channel for channel in channels},
         systems=systems or Systems(staff=_staff(settings)),
     )
+
+
+def _proofing(vault: Vault, systems: Systems) -> Proofing:
+    return Proofing(vault, systems.population, systems.verifications)
 
 
 def require_own_keys(services: Services) -> None:

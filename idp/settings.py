@@ -138,7 +138,8 @@ class Settings(BaseSettings):
     )
     sandbox: bool = Field(
         False,  # noqa: FBT003 - a field's default, not a switch
-        description="Whether short messages go to a page of ours instead of a telephone. Production refuses it.",
+        description="Whether short messages go to a page of ours instead of a telephone, and an invented registry says "
+        "who people are. Production refuses it.",
     )
     sms_gateway: str = Field(
         "",

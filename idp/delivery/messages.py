@@ -49,6 +49,12 @@ MESSAGE_TEMPLATES: tuple[MessageTemplate, ...] = (
         spoken=True,
     ),
     MessageTemplate(
+        "sign_up_code",
+        "验证码{code}，{person}正在开通{service}账号，5分钟内有效。不要把它读给任何人，工作人员也不会向您索要。",
+        "{code} is the code for {person} to open a {service} account, valid for 5 minutes. Never read it to anybody: "
+        "no member of staff will ask for it.",
+    ),
+    MessageTemplate(
         "phone_added",
         "{person}的{service}账号刚刚登记了新手机号{phone}。不是本人操作，请拨打{help_line}。",
         "The {service} account of {person} has a new phone, {phone}. If that was not you, call {help_line}.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from flask_babel import get_locale
 
+from accounts.identifiers import CURES, ENGLISH
 from idp.i18n import N_
 
 LEGAL_BASES = {
@@ -41,9 +42,31 @@ PASSWORD_REFUSALS = {
     "password_used_before": N_("这个密码您以前用过。请换一个没有用过的。"),
 }
 
+# Checks elsewhere of who a person is: what to choose, and what happens then.
+CHECKS = {
+    "face_match": (N_("刷脸核验"), N_("在手机上眨眨眼，与公安机关的照片比对。我们不保存您的照片。")),
+    "network_identity": (N_("国家网络身份认证（网证）"), N_("用“国家网络身份认证”App 确认。自愿使用，不用也能办。")),
+}
+
+DOCUMENTS = {
+    "citizen_id": N_("居民身份证"),
+    "hkmo_residence_permit": N_("港澳居民居住证"),
+    "tw_residence_permit": N_("台湾居民居住证"),
+    "hkmo_travel_permit": N_("港澳居民来往内地通行证（回乡证）"),
+    "tw_travel_permit": N_("台湾居民来往大陆通行证（台胞证）"),
+    "foreigner_card": N_("外国人永久居留身份证"),
+    "passport": N_("护照"),
+}
+
+
 OUTCOMES = {"failure": N_("没有成功"), "refused": N_("被拒绝")}
 
 
 def client_name(chinese: str, english: str | None) -> str:
     """A service's name in the reader's language, or the Chinese name if there is no other."""
     return english if english and str(get_locale()) == "en" else chinese
+
+
+def cure(code: str) -> str:
+    """What to do about a refused number or name, in the reader's language. Empty for an unknown code."""
+    return (ENGLISH if str(get_locale()) == "en" else CURES).get(code, "")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from accounts.credentials import one_time_codes as one_time_code_store
 from accounts.credentials import recovery_codes, totp
 from accounts.credentials.one_time_codes import one_time_codes
+from accounts.registration import journey_store
+from accounts.registration.journey_store import journeys
 from accounts.vault import resealing
 from accounts.vault.resealing import SealedColumn
 from idp.adapters.systems import sandbox
@@ -26,6 +28,7 @@ SEALED: tuple[SealedColumn, ...] = (
     ),
     SealedColumn(signing_keys.c.kid, sealed=signing_keys.c.private_sealed, place=keys.PLACE),
     SealedColumn(authorization_requests.c.id, sealed=authorization_requests.c.sealed, place=request_store.WORDED),
+    SealedColumn(journeys.c.handle_digest, sealed=journeys.c.sealed, place=journey_store.JOURNEY),
     SealedColumn(outbox.c.id, sealed=outbox.c.sealed, place=SEALED_MESSAGE),
     SealedColumn(one_time_codes.c.handle_digest, sealed=one_time_codes.c.sealed, place=one_time_code_store.PLACE),
     SealedColumn(sandbox_messages.c.id, sealed=sandbox_messages.c.sealed, place=sandbox.PLACE),

@@ -29,6 +29,9 @@ from accounts.credentials.throttle import throttle_counters
 from accounts.credentials.totp import totp_credentials
 from accounts.database import Connection, Database, Statement, UtcDateTime
 from accounts.errors import Conflict, Unavailable
+from accounts.registration import call_limits
+from accounts.registration.call_limits import call_counters
+from accounts.registration.journey_store import journeys
 from idp.adapters.systems.sandbox import sandbox_messages
 from idp.delivery.outbox import outbox
 from idp.login.session_store import session_clients, sessions
@@ -255,6 +258,21 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         spare=totp_credentials.c.confirmed_at.is_not(None),
         keeps=timedelta(hours=1),
         every=DAILY,
+    ),
+    RetentionRule(
+        journeys.c.expires_at,
+        journeys.c.handle_digest,
+        due=journeys.c.expires_at < _BEFORE,
+        keeps=timedelta(0),
+        every=OFTEN,
+    ),
+    RetentionRule(
+        call_counters.c.expires_at,
+        call_counters.c.counter,
+        call_counters.c.subject,
+        due=call_limits.OVER,
+        keeps=timedelta(0),
+        every=OFTEN,
     ),
     RetentionRule(
         outbox.c.id,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from accounts.database import Database
+from accounts.people import People
+from accounts.registration.proofing import Proofing
 from accounts.vault import Vault
 from idp.login.interaction import ChannelRules
 from idp.oidc.clients.registry import ClientCache
@@ -35,6 +37,14 @@ class LoginContext(Protocol):
     @property
     def vault(self) -> Vault:
         """The vault, which seals values that a client chose."""
+
+    @property
+    def people(self) -> People:
+        """The persons."""
+
+    @property
+    def proofing(self) -> Proofing:
+        """The checks of who a person is that this deployment can make."""
 
     @property
     def provider(self) -> Provider:

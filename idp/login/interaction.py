@@ -31,6 +31,7 @@ class Step(StrEnum):
     LOGIN = "login"  # nobody is signed in, or not recently enough, or another person than the hint names
     SECOND_FACTOR = "second_factor"  # the service, or the person's own choice, asks for more than one factor
     PASSWORD = "password"  # the password of this login is known to guessers, or too old  # noqa: S105 - a step
+    PROOFING = "proofing"  # the service needs to be surer who the person is than any check so far shows
     CONSENT = "consent"  # the person has not yet seen or agreed to what this client will learn
 
 
@@ -49,6 +50,10 @@ class ChannelRules(Protocol):
     def steps(self) -> tuple[Step, ...]:
         """The steps that this channel asks for."""
 
+    @property
+    def ceiling(self) -> assurance.Acr:
+        """The highest assurance that a login there may claim."""
+
 
 @dataclass(frozen=True, slots=True)
 class PromptRequest:
@@ -63,12 +68,17 @@ class PromptRequest:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationState:
-    """Who is signed in, what they have proven and what they agreed to. `None` means nobody or nothing."""
+    """Who is signed in, what they have proven and what they agreed to. `None` means nobody or nothing.
+
+    `acr` counts only checks that are as recent as the request demands. `provable_ial` is the highest level that this
+    person can prove in this channel now.
+    """
 
     auth_time: datetime | None = None
     methods: tuple[str, ...] = ()
     acr: str | None = None
     password_due: bool = False
+    provable_ial: int = 0
     sub: str | None = None
     has_authenticator: bool = False
     consent_needed: bool = True
@@ -110,21 +120,30 @@ def _still_other_subject(prompt: PromptRequest, state: AuthenticationState) -> b
 
 
 def _second_factor_missing(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """Only one factor was proven, and the person has an authenticator, or an essential level needs a second factor.
-
-    A level that no second factor reaches is left to the next rule.
-    """
+    """Only one factor was proven, and the person has an authenticator, or an essential level needs a second factor."""
     proven = assurance.parse(state.acr or "")
     if proven is None or proven.aal >= _TWO_FACTORS or "otp" in state.methods:
         return False
-    with_it = str(assurance.Acr(proven.ial, _TWO_FACTORS))
-    needed = _below_essential_acr(prompt, state) and assurance.meets_any(prompt.essential_acr, with_it)
-    return state.has_authenticator or needed
+    return state.has_authenticator or (
+        not assurance.meets_any(prompt.essential_acr, _reachable(state))
+        and assurance.meets_any(prompt.essential_acr, _reachable(state, aal=_TWO_FACTORS))
+    )
 
 
 def _below_essential_acr(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """This login does not reach an essential level (Core §5.5.1.1), and nothing that can be asked here does."""
+    """This login does not reach an essential level (Core §5.5.1.1)."""
     return not assurance.meets_any(prompt.essential_acr, state.acr or "")
+
+
+def _beyond_reach(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """No essential level can be reached here: not even a further check of who the person is would be enough."""
+    return not assurance.meets_any(prompt.essential_acr, _reachable(state))
+
+
+def _reachable(state: AuthenticationState, aal: int = 0) -> str:
+    """The level of this login once everything that the person can prove here is proven, and `aal` is reached."""
+    reached = assurance.parse(state.acr or "")
+    return str(assurance.Acr(max(reached.ial, state.provable_ial), max(reached.aal, aal))) if reached else ""
 
 
 def _password_due(_: PromptRequest, state: AuthenticationState) -> bool:
@@ -173,7 +192,13 @@ RULES: tuple[Rule, ...] = (
         LoginRequired,
         "a second factor is needed; send the request without prompt=none",
     ),
-    Rule(None, _below_essential_acr, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
+    Rule(None, _beyond_reach, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
+    Rule(
+        Step.PROOFING,
+        _below_essential_acr,
+        UnmetAuthenticationRequirements,
+        "the person has not proven enough for the essential acr; send it without prompt=none",
+    ),
     Rule(
         Step.PASSWORD, _password_due, InteractionRequired, "the password must be changed; send it without prompt=none"
     ),

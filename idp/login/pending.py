@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from accounts import evidence
 from accounts.database import Connection
 from idp.login import browser_binding, interaction, sessions
 from idp.login.context import LoginContext
 from idp.login.interaction import ChannelRules, PromptRequest, Step
+from idp.oidc import assurance
 from idp.oidc.clients.client import Client
 from idp.oidc.consent import consents, subjects
 from idp.oidc.errors import ProtocolError
@@ -113,7 +115,9 @@ def next_step_of(
 ) -> Step | None:
     """The step that is pending, or None. Raises the error of a rule that no step can satisfy."""
     return interaction.next_step(
-        _prompt_request(auth_request), _authentication_state(c, auth_request, client, state), web_rules(services)
+        _prompt_request(auth_request),
+        _authentication_state(services, c, auth_request, client, state),
+        web_rules(services),
     )
 
 
@@ -142,7 +146,11 @@ def _prompt_request(request: AuthorizationRequest) -> PromptRequest:
 
 
 def _authentication_state(
-    c: Connection, auth_request: AuthorizationRequest, client: Client, state: sessions.SessionState | None
+    services: LoginContext,
+    c: Connection,
+    auth_request: AuthorizationRequest,
+    client: Client,
+    state: sessions.SessionState | None,
 ) -> interaction.AuthenticationState:
     if state is None:
         return interaction.AuthenticationState()
@@ -151,16 +159,43 @@ def _authentication_state(
         sub = subjects.subject_of(c, state.session.person_id, client.sector)
     same = consents.is_for(state.grant_purpose, state.grant_basis, client)  # both are None without a grant
     covered = same and consents.covers(state.grant_scopes, state.grant_claims, auth_request, client)
+    acr = _reached_acr(c, auth_request, state)
     return interaction.AuthenticationState(
         auth_time=state.session.auth_time,
         methods=state.session.amr,
-        acr=state.session.authentication.acr,
         password_due=state.session.password_due is not None,
+        acr=acr,
+        provable_ial=_provable_ial(services, c, auth_request, state.session, acr),
         sub=sub,
         has_authenticator=state.has_authenticator,
         consent_needed=not covered,
         consent_at=state.grant_at,
     )
+
+
+def _reached_acr(c: Connection, auth_request: AuthorizationRequest, state: sessions.SessionState) -> str:
+    """The level of the session. If the request limits the age of evidence, only younger checks count (one read).
+
+    The age is counted back from the request, so that an age of 0 asks once and not for ever.
+    """
+    within, reached = auth_request.essential_evidence_age, state.session.authentication
+    if within is None:
+        return reached.acr
+    held = evidence.of(c, state.session.person_id)
+    recent = (each for each in held if each.at >= auth_request.created_at - within)
+    level = evidence.identity_assurance(recent, state.at)
+    return str(assurance.Acr(min(level, reached.ial), reached.aal))
+
+
+def _provable_ial(
+    services: LoginContext, c: Connection, auth_request: AuthorizationRequest, session: sessions.Session, acr: str
+) -> int:
+    """What the person can prove in this channel. Read only if the request needs more than was reached."""
+    rules = web_rules(services)
+    if assurance.meets_any(auth_request.essential_acr, acr) or Step.PROOFING not in rules.steps:
+        return 0
+    level = services.proofing.highest_level(services.people.kinds_held(c, session.person_id))
+    return min(level, rules.ceiling.ial)
 
 
 def handle_of(services: LoginContext, request: Request) -> str | None:

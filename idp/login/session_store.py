@@ -77,6 +77,7 @@ STATE_TO_CLIENT = Statement(
         *_WHO,
         *_SUB_AND_GRANT,
         session_clients.c.first_at.label("client_since"),
+        evidence.level_of(_s.person_id, sa.bindparam("now", type_=UtcDateTime)).label("level_now"),
     )
     .select_from(sessions)
     .join(natural_persons, natural_persons.c.id == _s.person_id)

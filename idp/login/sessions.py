@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,7 +32,7 @@ class SessionLifetimes:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One browser or device that is signed in. `ial` is the level at the login."""
+    """One browser or device that is signed in. `ial` is the level at the login or at the last step-up."""
 
     id: str
     person_id: str
@@ -66,9 +66,13 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """A live session as one client sees it, with the person's grant to the client and their `sub` there, if any."""
+    """A live session as one client sees it, with the person's grant to the client and their `sub` there, if any.
+
+    `session.ial` is lower than at the login if evidence has expired or was withdrawn since. `at` is when this was read.
+    """
 
     session: Session
+    at: datetime
     sub: str | None
     grant_id: str | None
     grant_scopes: tuple[str, ...]
@@ -171,15 +175,19 @@ def session_state(
     c: Connection, handle: str, idle: timedelta, *, client_id: str, sector: str, now: datetime
 ) -> SessionState | None:
     """The same as one client sees it, in one statement. None if nobody is signed in."""
-    row = c.one(session_store.STATE_TO_CLIENT, handle=digest(handle), to_client=client_id, sector=sector)
+    row = c.one(session_store.STATE_TO_CLIENT, handle=digest(handle), to_client=client_id, sector=sector, now=now)
     if row is None or not _is_live(row, idle, now):
         return None
-    return _session_state(row, _session(row), knows_client=row.client_since is not None)
+    session = _session(row)
+    if row.level_now < session.ial:  # it rises by a step-up only, which changes the handle
+        session = replace(session, ial=row.level_now)
+    return _session_state(row, session, now, knows_client=row.client_since is not None)
 
 
-def _session_state(row: Any, session: Session, *, knows_client: bool) -> SessionState:
+def _session_state(row: Any, session: Session, now: datetime, *, knows_client: bool) -> SessionState:
     return SessionState(
         session=session,
+        at=now,
         sub=row.sub,
         grant_id=row.grant_id,
         grant_scopes=tuple(row.grant_scopes or ()),
@@ -203,7 +211,7 @@ def state_of_person(
     rows = c.rows(session_store.OF_PERSON_TO_CLIENT, person=person_id, to_client=client_id, sector=sector)
     held = (evidence.of_row(row) for row in rows if row.id is not None)
     level = evidence.identity_assurance(held, now)
-    return level, lambda session: _session_state(rows[0], session, knows_client=False) if rows else None
+    return level, lambda session: _session_state(rows[0], session, now, knows_client=False) if rows else None
 
 
 def touch(c: Connection, session_id: str, now: datetime) -> bool:

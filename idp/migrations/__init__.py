@@ -26,6 +26,8 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.people",
     "accounts.organisations",
     "accounts.evidence",
+    "accounts.registration.call_limits",
+    "accounts.registration.journey_store",
     "accounts.audit.failed_logins",
     "accounts.credentials.human_check",
     "accounts.credentials.password",

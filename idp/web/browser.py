@@ -150,8 +150,8 @@ def sign_in(authenticated: Authenticated, record: dict[str, Any]) -> sessions.Se
     return opened.session
 
 
-def replace_session(renewed: sessions.NewSession) -> None:
-    """The response gives this browser the new handle of its session, which has proven more."""
+def stepped_up(renewed: sessions.NewSession) -> None:
+    """This browser's session has proven more and has a new handle. The response sets its cookie."""
     _remember(renewed)
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from accounts.audit.events import EVENTS
 from accounts.database import metadata
+from accounts.evidence import LEVELS, UPSTREAM_LEVELS
+from accounts.registration.proofing import VALID_FOR
 from idp.adapters.channels import CHANNELS
 from idp.delivery.worker import OUTBOX_KINDS
 from idp.jobs.retention import DAILY, HOURLY, OFTEN, RETENTION_RULES
@@ -45,12 +47,19 @@ def how_long(rule):
     return f"{keeps} {unit}{'' if keeps == 1 else 's'}"
 
 
+def how_long_valid(kind):
+    """`5 years` where registration gives the kind an end."""
+    years = VALID_FOR[kind].days // 365 if kind in VALID_FOR else 0
+    return "" if not years else f"{years} year{'' if years == 1 else 's'}"
+
+
 # The page of docs/reference → each heading it must have, and the text required below it.
 CATALOGUES = {
     "grants": {grant.grant_type: () for grant in GRANTS},
     "endpoints": {path.name: (f"`{path.path}`", *path.methods) for path in PATHS},
     "claims": {claim.name: (f"scope `{claim.scope}`", claim.sensitivity.value) for claim in CLAIMS},
     "events": {event.name: (event.zh, event.en) for event in EVENTS},
+    "evidence": {kind.value: (f"IAL{level}", how_long_valid(kind)) for kind, level in LEVELS},
     "steps": {step.value: () for step in Step},
     "errors": protocol_errors(),
     "outbox": {kind.name: () for kind in OUTBOX_KINDS},
@@ -98,6 +107,12 @@ def test_every_code_of_an_error_page_is_documented():
     assert sorted(CODE_ROW.findall(text_of("docs/reference/errors.md"))) == sorted(
         [*pages.MESSAGES, *pages.PAGES_OF_THEIR_OWN]
     )
+
+
+def test_the_grades_of_others_are_documented():
+    """An upstream's administrator sees what its grade is worth here."""
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `(\w+)` \|$", text_of("docs/reference/evidence.md"), re.MULTILINE)
+    assert rows == [(upstream, grade, kind.value) for upstream, grade, kind in UPSTREAM_LEVELS]
 
 
 @pytest.mark.parametrize("event", [event.name for event in EVENTS])

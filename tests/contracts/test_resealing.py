@@ -21,6 +21,8 @@ from accounts.merging.linking import Linking, link_row, linked_accounts
 from accounts.organisations import LegalPersonAttributes, NewLegalPerson
 from accounts.people import NewPerson, People
 from accounts.ports import ShortMessage
+from accounts.registration import journey_store
+from accounts.registration.journey import Journey
 from accounts.vault import Vault, resealing
 from accounts.vault.resealing import Position, reseal
 from idp.adapters.systems import sandbox
@@ -114,6 +116,7 @@ def test_whoever_seals_names_a_place_that_moves():
     """In the sources every `seal(…, place=X)` outside the vault names a constant of a resealed column."""
     constants = {"ATTRIBUTES", "IDENTIFIER", "PHONE", "CREDENTIAL", "LEGAL_ATTRIBUTES", "LEGAL_IDENTIFIER", "SECRET"}
     constants |= {"CONTESTED", "FORMER", "PLACE", "SEALED_MESSAGE", "WORDED", "self.place"}
+    constants |= {"CONTESTED", "PLACE", "SEALED_MESSAGE", "WORDED", "JOURNEY", "self.place"}
     constants |= {"IN_A_CODE"}  # in no table: the code is sent to the client and expires in a minute
     named_places = {
         told["place"]
@@ -173,6 +176,7 @@ def fill(database, vault):
         outbox.send_sms(c, vault, phone=PHONE, message=HELLO, now=NOW)
         binding = CodeBinding("h" * 43, "login", "")
         OneTimeCodes(vault).store(c, binding, "000000", person_id=person.id, content="您好", now=NOW)
+        journey_store.begin(c, vault, "handle", Journey(IdentifierKind.PASSPORT, name="张三丰"), network="", now=NOW)
     SandboxSms(database, vault, lambda: NOW, environment="test").send(PHONE, HELLO)
     return person.id
 
@@ -214,6 +218,7 @@ def test_everything_moves_and_opens_without_the_old_key(database, old, both, new
     assert KeyRing(database, new).current("RS256", NOW).alg == "RS256"
     assert [message.text for message in sandbox.newest(c, new)] == ["您好"]
     assert request_store.find(c, new, ASKED.id) == ASKED
+    assert journey_store.find(c, new, "handle", NOW).name == "张三丰"
 
 
 @pytest.mark.parametrize(("typed", "uid", "mixed_in"), [("zhang.san", "7", "zs7"), ("LISI", "8", "lisi")])

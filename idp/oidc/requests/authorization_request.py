@@ -106,6 +106,11 @@ class AuthorizationRequest:
         return claims_parameter.essential_acr(self.claims)
 
     @property
+    def essential_evidence_age(self) -> timedelta | None:
+        """How old the evidence for an essential `acr` may be at the request. None if any age will do."""
+        return claims_parameter.essential_evidence_age(self.claims)
+
+    @property
     def requested_acr(self) -> tuple[str, ...]:
         """The `acr` values the client would like, in its order of preference, essential or not."""
         return tuple(dict.fromkeys((*claims_parameter.requested_acr(self.claims), *self.acr_values)))

@@ -8,6 +8,7 @@ and the required `sub`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from idp.oidc import assurance
@@ -19,6 +20,7 @@ from idp.oidc.untrusted_json import UnreadableJson, read_object
 Requested = dict[str, dict[str, Any]]
 _MEMBERS = ("userinfo", "id_token")
 _MOST_CLAIMS = 50
+_MOST_SECONDS = 2**31 - 1  # 68 years: no check is older
 
 
 def read_claims(text: str | None) -> Requested:
@@ -65,17 +67,27 @@ def _wish(wish: Any) -> dict[str, Any] | None:
     well_formed = isinstance(wish, dict) and isinstance(wish.get("essential", False), bool)
     if not well_formed or not isinstance(wish.get("values", []), list):
         raise InvalidRequest("claims: each claim is null or an object with essential, value or values")
-    return {key: wish[key] for key in ("essential", "value", "values") if key in wish}
+    return {key: wish[key] for key in ("essential", "value", "values", "max_age") if key in wish}
 
 
 def _check_acr_and_sub(wishes: Mapping[str, dict[str, Any] | None]) -> None:
     """Raises InvalidRequest for a malformed `acr` or `sub`, because any person could meet a misread one."""
     acr, sub = (wishes.get(name) or {} for name in ("acr", "sub"))
     named = [*acr.get("values", ()), *(wish["value"] for wish in (acr, sub) if wish.get("value") is not None)]
+    _check_age(acr)
     if acr.get("values") == [] or not all(isinstance(text, str) for text in named):
         raise InvalidRequest("claims: acr and sub take strings, and values holds at least one")
     if "values" in sub:
         raise InvalidRequest("claims: sub takes one person; send value instead of values")
+
+
+def _check_age(acr: Mapping[str, Any]) -> None:
+    """Raises InvalidRequest unless `max_age` is a number of seconds and comes with `essential`, which it limits."""
+    age = acr.get("max_age")
+    if age is None:
+        return
+    if isinstance(age, bool) or not isinstance(age, int) or age < 0 or acr.get("essential") is not True:
+        raise InvalidRequest("claims: max_age of acr is a whole number of seconds, 0 or more, with essential: true")
 
 
 def _effective(member: str, wishes: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
@@ -90,12 +102,19 @@ def _kept(member: str, name: str, wish: Mapping[str, Any]) -> dict[str, Any] | N
     if member == "id_token" and name == "acr":
         levels = [level for level in requested_acr({"id_token": {"acr": wish}}) if assurance.parse(level)]
         kept |= {"values": list(dict.fromkeys(levels))} if levels else {}
+        kept |= {"max_age": min(wish["max_age"], _MOST_SECONDS)} if levels and wish.get("max_age") is not None else {}
     return kept or None
 
 
 def essential_acr(requested: RequestedClaims) -> tuple[str, ...]:
     """The `acr` values of which one must be met. Empty if none is essential (OpenID Connect Core §5.5.1.1)."""
     return requested_acr(requested) if _wish_for(requested, "acr").get("essential") is True else ()
+
+
+def essential_evidence_age(requested: RequestedClaims) -> timedelta | None:
+    """The greatest age of the evidence for an essential `acr` (`max_age`, a member from OpenID Identity Assurance)."""
+    age = _wish_for(requested, "acr").get("max_age")
+    return timedelta(seconds=age) if isinstance(age, int) and essential_acr(requested) else None
 
 
 def requested_acr(requested: RequestedClaims) -> tuple[str, ...]:

@@ -114,6 +114,7 @@ def _page(
         "next": after,
         "passkey_challenge": passkeys.challenge(binding, now),
         "by_phone": _by_phone(action, after),
+        "sign_up_at": _sign_up_at(action) if unit_of_work().services.proofing.is_available else "",
     }
     values = {"client_name": client_name, "may_cancel": bool(client_name), "rp_id": passkeys.party.rp_id}
     codes = (*browser.flashed(), *because)
@@ -140,6 +141,12 @@ def _check() -> dict[str, str]:
     work = unit_of_work()
     asked = work.services.human_checks.ask(request_security.form_cookie(), work.now)
     return {"challenge": asked.challenge, "at": clock_time(asked.waited_at)}
+
+
+def _sign_up_at(action: str) -> str:
+    """The way to registration, from which the person comes back to this request."""
+    request_id = action.removeprefix("/login").removeprefix("/")
+    return f"/sign-up?request={request_id}" if request_id else "/sign-up"
 
 
 def _signed_out(code: str) -> str:

@@ -151,7 +151,7 @@ def _attempt(again: str, session: Session | None, onward: Callable[[], ResponseR
     renewed = second_factors.prove(work.c, work.services.vault, session, chosen, code, now=work.now)
     if renewed is None:
         return _try_again(again, chosen.name, _WRONG)
-    browser.replace_session(renewed)
+    browser.stepped_up(renewed)
     return onward()
 
 

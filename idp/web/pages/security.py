@@ -127,7 +127,7 @@ def _confirmed(here: Session, code: str) -> bool:
         return False
     renewed = second_factors.raised(work.c, here, "otp", work.now)
     if renewed is not None:
-        browser.replace_session(renewed)
+        browser.stepped_up(renewed)
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,9 +11,11 @@ from accounts.credentials import password as passwords
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.policy import PasswordPolicy, PersonContext
 from accounts.database import Connection, Database
+from accounts.errors import NotProven
 from accounts.evidence import EvidenceKind
 from accounts.identifiers.names import person_name
 from accounts.people import NaturalPerson, NewPerson, People
+from accounts.registration.ages import is_supervised
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,11 @@ class Registration:
         channel: str,
         now: datetime,
         actor: str | None = None,
+        spend: Callable[[Connection], bool] | None = None,
     ) -> NaturalPerson:
         """The person exists with this password and these checks, or nothing has changed.
+
+        `spend` uses up what pays for the account, in the same transaction. If it returns False, NotProven is raised.
 
         A proof by phone is about the first phone, which it verifies. `actor` is who opened the account, if it was not
         the person.
@@ -56,11 +62,16 @@ class Registration:
         self._policy.check(password, context=PersonContext.of(new))
         encoded = self._hasher.hash(password)
         with database.transaction() as c:
+            if spend is not None and not spend(c):
+                raise NotProven
             person = self._people.register(c, new, now=now)
             for proof in proofs:
                 self._record(c, person.id, proof, new, now=now, actor=actor)
             passwords.store(c, self._people.vault, person.id, encoded, now=now)
-            audit.append(c, "person:account:open", now=now, actor=actor, person=person.id, channel=channel)
+            detail = {"supervised": True} if is_supervised(new.birth_date, now) else {}
+            audit.append(
+                c, "person:account:open", now=now, actor=actor, person=person.id, channel=channel, detail=detail
+            )
         return person
 
     def _record(
