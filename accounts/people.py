@@ -7,7 +7,7 @@ Legal persons (accounts.organisations) are reached through the same class, for c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -165,6 +165,11 @@ _VERIFY_PHONE = Statement(
     .where(person_phones.c.person_id == sa.bindparam("holder"), matches(person_phones.c.blind_index))
     .values(verified_at=sa.bindparam("now", type_=UtcDateTime))
 )
+_CHANGE_ATTRIBUTES = Statement(
+    sa.update(natural_persons)
+    .where(natural_persons.c.id == sa.bindparam("person"), natural_persons.c.attributes == sa.bindparam("was"))
+    .values(attributes=sa.bindparam("sealed"), updated_at=sa.bindparam("now", type_=UtcDateTime))
+)
 _CHANGE_STATUS = Statement(
     sa.update(natural_persons)
     .where(natural_persons.c.id == sa.bindparam("person"), natural_persons.c.status != sa.bindparam("new_status"))
@@ -214,6 +219,24 @@ class People:
         At most MOST_HOLDERS. A phone is not a person: use the first one only to ask for a secret.
         """
         return tuple(row.person_id for row in c.rows(_FIND_BY_PHONE, **self.terms(phone)))
+
+    def change_contact(
+        self, c: Connection, person_id: str, *, email: str | None, address: str | None, now: datetime
+    ) -> bool:
+        """Set e-mail and address, which nobody proves. Proven facts stay as they are.
+
+        False if the person does not exist, or if their row was changed in this moment by somebody else.
+        """
+        person = self.by_id(c, person_id)
+        if person is None:
+            return False
+        changed = asdict(self.attributes(person.attributes)) | {"email": email, "address": address}
+        sealed = self.vault.seal(_json(changed), place=ATTRIBUTES)
+        return c.execute(_CHANGE_ATTRIBUTES, person=person_id, was=person.attributes, sealed=sealed, now=now) == 1
+
+    def sealed_name(self, name: str) -> bytes:
+        """Attributes of which only the name is left."""
+        return self.vault.seal(_json({"name": name}), place=ATTRIBUTES)
 
     def attributes(self, sealed: bytes) -> PersonAttributes:
         """The opened content of `natural_persons.attributes`. Raises SealBroken."""
@@ -318,6 +341,10 @@ def _attributes_json(new: NewPerson) -> str:
         "email": new.email,
         "address": new.address,
     }
+    return _json(held)
+
+
+def _json(held: Mapping[str, Any]) -> str:
     return orjson.dumps({key: value for key, value in held.items() if value is not None}).decode()
 
 

@@ -23,7 +23,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("check", "idp.cli.check", "check"),
     ("db", "idp.cli.operations", "db"),
     ("clients", "idp.cli.client_changes", "clients_group"),
-    ("people", "idp.cli.people", "people"),
+    ("people", "idp.cli.requests_of_persons", "people"),
     ("keys", "idp.cli.keys", "keys"),
     ("deliveries", "idp.cli.operations", "deliveries"),
     ("audit", "idp.cli.operations", "audit_group"),

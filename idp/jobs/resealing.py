@@ -14,6 +14,7 @@ from idp.delivery.outbox import SEALED_MESSAGE, outbox
 from idp.oidc.models import authorization_requests, signing_keys
 from idp.oidc.requests import request_store
 from idp.oidc.tokens import keys
+from idp.rights.tables import CORRECTION_ANSWER, CORRECTION_TEXT, corrections
 
 SEALED: tuple[SealedColumn, ...] = (
     *resealing.SEALED,
@@ -21,4 +22,6 @@ SEALED: tuple[SealedColumn, ...] = (
     SealedColumn(authorization_requests.c.id, sealed=authorization_requests.c.sealed, place=request_store.WORDED),
     SealedColumn(outbox.c.id, sealed=outbox.c.sealed, place=SEALED_MESSAGE),
     SealedColumn(sandbox_messages.c.id, sealed=sandbox_messages.c.sealed, place=sandbox.PLACE),
+    SealedColumn(corrections.c.id, sealed=corrections.c.sealed, place=CORRECTION_TEXT),
+    SealedColumn(corrections.c.id, sealed=corrections.c.answer, place=CORRECTION_ANSWER),
 )

@@ -237,6 +237,12 @@ def end(c: Connection, session_id: str, now: datetime, reason: str) -> bool:
     return True
 
 
+def owner(c: Connection, session_id: str) -> str | None:
+    """The id of the person whose session it is or was. None for an unknown session."""
+    row = c.one(session_store.WHOSE, session=session_id)
+    return None if row is None else row.person_id
+
+
 def end_all_of(c: Connection, person_id: str, now: datetime, reason: str) -> int:
     """No session of that person is live. Returns how many have ended."""
     return sum(end(c, session.id, now, reason) for session in of_person(c, person_id, now))

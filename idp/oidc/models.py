@@ -201,13 +201,15 @@ releases = sa.Table(
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("at", UtcDateTime, nullable=False),
-    sa.Column("person_id", sa.Text, nullable=False, index=True),
+    sa.Column("person_id", sa.Text, nullable=False),
     sa.Column("client_id", sa.Text, nullable=False),
     sa.Column("grant_id", sa.Text),
     sa.Column("request_id", sa.Text),
     sa.Column("claims", Json, nullable=False),
     sa.Column("purpose", sa.Text, nullable=False),
     sa.Column("legal_basis", sa.Text, nullable=False),
+    sa.Index("ix_releases_person_id_at_id", "person_id", "at", "id"),  # who received facts about me
+    sa.Index("ix_releases_client_id_at_id", "client_id", "at", "id"),  # whom a client was told about
 )
 
 initial_access_tokens = sa.Table(

@@ -27,6 +27,8 @@ from idp.migrations import load_tables
 from idp.oidc.requests import request_store
 from idp.oidc.requests.authorization_request import AuthorizationRequest
 from idp.oidc.tokens.keys import KeyRing
+from idp.rights import corrections
+from idp.rights.corrections import CorrectionKind
 from tests.architecture.tracked import text_of, tracked
 from tests.fixtures.site import citizen_number
 
@@ -102,6 +104,7 @@ def calls_of(name, method):
 def test_whoever_seals_names_a_place_that_moves():
     """In the sources every `seal(…, place=X)` outside the vault names a constant of a resealed column."""
     constants = {"ATTRIBUTES", "IDENTIFIER", "PHONE", "CREDENTIAL", "LEGAL_ATTRIBUTES", "LEGAL_IDENTIFIER", "SECRET"}
+    constants |= {"CORRECTION_TEXT", "CORRECTION_ANSWER"}
     constants |= {"CONTESTED", "PLACE", "SEALED_MESSAGE", "WORDED", "self.place"}
     constants |= {"IN_A_CODE"}  # in no table: the code is sent to the client and expires in a minute
     named_places = {
@@ -157,6 +160,9 @@ def fill(database, vault):
         KeyRing(database, vault).ensure(c, NOW)
         request_store.insert(c, request_store.open_row(ASKED, request_store.sealed(vault, ASKED)))
         outbox.send_sms(c, vault, phone=PHONE, text="您好", now=NOW)
+        corrections.ask(c, vault, person.id, CorrectionKind.NAME, "三丰写错了", channel="web", now=NOW)
+        (asked,) = corrections.undecided(c)
+        corrections.decide(c, vault, asked.id, refused_because="与证件一致", actor="operator:x", now=NOW)
     SandboxSms(database, vault, lambda: NOW, environment="test").send(PHONE, "您好")
     return person.id
 

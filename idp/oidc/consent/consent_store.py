@@ -61,9 +61,12 @@ WITHDRAW_GRANTS_OF_PERSON = Statement(
     .where(grants.c.person_id == _p("of_person"), grants.c.withdrawn_at.is_(None))
     .values(withdrawn_at=_p("now", type_=UtcDateTime))
 )
+_MOST_SERVICES = 200  # shown on a page; a city has fewer that one person uses
 _last_use = (
-    sa.select(sa.func.max(releases.c.at, type_=UtcDateTime))
-    .where(releases.c.grant_id == grants.c.id)
+    sa.select(releases.c.at)
+    .where(releases.c.person_id == grants.c.person_id, releases.c.client_id + "" == grants.c.client_id)
+    .order_by(releases.c.at.desc())
+    .limit(1)
     .scalar_subquery()
     .label("last_used_at")
 )
@@ -79,4 +82,5 @@ GRANTS_OF_PERSON = Statement(
     .join(clients, clients.c.client_id == grants.c.client_id)
     .where(grants.c.person_id == _p("of_person"), grants.c.withdrawn_at.is_(None))
     .order_by(grants.c.given_at.desc(), grants.c.id)
+    .limit(_MOST_SERVICES)
 )

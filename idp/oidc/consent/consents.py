@@ -87,7 +87,12 @@ class ConnectedService:
     @property
     def release_mode(self) -> ReleaseMode:
         """Whether the person was informed or asked."""
-        return _RELEASE_MODES[self.legal_basis]
+        return release_mode(self.legal_basis)
+
+
+def release_mode(legal_basis: str) -> ReleaseMode:
+    """How a person is involved in a release on that basis."""
+    return _RELEASE_MODES[legal_basis]
 
 
 def release_notice(request: AuthorizationRequest, client: Client) -> ReleaseNotice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import flask
 
-from idp.web.pages.account import account
+from idp.web.pages.account import ACCOUNT_PAGES
 from idp.web.pages.consent import consent
 from idp.web.pages.login import login
 from idp.web.pages.preferences import preferences
@@ -15,7 +15,7 @@ from idp.web.pages.sign_out import sign_out
 PAGES: tuple[flask.Blueprint, ...] = (
     login,
     consent,
-    account,
+    *ACCOUNT_PAGES,
     preferences,
     session,
     sign_out,

@@ -69,6 +69,12 @@ def masked(name: str) -> str:
     return name[0] + "*" if len(name) == 2 else f"{name[0]}{'*' * min(len(name) - 2, 3)}{name[-1]}"  # noqa: PLR2004 - a name of two
 
 
+def masked_text(text: str) -> str:
+    """A third of the text and no more, such as an address or e-mail: enough to recognise it, not to learn it."""
+    shown = len(text) // 3
+    return text[:shown] + "***" if text else ""
+
+
 def listed(texts: list[str]) -> str:
     """The texts in one sentence, with the separator of the language."""
     return gettext("、").join(texts)
