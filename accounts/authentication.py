@@ -34,7 +34,7 @@ from accounts.credentials.throttle import Counted, Throttle
 from accounts.database import Connection, Database, Statement
 from accounts.errors import Busy, NotProven
 from accounts.identifiers import Identifier, IdentifierKind, guess_person_identifier
-from accounts.people import PHONE_ORDER, People, natural_persons, person_identifiers, person_phones
+from accounts.people import OWN_PAGES, PHONE_ORDER, People, natural_persons, person_identifiers, person_phones
 from accounts.ports import LegacyLogin, LegacyLogins
 from accounts.vault.blind_index import matches
 
@@ -109,7 +109,7 @@ _BY_PHONE = Statement(
     .where(
         matches(person_phones.c.blind_index),
         person_phones.c.verified_at.is_not(None),
-        natural_persons.c.status == "active",
+        natural_persons.c.status.in_([sa.literal(status, sa.Text) for status in OWN_PAGES]),
     )
     .order_by(*PHONE_ORDER)
     .limit(1)
@@ -324,7 +324,7 @@ def _candidate_of(row: Any) -> _Candidate:
         _Candidate()
         if row is None
         else _Candidate(
-            row.id, row.status == "active", row.sealed, row.origin == "adopted", row.changed_at, row.updated_at
+            row.id, row.status in OWN_PAGES, row.sealed, row.origin == "adopted", row.changed_at, row.updated_at
         )
     )
 

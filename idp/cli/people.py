@@ -19,7 +19,7 @@ from accounts.registration import Proof, Registration
 from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import CommandError, out
 from idp.login import person_status
-from idp.login.person_status import ACTIVE
+from idp.login.person_status import ACTIVE, RESTRICTED
 
 _DOCUMENTS = (  # neither a phone nor an organisation's code identifies a person
     IdentifierKind.CITIZEN_ID,
@@ -30,7 +30,7 @@ _DOCUMENTS = (  # neither a phone nor an organisation's code identifies a person
     IdentifierKind.FOREIGNER_CARD,
     IdentifierKind.PASSPORT,
 )
-_kind = click.option(
+kind_option = click.option(
     "--kind",
     type=click.Choice([kind.value for kind in _DOCUMENTS]),
     default=IdentifierKind.CITIZEN_ID.value,
@@ -48,7 +48,7 @@ def people() -> None:
 
 
 @people.command("add")
-@_kind
+@kind_option
 @click.option(
     "--evidence",
     type=click.Choice([kind.value for kind in EvidenceKind]),
@@ -91,23 +91,23 @@ def people_add(context: CommandContext, kind: str, evidence: str) -> None:
 
 
 @people.command("disable")
-@_kind
+@kind_option
 @click.option("--deceased", is_flag=True, help="The person has died; otherwise only the account is stopped.")
 @_yes
 @command_context
 def people_disable(context: CommandContext, kind: str, deceased: bool, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
     """Stop a person's account: sessions, tokens and grants end now, and the services are told."""
-    person = _asked_for(context, kind)
+    person = asked_for(context, kind)
     _change(context, person, "deceased" if deceased else "disabled", yes=yes)
 
 
 @people.command("enable")
-@_kind
+@kind_option
 @_yes
 @command_context
 def people_enable(context: CommandContext, kind: str, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
     """Open a stopped account again. What had ended stays ended: the person logs in and agrees anew."""
-    person = _asked_for(context, kind)
+    person = asked_for(context, kind)
     _change(context, person, ACTIVE, yes=yes)
 
 
@@ -117,7 +117,7 @@ def people_phone() -> None:
 
 
 @people_phone.command("verify")
-@_kind
+@kind_option
 @click.option(
     "--source",
     default="counter",
@@ -132,7 +132,7 @@ def people_phone() -> None:
 @command_context
 def people_phone_verify(context: CommandContext, kind: str, source: str, reissued: bool) -> None:  # noqa: FBT001 - click hands flags over so
     """Record that a person holds a phone: they can log in with it and their password. Both numbers are asked for."""
-    person = _asked_for(context, kind)
+    person = asked_for(context, kind)
     phone = _phone()
     if person.status != ACTIVE:
         cause = f"The account is {person.status}; a phone of it finds nobody."
@@ -151,11 +151,11 @@ def people_phone_verify(context: CommandContext, kind: str, source: str, reissue
 
 
 @people_phone.command("end")
-@_kind
+@kind_option
 @command_context
 def people_phone_end(context: CommandContext, kind: str) -> None:
     """Take a phone away from a person who no longer holds it. Both numbers are asked for."""
-    person = _asked_for(context, kind)
+    person = asked_for(context, kind)
     phone = _phone()
     with context.transaction() as c:
         ended = phones.end(c, context.services.people, person.id, phone, now=context.now, actor=context.actor)
@@ -172,7 +172,7 @@ def _number() -> str:
     return number
 
 
-def _asked_for(context: CommandContext, kind: str) -> NaturalPerson:
+def asked_for(context: CommandContext, kind: str) -> NaturalPerson:
     """The person who holds the number that is typed now, whatever their status. Raises CommandError for none."""
     identifier = parse(IdentifierKind(kind), _number())
     with context.transaction() as c:
@@ -184,6 +184,9 @@ def _asked_for(context: CommandContext, kind: str) -> NaturalPerson:
 
 
 def _change(context: CommandContext, person: NaturalPerson, status: str, *, yes: bool) -> None:
+    if person.status == RESTRICTED:
+        cause = "The account is restricted, which has papers and a way to appeal."
+        raise CommandError("is_restricted", cause, "Lift the restriction first: `yitong people lift`.")
     if person.status not in _CHANGEABLE:
         cause = f"The account is {person.status}, and stays so."
         raise CommandError("status_is_final", cause, "Find the account that is in use, or open a new one.")

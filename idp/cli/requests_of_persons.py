@@ -15,7 +15,6 @@ from idp.cli.terminal import CommandError, out
 from idp.rights import corrections, disputes
 
 __all__ = ["people"]  # the same group, with the commands below
-_ANSWERED = ("not_waiting", "No request of that key waits for an answer.", "List them again; somebody was faster.")
 
 
 @people.group("disputes")
@@ -51,7 +50,7 @@ def disputes_decide(context: CommandContext, dispute: str, separate: bool) -> No
             now=context.now,
         )
     if not decided:
-        raise CommandError(*_ANSWERED)
+        raise not_waiting()
     out.print("the account belongs to nobody now" if separate else "the link opens again what it opened before")
 
 
@@ -98,5 +97,10 @@ def corrections_answer(context: CommandContext, correction: str, refuse: bool) -
             c, context.vault, correction, refused_because=reasons, actor=context.actor, now=context.now
         )
     if not answered:
-        raise CommandError(*_ANSWERED)
+        raise not_waiting()
     out.print("refused, with reasons" if refuse else "corrected")
+
+
+def not_waiting() -> CommandError:
+    """The refusal for a key that names no request, or one that was answered before."""
+    return CommandError("not_waiting", "No request of that key waits for an answer.", "List them again.")

@@ -82,6 +82,21 @@ DECISIONS = {
 }
 
 
+RESTRICTION_REASONS = {
+    "court_order": N_("法院或司法机关的决定"),
+    "fraud_suspected": N_("涉嫌电信网络诈骗"),
+    "identity_in_doubt": N_("身份信息有疑问，需要重新核验"),
+    "lent_or_sold": N_("账号出借、出租或者出售"),
+    "misuse": N_("违反使用规定"),
+}
+
+APPEAL_DECISIONS = {
+    WAITING: N_("正在核实"),
+    "lifted": N_("限制已经解除"),
+    "refused": N_("维持限制"),
+}
+
+
 def evidence_source(source: str) -> str:
     """Who made a check, in words: the kind of place, and its code or name where there is one."""
     kind, _, place = source.partition(":")

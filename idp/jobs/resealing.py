@@ -14,7 +14,7 @@ from idp.delivery.outbox import SEALED_MESSAGE, outbox
 from idp.oidc.models import authorization_requests, signing_keys
 from idp.oidc.requests import request_store
 from idp.oidc.tokens import keys
-from idp.rights.tables import CORRECTION_ANSWER, CORRECTION_TEXT, corrections
+from idp.rights.tables import APPEAL_ANSWER, APPEAL_TEXT, CORRECTION_ANSWER, CORRECTION_TEXT, appeals, corrections
 
 SEALED: tuple[SealedColumn, ...] = (
     *resealing.SEALED,
@@ -24,4 +24,6 @@ SEALED: tuple[SealedColumn, ...] = (
     SealedColumn(sandbox_messages.c.id, sealed=sandbox_messages.c.sealed, place=sandbox.PLACE),
     SealedColumn(corrections.c.id, sealed=corrections.c.sealed, place=CORRECTION_TEXT),
     SealedColumn(corrections.c.id, sealed=corrections.c.answer, place=CORRECTION_ANSWER),
+    SealedColumn(appeals.c.id, sealed=appeals.c.sealed, place=APPEAL_TEXT),
+    SealedColumn(appeals.c.id, sealed=appeals.c.answer, place=APPEAL_ANSWER),
 )

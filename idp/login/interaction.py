@@ -14,7 +14,8 @@ from typing import Protocol
 
 from idp.login.sessions import SessionLifetimes
 from idp.oidc import assurance
-from idp.oidc.errors import ConsentRequired, LoginRequired, ProtocolError, UnmetAuthenticationRequirements
+from idp.oidc.consent.refusals import ASKED_AT_MOST
+from idp.oidc.errors import AccessDenied, ConsentRequired, LoginRequired, ProtocolError, UnmetAuthenticationRequirements
 
 
 class Step(StrEnum):
@@ -60,6 +61,7 @@ class AuthenticationState:
     sub: str | None = None
     consent_needed: bool = True
     consent_at: datetime | None = None
+    refusals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,12 @@ def _consent_missing(_: PromptRequest, state: AuthenticationState) -> bool:
     return state.consent_needed
 
 
+def _refused_before(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """The person refused: nothing asks again by itself, and after a second refusal no login does."""
+    counts = state.refusals >= (1 if "none" in prompt.prompt else ASKED_AT_MOST)
+    return state.consent_needed and counts and "consent" not in prompt.prompt
+
+
 def _consent_asked_again(prompt: PromptRequest, state: AuthenticationState) -> bool:
     return "consent" in prompt.prompt and _before(state.consent_at, prompt.created_at)
 
@@ -127,6 +135,7 @@ RULES: tuple[Rule, ...] = (
     Rule(None, _still_other_subject, LoginRequired, "the person who logged in is not the one the hint names"),
     Rule(Step.LOGIN, _other_subject, LoginRequired, "another person is signed in than the hint names"),
     Rule(None, _below_essential_acr, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
+    Rule(None, _refused_before, AccessDenied, "the person has refused; send prompt=consent when they want to be asked"),
     Rule(
         Step.CONSENT,
         _consent_missing,

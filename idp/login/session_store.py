@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from accounts import evidence
 from accounts.database import Json, Statement, UtcDateTime, insert_unless_present, metadata
 from accounts.people import natural_persons
-from idp.oidc.models import clients, grants, subjects
+from idp.oidc.models import clients, grants, refusals, subjects
 
 sessions = sa.Table(
     "sessions",
@@ -55,6 +55,8 @@ _SUB_AND_GRANT = (
     grants.c.purpose.label("grant_purpose"),
     grants.c.legal_basis.label("grant_basis"),
     grants.c.given_at.label("grant_at"),
+    refusals.c.times.label("refusals"),
+    refusals.c.until.label("refused_until"),
 )
 
 
@@ -69,6 +71,10 @@ def _is_grant_of(person_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     return sa.and_(grants.c.person_id == person_id, to_client, grants.c.withdrawn_at.is_(None))
 
 
+def _is_refusal_of(person_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    return sa.and_(refusals.c.person_id == person_id, refusals.c.client_id + "" == _p("to_client"))
+
+
 STATE_TO_CLIENT = Statement(
     sa.select(
         *_WHO,
@@ -79,6 +85,7 @@ STATE_TO_CLIENT = Statement(
     .join(natural_persons, natural_persons.c.id == _s.person_id)
     .outerjoin(subjects, _is_subject_of(_s.person_id))
     .outerjoin(grants, _is_grant_of(_s.person_id))
+    .outerjoin(refusals, _is_refusal_of(_s.person_id))
     .outerjoin(
         session_clients,
         sa.and_(session_clients.c.session_id == _s.id, session_clients.c.client_id + "" == _p("to_client")),
@@ -94,6 +101,7 @@ OF_PERSON_TO_CLIENT = Statement(
     .select_from(natural_persons)
     .outerjoin(subjects, _is_subject_of(natural_persons.c.id))
     .outerjoin(grants, _is_grant_of(natural_persons.c.id))
+    .outerjoin(refusals, _is_refusal_of(natural_persons.c.id))
     .outerjoin(evidence.evidence, evidence.evidence.c.person_id == natural_persons.c.id)
     .where(natural_persons.c.id == _p("person"))
 )

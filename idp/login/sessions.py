@@ -14,6 +14,7 @@ from typing import Any
 
 from accounts import audit, evidence
 from accounts.database import Connection, new_id
+from accounts.people import OWN_PAGES
 from idp.delivery import outbox
 from idp.login import session_store
 from idp.login.user_agent import known_names
@@ -77,6 +78,8 @@ class SessionState:
     grant_at: datetime | None
     knows_client: bool
     person_status: str
+    refusals: int = 0
+    refused_until: datetime | None = None
 
 
 def cookie_name(*, secure: bool) -> str:
@@ -177,6 +180,8 @@ def _session_state(row: Any, session: Session, *, knows_client: bool) -> Session
         grant_at=row.grant_at,
         knows_client=knows_client,
         person_status=row.person_status,
+        refusals=row.refusals or 0,
+        refused_until=row.refused_until,
     )
 
 
@@ -254,8 +259,11 @@ def of_person(c: Connection, person_id: str, now: datetime) -> tuple[Session, ..
 
 
 def _is_live(row: Any, idle: timedelta, now: datetime) -> bool:
-    """Checked at every read, never cached: a disabled or merged person is signed out with the next request."""
-    return row.person_status == "active" and row.ended_at is None and row.expires_at > now and row.seen_at > now - idle
+    """Checked at every read, never cached: a disabled or merged person is signed out with the next request.
+
+    A restricted person sees their own pages. The gate keeps every client from them.
+    """
+    return row.person_status in OWN_PAGES and row.ended_at is None and row.expires_at > now and row.seen_at > now - idle
 
 
 _FIELDS = tuple(Session.__dataclass_fields__)

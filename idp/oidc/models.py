@@ -131,6 +131,18 @@ sa.Index(
     postgresql_where=grants.c.withdrawn_at.is_(None),
 )
 
+# A person's refusal of consent, kept so that they are not asked again and again (docs/decisions/0070).
+refusals = sa.Table(
+    "refusals",
+    metadata,
+    sa.Column("person_id", sa.Text, primary_key=True),
+    sa.Column("client_id", sa.Text, primary_key=True),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("refused_at", UtcDateTime, nullable=False),
+    sa.Column("until", UtcDateTime, nullable=False),
+    sa.CheckConstraint("times >= 1", name="times"),
+)
+
 # A token is found by its digest only. The same statement reads grant, request and session, so their end needs no
 # index here and no sweep (docs/decisions/0038-what-a-token-depends-on.md).
 access_tokens = sa.Table(

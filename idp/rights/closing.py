@@ -23,7 +23,7 @@ from accounts.merging.undo import unlink
 from accounts.people import People, natural_persons, person_identifiers, person_phones
 from idp.delivery import outbox
 from idp.login import person_status
-from idp.oidc.models import clients, grants, subjects
+from idp.oidc.models import clients, grants, refusals, subjects
 from idp.rights.tables import CLOSURE_IS_OPEN, account_closures, corrections
 
 KEPT_FOR = timedelta(days=3 * 365 + 1)
@@ -88,7 +88,7 @@ _SET_ATTRIBUTES = Statement(
     .values(attributes=_p("sealed", type_=sa.LargeBinary))
 )
 # Every table with a person's rows is in one of these two, which a test compares with the schema.
-DELETED: tuple[sa.Table, ...] = (password_credentials, person_phones, corrections)
+DELETED: tuple[sa.Table, ...] = (password_credentials, person_phones, corrections, refusals)
 KEPT: dict[str, str] = {
     "natural_persons": "the name, sealed, until the ledger of releases is three years old; the status is `closed`",
     "person_identifiers": "the number, sealed and ended, as long as the name: it says whose data the ledger names",
@@ -104,6 +104,8 @@ KEPT: dict[str, str] = {
     "refresh_tokens": "invalid at once; retention removes them after their family's end",
     "separations": '"not the same" is for ever',
     "link_disputes": "what was decided, and by whom",
+    "restrictions": "a measure, its papers and its end must stay on record",
+    "appeals": "as the restriction that they are about",
     "account_closures": "that the person asked for the end, and when it came",
     "merge_journal": "the operators' record of a merge; it names a key, never a number or a name",
 }

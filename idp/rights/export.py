@@ -24,11 +24,28 @@ from accounts.evidence import evidence
 from accounts.merging import linking
 from accounts.merging.linking import linked_accounts
 from accounts.merging.tables import separations
-from accounts.people import ATTRIBUTES, IDENTIFIER, PHONE, natural_persons, person_identifiers, person_phones
+from accounts.people import (
+    ATTRIBUTES,
+    IDENTIFIER,
+    PHONE,
+    natural_persons,
+    person_identifiers,
+    person_phones,
+    restrictions,
+)
 from accounts.vault import Vault
 from idp.login.session_store import session_clients, sessions
-from idp.oidc.models import authorization_requests, grants, refresh_tokens, releases, subjects
-from idp.rights.tables import CORRECTION_ANSWER, CORRECTION_TEXT, account_closures, corrections, link_disputes
+from idp.oidc.models import authorization_requests, grants, refresh_tokens, refusals, releases, subjects
+from idp.rights.tables import (
+    APPEAL_ANSWER,
+    APPEAL_TEXT,
+    CORRECTION_ANSWER,
+    CORRECTION_TEXT,
+    account_closures,
+    appeals,
+    corrections,
+    link_disputes,
+)
 
 FORMAT = "yitong-account-export"
 VERSION = 1
@@ -154,6 +171,10 @@ EXPORTED: tuple[ExportedTable, ...] = (
         "What the person agreed to or was told, for each service, and when it was withdrawn.",
     ),
     _table(
+        refusals,
+        "Services that the person refused, how often, and until when it counts.",
+    ),
+    _table(
         subjects,
         "The name (`sub`) by which each sector of services knows the person.",
     ),
@@ -204,6 +225,20 @@ EXPORTED: tuple[ExportedTable, ...] = (
         opened={
             "sealed": ("text", _opened(CORRECTION_TEXT)),
             "answer": ("answer", _opened(CORRECTION_ANSWER)),
+            "decided_by": ("decided_by", _kind_of_actor),
+        },
+    ),
+    _table(
+        restrictions,
+        "Restrictions of the account: reason, papers, and where to appeal.",
+        opened={"imposed_by": ("imposed_by", _kind_of_actor), "lifted_by": ("lifted_by", _kind_of_actor)},
+    ),
+    _table(
+        appeals,
+        "Appeals against a restriction, and the answers.",
+        opened={
+            "sealed": ("text", _opened(APPEAL_TEXT)),
+            "answer": ("answer", _opened(APPEAL_ANSWER)),
             "decided_by": ("decided_by", _kind_of_actor),
         },
     ),

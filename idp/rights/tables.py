@@ -8,6 +8,8 @@ from accounts.database import UtcDateTime, metadata
 
 CORRECTION_TEXT = "corrections.sealed"
 CORRECTION_ANSWER = "corrections.answer"
+APPEAL_TEXT = "appeals.sealed"
+APPEAL_ANSWER = "appeals.answer"
 
 # A person asked for the end of their account. `forgotten_at`: the name and the number were deleted, too.
 account_closures = sa.Table(
@@ -111,4 +113,35 @@ sa.Index(
     corrections.c.id,
     sqlite_where=_waiting,
     postgresql_where=_waiting,
+)
+
+# A person appealed against a restriction. Lifting it decides the appeal, too. A refusal needs an answer.
+appeals = sa.Table(
+    "appeals",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("restriction_id", sa.Text, sa.ForeignKey("restrictions.id"), nullable=False),
+    sa.Column("person_id", sa.Text, sa.ForeignKey("natural_persons.id"), nullable=False, index=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),  # the person's words
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("decided_at", UtcDateTime),
+    sa.Column("decision", sa.Text),
+    sa.Column("answer", sa.LargeBinary),  # sealed: the reasons of a refusal
+    sa.Column("decided_by", sa.Text),
+    sa.CheckConstraint("decision IN ('lifted', 'refused')", name="decision"),
+    sa.CheckConstraint(
+        "(decided_at IS NULL) = (decision IS NULL) AND (decided_at IS NULL) = (decided_by IS NULL)", name="decided"
+    ),
+    sa.CheckConstraint("decision <> 'refused' OR answer IS NOT NULL", name="refusal_has_reasons"),
+)
+_unanswered = appeals.c.decided_at.is_(None)
+sa.Index(
+    "uq_appeals_open",
+    appeals.c.restriction_id,
+    unique=True,
+    sqlite_where=_unanswered,
+    postgresql_where=_unanswered,
+)
+sa.Index(
+    "ix_appeals_undecided", appeals.c.made_at, appeals.c.id, sqlite_where=_unanswered, postgresql_where=_unanswered
 )

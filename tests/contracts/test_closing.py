@@ -98,7 +98,7 @@ def test_what_ends_and_what_stays(site, full):
     asks(site, full)
     site.clock.advance(days=8)
     job(site)
-    for gone in ("password_credentials", "person_phones", "linked_accounts", "corrections"):
+    for gone in ("password_credentials", "person_phones", "linked_accounts", "corrections", "refusals"):
         assert rows(site, gone) == [], gone
     assert [row for row in rows(site, "throttle_counters") if row.subject == full.id] == []
     assert all(len(rows(site, name)) >= number > 0 for name, number in kept.items())

@@ -16,7 +16,7 @@ from accounts.identifiers import CitizenId, IdentifierKind, Mobile, parse
 from accounts.merging import number_conflicts
 from accounts.merging.linking import Linking, link_row, linked_accounts
 from accounts.organisations import LegalPersonAttributes, NewLegalPerson
-from accounts.people import NewPerson, People
+from accounts.people import NewPerson, People, RestrictionReason
 from accounts.vault import Vault, resealing
 from accounts.vault.resealing import Position, reseal
 from idp.adapters.systems import sandbox
@@ -27,7 +27,7 @@ from idp.migrations import load_tables
 from idp.oidc.requests import request_store
 from idp.oidc.requests.authorization_request import AuthorizationRequest
 from idp.oidc.tokens.keys import KeyRing
-from idp.rights import corrections
+from idp.rights import corrections, restrictions
 from idp.rights.corrections import CorrectionKind
 from tests.architecture.tracked import text_of, tracked
 from tests.fixtures.site import citizen_number
@@ -104,7 +104,7 @@ def calls_of(name, method):
 def test_whoever_seals_names_a_place_that_moves():
     """In the sources every `seal(…, place=X)` outside the vault names a constant of a resealed column."""
     constants = {"ATTRIBUTES", "IDENTIFIER", "PHONE", "CREDENTIAL", "LEGAL_ATTRIBUTES", "LEGAL_IDENTIFIER", "SECRET"}
-    constants |= {"CORRECTION_TEXT", "CORRECTION_ANSWER"}
+    constants |= {"APPEAL_TEXT", "APPEAL_ANSWER", "CORRECTION_TEXT", "CORRECTION_ANSWER"}
     constants |= {"CONTESTED", "PLACE", "SEALED_MESSAGE", "WORDED", "self.place"}
     constants |= {"IN_A_CODE"}  # in no table: the code is sent to the client and expires in a minute
     named_places = {
@@ -160,6 +160,11 @@ def fill(database, vault):
         KeyRing(database, vault).ensure(c, NOW)
         request_store.insert(c, request_store.open_row(ASKED, request_store.sealed(vault, ASKED)))
         outbox.send_sms(c, vault, phone=PHONE, text="您好", now=NOW)
+        measure = restrictions.Measure(RestrictionReason.MISUSE, "泸限〔2026〕1号", "泸州市 96196")
+        restrictions.impose(c, people, person.id, measure, actor="operator:x", now=NOW)
+        restrictions.appeal(c, vault, person.id, "我没有", channel="web", now=NOW)
+        (appealed,) = restrictions.undecided(c)
+        restrictions.refuse(c, vault, appealed.id, "与决定一致", actor="operator:x", now=NOW)
         corrections.ask(c, vault, person.id, CorrectionKind.NAME, "三丰写错了", channel="web", now=NOW)
         (asked,) = corrections.undecided(c)
         corrections.decide(c, vault, asked.id, refused_because="与证件一致", actor="operator:x", now=NOW)

@@ -14,6 +14,7 @@ from idp.web.pages.account.facts import facts
 from idp.web.pages.account.older_accounts import older_accounts
 from idp.web.pages.account.overview import overview
 from idp.web.pages.account.releases import releases
+from idp.web.pages.account.restriction import restriction
 from idp.web.pages.account.services import services
 
 ACCOUNT_PAGES: tuple[flask.Blueprint, ...] = (
@@ -28,4 +29,5 @@ ACCOUNT_PAGES: tuple[flask.Blueprint, ...] = (
     activity,
     export,
     closing,
+    restriction,
 )

@@ -9,7 +9,7 @@ from flask_babel import gettext
 from idp.i18n import N_
 from idp.login import sessions
 from idp.rights import closing as closures
-from idp.rights import notices
+from idp.rights import notices, restrictions
 from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.pages.account.recent import is_recent, log_in_again
@@ -46,6 +46,8 @@ def show() -> ResponseReturnValue:
 def ask() -> ResponseReturnValue:
     """The account will be closed after the waiting period, if the person confirmed it and logged in recently."""
     here, work = browser.signed_in(), unit_of_work()
+    if restrictions.of_person(work.reading, here.person_id) is not None:
+        return flask.redirect("/account/restriction", 303)
     if flask.request.form.get(_UNDERSTOOD) != "yes":
         browser.flash("not_understood")
         return flask.redirect("/account/closing", 303)

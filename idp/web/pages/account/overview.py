@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from idp.i18n import N_
+from idp.login.person_status import RESTRICTED
 from idp.rights import closing
 from idp.services import unit_of_work
 from idp.web import browser
@@ -43,6 +44,7 @@ def show() -> ResponseReturnValue:
         "account/overview.html",
         person=masked(name),
         done=gettext(_DONE[done]) if (done := flask.request.args.get("done", "")) in _DONE else "",
+        restricted=person is not None and person.status == RESTRICTED,
         closes_at=moment(waiting.due_at, work.now) if waiting else "",
         ways=[
             {"path": path, "title": gettext(title), "hint": gettext(hint)}

@@ -11,7 +11,7 @@ from flask_babel import gettext
 
 from idp.i18n.labels import LEGAL_BASES
 from idp.login import sessions
-from idp.oidc.consent import claims, consents
+from idp.oidc.consent import claims, consents, refusals
 from idp.oidc.consent.consents import ConnectedService, ReleaseMode
 from idp.rights import ledger
 from idp.services import unit_of_work
@@ -32,6 +32,14 @@ def show() -> ResponseReturnValue:
         "account/services.html",
         done=flask.request.args.get("done") == "withdrawn",
         services=[_service(given, work.now) for given in consents.of_person(work.reading, here.person_id)],
+        refused=[
+            {
+                "client": row.client_id,
+                "name": localized_name(row.client_name, row.client_name_en),
+                "at": moment(row.refused_at, work.now),
+            }
+            for row in refusals.of_person(work.reading, here.person_id, work.now)
+        ],
     )
 
 
@@ -67,6 +75,17 @@ def withdraw(grant_id: str) -> ResponseReturnValue:
     sessions.touch(work.c, here.id, work.now)
     consents.withdraw(work.c, grant_id, work.now, person_id=here.person_id)
     return flask.redirect("/account/services?done=withdrawn", 303)
+
+
+@services.post("/account/services/ask-again")
+@view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
+def ask_again() -> ResponseReturnValue:
+    """The service that the person refused may ask again. 404 if they refused no service of that name."""
+    here, work = browser.signed_in(), unit_of_work()
+    sessions.touch(work.c, here.id, work.now)
+    if not refusals.forget(work.c, here.person_id, flask.request.form.get("client", ""), now=work.now):
+        flask.abort(404)
+    return flask.redirect("/account/services", 303)
 
 
 def _facts(names: list[str]) -> str:
