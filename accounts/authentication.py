@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,6 +40,7 @@ from accounts.vault.blind_index import matches
 
 MOST_LOGINS = 5
 LONGEST_TYPED = 256
+_YOUNG = timedelta(days=1)  # of a password: no browser can be known yet
 _EVENT = "person:authentication:password"
 _NOBODY = ""
 
@@ -48,13 +49,15 @@ _NOBODY = ""
 class Authenticated:
     """A person proved who they are. `at` is when; `methods` are RFC 8176 values.
 
-    `known_browsers` is the new value of the browser's cookie, for its own counter (KnownBrowsers).
+    `known_browsers` is the new value of the browser's cookie, for its own counter (KnownBrowsers). `is_new_browser`:
+    the person never signed in here before, although they could have.
     """
 
     person_id: str
     methods: tuple[str, ...]
     at: datetime
     known_browsers: str = field(default="", repr=False)
+    is_new_browser: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +300,8 @@ class PasswordAuthentication:
         self._throttle.succeeded(c, counted)
         state = AccountState(person_id, candidate.password_since, candidate.status_since)
         known = self._browsers.remember(attempt.known_browsers, state, attempt.now)
-        return Authenticated(person_id, ("pwd",), attempt.now, known)
+        is_young = candidate.password_since is None or candidate.password_since > attempt.now - _YOUNG
+        return Authenticated(person_id, ("pwd",), attempt.now, known, not counted.is_known and not is_young)
 
     def _refuse(self, database: Database, attempt: _Attempt, person_id: str | None) -> Authenticated:
         """Record the refusal and raise NotProven. What was typed is left out: people type passwords into that field.

@@ -18,7 +18,12 @@ __all__ = ["people"]  # the same group, with the commands below
 
 @people.command("restrict")
 @kind_option
-@click.option("--reason", type=click.Choice([reason.value for reason in RestrictionReason]), required=True)
+@click.option(
+    "--reason",
+    type=click.Choice([reason.value for reason in RestrictionReason]),
+    required=True,
+    help="Why; the person reads it in words.",
+)
 @click.option("--papers", required=True, help="The file number of the decision; the person reads it.")
 @click.option("--appeal-to", required=True, help="The office that hears an appeal, and how to reach it.")
 @command_context

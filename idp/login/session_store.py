@@ -27,6 +27,7 @@ sessions = sa.Table(
     sa.Column("ended_at", UtcDateTime),
     sa.Column("user_agent", sa.Text),
     sa.Column("source", sa.Text),
+    sa.Column("is_new_browser", sa.Boolean),  # and the person has not said yet whether it was them
     sa.CheckConstraint("ial BETWEEN 0 AND 4", name="ial"),
 )
 session_clients = sa.Table(
@@ -126,6 +127,15 @@ OF_PERSON = Statement(
     sa.select(sessions)
     .where(_s.person_id == _p("of_person"), _s.ended_at.is_(None), _s.expires_at > _now)
     .order_by(_s.seen_at.desc())
+)
+NEW_BROWSERS = Statement(  # also of a session that has ended: whoever it was may have signed out
+    sa.select(sessions)
+    .where(_s.person_id == _p("of_person"), _s.is_new_browser.is_(sa.true()), _s.id != _p("here"))
+    .order_by(_s.created_at.desc())
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+RECOGNISE = Statement(
+    sa.update(sessions).where(_s.id == _p("session"), _s.person_id == _p("of_person")).values(is_new_browser=sa.false())
 )
 JOIN_CLIENT = Statement(insert_unless_present(session_clients), list(session_clients.c.keys()))
 CLIENTS = Statement(

@@ -46,6 +46,7 @@ class Session:
     expires_at: datetime
     user_agent: str | None
     source: str | None
+    is_new_browser: bool | None = None
 
     @property
     def authentication(self) -> Authentication:
@@ -105,6 +106,7 @@ def prepare(
     user_agent: str | None,
     source: str | None,
     now: datetime,
+    is_new_browser: bool = False,
 ) -> PreparedSession:
     """A new session of that person, and its handle: 256 random bits. Only the digest of the handle is stored."""
     handle = secrets.token_urlsafe(32)
@@ -120,6 +122,7 @@ def prepare(
         expires_at=now + lifetimes.absolute,
         user_agent=known_names(user_agent),
         source=source,
+        is_new_browser=is_new_browser,
     )
     row = _row(session) | {"amr": list(proven.amr), "handle_digest": digest(handle), "ended_at": None}
     event = audit.row("person:session:open", now=now, person=person_id, channel=channel, source=source)
@@ -240,6 +243,16 @@ def end(c: Connection, session_id: str, now: datetime, reason: str) -> bool:
         detail={"session": session_id, "reason": reason},
     )
     return True
+
+
+def of_new_browsers(c: Connection, person_id: str, *, here: str, most: int) -> tuple[Session, ...]:
+    """Sessions from browsers that were new, other than this one, of which the person has not said whose they are."""
+    return tuple(_session(row) for row in c.rows(session_store.NEW_BROWSERS, of_person=person_id, here=here, most=most))
+
+
+def recognise(c: Connection, session_id: str, person_id: str) -> bool:
+    """The person has answered for this session of theirs: it is in no notice any more. False if it is not theirs."""
+    return c.execute(session_store.RECOGNISE, session=session_id, of_person=person_id) == 1
 
 
 def owner(c: Connection, session_id: str) -> str | None:

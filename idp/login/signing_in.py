@@ -96,4 +96,5 @@ def _prepare(
         user_agent=request.headers.get("user-agent"),
         source=request.source,
         now=now,
+        is_new_browser=authenticated.is_new_browser,
     )

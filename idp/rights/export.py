@@ -94,7 +94,7 @@ class ExportedTable:
         kept = (name for name in self.table.c.keys() if name not in self.left_out)  # noqa: SIM118 - column names
         return tuple(self.opened[name][0] if name in self.opened else name for name in kept)
 
-    def copy(self, vault: Vault, row: Any) -> dict[str, Any]:
+    def copied_row(self, vault: Vault, row: Any) -> dict[str, Any]:
         """The row as it is in the copy. Raises SealBroken."""
         found = {}
         for name in self.table.c.keys():  # noqa: SIM118 - column names
@@ -327,4 +327,4 @@ def as_json(document: Mapping[str, Any]) -> bytes:
 def _rows(c: Connection, vault: Vault, each: ExportedTable, persons: Iterable[str]) -> Iterator[dict[str, Any]]:
     for person_id in persons:
         for row in c.rows(each.rows, person=person_id):
-            yield each.copy(vault, row)
+            yield each.copied_row(vault, row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
@@ -44,13 +45,16 @@ class NoticeContext(Protocol):
         """The systems outside."""
 
 
-def to_phone(context: NoticeContext, c: Connection, person_id: str, text: str, *, now: datetime) -> bool:
+def to_phone(
+    context: NoticeContext, person_id: str, text: str, *, now: datetime, write: Callable[[], Connection]
+) -> bool:
     """The message is on its way to the person's first verified phone. False without a gateway or such a phone.
 
-    It is written in the caller's transaction, so that a person is told if and only if it happened.
+    It is written through `write()`, the caller's transaction, which is opened only where there is something to write.
     """
     if context.systems.sms is None and not context.settings.sandbox:
         return False
+    c = write()
     verified = [phone for phone in context.people.phones(c, person_id) if phone.verified_at is not None]
     if not verified:
         return False

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 import flask
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from accounts import audit
@@ -19,6 +20,7 @@ from idp.login.interaction import Step
 from idp.login.pending import PendingInteraction
 from idp.oidc.messages import Reply
 from idp.oidc.tokens.secret import is_handle
+from idp.rights import notices
 from idp.services import unit_of_work
 from idp.web import session_expiry
 from idp.web.cookies import FLASH, give_cookie, sent_cookie
@@ -97,7 +99,16 @@ def sign_in(authenticated: Authenticated, record: dict[str, Any]) -> sessions.Se
     audit.record(work.c, record)
     opened = signing_in.sign_in(work.services, work.c, work.request, authenticated, work.now)
     _remember(opened)
+    _tell_of_new_browser(opened.session)
     return opened.session
+
+
+def _tell_of_new_browser(session: sessions.Session) -> None:
+    """The person's verified phone is told of a login from a browser that is new to them, where there is a gateway."""
+    if session.is_new_browser:
+        work = unit_of_work()
+        text = gettext("您的统一身份认证账号刚刚在新的设备上登录。不是您？请登录“我的账号”处理，或拨打 96196。")
+        notices.to_phone(work.services, session.person_id, text, now=work.now, write=lambda: work.c)
 
 
 def _remember(opened: sessions.NewSession) -> None:
@@ -155,6 +166,7 @@ def sign_in_and_redirect(
         return answer(dispatcher.resume_as(work.services, work.c, answered, flask.g.session_handle, work.now))
     opened, reply = at_once
     _remember(opened)
+    _tell_of_new_browser(opened.session)
     return answer(reply)
 
 

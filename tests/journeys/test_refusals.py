@@ -52,6 +52,7 @@ def test_the_account_page_lets_a_service_ask_again(browser: Browser, housing: Re
         refuse(browser, housing.start())
     page = browser.get("/account/services")
     form = page.form_with("client=housing")
+    assert form.action == "/account/services/ask-again"
     assert "housing 服务" in page.text
     assert "housing 服务" not in browser.submit(form).text
     assert browser.get(housing.start()).visited[-1].startswith("/consent/")

@@ -119,7 +119,9 @@ def test_an_appeal_is_heard_once_and_answered(site: Site, browser: Browser, hous
     restrict(site, person)
     browser.get("/login")
     browser.log_in(person)
-    form = next(form for form in browser.get("/account/restriction").forms if form.action.endswith("/appeal"))
+    form = next(
+        form for form in browser.get("/account/restriction").forms if form.action == "/account/restriction/appeal"
+    )
     assert "请写出您为什么" in browser.submit(form, text=" ").text
     assert "已经收到您的申诉" in browser.submit(form, text="我没有做过").text
     assert "正在核实" in browser.submit(form, text="再说一次").text

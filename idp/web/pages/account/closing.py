@@ -57,7 +57,8 @@ def ask() -> ResponseReturnValue:
     wait, is_new = work.services.settings.closing_wait, closures.pending(work.c, here.person_id) is None
     closures.ask(work.c, here.person_id, wait=wait, channel=here.channel, now=work.now)
     if is_new:
-        notices.to_phone(work.services, work.c, here.person_id, gettext(_MESSAGE, days=wait.days), now=work.now)
+        text = gettext(_MESSAGE, days=wait.days)
+        notices.to_phone(work.services, here.person_id, text, now=work.now, write=lambda: work.c)
     return flask.redirect("/account/closing", 303)
 
 

@@ -20,6 +20,7 @@ from idp.web.views import Audience, Csrf, view
 devices = flask.Blueprint("account_devices", __name__)
 
 _MOST = 50
+_SECURITY = "/account/security"
 
 
 @devices.get("/account/devices")
@@ -47,6 +48,43 @@ def end(session_id: str) -> ResponseReturnValue:
     sessions.touch(work.c, here.id, work.now)
     sessions.end(work.c, session_id, work.now, "ended by the person elsewhere")
     return flask.redirect("/account/devices?done=ended", 303)
+
+
+@devices.get("/account/devices/new")
+@view(audience=Audience.SIGNED_IN, csrf=Csrf.READ_ONLY)
+def new() -> ResponseReturnValue:
+    """Logins from browsers that this person did not use before, with one question for each: was it you?"""
+    here, work = browser.signed_in(), unit_of_work()
+    found = sessions.of_new_browsers(work.reading, here.person_id, here=here.id, most=_MOST)
+    return flask.render_template(
+        "account/new_devices.html",
+        done=flask.request.args.get("done") == "ended",
+        security=_SECURITY if browser.can_be_opened(_SECURITY) else "",
+        sessions=[_session(each, here, work.now) for each in found],
+    )
+
+
+@devices.post("/account/devices/<id:session_id>/mine")
+@view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
+def mine(session_id: str) -> ResponseReturnValue:
+    """The person knows this login. 404 for a session of somebody else."""
+    here, work = browser.signed_in(), unit_of_work()
+    sessions.touch(work.c, here.id, work.now)
+    if not sessions.recognise(work.c, session_id, here.person_id):
+        flask.abort(404)
+    return flask.redirect("/account/devices/new", 303)
+
+
+@devices.post("/account/devices/<id:session_id>/not-mine")
+@view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
+def not_mine(session_id: str) -> ResponseReturnValue:
+    """That login has ended everywhere, and the page says how to change the password. 404 as above."""
+    here, work = browser.signed_in(), unit_of_work()
+    sessions.touch(work.c, here.id, work.now)
+    if session_id == here.id or not sessions.recognise(work.c, session_id, here.person_id):
+        flask.abort(404)
+    sessions.end(work.c, session_id, work.now, "not recognised by the person")
+    return flask.redirect("/account/devices/new?done=ended", 303)
 
 
 def _session(found: Session, here: Session, now: datetime) -> dict[str, Any]:

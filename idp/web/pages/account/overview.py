@@ -7,15 +7,17 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from idp.i18n import N_
+from idp.login import sessions
 from idp.login.person_status import RESTRICTED
 from idp.rights import closing
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import masked, moment
+from idp.web.pages.formatting import device, masked, moment
 from idp.web.views import Audience, Csrf, view
 
 overview = flask.Blueprint("account", __name__)
 
+_NEWCOMERS = 5
 _DONE = {"kept": N_("账号保留下来了，不会注销。")}
 # Address, title, what is there. An address that no page answers is left out, so that a build may lack a part.
 _WAYS = (
@@ -45,6 +47,10 @@ def show() -> ResponseReturnValue:
         person=masked(name),
         done=gettext(_DONE[done]) if (done := flask.request.args.get("done", "")) in _DONE else "",
         restricted=person is not None and person.status == RESTRICTED,
+        newcomers=[
+            {"device": device(each.user_agent), "place": each.source or "", "at": moment(each.created_at, work.now)}
+            for each in sessions.of_new_browsers(work.reading, here.person_id, here=here.id, most=_NEWCOMERS)
+        ],
         closes_at=moment(waiting.due_at, work.now) if waiting else "",
         ways=[
             {"path": path, "title": gettext(title), "hint": gettext(hint)}
