@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from accounts import audit, evidence
@@ -39,6 +39,7 @@ from accounts.ports import LegacyLogin, LegacyLogins
 
 MOST_LOGINS = 5
 LONGEST_TYPED = 256
+_YOUNG = timedelta(days=1)  # of a password: no browser can be known yet
 _EVENT = "person:authentication:password"
 _NOBODY = ""
 COMPROMISED, EXPIRED = "compromised", "expired"
@@ -49,7 +50,8 @@ class Authenticated:
     """A person proved who they are. `at` is when; `methods` are RFC 8176 values.
 
     `known_browsers` is the new value of the browser's cookie, for its own counter (KnownBrowsers). `password_due` says
-    why the password must be changed before anything else: COMPROMISED, EXPIRED, or nothing.
+    why the password must be changed before anything else: COMPROMISED, EXPIRED, or nothing. `is_new_browser`: the
+    person never signed in here before, although they could have.
     """
 
     person_id: str
@@ -57,6 +59,7 @@ class Authenticated:
     at: datetime
     known_browsers: str = field(default="", repr=False)
     password_due: str = ""
+    is_new_browser: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +310,9 @@ class PasswordAuthentication:
         self._throttle.succeeded(c, counted)
         state = AccountState(person_id, candidate.password_since, candidate.status_since)
         known = self._browsers.remember(attempt.known_browsers, state, attempt.now)
-        return Authenticated(person_id, ("pwd",), attempt.now, known, self._due(attempt, candidate))
+        is_young = candidate.password_since is None or candidate.password_since > attempt.now - _YOUNG
+        is_new = not counted.is_known and not is_young
+        return Authenticated(person_id, ("pwd",), attempt.now, known, self._due(attempt, candidate), is_new)
 
     def _due(self, attempt: _Attempt, candidate: Candidate) -> str:
         """Why the password must be changed. Asked only after it proved to be right."""

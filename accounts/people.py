@@ -7,8 +7,9 @@ Legal persons (accounts.organisations) are reached through the same class, for c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -21,7 +22,40 @@ from accounts.organisations import LegalPerson, LegalPersonAttributes, LegalPers
 from accounts.vault import Vault
 from accounts.vault.blind_index import matches, terms
 
+OWN_PAGES = ("active", "restricted")  # statuses with which a person may see their own account
+
 MOST_HOLDERS = 5  # per phone and answer: families share a number, and nobody may make us list thousands
+
+
+class RestrictionReason(StrEnum):
+    """Why a person is restricted. The code is stable; pages have words for it."""
+
+    COURT_ORDER = "court_order"
+    FRAUD_SUSPECTED = "fraud_suspected"
+    IDENTITY_IN_DOUBT = "identity_in_doubt"
+    LENT_OR_SOLD = "lent_or_sold"
+    MISUSE = "misuse"
+
+
+# A measure against a person's use of their account. None exists without reason, papers and the way to appeal
+# (Anti-telecom-fraud Law art. 32). No foreign key to the person, whose row points here.
+restrictions = sa.Table(
+    "restrictions",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("person_id", sa.Text, nullable=False, index=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("papers", sa.Text, nullable=False),  # the decision's file number
+    sa.Column("appeal_to", sa.Text, nullable=False),  # the office, and how to reach it
+    sa.Column("imposed_at", UtcDateTime, nullable=False),
+    sa.Column("imposed_by", sa.Text, nullable=False),
+    sa.Column("lifted_at", UtcDateTime),
+    sa.Column("lifted_by", sa.Text),
+    sa.CheckConstraint(sa.column("reason").in_([reason.value for reason in RestrictionReason]), name="reason"),
+    sa.CheckConstraint("length(trim(papers)) >= 3", name="papers"),
+    sa.CheckConstraint("length(trim(appeal_to)) >= 3", name="appeal_to"),
+    sa.CheckConstraint("(lifted_at IS NULL) = (lifted_by IS NULL)", name="lifted"),
+)
 
 natural_persons = sa.Table(
     "natural_persons",
@@ -30,9 +64,11 @@ natural_persons = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("attributes", sa.LargeBinary, nullable=False),  # sealed JSON: name, birth date, sex, e-mail, address
     sa.Column("merged_into", sa.Text, sa.ForeignKey("natural_persons.id"), index=True),
+    sa.Column("restriction_id", sa.Text, sa.ForeignKey("restrictions.id")),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
-    sa.CheckConstraint("status IN ('active', 'disabled', 'deceased', 'merged', 'closed')", name="status"),
+    sa.CheckConstraint("status IN ('active', 'restricted', 'disabled', 'deceased', 'merged', 'closed')", name="status"),
+    sa.CheckConstraint("(status = 'restricted') = (restriction_id IS NOT NULL)", name="restriction"),
 )
 
 person_identifiers = sa.Table(
@@ -104,6 +140,7 @@ class NaturalPerson:
     status: str
     attributes: bytes = field(repr=False)
     merged_into: str | None
+    restriction_id: str | None
     created_at: datetime
     updated_at: datetime
 
@@ -147,7 +184,7 @@ _FIND_BY_PHONE = Statement(
     .where(
         matches(person_phones.c.blind_index),
         person_phones.c.verified_at.is_not(None),
-        natural_persons.c.status == "active",
+        natural_persons.c.status.in_([sa.literal(status, sa.Text) for status in OWN_PAGES]),
     )
     .order_by(*PHONE_ORDER)
     .limit(MOST_HOLDERS)
@@ -170,10 +207,19 @@ _VERIFY_PHONE = Statement(
     .where(person_phones.c.person_id == sa.bindparam("holder"), matches(person_phones.c.blind_index))
     .values(verified_at=sa.bindparam("now", type_=UtcDateTime))
 )
+_CHANGE_ATTRIBUTES = Statement(
+    sa.update(natural_persons)
+    .where(natural_persons.c.id == sa.bindparam("person"), natural_persons.c.attributes == sa.bindparam("was"))
+    .values(attributes=sa.bindparam("sealed"), updated_at=sa.bindparam("now", type_=UtcDateTime))
+)
 _CHANGE_STATUS = Statement(
     sa.update(natural_persons)
     .where(natural_persons.c.id == sa.bindparam("person"), natural_persons.c.status != sa.bindparam("new_status"))
-    .values(status=sa.bindparam("new_status"), updated_at=sa.bindparam("now", type_=UtcDateTime))
+    .values(
+        status=sa.bindparam("new_status"),
+        restriction_id=sa.bindparam("under", type_=sa.Text),
+        updated_at=sa.bindparam("now", type_=UtcDateTime),
+    )
 )
 
 
@@ -195,7 +241,7 @@ class People:
             if self.find(c, identifier) is not None:
                 raise Conflict(detail="uq_person_identifiers_active")
         sealed = self.vault.seal(_attributes_json(new), place=ATTRIBUTES)
-        person = NaturalPerson(new_id(), "active", sealed, None, now, now)
+        person = NaturalPerson(new_id(), "active", sealed, None, None, now, now)
         c.execute(_INSERT_PERSON, **_person_row(person))
         for identifier in new.identifiers:
             self.add_identifier(c, person.id, identifier, now=now)
@@ -219,6 +265,24 @@ class People:
         At most MOST_HOLDERS. A phone is not a person: use the first one only to ask for a secret.
         """
         return tuple(row.person_id for row in c.rows(_FIND_BY_PHONE, **self.terms(phone)))
+
+    def change_contact(
+        self, c: Connection, person_id: str, *, email: str | None, address: str | None, now: datetime
+    ) -> bool:
+        """Set e-mail and address, which nobody proves. Proven facts stay as they are.
+
+        False if the person does not exist, or if their row was changed in this moment by somebody else.
+        """
+        person = self.by_id(c, person_id)
+        if person is None:
+            return False
+        changed = asdict(self.attributes(person.attributes)) | {"email": email, "address": address}
+        sealed = self.vault.seal(_json(changed), place=ATTRIBUTES)
+        return c.execute(_CHANGE_ATTRIBUTES, person=person_id, was=person.attributes, sealed=sealed, now=now) == 1
+
+    def sealed_name(self, name: str) -> bytes:
+        """Attributes of which only the name is left."""
+        return self.vault.seal(_json({"name": name}), place=ATTRIBUTES)
 
     def attributes(self, sealed: bytes) -> PersonAttributes:
         """The opened content of `natural_persons.attributes`. Raises SealBroken."""
@@ -271,13 +335,15 @@ class People:
         """Record that the person has just proven to hold this phone. False if the person does not have it."""
         return c.execute(_VERIFY_PHONE, holder=person_id, now=now, **self.terms(phone)) > 0
 
-    def change_status(self, c: Connection, person_id: str, status: str, *, now: datetime) -> bool:
+    def change_status(
+        self, c: Connection, person_id: str, status: str, *, now: datetime, restriction_id: str | None = None
+    ) -> bool:
         """Set the status. False if the person had it before, or does not exist.
 
-        Raises Conflict for a status the table does not know. Sessions and grants stay open: use
-        `idp.login.person_status`, which ends them too.
+        Raises Conflict for a status the table does not know, and for `restricted` without its restriction. Sessions and
+        grants stay open: use `idp.login.person_status`, which ends them too.
         """
-        return c.execute(_CHANGE_STATUS, person=person_id, new_status=status, now=now) == 1
+        return c.execute(_CHANGE_STATUS, person=person_id, new_status=status, under=restriction_id, now=now) == 1
 
     def register_legal_person(self, c: Connection, new: NewLegalPerson, *, now: datetime) -> LegalPerson:
         """As accounts.organisations.LegalPersons.register."""
@@ -320,13 +386,11 @@ def _person_row(person: NaturalPerson) -> dict[str, Any]:
 
 
 def _attributes_json(new: NewPerson) -> str:
-    held = {
-        "name": new.name,
-        "birth_date": new.birth_date,
-        "sex": new.sex,
-        "email": new.email,
-        "address": new.address,
-    }
+    held = {name: getattr(new, name) for name in PersonAttributes.__dataclass_fields__}
+    return _json(held)
+
+
+def _json(held: Mapping[str, Any]) -> str:
     return orjson.dumps({key: value for key, value in held.items() if value is not None}).decode()
 
 

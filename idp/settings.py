@@ -122,6 +122,16 @@ class Settings(BaseSettings):
     web_absolute: timedelta = Field(
         timedelta(hours=12), description="A web session never lasts longer than this, used or not."
     )
+    closing_wait: timedelta = Field(
+        timedelta(days=7),
+        ge=timedelta(days=1),
+        description="How long an account stays after its person asked to close it. Until then they can cancel, also "
+        "where somebody else asked in their name.",
+    )
+    refusal_remembered: timedelta = Field(
+        timedelta(days=30),
+        description="How long a person who refused a service twice is not asked again. `prompt=consent` asks at once.",
+    )
     trusted_proxies: str = Field(
         "",
         description="Networks of our own proxies, comma-separated (`10.0.0.0/8`). Only they may say whom a request "

@@ -85,6 +85,19 @@ _RECENT = Statement(
     .order_by(audit_events.c.at.desc(), audit_events.c.id)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
+_BEFORE = Statement(
+    sa.select(audit_events)
+    .where(
+        audit_events.c.person_id == sa.bindparam("person"),
+        audit_events.c.at <= sa.bindparam("before_at", type_=UtcDateTime),
+        sa.or_(
+            audit_events.c.at < sa.bindparam("before_at", type_=UtcDateTime),
+            audit_events.c.id > sa.bindparam("before_id"),
+        ),
+    )
+    .order_by(audit_events.c.at.desc(), audit_events.c.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
 _UNSEALED = Statement(
     sa.select(audit_events)
     .where(audit_events.c.batch.is_(None))
@@ -211,6 +224,15 @@ def record(c: Connection, facts: Mapping[str, Any]) -> None:
 
 def recent(c: Connection, person: str, limit: int) -> tuple[AuditRecord, ...]:
     """The person's newest records first, at most `limit`."""
+    return _records(c.rows(_RECENT, person=person, most=limit))
+
+
+def before(c: Connection, person: str, at: datetime, record_id: str, limit: int) -> tuple[AuditRecord, ...]:
+    """The person's records that come after that one in the order of `recent`: the older ones, at most `limit`."""
+    return _records(c.rows(_BEFORE, person=person, before_at=at, before_id=record_id, most=limit))
+
+
+def _records(rows: list[Any]) -> tuple[AuditRecord, ...]:
     events = {event.name: event for event in EVENTS}
     return tuple(
         AuditRecord(
@@ -224,7 +246,7 @@ def recent(c: Connection, person: str, limit: int) -> tuple[AuditRecord, ...]:
             r.source,
             r.detail,
         )
-        for r in c.rows(_RECENT, person=person, most=limit)
+        for r in rows
     )
 
 

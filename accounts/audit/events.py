@@ -34,6 +34,17 @@ EVENTS: tuple[Event, ...] = (
     Event("person:attributes:change", "修改了个人资料", "Personal details were changed"),
     Event("person:evidence:record", "完成了身份核验", "Identity was verified"),
     Event("person:evidence:withdraw", "身份核验被撤销", "An identity check was withdrawn"),
+    Event(
+        "person:account:forget", "注销满三年，删除了姓名和证件号码", "Name and number were deleted, years after closing"
+    ),
+    Event("person:restriction:impose", "账号被限制使用", "The account was restricted"),
+    Event("person:restriction:lift", "账号解除了限制", "The restriction of the account was lifted"),
+    Event("person:restriction:appeal", "对限制提出了申诉", "Appealed against the restriction"),
+    Event("person:closing:ask", "申请注销账号", "Asked to close the account"),
+    Event("person:closing:cancel", "撤回了注销申请", "Kept the account after all"),
+    Event("person:export:download", "下载了自己的全部资料", "Downloaded a copy of everything held"),
+    Event("person:correction:ask", "申请更正资料", "Asked for a correction"),
+    Event("person:link:dispute", "声明旧系统账号不是自己的", "Said that an older system's account is not theirs"),
     # proving and sessions
     Event("person:password:set", "设置了密码", "A password was set"),
     Event("person:password:change", "修改了密码", "The password was changed"),
@@ -53,6 +64,7 @@ EVENTS: tuple[Event, ...] = (
     # services
     Event("person:grant:give", "确认向服务提供信息", "Confirmed that a service receives information"),
     Event("person:grant:withdraw", "撤回了对服务的同意", "Withdrew consent for a service"),
+    Event("person:refusal:forget", "允许服务再次询问", "Allowed a service to ask again"),
     Event("person:request:approve", "登录了一个服务", "Logged in to a service"),
     Event("person:request:deny", "拒绝了服务的请求", "Refused a service's request"),
     Event("client:token:issue", "服务取得了访问凭证", "A service received a token"),
@@ -81,6 +93,10 @@ EVENTS: tuple[Event, ...] = (
     Event("administrator:role:end", "收回了管理角色", "An administrator's role ended"),
     Event("administrator:password_profile:change", "更改了密码规则", "The rules for a password were changed"),
     Event("administrator:person:read", "查看了人员资料", "A person's record was read"),
+    Event("administrator:correction:decide", "答复了更正申请", "A request for a correction was answered"),
+    Event("administrator:appeal:decide", "答复了申诉", "An appeal was answered"),
+    Event("administrator:dispute:decide", "核实了旧系统账号的归属", "It was decided whose an older account is"),
+    Event("administrator:releases:read", "查看了向系统提供信息的记录", "Read whom a system was told about"),
     Event("administrator:audit:read", "查看了审计记录", "The audit was read"),
     Event("administrator:audit:verify", "校验了审计记录", "The audit was verified"),
     Event("merge:run:apply", "执行了账号归集", "An account merge was applied"),

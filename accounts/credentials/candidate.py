@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from accounts.credentials.password import password_credentials
 from accounts.credentials.password_rules.history import password_profiles
 from accounts.database import Statement
-from accounts.people import PHONE_ORDER, natural_persons, person_identifiers, person_phones
+from accounts.people import OWN_PAGES, PHONE_ORDER, natural_persons, person_identifiers, person_phones
 from accounts.vault.blind_index import matches
 
 
@@ -55,7 +55,7 @@ BY_PHONE = Statement(
     .where(
         matches(person_phones.c.blind_index),
         person_phones.c.verified_at.is_not(None),
-        natural_persons.c.status == "active",
+        natural_persons.c.status.in_([sa.literal(status, sa.Text) for status in OWN_PAGES]),
     )
     .order_by(*PHONE_ORDER)
     .limit(1)
@@ -72,7 +72,7 @@ def candidate_of(row: Any) -> Candidate:
         if row is None
         else Candidate(
             row.id,
-            row.status == "active",
+            row.status in OWN_PAGES,
             row.sealed,
             row.origin == "adopted",
             row.changed_at,

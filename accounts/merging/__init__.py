@@ -270,6 +270,7 @@ class _Batch:
                 "status": "active",
                 "attributes": sealed,
                 "merged_into": None,
+                "restriction_id": None,
                 "created_at": self._now,
                 "updated_at": self._now,
             }

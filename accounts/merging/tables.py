@@ -42,7 +42,9 @@ separations = sa.Table(
     metadata,
     sa.Column("system", sa.Text, primary_key=True),
     sa.Column("uid", sa.Text, primary_key=True),
-    sa.Column("person_id", sa.Text, primary_key=True),  # no foreign key: "not the same" outlives the person's row
+    sa.Column(
+        "person_id", sa.Text, primary_key=True, index=True
+    ),  # no foreign key: "not the same" outlives the person's row
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )

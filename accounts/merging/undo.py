@@ -128,14 +128,22 @@ def undo_link(
         return None
     person_id: str = row.person_id
     on_persons_changed(c, [person_id], now)
-    run = run_of(c, row.run_id)
-    if run is not None:
-        old = {"person_id": person_id, "rule": row.rule, "level": row.level}
-        c.execute(JOURNAL, **entry(run, 1, "delete", "linked_accounts", [system, uid], old=old, now=now))
-        advance(c, run, replace(run, journal_length=run.journal_length + 1))
-    _remove_links(c, row.run_id, system, [uid])
+    unlink(c, row, now=now)
     c.execute(_SEPARATE, system=system, uid=uid, person_id=person_id, run_id=row.run_id, created_at=now)
     return person_id
+
+
+def unlink(c: Connection, link: Any, *, now: datetime) -> None:
+    """This row of linked_accounts is deleted and journalled, and the password that came through it alone is forgotten.
+
+    The account may be linked again. What is open must have ended before. Raises RunTaken while its run is applied.
+    """
+    run = run_of(c, link.run_id)
+    if run is not None:
+        old = {"person_id": link.person_id, "rule": link.rule, "level": link.level}
+        c.execute(JOURNAL, **entry(run, 1, "delete", "linked_accounts", [link.system, link.uid], old=old, now=now))
+        advance(c, run, replace(run, journal_length=run.journal_length + 1))
+    _remove_links(c, link.run_id, link.system, [link.uid])
 
 
 def _remove_links(c: Connection, run_id: str, system: str, uids: Sequence[str]) -> None:

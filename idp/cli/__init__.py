@@ -26,6 +26,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("people", "idp.cli.people", "people"),
     ("staff", "idp.cli.staff", "staff"),
     ("passwords", "idp.cli.passwords", "passwords"),
+    ("people", "idp.cli.restrictions", "people"),
+    ("releases", "idp.cli.releases", "releases"),
     ("keys", "idp.cli.keys", "keys"),
     ("deliveries", "idp.cli.operations", "deliveries"),
     ("audit", "idp.cli.operations", "audit_group"),

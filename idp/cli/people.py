@@ -18,7 +18,7 @@ from accounts.registration import Proof, Registration
 from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import CommandError, out
 from idp.login import person_status, sessions
-from idp.login.person_status import ACTIVE
+from idp.login.person_status import ACTIVE, RESTRICTED
 
 _DOCUMENTS = (  # neither a phone nor an organisation's code identifies a person
     IdentifierKind.CITIZEN_ID,
@@ -199,6 +199,9 @@ def asked_for(context: CommandContext, kind: str) -> NaturalPerson:
 
 
 def _change(context: CommandContext, person: NaturalPerson, status: str, *, yes: bool) -> None:
+    if person.status == RESTRICTED:
+        cause = "The account is restricted, which has papers and a way to appeal."
+        raise CommandError("is_restricted", cause, "Lift the restriction first: `yitong people lift`.")
     if person.status not in _CHANGEABLE:
         cause = f"The account is {person.status}, and stays so."
         raise CommandError("status_is_final", cause, "Find the account that is in use, or open a new one.")

@@ -22,7 +22,7 @@ from idp.cli.context import CommandContext, command_context
 from idp.delivery.fetcher import EVERYWHERE, Fetcher
 from idp.delivery.messages import MESSAGE_TEMPLATES
 from idp.delivery.worker import DeliveryChannels, LogoutNotice, Worker
-from idp.jobs import retention
+from idp.jobs import closures, retention
 from idp.services import Services, require_own_keys
 
 _SEAL_EVERY = 10.0
@@ -32,7 +32,7 @@ _SEAL_EVERY = 10.0
 @click.option("--poll", default=0.2, show_default=True, type=click.FloatRange(0.01, 60), help="Seconds between looks.")
 @command_context
 def worker(context: CommandContext, poll: float) -> None:
-    """Deliver logout notices and messages, chain the audit trail and remove what has served its time, until stopped."""
+    """Deliver logout notices and messages, chain the audit, close accounts, remove what has served its time."""
     logs.to_standard_error()
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -43,6 +43,9 @@ def worker(context: CommandContext, poll: float) -> None:
     beside = (
         threading.Thread(target=_seal_until, args=(services, stop), name="audit"),
         threading.Thread(target=retention.run, args=(services.database, services.clock, stop), name="retention"),
+        threading.Thread(
+            target=closures.run, args=(services.database, services.people, services.clock, stop), name="closures"
+        ),
     )
     for thread in beside:
         thread.start()

@@ -66,6 +66,18 @@ MESSAGE_TEMPLATES: tuple[MessageTemplate, ...] = (
         "you, call {help_line}.",
     ),
     MessageTemplate(
+        "new_browser",
+        "您的统一身份认证账号刚刚在新的设备上登录。不是本人操作，请登录“我的账号”处理，或拨打{help_line}。",
+        "Your account was just used to log in on a new device. If that was not you, open “My account” or call "
+        "{help_line}.",
+    ),
+    MessageTemplate(
+        "closing_asked",
+        "您的统一身份认证账号将在{days}天后注销。不是本人操作或改了主意，请登录“我的账号”取消，或拨打{help_line}。",
+        "Your account will be closed in {days} days. If that was not you or you change yo"
+        "ur mind, cancel it in “My account” or call {help_line}.",
+    ),
+    MessageTemplate(
         "password_changed",
         "{person}的{service}账号刚刚改了密码。不是本人操作，请马上拨打{help_line}。",
         "The password of {person}'s {service} account was just changed. If that was not you, call {help_line} at once.",

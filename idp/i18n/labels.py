@@ -6,10 +6,12 @@ code is stable and documented; its wording may improve.
 
 from __future__ import annotations
 
-from flask_babel import get_locale
+from flask_babel import get_locale, gettext
 
 from accounts.identifiers import CURES, ENGLISH
 from idp.i18n import N_
+
+HELP_LINE = "96196"
 
 LEGAL_BASES = {
     "statutory_duty": N_("依法履行法定职责"),
@@ -60,6 +62,81 @@ DOCUMENTS = {
 
 
 OUTCOMES = {"failure": N_("没有成功"), "refused": N_("被拒绝")}
+
+ASSURANCE = {
+    0: N_("还没有核验身份"),
+    1: N_("核验过手机号码，还没有核验身份"),
+    2: N_("姓名和证件号码已经核对"),
+    3: N_("已经核对是本人和本人的证件"),
+    4: N_("最高：本人、证件和发证机关都已确认"),
+}
+
+EVIDENCE = {
+    "phone": N_("手机号码"),
+    "two_elements": N_("姓名和证件号码与人口库一致"),
+    "three_elements": N_("姓名、证件号码与手机登记一致"),
+    "chip_read": N_("读取了证件芯片"),
+    "authority_confirmation": N_("发证机关确认证件有效"),
+    "face_match": N_("人脸与证件照片一致"),
+    "network_identity": N_("国家网络身份认证"),
+    "counter_comparison": N_("工作人员当面核对"),
+    "certificate": N_("数字证书"),
+    "legacy_account": N_("旧系统的账号"),
+    "upstream_account": N_("其他平台的账号"),
+}
+
+_SOURCES = {  # by the word before the colon; what follows it names the place
+    "hall": N_("政务服务大厅"),
+    "counter": N_("政务服务大厅"),
+    "registry": N_("登记机关"),
+    "legacy": N_("旧系统"),
+    "cli": N_("系统管理员"),
+    "operator": N_("系统管理员"),
+}
+
+IDENTIFIERS = {
+    "citizen_id": N_("公民身份号码"),
+    "hkmo_residence_permit": N_("港澳居民居住证"),
+    "tw_residence_permit": N_("台湾居民居住证"),
+    "hkmo_travel_permit": N_("港澳居民来往内地通行证"),
+    "tw_travel_permit": N_("台湾居民来往大陆通行证"),
+    "foreigner_card": N_("外国人永久居留身份证"),
+    "passport": N_("护照"),
+    "mobile": N_("手机号码"),
+}
+
+SEXES = {"female": N_("女"), "male": N_("男")}
+
+CORRECTIONS = {"name": N_("姓名"), "birth_date": N_("出生日期"), "other": N_("其他")}
+
+WAITING = "waiting"
+DECISIONS = {
+    WAITING: N_("正在核实"),
+    "corrected": N_("已经更正"),
+    "refused": N_("没有更正"),
+}
+
+
+RESTRICTION_REASONS = {
+    "court_order": N_("法院或司法机关的决定"),
+    "fraud_suspected": N_("涉嫌电信网络诈骗"),
+    "identity_in_doubt": N_("身份信息有疑问，需要重新核验"),
+    "lent_or_sold": N_("账号出借、出租或者出售"),
+    "misuse": N_("违反使用规定"),
+}
+
+APPEAL_DECISIONS = {
+    WAITING: N_("正在核实"),
+    "lifted": N_("限制已经解除"),
+    "refused": N_("维持限制"),
+}
+
+
+def evidence_source(source: str) -> str:
+    """Who made a check, in words: the kind of place, and its code or name where there is one."""
+    kind, _, place = source.partition(":")
+    label = gettext(_SOURCES[kind]) if kind in _SOURCES else kind
+    return f"{label} {place}" if place else label
 
 
 def client_name(chinese: str, english: str | None) -> str:

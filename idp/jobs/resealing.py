@@ -19,6 +19,7 @@ from idp.delivery.outbox import SEALED_MESSAGE, outbox
 from idp.oidc.models import authorization_requests, signing_keys
 from idp.oidc.requests import request_store
 from idp.oidc.tokens import keys
+from idp.rights.tables import APPEAL_ANSWER, APPEAL_TEXT, CORRECTION_ANSWER, CORRECTION_TEXT, appeals, corrections
 
 SEALED: tuple[SealedColumn, ...] = (
     *resealing.SEALED,
@@ -32,4 +33,8 @@ SEALED: tuple[SealedColumn, ...] = (
     SealedColumn(outbox.c.id, sealed=outbox.c.sealed, place=SEALED_MESSAGE),
     SealedColumn(one_time_codes.c.handle_digest, sealed=one_time_codes.c.sealed, place=one_time_code_store.PLACE),
     SealedColumn(sandbox_messages.c.id, sealed=sandbox_messages.c.sealed, place=sandbox.PLACE),
+    SealedColumn(corrections.c.id, sealed=corrections.c.sealed, place=CORRECTION_TEXT),
+    SealedColumn(corrections.c.id, sealed=corrections.c.answer, place=CORRECTION_ANSWER),
+    SealedColumn(appeals.c.id, sealed=appeals.c.sealed, place=APPEAL_TEXT),
+    SealedColumn(appeals.c.id, sealed=appeals.c.answer, place=APPEAL_ANSWER),
 )

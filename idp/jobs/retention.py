@@ -40,6 +40,7 @@ from idp.oidc.models import (
     authorization_requests,
     initial_access_tokens,
     refresh_tokens,
+    refusals,
     signing_keys,
     spent_assertions,
 )
@@ -284,6 +285,13 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         initial_access_tokens.c.digest,
         due=initial_access_tokens.c.expires_at < _BEFORE,
         keeps=timedelta(days=30),
+        every=DAILY,
+    ),
+    RetentionRule(
+        refusals.c.person_id,
+        refusals.c.client_id,
+        due=refusals.c.until < _BEFORE,
+        keeps=timedelta(days=1),
         every=DAILY,
     ),
     RetentionRule(signing_keys.c.kid, due=signing_keys.c.removed_at < _BEFORE, keeps=timedelta(days=30), every=DAILY),

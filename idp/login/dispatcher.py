@@ -14,7 +14,9 @@ from idp.login.approval import approve, approve_silently
 from idp.login.context import LoginContext
 from idp.login.interaction import Step
 from idp.login.pending import (
+    RESTRICTION_PAGE,
     PendingInteraction,
+    PersonRestricted,
     RequestGone,
     StepNotPending,
     client_of,
@@ -43,7 +45,10 @@ def authorize(services: LoginContext, request: Request, now: datetime) -> Reply:
         return authorization.error_reply(services.provider, error, services.form_post_page)
     client = client_of(services, auth_request)
     c = services.database.connection()
-    state = session_state_of(services, c, handle_of(services, request), client, now)
+    try:
+        state = session_state_of(services, c, handle_of(services, request), client, now)
+    except PersonRestricted:
+        return _restricted(services, auth_request)
     try:
         step = next_step_of(services, c, auth_request, client, state)
     except ProtocolError as error:
@@ -141,6 +146,14 @@ def _begin(
     authorization.open_request(c, services.provider, auth_request, now, binding=digest(known_by), opened_from=network)
     reply = _see_other(f"/{step}/{auth_request.id}")
     return Reply(reply.status, b"", (*reply.headers, browser_binding.cookie(known_by, secure=secure)))
+
+
+def _restricted(services: LoginContext, auth_request: AuthorizationRequest) -> Reply:
+    """The person's own page, which says why no service may act for them. A silent request gets the refusal."""
+    if "none" in auth_request.prompt:
+        error = AccessDenied("the person may not use services now")
+        return authorization.refusal_reply(services.provider, auth_request, error, services.form_post_page)
+    return _see_other(RESTRICTION_PAGE)
 
 
 def _see_other(path: str) -> Reply:

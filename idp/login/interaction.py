@@ -14,7 +14,9 @@ from typing import Protocol
 
 from idp.login.sessions import SessionLifetimes
 from idp.oidc import assurance
+from idp.oidc.consent.refusals import ASKED_AT_MOST
 from idp.oidc.errors import (
+    AccessDenied,
     ConsentRequired,
     InteractionRequired,
     LoginRequired,
@@ -83,6 +85,7 @@ class AuthenticationState:
     has_authenticator: bool = False
     consent_needed: bool = True
     consent_at: datetime | None = None
+    refusals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,12 @@ def _consent_missing(_: PromptRequest, state: AuthenticationState) -> bool:
     return state.consent_needed
 
 
+def _refused_before(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """The person refused: nothing asks again by itself, and after a second refusal no login does."""
+    counts = state.refusals >= (1 if "none" in prompt.prompt else ASKED_AT_MOST)
+    return state.consent_needed and counts and "consent" not in prompt.prompt
+
+
 def _consent_asked_again(prompt: PromptRequest, state: AuthenticationState) -> bool:
     return "consent" in prompt.prompt and _before(state.consent_at, prompt.created_at)
 
@@ -199,6 +208,7 @@ RULES: tuple[Rule, ...] = (
         UnmetAuthenticationRequirements,
         "the person has not proven enough for the essential acr; send it without prompt=none",
     ),
+    Rule(None, _refused_before, AccessDenied, "the person has refused; send prompt=consent when they want to be asked"),
     Rule(
         Step.PASSWORD, _password_due, InteractionRequired, "the password must be changed; send it without prompt=none"
     ),

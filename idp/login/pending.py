@@ -13,6 +13,7 @@ from accounts.database import Connection
 from idp.login import browser_binding, interaction, sessions
 from idp.login.context import LoginContext
 from idp.login.interaction import ChannelRules, PromptRequest, Step
+from idp.login.person_status import RESTRICTED
 from idp.oidc import assurance
 from idp.oidc.clients.client import Client
 from idp.oidc.consent import consents, subjects
@@ -24,6 +25,7 @@ from idp.oidc.requests.authorization_request import AuthorizationRequest, Reques
 from idp.oidc.tokens.secret import is_handle
 from idp.oidc.urls import accepted
 
+RESTRICTION_PAGE = "/account/restriction"
 WEB = "web"  # the channel decides the steps, and only the web is served so far
 
 
@@ -33,6 +35,10 @@ class StepNotPending(Exception):
     def __init__(self, request_id: str) -> None:
         super().__init__("another step is due")
         self.request_id = request_id
+
+
+class PersonRestricted(Exception):
+    """The person who is signed in may see their own pages only. A page of theirs says why, and where to appeal."""
 
 
 class RequestGone(Exception):
@@ -91,11 +97,16 @@ def client_of(services: LoginContext, auth_request: AuthorizationRequest) -> Cli
 def session_state_of(
     services: LoginContext, c: Connection, handle: str | None, client: Client, now: datetime
 ) -> sessions.SessionState | None:
-    """The session of that handle as the client sees it. None if nobody is signed in or may act."""
+    """The session of that handle as the client sees it. None if nobody is signed in or may act.
+
+    Raises PersonRestricted, so that the person is told instead of being asked for another login.
+    """
     if handle is None:
         return None
     idle = web_rules(services).lifetimes.idle
     state = sessions.session_state(c, handle, idle, client_id=client.client_id, sector=client.sector, now=now)
+    if state is not None and state.person_status == RESTRICTED:
+        raise PersonRestricted
     return admitted(client, state)
 
 
@@ -170,6 +181,7 @@ def _authentication_state(
         has_authenticator=state.has_authenticator,
         consent_needed=not covered,
         consent_at=state.grant_at,
+        refusals=0 if _before(state.refused_until, auth_request.created_at) else state.refusals,
     )
 
 
@@ -196,6 +208,10 @@ def _provable_ial(
         return 0
     level = services.proofing.highest_level(services.people.kinds_held(c, session.person_id))
     return min(level, rules.ceiling.ial)
+
+
+def _before(moment: datetime | None, limit: datetime) -> bool:
+    return moment is None or moment <= limit
 
 
 def handle_of(services: LoginContext, request: Request) -> str | None:

@@ -16,9 +16,10 @@ from accounts.people import People
 from idp.login import sessions
 from idp.oidc.consent import consents
 
-ACTIVE = "active"
+ACTIVE, RESTRICTED = "active", "restricted"
 EVENTS: dict[str, str] = {
     ACTIVE: "person:account:enable",
+    RESTRICTED: "person:restriction:impose",
     "disabled": "person:account:disable",
     "deceased": "person:account:disable",
     "closed": "person:account:close",
@@ -35,18 +36,27 @@ class EndedCounts:
 
 
 def change(
-    c: Connection, people: People, person_id: str, status: str, *, actor: str, now: datetime
+    c: Connection,
+    people: People,
+    person_id: str,
+    status: str,
+    *,
+    actor: str,
+    now: datetime,
+    restriction_id: str | None = None,
+    event: str | None = None,
 ) -> EndedCounts | None:
     """The person has this status, and everything from before has ended. None if they had the status already.
 
+    `restricted` needs its restriction (idp.rights.restrictions). `event` replaces the event of the status.
     Enabling ends things, too: a login that was running while the person was disabled may have left a session behind.
     The caller's transaction holds all of it: status, sessions, tokens, grants, notices in the outbox, and the audit
     record. Raises KeyError for a status that is not in EVENTS, and RuntimeError outside a transaction.
     """
-    event = EVENTS[status]
+    event = event or EVENTS[status]
     if not c.in_transaction:
         raise RuntimeError("a status changes inside a transaction, so that all that follows from it happens or nothing")
-    if not people.change_status(c, person_id, status, now=now):
+    if not people.change_status(c, person_id, status, now=now, restriction_id=restriction_id):
         return None
     ended = end_everything(c, person_id, status, now=now)
     detail = {"status": status, "sessions": ended.sessions, "grants": ended.grants}

@@ -10,7 +10,7 @@ from accounts import evidence
 from accounts.credentials.totp import has_authenticator
 from accounts.database import Json, Statement, UtcDateTime, insert_unless_present, metadata
 from accounts.people import natural_persons
-from idp.oidc.models import clients, grants, subjects
+from idp.oidc.models import clients, grants, refusals, subjects
 
 sessions = sa.Table(
     "sessions",
@@ -29,6 +29,7 @@ sessions = sa.Table(
     sa.Column("user_agent", sa.Text),
     sa.Column("source", sa.Text),
     sa.Column("password_due", sa.Text),  # why the password must be changed before anything else
+    sa.Column("is_new_browser", sa.Boolean),  # and the person has not said yet whether it was them
     sa.CheckConstraint("ial BETWEEN 0 AND 4", name="ial"),
 )
 session_clients = sa.Table(
@@ -58,6 +59,8 @@ _SUB_AND_GRANT = (
     grants.c.purpose.label("grant_purpose"),
     grants.c.legal_basis.label("grant_basis"),
     grants.c.given_at.label("grant_at"),
+    refusals.c.times.label("refusals"),
+    refusals.c.until.label("refused_until"),
 )
 
 
@@ -72,6 +75,10 @@ def _is_grant_of(person_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     return sa.and_(grants.c.person_id == person_id, to_client, grants.c.withdrawn_at.is_(None))
 
 
+def _is_refusal_of(person_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    return sa.and_(refusals.c.person_id == person_id, refusals.c.client_id + "" == _p("to_client"))
+
+
 STATE_TO_CLIENT = Statement(
     sa.select(
         *_WHO,
@@ -83,6 +90,7 @@ STATE_TO_CLIENT = Statement(
     .join(natural_persons, natural_persons.c.id == _s.person_id)
     .outerjoin(subjects, _is_subject_of(_s.person_id))
     .outerjoin(grants, _is_grant_of(_s.person_id))
+    .outerjoin(refusals, _is_refusal_of(_s.person_id))
     .outerjoin(
         session_clients,
         sa.and_(session_clients.c.session_id == _s.id, session_clients.c.client_id + "" == _p("to_client")),
@@ -98,6 +106,7 @@ OF_PERSON_TO_CLIENT = Statement(
     .select_from(natural_persons)
     .outerjoin(subjects, _is_subject_of(natural_persons.c.id))
     .outerjoin(grants, _is_grant_of(natural_persons.c.id))
+    .outerjoin(refusals, _is_refusal_of(natural_persons.c.id))
     .outerjoin(evidence.evidence, evidence.evidence.c.person_id == natural_persons.c.id)
     .where(natural_persons.c.id == _p("person"))
 )
@@ -126,6 +135,15 @@ OF_PERSON = Statement(
     sa.select(sessions)
     .where(_s.person_id == _p("of_person"), _s.ended_at.is_(None), _s.expires_at > _now)
     .order_by(_s.seen_at.desc())
+)
+NEW_BROWSERS = Statement(  # also of a session that has ended: whoever it was may have signed out
+    sa.select(sessions)
+    .where(_s.person_id == _p("of_person"), _s.is_new_browser.is_(sa.true()), _s.id != _p("here"))
+    .order_by(_s.created_at.desc())
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+RECOGNISE = Statement(
+    sa.update(sessions).where(_s.id == _p("session"), _s.person_id == _p("of_person")).values(is_new_browser=sa.false())
 )
 JOIN_CLIENT = Statement(insert_unless_present(session_clients), list(session_clients.c.keys()))
 CLIENTS = Statement(

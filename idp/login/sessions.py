@@ -14,6 +14,7 @@ from typing import Any
 
 from accounts import audit, evidence
 from accounts.database import Connection, new_id
+from accounts.people import OWN_PAGES
 from idp.delivery import outbox
 from idp.login import session_store
 from idp.login.user_agent import known_names
@@ -46,6 +47,7 @@ class Session:
     user_agent: str | None
     source: str | None
     password_due: str | None = None  # why the password must be changed first, as accounts.authentication says
+    is_new_browser: bool | None = None
 
     @property
     def authentication(self) -> Authentication:
@@ -83,6 +85,8 @@ class SessionState:
     knows_client: bool
     person_status: str
     has_authenticator: bool
+    refusals: int = 0
+    refused_until: datetime | None = None
 
 
 def cookie_name(*, secure: bool) -> str:
@@ -109,6 +113,7 @@ def prepare(
     source: str | None,
     now: datetime,
     password_due: str | None = None,
+    is_new_browser: bool = False,
 ) -> PreparedSession:
     """A new session of that person, and its handle: 256 random bits. Only the digest of the handle is stored."""
     handle = secrets.token_urlsafe(32)
@@ -125,6 +130,7 @@ def prepare(
         user_agent=known_names(user_agent),
         source=source,
         password_due=password_due,
+        is_new_browser=is_new_browser,
     )
     row = _row(session) | {"amr": list(proven.amr), "handle_digest": digest(handle), "ended_at": None}
     event = audit.row("person:session:open", now=now, person=person_id, channel=channel, source=source)
@@ -198,6 +204,8 @@ def _session_state(row: Any, session: Session, now: datetime, *, knows_client: b
         knows_client=knows_client,
         person_status=row.person_status,
         has_authenticator=row.has_authenticator,
+        refusals=row.refusals or 0,
+        refused_until=row.refused_until,
     )
 
 
@@ -258,6 +266,22 @@ def end(c: Connection, session_id: str, now: datetime, reason: str) -> bool:
     return True
 
 
+def of_new_browsers(c: Connection, person_id: str, *, here: str, most: int) -> tuple[Session, ...]:
+    """Sessions from browsers that were new, other than this one, of which the person has not said whose they are."""
+    return tuple(_session(row) for row in c.rows(session_store.NEW_BROWSERS, of_person=person_id, here=here, most=most))
+
+
+def recognise(c: Connection, session_id: str, person_id: str) -> bool:
+    """The person has answered for this session of theirs: it is in no notice any more. False if it is not theirs."""
+    return c.execute(session_store.RECOGNISE, session=session_id, of_person=person_id) == 1
+
+
+def owner(c: Connection, session_id: str) -> str | None:
+    """The id of the person whose session it is or was. None for an unknown session."""
+    row = c.one(session_store.WHOSE, session=session_id)
+    return None if row is None else row.person_id
+
+
 def end_all_of(c: Connection, person_id: str, now: datetime, reason: str) -> int:
     """No session of that person is live. Returns how many have ended."""
     return sum(end(c, session.id, now, reason) for session in of_person(c, person_id, now))
@@ -280,8 +304,11 @@ def of_person(c: Connection, person_id: str, now: datetime) -> tuple[Session, ..
 
 
 def _is_live(row: Any, idle: timedelta, now: datetime) -> bool:
-    """Checked at every read, never cached: a disabled or merged person is signed out with the next request."""
-    return row.person_status == "active" and row.ended_at is None and row.expires_at > now and row.seen_at > now - idle
+    """Checked at every read, never cached: a disabled or merged person is signed out with the next request.
+
+    A restricted person sees their own pages. The gate keeps every client from them.
+    """
+    return row.person_status in OWN_PAGES and row.ended_at is None and row.expires_at > now and row.seen_at > now - idle
 
 
 _FIELDS = tuple(Session.__dataclass_fields__)

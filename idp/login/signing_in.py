@@ -97,4 +97,5 @@ def _prepare(
         source=request.source,
         now=now,
         password_due=authenticated.password_due or None,
+        is_new_browser=authenticated.is_new_browser,
     )

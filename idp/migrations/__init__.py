@@ -47,6 +47,7 @@ TABLE_MODULES: tuple[str, ...] = (
     "idp.login.session_store",
     "idp.delivery.outbox",
     "idp.adapters.systems.sandbox",
+    "idp.rights.tables",
 )
 _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(7981)")  # two nodes that start together must not both migrate
 

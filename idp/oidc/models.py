@@ -131,6 +131,18 @@ sa.Index(
     postgresql_where=grants.c.withdrawn_at.is_(None),
 )
 
+# A person's refusal of consent, kept so that they are not asked again and again (docs/decisions/0070).
+refusals = sa.Table(
+    "refusals",
+    metadata,
+    sa.Column("person_id", sa.Text, primary_key=True),
+    sa.Column("client_id", sa.Text, primary_key=True),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("refused_at", UtcDateTime, nullable=False),
+    sa.Column("until", UtcDateTime, nullable=False),
+    sa.CheckConstraint("times >= 1", name="times"),
+)
+
 # A token is found by its digest only. The same statement reads grant, request and session, so their end needs no
 # index here and no sweep (docs/decisions/0038-what-a-token-depends-on.md).
 access_tokens = sa.Table(
@@ -201,13 +213,15 @@ releases = sa.Table(
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("at", UtcDateTime, nullable=False),
-    sa.Column("person_id", sa.Text, nullable=False, index=True),
+    sa.Column("person_id", sa.Text, nullable=False),
     sa.Column("client_id", sa.Text, nullable=False),
     sa.Column("grant_id", sa.Text),
     sa.Column("request_id", sa.Text),
     sa.Column("claims", Json, nullable=False),
     sa.Column("purpose", sa.Text, nullable=False),
     sa.Column("legal_basis", sa.Text, nullable=False),
+    sa.Index("ix_releases_person_id_at_id", "person_id", "at", "id"),  # who received facts about me
+    sa.Index("ix_releases_client_id_at_id", "client_id", "at", "id"),  # whom a client was told about
 )
 
 initial_access_tokens = sa.Table(

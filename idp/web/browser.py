@@ -16,11 +16,13 @@ from werkzeug.wrappers import Response
 from accounts import audit
 from accounts.authentication import Authenticated
 from accounts.credentials import totp
+from idp.i18n.labels import HELP_LINE
 from idp.login import dispatcher, pending, sessions, signing_in
 from idp.login.interaction import Step
 from idp.login.pending import PendingInteraction
 from idp.oidc.messages import Reply
 from idp.oidc.tokens.secret import is_handle
+from idp.rights import notices
 from idp.services import unit_of_work
 from idp.web import session_expiry
 from idp.web.cookies import FLASH, give_cookie, sent_cookie
@@ -105,15 +107,18 @@ def signed_in_with_one_factor() -> sessions.Session:
     return found
 
 
-def signed_in_recently() -> sessions.Session:
-    """The same as `signed_in`, after a login within RECENT (ASVS 7.5.1) that was more than a code to a phone.
-
-    Raises RecentLoginNeeded, too.
-    """
+def signed_in_recently(back: str = "") -> sessions.Session:
+    """The same as `signed_in`, after a login that `is_recent`. Raises RecentLoginNeeded, too, which leads to `back`."""
     found = signed_in()
-    if found.auth_time < unit_of_work().now - RECENT or set(found.amr) - {"mfa"} <= {"sms", "otp"}:
-        raise RecentLoginNeeded(_wanted_path())
+    if not is_recent(found):
+        raise RecentLoginNeeded(back or _wanted_path())
     return found
+
+
+def is_recent(session: sessions.Session) -> bool:
+    """Whether its login is within RECENT (ASVS 7.5.1) and was more than a code to a phone."""
+    is_phone_alone = set(session.amr) - {"mfa"} <= {"sms", "otp"}
+    return session.auth_time > unit_of_work().now - RECENT and not is_phone_alone
 
 
 def _wanted_path() -> str:
@@ -147,12 +152,22 @@ def sign_in(authenticated: Authenticated, record: dict[str, Any]) -> sessions.Se
     audit.record(work.c, record)
     opened = signing_in.sign_in(work.services, work.c, work.request, authenticated, work.now)
     _remember(opened)
+    _tell_of_new_browser(opened.session)
     return opened.session
 
 
 def stepped_up(renewed: sessions.NewSession) -> None:
     """This browser's session has proven more and has a new handle. The response sets its cookie."""
     _remember(renewed)
+
+
+def _tell_of_new_browser(session: sessions.Session) -> None:
+    """The person's verified phone is told of a login from a browser that is new to them, where there is a gateway."""
+    if session.is_new_browser:
+        work = unit_of_work()
+        notices.to_phone(
+            work.services, session.person_id, "new_browser", now=work.now, write=lambda: work.c, help_line=HELP_LINE
+        )
 
 
 def _remember(opened: sessions.NewSession) -> None:
@@ -210,6 +225,7 @@ def sign_in_and_redirect(
         return answer(dispatcher.resume_as(work.services, work.c, answered, flask.g.session_handle, work.now))
     opened, reply = at_once
     _remember(opened)
+    _tell_of_new_browser(opened.session)
     return answer(reply)
 
 

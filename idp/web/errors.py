@@ -22,7 +22,7 @@ from accounts.errors import Busy, Throttled, Unavailable
 from idp.i18n import N_
 from idp.i18n.labels import client_name
 from idp.login.browser_binding import BrowserMismatch
-from idp.login.pending import RequestGone, StepNotPending
+from idp.login.pending import RESTRICTION_PAGE, PersonRestricted, RequestGone, StepNotPending
 from idp.oidc.clients.client import Client
 from idp.oidc.errors import RefusedToPerson
 from idp.services import unit_of_work
@@ -175,6 +175,7 @@ def register(app: flask.Flask) -> None:
     app.register_error_handler(RefusedToPerson, _refused)
     app.register_error_handler(RequestGone, _gone)
     app.register_error_handler(BrowserMismatch, _browser_mismatch)
+    app.register_error_handler(PersonRestricted, _restricted)
     app.register_error_handler(StepNotPending, _step_not_pending)
     app.register_error_handler(NotSignedIn, _login_required)
     app.register_error_handler(SecondFactorNeeded, _second_factor_needed)
@@ -209,6 +210,10 @@ def _browser_mismatch(error: BrowserMismatch) -> ResponseReturnValue:
 def _step_not_pending(error: StepNotPending) -> ResponseReturnValue:
     _tell_why_signed_out()
     return browser.redirect_to_dispatcher(error.request_id)
+
+
+def _restricted(_: PersonRestricted) -> ResponseReturnValue:
+    return flask.redirect(RESTRICTION_PAGE, 303)
 
 
 def _login_required(error: NotSignedIn) -> ResponseReturnValue:

@@ -166,7 +166,7 @@ def test_every_page_can_be_printed(site: str, page: Page):
 def test_forced_colours_keep_what_colours_said(site: str, page: Page):
     """With the system's own colours a refused event still has its mark, and focus a ring."""
     page.emulate_media(forced_colors="active")
-    page.goto(f"{site}/zh-CN/standard/account")
+    page.goto(f"{site}/zh-CN/standard/account-activity")
     marks = page.evaluate("""() => [...document.querySelectorAll(".log li")].map(e => getComputedStyle(e, "::before"))
       .map(mark => [parseFloat(mark.borderTopWidth) > 3, mark.borderTopLeftRadius])""")
     assert [drawn for drawn, _ in marks] == [True, True]

@@ -45,11 +45,16 @@ CHANGES = {
     "people phone end": (("people", "phone", "end"), f"{NUMBER}\n{PHONE}\n", "person:phone:end"),
     "keys rotate": (("keys", "rotate"), None, "administrator:keys:rotate"),
 }
-# Tested elsewhere: tests/contracts/test_cli_keys.py and test_cli_passkeys.py, the schema below, tests/migration.
-ELSEWHERE = {"people end-passkeys", "keys reseal", "db upgrade", "db downgrade", "merge apply", "merge undo"}
+# Tested elsewhere: tests/contracts/test_cli_keys.py, the schema below, tests/migration.
+ELSEWHERE = {
+    "people appeals refuse", "people appeals show", "people corrections answer", "people corrections show",
+    "people disputes decide", "people lift", "people restrict", "releases touched",  # test_cli_requests, test_ledger
+    "keys reseal", "db upgrade", "db downgrade", "merge apply", "merge undo",
+}  # fmt: skip
 READS = {
     "audit verify", "calibrate", "check", "clients list", "clients show", "db revise", "deliveries",
     "merge hashes test", "merge plan", "merge status", "serve", "worker",
+    "people appeals list", "people corrections list", "people disputes list",
 }  # fmt: skip
 BEFORE = {
     "clients enable": ["clients disable"],

@@ -19,7 +19,7 @@ from accounts.identifiers import CitizenId, IdentifierKind, Mobile, parse
 from accounts.merging import number_conflicts
 from accounts.merging.linking import Linking, link_row, linked_accounts
 from accounts.organisations import LegalPersonAttributes, NewLegalPerson
-from accounts.people import NewPerson, People
+from accounts.people import NewPerson, People, RestrictionReason
 from accounts.ports import ShortMessage
 from accounts.registration import journey_store
 from accounts.registration.journey import Journey
@@ -33,6 +33,8 @@ from idp.migrations import load_tables
 from idp.oidc.requests import request_store
 from idp.oidc.requests.authorization_request import AuthorizationRequest
 from idp.oidc.tokens.keys import KeyRing
+from idp.rights import corrections, restrictions
+from idp.rights.corrections import CorrectionKind
 from tests.architecture.tracked import text_of, tracked
 from tests.fixtures.site import citizen_number
 
@@ -117,6 +119,8 @@ def test_whoever_seals_names_a_place_that_moves():
     constants = {"ATTRIBUTES", "IDENTIFIER", "PHONE", "CREDENTIAL", "LEGAL_ATTRIBUTES", "LEGAL_IDENTIFIER", "SECRET"}
     constants |= {"CONTESTED", "FORMER", "PLACE", "SEALED_MESSAGE", "WORDED", "self.place"}
     constants |= {"CONTESTED", "PLACE", "SEALED_MESSAGE", "WORDED", "JOURNEY", "self.place"}
+    constants |= {"APPEAL_TEXT", "APPEAL_ANSWER", "CORRECTION_TEXT", "CORRECTION_ANSWER"}
+    constants |= {"CONTESTED", "PLACE", "SEALED_MESSAGE", "WORDED", "self.place"}
     constants |= {"IN_A_CODE"}  # in no table: the code is sent to the client and expires in a minute
     named_places = {
         told["place"]
@@ -177,6 +181,14 @@ def fill(database, vault):
         binding = CodeBinding("h" * 43, "login", "")
         OneTimeCodes(vault).store(c, binding, "000000", person_id=person.id, content="您好", now=NOW)
         journey_store.begin(c, vault, "handle", Journey(IdentifierKind.PASSPORT, name="张三丰"), network="", now=NOW)
+        measure = restrictions.Measure(RestrictionReason.MISUSE, "泸限〔2026〕1号", "泸州市 96196")
+        restrictions.impose(c, people, person.id, measure, actor="operator:x", now=NOW)
+        restrictions.appeal(c, vault, person.id, "我没有", channel="web", now=NOW)
+        (appealed,) = restrictions.undecided(c)
+        restrictions.refuse(c, vault, appealed.id, "与决定一致", actor="operator:x", now=NOW)
+        corrections.ask(c, vault, person.id, CorrectionKind.NAME, "三丰写错了", channel="web", now=NOW)
+        (asked,) = corrections.undecided(c)
+        corrections.decide(c, vault, asked.id, refused_because="与证件一致", actor="operator:x", now=NOW)
     SandboxSms(database, vault, lambda: NOW, environment="test").send(PHONE, HELLO)
     return person.id
 

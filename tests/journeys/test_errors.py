@@ -56,7 +56,7 @@ def test_who_cannot_be_answered_is_shown_a_page(browser: Browser, housing: Relyi
     ("method", "path", "status", "code", "says"),
     [
         ("GET", "/no-such-page", 404, "not_found", "没有这个页面"),
-        ("GET", "/account/sessions/end", 405, "method_not_allowed", "不能直接打开"),
+        ("GET", "/session/extend", 405, "method_not_allowed", "不能直接打开"),
         ("POST", "/preferences", 413, "too_large", "发来的内容太多"),
         ("POST", "/authorize", 413, "too_large", "发来的内容太多"),
         ("POST", "/end_session", 413, "too_large", "发来的内容太多"),
@@ -117,7 +117,7 @@ def test_a_choice_on_a_refused_form_leads_to_a_page(site: Site, browser: Browser
     """Choosing English on the refusal of a form leads to a page, as the form's address has no GET."""
     browser.get("/login")
     browser.log_in(site.register_person())
-    refused = browser.post("/account/sessions/end", {"session": "x"})
+    refused = browser.post("/session/extend", {"session": "x"})
     assert refused.status == 403
     page = browser.submit(refused.form_with("language=en"), language="en")
     assert (page.status, page.visited[-1]) == (200, "/account")
@@ -164,7 +164,7 @@ def test_a_database_that_is_away_is_told_from_a_crowd(sqlite_template, tmp_path,
         (again,) = re.findall(r'class="button" href="([^"]+)"', page.text)
         posted = browser.post("/authorize", dict(parse_qsl(housing.start().partition("?")[2])), headers={})
         assert (posted.status, 'class="button"' in posted.text) == (503, False)
-        page = browser.post("/account/services/withdraw", {"csrf_token": token})
+        page = browser.post("/account/closing/cancel", {"csrf_token": token})
         assert (page.status, re.findall(r'class="button" href="([^"]+)"', page.text)) == (503, ["/account"])
         other.execute("ROLLBACK")
     assert browser.get(unescape(again)).visited[-1].startswith("/consent/")

@@ -243,7 +243,7 @@ def test_whoever_refused_is_asked_again_and_can_look_it_up(site: Site, browser: 
     browser.get(housing.start())
     asked = browser.log_in(site.register_person())
     browser.submit(asked.form_with("answer=refuse"), answer="refuse")
-    activity = browser.get("/account").text.partition('id="activity"')[2]
+    activity = browser.get("/account/activity").text
     event = activity[activity.index("拒绝了服务的请求") :].partition("</li>")[0]
     assert "housing 服务" in event
     assert "没有成功" not in event

@@ -80,14 +80,17 @@ def test_statutory_duty_is_told_not_asked(site: Site, browser: Browser):
     assert browser.agree().url.startswith("https://tax.example/callback?")
 
 
+def _ending(page: Page) -> Form:
+    """The form that ends another session."""
+    return next(form for form in page.forms if form.action.endswith("/end"))
+
+
 def test_other_device_is_signed_out_from_here(site: Site, browser: Browser, signed_in):
     """“This is not me” ends that session and keeps this one."""
     other = Browser(site, source="203.0.113.9")
     other.get("/account")
     other.log_in(signed_in)
-    page = browser.get("/account")
-    form = next(form for form in page.forms if form.action == "/account/sessions/end")
-    shown = browser.submit(form)
+    shown = browser.submit(_ending(browser.get("/account/devices")))
     assert "那个设备已经退出。" in shown.text
     assert other.get("/account").visited == ("/account", "/login")
     assert browser.get("/account").visited == ("/account",)
@@ -98,9 +101,9 @@ def test_what_was_done_is_said_first(site: Site, browser: Browser, signed_in):
     other = Browser(site)
     other.get("/account")
     other.log_in(signed_in)
-    shown = browser.submit(next(f for f in browser.get("/account").forms if f.action == "/account/sessions/end"))
+    shown = browser.submit(_ending(browser.get("/account/devices")))
     assert "<title>那个设备已经退出。" in shown.text
-    assert "<title>我的账号" in browser.get("/account").text
+    assert "<title>登录的设备" in browser.get("/account/devices").text
 
 
 @pytest.mark.parametrize(
@@ -110,15 +113,15 @@ def test_what_was_done_is_said_first(site: Site, browser: Browser, signed_in):
 def test_days_are_named_as_people_name_them(site: Site, browser: Browser, signed_in, days, told):
     """Events of today and yesterday say so, older ones have a date, and a year if it is another one."""
     site.clock.advance(days=days)
-    browser.get("/account")
-    page = browser.log_in(signed_in) if days else browser.get("/account")
+    browser.get("/account/activity")
+    page = browser.log_in(signed_in) if days else browser.get("/account/activity")
     agreed = page.text.partition("确认向服务提供信息")[2].partition("</li>")[0]
     assert re.search(rf'<p class="meta"><span class="whole">{told}\d\d:\d\d', agreed)
 
 
 def test_one_login_is_one_line(site: Site, browser: Browser, signed_in):
     """The activities list each login once, with its method."""
-    shown = browser.get("/account").text
+    shown = browser.get("/account/activity").text
     assert shown.count("使用密码登录") == 1
     assert "登录成功" not in shown
 
@@ -131,19 +134,19 @@ def test_another_persons_session_is_not_mine_to_end(site: Site, browser: Browser
     other.log_in(stranger)
     with site.database.transaction() as c:
         theirs = sessions.of_person(c, stranger.id, site.clock())[0]
-    page = browser.get("/account")
-    form = page.form_with("view=elder")
-    browser.post("/account/sessions/end", {"csrf_token": form.fields["csrf_token"], "session": theirs.id})
+    form = browser.get("/account").form_with("view=elder")
+    refused = browser.post(f"/account/devices/{theirs.id}/end", {"csrf_token": form.fields["csrf_token"]})
+    assert refused.status == 404
     assert other.get("/account").visited == ("/account",)
 
 
 def test_consent_is_withdrawn_where_it_was_given(site: Site, browser: Browser, housing: RelyingParty, signed_in):
     """After a withdrawal the service asks again."""
-    page = browser.get("/account")
+    page = browser.get("/account/services")
     assert "housing 服务" in page.text
-    shown = browser.submit(page.form_with("grant"))
+    shown = browser.submit(next(form for form in page.forms if form.action.endswith("/withdraw")))
     assert "已经收回" in shown.text
-    assert "housing 服务" not in shown.text or "grant" not in [n for f in shown.forms for n in f.fields]
+    assert "housing 服务" not in shown.text
     assert browser.get(housing.start()).visited[-1].startswith("/consent/")
 
 
@@ -154,12 +157,12 @@ def test_statutory_grant_is_not_withdrawn_by_a_forged_form(site: Site, browser: 
     browser.get(party.start())
     browser.log_in(person)
     browser.agree()
-    page = browser.get("/account")
-    assert "/account/services/withdraw" not in page.text
+    page = browser.get("/account/services")
+    assert "/withdraw" not in page.text
     with site.database.transaction() as c:
         grant = consents.of_person(c, person.id)[0].grant_id
     token = page.form_with("view=elder").fields["csrf_token"]
-    browser.post("/account/services/withdraw", {"csrf_token": token, "grant": grant})
+    assert browser.post(f"/account/services/{grant}/withdraw", {"csrf_token": token}).status == 404
     assert browser.get(party.start()).url.startswith("https://tax.example/callback?")
 
 

@@ -116,8 +116,9 @@ def test_who_was_signed_out_from_elsewhere_is_told_so(site: Site, browser: Brows
     browser.log_in(person)
     other = Browser(site)
     other.get("/account")
-    mine = other.log_in(person)
-    other.submit(next(each for each in mine.forms if each.action == "/account/sessions/end"))
+    other.log_in(person)
+    mine = other.get("/account/devices")
+    other.submit(next(each for each in mine.forms if each.action.endswith("/end")))
     assert "可能是您在别处退出了" in browser.get("/account").text
 
 
@@ -134,7 +135,7 @@ def test_a_stranger_is_told_nothing_of_the_kind(site: Site):
     ("path", "status"),
     [
         ("/no-such-page", 404),
-        ("/account/sessions/end", 405),
+        ("/session/extend", 405),
         ("/continue/gone", 404),
         (f"/continue/{'0' * 32}", 410),
         ("/authorize", 400),

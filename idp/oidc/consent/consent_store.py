@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as insert_with_conflict
 
 from accounts.database import Json, Statement, UtcDateTime, insert_unless_present
 from accounts.people import natural_persons
-from idp.oidc.models import clients, grants, releases, subjects
+from idp.oidc.models import clients, grants, refusals, releases, subjects
 
 _p = sa.bindparam
 
@@ -61,9 +62,12 @@ WITHDRAW_GRANTS_OF_PERSON = Statement(
     .where(grants.c.person_id == _p("of_person"), grants.c.withdrawn_at.is_(None))
     .values(withdrawn_at=_p("now", type_=UtcDateTime))
 )
+_MOST_SERVICES = 200  # shown on a page; a city has fewer that one person uses
 _last_use = (
-    sa.select(sa.func.max(releases.c.at, type_=UtcDateTime))
-    .where(releases.c.grant_id == grants.c.id)
+    sa.select(releases.c.at)
+    .where(releases.c.person_id == grants.c.person_id, releases.c.client_id + "" == grants.c.client_id)
+    .order_by(releases.c.at.desc())
+    .limit(1)
     .scalar_subquery()
     .label("last_used_at")
 )
@@ -79,4 +83,44 @@ GRANTS_OF_PERSON = Statement(
     .join(clients, clients.c.client_id == grants.c.client_id)
     .where(grants.c.person_id == _p("of_person"), grants.c.withdrawn_at.is_(None))
     .order_by(grants.c.given_at.desc(), grants.c.id)
+    .limit(_MOST_SERVICES)
+)
+
+# refusals -----------------------------------------------------------------------------------------------------------
+_refusal = insert_with_conflict(refusals).values(
+    person_id=_p("person_id"),
+    client_id=_p("client_id"),
+    times=sa.literal_column("1"),
+    refused_at=_p("refused_at", type_=UtcDateTime),
+    until=_p("until", type_=UtcDateTime),
+)
+REMEMBER_REFUSAL = Statement(
+    _refusal.on_conflict_do_update(
+        index_elements=["person_id", "client_id"],
+        set_={
+            "times": sa.case(
+                (refusals.c.until > _refusal.excluded.refused_at, refusals.c.times + sa.literal_column("1")),
+                else_=sa.literal_column("1"),
+            ),
+            "refused_at": _refusal.excluded.refused_at,
+            "until": _refusal.excluded.until,
+        },
+    )
+)
+FORGET_REFUSAL = Statement(
+    sa.delete(refusals).where(refusals.c.person_id == _p("of_person"), refusals.c.client_id == _p("to_client"))
+)
+REFUSALS_OF_PERSON = Statement(
+    sa.select(
+        refusals.c.client_id,
+        clients.c.name.label("client_name"),
+        clients.c.name_en.label("client_name_en"),
+        refusals.c.times,
+        refusals.c.refused_at,
+        refusals.c.until,
+    )
+    .join(clients, clients.c.client_id == refusals.c.client_id)
+    .where(refusals.c.person_id == _p("of_person"), refusals.c.until > _p("now", type_=UtcDateTime))
+    .order_by(refusals.c.refused_at.desc(), refusals.c.client_id)
+    .limit(_MOST_SERVICES)
 )

@@ -1,8 +1,8 @@
 """What a person lets a client have: notice or consent by legal basis, and grants given and withdrawn.
 
 For a statutory duty the person is informed, not asked (PIPL arts 13, 35): a box that cannot honestly be refused is no
-consent. Either way the person sees the facts once, and again when they grow. A refusal stores no grant, so a person who
-comes back is asked again.
+consent. Either way the person sees the facts once, and again when they grow. A refusal stores no grant;
+idp.oidc.consent.refusals remembers it.
 """
 
 from __future__ import annotations
@@ -87,7 +87,12 @@ class ConnectedService:
     @property
     def release_mode(self) -> ReleaseMode:
         """Whether the person was informed or asked."""
-        return _RELEASE_MODES[self.legal_basis]
+        return release_mode(self.legal_basis)
+
+
+def release_mode(legal_basis: str) -> ReleaseMode:
+    """How a person is involved in a release on that basis."""
+    return _RELEASE_MODES[legal_basis]
 
 
 def release_notice(request: AuthorizationRequest, client: Client) -> ReleaseNotice:
@@ -139,6 +144,7 @@ def give(c: Connection, person_id: str, client: Client, request: AuthorizationRe
     grant_id = _inserted(c, fresh) or _extended(c, fresh, now) or _inserted(c, fresh)
     if grant_id is None:
         raise Conflict(detail="grants")
+    c.execute(consent_store.FORGET_REFUSAL, of_person=person_id, to_client=client.client_id)
     audit.append(c, "person:grant:give", now=now, person=person_id, client=client.client_id)
     return grant_id
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import flask
 
-from idp.web.pages.account import account
+from idp.web.pages.account import ACCOUNT_PAGES
 from idp.web.pages.consent import consent
 from idp.web.pages.login import login
 from idp.web.pages.passkey_login import passkey_login
@@ -23,20 +23,16 @@ from idp.web.pages.sign_up import sign_up
 
 PAGES: tuple[flask.Blueprint, ...] = (
     login,
+    passkey_login,
+    phone_login,
     second_factor,
     sign_up,
     proofing,
     consent,
-    account,
+    *ACCOUNT_PAGES,
     security,
-    passkey_login,
-    consent,
-    account,
     passkeys,
     password,
-    phone_login,
-    consent,
-    account,
     phones,
     preferences,
     session,

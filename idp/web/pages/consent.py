@@ -12,7 +12,7 @@ from idp.i18n.labels import LEGAL_BASES
 from idp.login import dispatcher
 from idp.login.interaction import Step
 from idp.login.pending import PendingInteraction
-from idp.oidc.consent import consents
+from idp.oidc.consent import consents, refusals
 from idp.oidc.consent.claims import Claim
 from idp.oidc.consent.consents import ReleaseMode, ReleaseNotice
 from idp.services import unit_of_work
@@ -56,9 +56,12 @@ def submit(request_id: str) -> ResponseReturnValue:
     """
     work, given = unit_of_work(), flask.request.form.get("answer", "")
     due = browser.require_step(request_id, Step.CONSENT, or_done=given in _NO)  # redirecting would approve
-    if given in _NO:
-        return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
     notice = consents.release_notice(due.request, due.client)
+    if given in _NO:
+        if due.session is not None and notice.release_mode is ReleaseMode.CONSENT:
+            keeps = work.services.settings.refusal_remembered
+            refusals.remember(work.c, due.session.person_id, due.client.client_id, keeps=keeps, now=work.now)
+        return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
     is_to_this = flask.request.form.get("mark") == _mark(due, notice)
     if given == _YES[notice.release_mode] and is_to_this and due.session is not None:
         consents.give(work.c, due.session.person_id, due.client, due.request, work.now)

@@ -69,6 +69,12 @@ def device(user_agent: str | None) -> str:
     return "\u00a0· ".join(gettext(word) for word in found if word) or gettext("不认识的设备")
 
 
+def masked_text(text: str) -> str:
+    """A third of the text and no more, such as an address or e-mail: enough to recognise it, not to learn it."""
+    shown = len(text) // 3
+    return text[:shown] + "***" if text else ""
+
+
 def listed(texts: list[str]) -> str:
     """The texts in one sentence, with the separator of the language."""
     return gettext("、").join(texts)

@@ -12,6 +12,7 @@ import flask
 from flask_babel import Babel, format_datetime
 
 from idp import i18n
+from idp.i18n.labels import HELP_LINE
 from idp.services import unit_of_work
 from idp.web.browser import can_be_opened, own_path, session_expires
 from idp.web.session_expiry import WARNING
@@ -19,7 +20,6 @@ from idp.web.session_expiry import WARNING
 VIEW_COOKIE = "yt_view"
 LANGUAGE_COOKIE = "yt_lang"
 VIEWS = ("standard", "elder", "largest")
-HELP_LINE = "96196"
 
 
 def install(app: flask.Flask) -> None:

@@ -142,8 +142,7 @@ def _log_in_again(here: Session, after: str) -> ResponseReturnValue | None:
     """The way to the login page if this login is too old or too weak for a change; otherwise None."""
     work = unit_of_work()
     has_passkey = bool(work.services.passkeys.of_person(work.reading, here.person_id))
-    is_recent = work.now - here.auth_time <= browser.RECENT
-    if is_recent and (here.authentication.aal >= _TWO_FACTORS or not has_passkey):
+    if browser.is_recent(here) and (here.authentication.aal >= _TWO_FACTORS or not has_passkey):
         return None
     browser.flash("login_with_passkey" if has_passkey else "login_again")
     return flask.redirect(f"/login?next={after}", 303)

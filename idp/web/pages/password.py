@@ -19,7 +19,7 @@ from accounts.identifiers import Mobile
 from idp.delivery import outbox
 from idp.delivery.messages import short_message
 from idp.i18n import N_
-from idp.i18n.labels import PASSWORD_REFUSALS
+from idp.i18n.labels import HELP_LINE, PASSWORD_REFUSALS
 from idp.login import dispatcher, sessions
 from idp.login.interaction import Step
 from idp.login.pending import WEB, PendingInteraction, StepNotPending
@@ -28,7 +28,7 @@ from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
 from idp.web.pages.formatting import localized_name, masked
-from idp.web.pages.layout import HELP_LINE, language, use_ui_locales
+from idp.web.pages.layout import language, use_ui_locales
 from idp.web.views import Audience, Csrf, view
 
 password = flask.Blueprint("password", __name__)

@@ -11,7 +11,6 @@ from typing import Any
 import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from werkzeug.wrappers import Response
 
 from accounts import phones as domain
 from accounts.credentials.one_time_codes import CodeBinding
@@ -21,6 +20,7 @@ from accounts.people import PersonPhone
 from idp.delivery import outbox
 from idp.delivery.messages import short_message
 from idp.i18n import N_
+from idp.i18n.labels import HELP_LINE
 from idp.login import sessions
 from idp.login.phone_codes import PHONE, CodeContent, WrongCode
 from idp.login.sessions import Session
@@ -28,8 +28,7 @@ from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.pages import code_form
 from idp.web.pages.formatting import masked
-from idp.web.pages.layout import HELP_LINE, language
-from idp.web.session_expiry import LOGIN_AGAIN
+from idp.web.pages.layout import language
 from idp.web.views import Audience, Csrf, view
 
 phones = flask.Blueprint("phones", __name__)
@@ -69,9 +68,7 @@ def show() -> ResponseReturnValue:
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
 def add() -> ResponseReturnValue:
     """A code is on its way to the new phone, or the person sees what to correct, or must log in again."""
-    here, phone = browser.signed_in(), code_form.typed_phone()
-    if (again := _log_in_again(here)) is not None:
-        return again
+    here, phone = browser.signed_in_recently(_HERE), code_form.typed_phone()
     shared = flask.request.form.get("shared", "")
     if phone is None or shared not in ("yes", "no"):
         browser.flash(*[code_form.WRONG_PHONE] * (phone is None), *[_WHOSE] * (shared not in ("yes", "no")))
@@ -104,10 +101,8 @@ def show_code() -> ResponseReturnValue:
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
 def confirm() -> ResponseReturnValue:
     """The phone is the person's, or they see what to correct, or another code is on its way, or must log in again."""
-    here, asked = browser.signed_in(), flask.request.form.get("answer", "")
+    here, asked = browser.signed_in_recently(_HERE), flask.request.form.get("answer", "")
     bound = code_form.binding(PHONE, here.id)
-    if (again := _log_in_again(here)) is not None:
-        return again
     if bound is None:
         code_form.flash_over()
         return flask.redirect(_HERE, 303)
@@ -124,9 +119,7 @@ def confirm() -> ResponseReturnValue:
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
 def remove() -> ResponseReturnValue:
     """The chosen phone of this person is removed, if it is theirs. The phone itself is told."""
-    here, work = browser.signed_in(), unit_of_work()
-    if (again := _log_in_again(here)) is not None:
-        return again
+    here, work = browser.signed_in_recently(_HERE), unit_of_work()
     sessions.touch(work.c, here.id, work.now)
     chosen = flask.request.form.get("phone", "")
     theirs = work.services.people.phones(work.c, here.person_id)
@@ -153,15 +146,6 @@ def _mark(here: Session, phone: PersonPhone) -> str:
     """What a form says instead of the number. It means something only in this session."""
     vault = unit_of_work().services.vault
     return vault.pepper(f"{here.id}|{phone.canonical}".encode(), purpose="phone of an account").hex()[:32]
-
-
-def _log_in_again(here: Session) -> Response | None:
-    """The way to the login, if this session's login is too old or was a code to a phone alone."""
-    is_recent = here.auth_time > unit_of_work().now - browser.RECENT
-    if is_recent and set(here.amr) - {"sms"}:
-        return None
-    browser.flash(LOGIN_AGAIN)
-    return flask.redirect(f"/login?next={_HERE}", 303)
 
 
 def _send(here: Session, phone: Mobile, *, is_shared: bool) -> ResponseReturnValue:

@@ -1,0 +1,51 @@
+"""Notices to a person's verified phone about what happens to their account. Without a gateway nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from accounts.database import Connection
+from accounts.identifiers import Mobile
+from accounts.people import People
+from idp.delivery import outbox
+from idp.delivery.messages import short_message
+
+
+class NoticeContext(Protocol):
+    """The parts of one process that a notice needs. `idp.services.Services` has them."""
+
+    @property
+    def people(self) -> People:
+        """The register of persons."""
+
+    @property
+    def sends_messages(self) -> bool:
+        """Whether this deployment delivers messages to phones."""
+
+
+def to_phone(
+    context: NoticeContext,
+    person_id: str,
+    template: str,
+    *,
+    now: datetime,
+    write: Callable[[], Connection],
+    **variables: str,
+) -> bool:
+    """The message of that template is on its way to the person's first verified phone.
+
+    False without a gateway or such a phone.
+
+    It is written through `write()`, the caller's transaction, which is opened only where there is something to write.
+    """
+    if not context.sends_messages:
+        return False
+    c = write()
+    verified = [phone for phone in context.people.phones(c, person_id) if phone.verified_at is not None]
+    if not verified:
+        return False
+    message = short_message(template, "zh-CN", **variables)
+    outbox.send_sms(c, context.people.vault, phone=Mobile(verified[0].canonical), message=message, now=now)
+    return True
