@@ -30,6 +30,8 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.credentials.password",
     "accounts.credentials.passkeys.challenges",
     "accounts.credentials.passkeys.passkey_store",
+    "accounts.credentials.recovery_codes",
+    "accounts.credentials.totp",
     "accounts.credentials.throttle",
     "accounts.audit",
     "accounts.merging.linking",

@@ -11,14 +11,18 @@ from idp.web.pages.passkey_login import passkey_login
 from idp.web.pages.passkeys import passkeys
 from idp.web.pages.preferences import preferences
 from idp.web.pages.sandbox import sandbox
+from idp.web.pages.second_factor import second_factor
+from idp.web.pages.security import security
 from idp.web.pages.session import session
 from idp.web.pages.sign_out import sign_out
 
 PAGES: tuple[flask.Blueprint, ...] = (
     login,
     passkey_login,
+    second_factor,
     consent,
     account,
+    security,
     passkeys,
     preferences,
     session,
