@@ -38,7 +38,8 @@ const start = () => {
     });
     // Where the browser can, it also offers passkeys among what it fills in for the number. Not after a refusal: some
     // devices answer by themselves, and would send the refused passkey for ever.
-    if (!document.querySelector(".summary")) PublicKeyCredential.isConditionalMediationAvailable?.().then((there) => there && !waiting.signal.aborted
+    const field = document.querySelector("input[autocomplete~='webauthn']");
+    if (field && !document.querySelector(".summary")) PublicKeyCredential.isConditionalMediationAvailable?.().then((there) => there && !waiting.signal.aborted
       && navigator.credentials.get({ publicKey, mediation: "conditional", signal: waiting.signal })
         .then((made) => made && send(login, made)))
       .catch(() => {}); // the button still works

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from accounts import audit
-from accounts.credentials import recovery_codes, totp
+from accounts.credentials import passkeys, recovery_codes, totp
 from accounts.database import Connection
 from accounts.vault import Vault
 from idp.login import sessions
@@ -30,10 +30,13 @@ class SpendCode(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SecondFactor:
-    """One kind. `method` is its RFC 8176 value; `spend` is None for a kind that is not a typed code."""
+    """One kind. `method` is its RFC 8176 value; `spend` is None for a kind that is not a typed code.
+
+    A passkey is signed for and not typed, and its key decides between two methods (accounts.credentials.passkeys).
+    """
 
     name: str
-    method: str
+    method: str | None
     event: str
     is_held: Callable[[Connection, str], bool]
     spend: SpendCode | None = None
@@ -48,6 +51,7 @@ SECOND_FACTORS: tuple[SecondFactor, ...] = (
     SecondFactor(
         "totp", "otp", "person:authentication:totp", lambda c, person_id: bool(totp.of(c, person_id)), totp.spend
     ),
+    SecondFactor("passkey", None, "person:authentication:passkey", passkeys.is_held),
     SecondFactor("recovery_code", "otp", "person:authentication:recovery_code", _has_codes_left, recovery_codes.spend),
 )
 
@@ -65,7 +69,11 @@ def prove(
     Raises Throttled. The caller's transaction must commit in every case, so that attempts count.
     """
     facts = audit.row(factor.event, now=now, person=session.person_id, channel=session.channel, source=session.source)
-    if factor.spend is None or not factor.spend(c, vault, session.person_id, code, now=now, record=facts):
+    if (
+        factor.spend is None
+        or factor.method is None
+        or not factor.spend(c, vault, session.person_id, code, now=now, record=facts)
+    ):
         audit.record(c, facts | {"outcome": "failure"})
         return None
     return raised(c, session, factor.method, now)

@@ -17,7 +17,7 @@ from accounts import audit
 from accounts.authentication import Authenticated
 from accounts.credentials import totp
 from idp.i18n.labels import HELP_LINE
-from idp.login import dispatcher, pending, sessions, signing_in
+from idp.login import dispatcher, pending, second_factors, sessions, signing_in
 from idp.login.interaction import Step
 from idp.login.pending import PendingInteraction
 from idp.oidc.messages import Reply
@@ -108,10 +108,17 @@ def signed_in_with_one_factor() -> sessions.Session:
 
 
 def signed_in_recently(back: str = "") -> sessions.Session:
-    """The same as `signed_in`, after a login that `is_recent`. Raises RecentLoginNeeded, too, which leads to `back`."""
-    found = signed_in()
+    """The same as `signed_in`, after a login that `is_recent`, for acts that matter. The way there leads to `back`.
+
+    Raises RecentLoginNeeded, too, and SecondFactorNeeded also for a person who has a passkey alone beside the password:
+    whoever learned the password could otherwise leave a factor of their own behind.
+    """
+    found, path = signed_in(), back or _wanted_path()
+    is_one_factor = found.authentication.aal == 1 and "otp" not in found.amr
+    if is_one_factor and second_factors.held(unit_of_work().reading, found.person_id):
+        raise SecondFactorNeeded(path)
     if not is_recent(found):
-        raise RecentLoginNeeded(back or _wanted_path())
+        raise RecentLoginNeeded(path)
     return found
 
 

@@ -366,6 +366,7 @@ def test_an_offer_of_a_passkey_registers_once(arena, passkeys):
 def test_a_code_to_a_phone_is_spent_once(arena):
     """Of sixty-four right guesses one succeeds; of sixty-four wrong ones three are counted, and the rest find none."""
     codes = OneTimeCodes(arena.provider.people.vault)
+
     for _ in range(ROUNDS):
         now, right, wrong = arena.clock(), *(CodeBinding(secrets.token_urlsafe(32), "login", "") for _ in range(2))
         c = arena.provider.database.connection()

@@ -13,6 +13,7 @@ from tests.fixtures.authenticator import BOUND, Authenticator
 from tests.fixtures.relying_party import Browser, Page, RelyingParty, id_token_claims
 from tests.fixtures.site import Citizen, Site
 from tests.journeys.test_safe_methods import everything
+from tests.journeys.test_security import set_up
 
 ADD, LIST = "/account/passkeys/add", "/account/passkeys"
 AAL3 = '{"id_token": {"acr": {"essential": true, "values": ["urn:yitong:ial3:aal3"]}}}'
@@ -255,12 +256,61 @@ def test_an_old_login_adds_nothing(site: Site, browser: Browser, person: Citizen
 def test_a_password_alone_changes_nothing_that_is_stronger(browser: Browser, holder: Citizen, device: Authenticator):
     """Whoever learned the password neither adds a key of their own nor removes the owner's."""
     log_in(browser, holder)
-    assert "请用它再登录一次" in browser.get(ADD).text
     form = browser.get(LIST).form_with("passkey")
-    assert browser.submit(form).visited[-1] == "/login"
-    browser.get("/login?next=/account/passkeys/add")
+    for path in (ADD, "/account/security/authenticator"):
+        assert browser.get(path).visited[-2:] == ("/second_factor", "/second_factor/passkey")
+    assert browser.submit(form).visited[-1] == "/second_factor/passkey"
+    browser.get(ADD)
     assert use(browser, device).visited[-1] == ADD
     assert browser.submit(form).visited[-1] == LIST
+
+
+def test_a_passkey_is_the_second_factor_that_a_service_asks_for(
+    browser: Browser, holder: Citizen, device: Authenticator, housing: RelyingParty
+):
+    """After the password the page asks for the passkey, and the client reads both."""
+    browser.get(housing.start(claims=AAL2))
+    page = browser.log_in(holder)
+    assert page.visited[-1].startswith("/second_factor/")
+    assert page.visited[-1].endswith("/passkey")
+    use(browser, device)
+    told = id_token_claims(housing.redeem(browser.agree()))
+    assert (told["amr"], told["acr"]) == (["pwd", "swk", "mfa"], "urn:yitong:ial3:aal2")
+
+
+def test_the_passkey_of_another_person_is_no_second_factor(
+    site: Site, browser: Browser, holder: Citizen, device: Authenticator, housing: RelyingParty
+):
+    """Whoever learned a password cannot confirm it with a device of their own, nor with what it signed elsewhere."""
+    other, own = Browser(site), Authenticator()
+    log_in(other, site.register_person(2))
+    add(other, own)
+    lured = browser.get("/login").form_with("credential").fields["challenge"]
+    browser.get(housing.start(claims=AAL2))
+    form = browser.log_in(holder).form_with("credential", "challenge")
+    assert "通行密钥没有用成" in use(browser, own).text
+    refused = browser.submit(form, challenge=lured, credential=device.sign(lured))
+    assert "这一页打开太久了" in refused.text
+    assert refused.form_with("answer=cancel")
+    assert "access_denied" in browser.submit(refused.form_with("answer=cancel")).url
+
+
+def test_a_person_chooses_among_their_second_factors(
+    site: Site, browser: Browser, holder: Citizen, device: Authenticator
+):
+    """With an authenticator app and a passkey, each page leads to the other."""
+    browser.get("/login")
+    use(browser, device)
+    set_up(browser)
+    browser.http.delete_cookie("yitong")
+    page = log_in(browser, holder)
+    assert page.visited[-1] == "/second_factor"
+    (link,) = re.findall(r'href="(/second_factor/passkey[^"]*)"', page.text)
+    page = browser.get(html.unescape(link))
+    (back,) = re.findall(r'href="(/second_factor\?[^"]*)"', page.text)
+    assert browser.get(html.unescape(back)).form_with("code")
+    browser.get(html.unescape(link))
+    assert use(browser, device).visited[-1] == "/account"
 
 
 def test_a_passkey_of_somebody_else_is_not_found(site: Site, browser: Browser, holder: Citizen, device: Authenticator):

@@ -101,16 +101,21 @@ class Passkeys:
         """A challenge for one page. Empty where no passkey is offered."""
         return challenges.issue(self._vault, binding, now) if self.is_offered else ""
 
-    def verify(self, c: Connection, sent: str, challenge: str, binding: Binding, *, now: datetime) -> SignedChallenge:
+    def verify(
+        self, c: Connection, sent: str, challenge: str, binding: Binding, *, now: datetime, person_id: str | None = None
+    ) -> SignedChallenge:
         """Who has signed the challenge. It reads one row and writes nothing: `use` must follow.
 
-        Raises ChallengeOver (the page must be loaded again), and NotProven for everything else, alike for a credential
-        that nobody has and one that signed something else.
+        With `person_id` the passkey of another person proves nothing. Raises ChallengeOver (the page must be loaded
+        again), and NotProven for everything else, alike for a credential that nobody has and one that signed something
+        else.
         """
         answer = ceremonies.parse(sent)
         ours = challenges.read(self._vault, challenge, binding, now)
         row = c.one(passkey_store.BY_CREDENTIAL, of_credential=answer.credential_id)
         if row is None or not secrets.compare_digest(bytes(row.user_handle), answer.user_handle):
+            raise NotProven
+        if person_id not in (None, row.person_id):
             raise NotProven
         assertion = ceremonies.verify_assertion(answer, ours.raw, self.party, bytes(row.public_key))
         return SignedChallenge(
@@ -235,6 +240,11 @@ class Passkeys:
     def of_person(self, c: Connection, person_id: str) -> tuple[Passkey, ...]:
         """The person's passkeys, oldest first."""
         return tuple(_passkey(row) for row in c.rows(passkey_store.OF_PERSON, of_person=person_id))
+
+
+def is_held(c: Connection, person_id: str) -> bool:
+    """Whether the person has a passkey."""
+    return c.one(passkey_store.OF_PERSON, of_person=person_id) is not None
 
 
 def _refusal(row: Any, assertion: ceremonies.Assertion) -> str | None:

@@ -41,6 +41,7 @@ class Purpose(StrEnum):
 
     LOGIN = "login"
     REGISTRATION = "registration"
+    SECOND_FACTOR = "second_factor"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,6 @@ _PROBLEMS = {
 }
 _AGAIN = {
     LOGIN_AGAIN: N_("这件事很重要。为了确认是您本人，请再登录一次，然后接着办。"),
-    "login_with_passkey": N_("接下来要更改登录方式。您有通行密钥，请用它再登录一次。"),
     "code_is_too_little": N_("这项服务不能只用手机验证码登录。请用密码登录，接着办理。"),
 }
 _SIGNED_OUT = {
@@ -50,6 +49,7 @@ _SIGNED_OUT = {
     TOO_OLD: N_("这次登录时间太长，为了安全，已经自动退出。请重新登录，接着办理。"),
     ENDED: N_("您在这个浏览器里的登录已经结束，可能是您在别处退出了。请重新登录。"),
 }
+_AGAIN = {LOGIN_AGAIN: N_("您要改的是登录方式。为了安全，请再登录一次，接着办理。")}
 
 
 @login.get("/login/<id:request_id>")

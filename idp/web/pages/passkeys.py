@@ -1,7 +1,7 @@
 """A person's passkeys: the list, a new one, and the removal of one.
 
-Whoever is at the browser of somebody else must not be able to leave a key behind. So a change needs a recent login, and
-with a passkey where the account has one: a password alone neither adds the next key nor removes the last.
+Whoever is at the browser of somebody else must not be able to leave a key behind. So a change needs a recent login with
+a second factor if the person has one: a password alone neither adds the next key nor removes the last.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from idp.web.views import Audience, Csrf, view
 
 passkeys = flask.Blueprint("passkeys", __name__)
 
-_TWO_FACTORS = 2  # AAL
-_LIST, _ADD = "/account/passkeys", "/account/passkeys/add"
+_LIST = "/account/passkeys"
 _DONE = {
     "added": N_("通行密钥已经添加。下次登录可以用它。"),
     "removed": N_("通行密钥已经移除，不能再用来登录。请在那个设备的密码设置里也删掉它。"),
@@ -65,12 +64,10 @@ def show() -> ResponseReturnValue:
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.READ_ONLY)
 def show_add() -> ResponseReturnValue:
     """The page whose button asks the device for a new passkey, after a recent login."""
-    here, work = browser.signed_in(), unit_of_work()
+    here, work = browser.signed_in_recently(), unit_of_work()
     services = work.services
     if not services.passkeys.is_offered:
         flask.abort(404)
-    if (elsewhere := _log_in_again(here, _ADD)) is not None:
-        return elsewhere
     try:
         offer = services.passkeys.offer(work.reading, here.person_id, request_security.form_cookie(), work.now)
     except CredentialRefused as refused:
@@ -88,9 +85,7 @@ def show_add() -> ResponseReturnValue:
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
 def add() -> ResponseReturnValue:
     """The person has the passkey that their device has just made, or the list says why not."""
-    here = browser.signed_in()
-    if (elsewhere := _log_in_again(here, _ADD)) is not None:
-        return elsewhere
+    here = browser.signed_in_recently()
     try:
         _register(here)
     except ChallengeOver:
@@ -109,9 +104,7 @@ def remove() -> ResponseReturnValue:
 
     What is not theirs is answered as if it did not exist.
     """
-    here, work = browser.signed_in(), unit_of_work()
-    if (elsewhere := _log_in_again(here, _LIST)) is not None:
-        return elsewhere
+    here, work = browser.signed_in_recently(), unit_of_work()
     sessions.touch(work.c, here.id, work.now)
     chosen, held = flask.request.form.get("passkey", ""), work.services.passkeys.of_person(work.c, here.person_id)
     if chosen not in {each.id for each in held}:
@@ -136,16 +129,6 @@ def _register(here: Session) -> None:
     work.services.passkeys.register(
         work.c, here.person_id, verified, made_on=made_on, channel=pending.WEB, now=work.now
     )
-
-
-def _log_in_again(here: Session, after: str) -> ResponseReturnValue | None:
-    """The way to the login page if this login is too old or too weak for a change; otherwise None."""
-    work = unit_of_work()
-    has_passkey = bool(work.services.passkeys.of_person(work.reading, here.person_id))
-    if browser.is_recent(here) and (here.authentication.aal >= _TWO_FACTORS or not has_passkey):
-        return None
-    browser.flash("login_with_passkey" if has_passkey else "login_again")
-    return flask.redirect(f"/login?next={after}", 303)
 
 
 def _back(code: str) -> ResponseReturnValue:

@@ -56,6 +56,7 @@ WORDS: dict[str, Words] = {
         hint=N_("备用码是您设置时抄下或打印的 16 位字符。每个只能用一次。"),
     ),
 }
+_LINKS = {name: words.link for name, words in WORDS.items()} | {"passkey": N_("用通行密钥")}
 
 
 @second_factor.get("/second_factor/<id:request_id>")
@@ -98,8 +99,11 @@ def submit_own() -> ResponseReturnValue:
 
 
 def _page(action: str, session: Session | None, *, after: str, client_name: str = "") -> ResponseReturnValue:
-    held = _typed_ones(session)
-    chosen = _chosen(held, flask.request.args.get("way", ""))
+    held = _held(session)
+    typed = tuple(each for each in held if each.spend is not None)
+    chosen = _chosen(typed, flask.request.args.get("way", ""))
+    if held and not typed:
+        return flask.redirect(_address(action, held[0].name, after), 303)
     errors = [{"field": "code", "text": gettext(_PROBLEMS[code])} for code in browser.flashed() if code in _PROBLEMS]
     return flask.render_template(
         "pages/second_factor.html",
@@ -109,7 +113,7 @@ def _page(action: str, session: Session | None, *, after: str, client_name: str 
         way=chosen.name if chosen else "",
         words=_words(chosen),
         others=[
-            {"href": _address(action, each.name, after), "text": gettext(WORDS[each.name].link)}
+            {"href": _address(action, each.name, after), "text": gettext(_LINKS[each.name])}
             for each in held
             if each is not chosen
         ],
@@ -125,11 +129,8 @@ def _words(chosen: SecondFactor | None) -> dict[str, str]:
     return {"title": gettext(words.title), "label": gettext(words.label), "hint": gettext(words.hint)}
 
 
-def _typed_ones(session: Session | None) -> tuple[SecondFactor, ...]:
-    if session is None:
-        return ()
-    held = second_factors.held(unit_of_work().reading, session.person_id)
-    return tuple(each for each in held if each.spend is not None)
+def _held(session: Session | None) -> tuple[SecondFactor, ...]:
+    return () if session is None else second_factors.held(unit_of_work().reading, session.person_id)
 
 
 def _chosen(held: tuple[SecondFactor, ...], way: str) -> SecondFactor | None:
@@ -137,14 +138,16 @@ def _chosen(held: tuple[SecondFactor, ...], way: str) -> SecondFactor | None:
 
 
 def _address(action: str, way: str, after: str) -> str:
-    """The same page with another way. A client's request knows by itself where it goes on."""
-    query = {"way": way} if action != "/second_factor" else {"way": way, "next": after}
-    return f"{action}?{urlencode(query)}"
+    """The same page with another way, or that way's own page. A client's request knows by itself where it goes on."""
+    is_typed = way in WORDS
+    query = ({"way": way} if is_typed else {}) | ({"next": after} if action == "/second_factor" else {})
+    path = action if is_typed else f"{action}/{way}"
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def _attempt(again: str, session: Session | None, onward: Callable[[], ResponseReturnValue]) -> ResponseReturnValue:
     form, work = flask.request.form, unit_of_work()
-    chosen = _chosen(_typed_ones(session), form.get("way", ""))
+    chosen = _chosen(tuple(each for each in _held(session) if each.spend is not None), form.get("way", ""))
     code = _meant(form.get("code", ""))
     if session is None or chosen is None or not code:
         return _try_again(again, form.get("way", ""), _EMPTY)
