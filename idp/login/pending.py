@@ -156,6 +156,7 @@ def _authentication_state(
         acr=state.session.authentication.acr,
         password_due=state.session.password_due is not None,
         sub=sub,
+        has_authenticator=state.has_authenticator,
         consent_needed=not covered,
         consent_at=state.grant_at,
     )

@@ -78,6 +78,7 @@ class SessionState:
     grant_at: datetime | None
     knows_client: bool
     person_status: str
+    has_authenticator: bool
 
 
 def cookie_name(*, secure: bool) -> str:
@@ -188,6 +189,7 @@ def _session_state(row: Any, session: Session, *, knows_client: bool) -> Session
         grant_at=row.grant_at,
         knows_client=knows_client,
         person_status=row.person_status,
+        has_authenticator=row.has_authenticator,
     )
 
 

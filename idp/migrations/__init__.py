@@ -30,6 +30,8 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.credentials.human_check",
     "accounts.credentials.password",
     "accounts.credentials.password_rules.history",
+    "accounts.credentials.recovery_codes",
+    "accounts.credentials.totp",
     "accounts.credentials.throttle",
     "accounts.audit",
     "accounts.merging.linking",

@@ -8,7 +8,7 @@ from alembic import op
 from accounts.database import UtcDateTime
 
 revision = "e71f40b2c6d8"
-down_revision = "e5a13c0d7f46"
+down_revision = "7d1e42c08b35"
 branch_labels = None
 depends_on = None
 
