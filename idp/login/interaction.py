@@ -70,6 +70,7 @@ class AuthenticationState:
     password_due: bool = False
     sub: str | None = None
     has_authenticator: bool = False
+    lacks_cryptographic_factor: bool = False
     consent_needed: bool = True
     consent_at: datetime | None = None
 
@@ -111,9 +112,11 @@ def _still_other_subject(prompt: PromptRequest, state: AuthenticationState) -> b
 def _second_factor_missing(prompt: PromptRequest, state: AuthenticationState) -> bool:
     """Only one factor was proven, and the person has an authenticator, or an essential level needs a second factor.
 
-    A level that no second factor reaches is left to the next rule.
+    Staff always need two, one of them cryptographic. A level that no second factor reaches is left to the next rule.
     """
     proven = assurance.parse(state.acr or "")
+    if proven is not None and state.lacks_cryptographic_factor:
+        return True
     if proven is None or proven.aal >= _TWO_FACTORS:
         return False
     with_it = str(assurance.Acr(proven.ial, _TWO_FACTORS))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from accounts.credentials.password_rules.profiles import CRYPTOGRAPHIC
 from accounts.database import Connection
 from idp.login import browser_binding, interaction, sessions
 from idp.login.context import LoginContext
@@ -157,9 +158,15 @@ def _authentication_state(
         password_due=state.session.password_due is not None,
         sub=sub,
         has_authenticator=state.has_authenticator,
+        lacks_cryptographic_factor=state.needs_cryptographic_factor and not _is_cryptographic(state.session),
         consent_needed=not covered,
         consent_at=state.grant_at,
     )
+
+
+def _is_cryptographic(session: sessions.Session) -> bool:
+    """Two factors were proven, one of them cryptographic, as GB/T 22239 asks of staff."""
+    return session.authentication.aal > 1 and not CRYPTOGRAPHIC.isdisjoint(session.amr)
 
 
 def handle_of(services: LoginContext, request: Request) -> str | None:

@@ -79,6 +79,7 @@ class SessionState:
     knows_client: bool
     person_status: str
     has_authenticator: bool
+    needs_cryptographic_factor: bool
 
 
 def cookie_name(*, secure: bool) -> str:
@@ -190,6 +191,7 @@ def _session_state(row: Any, session: Session, *, knows_client: bool) -> Session
         knows_client=knows_client,
         person_status=row.person_status,
         has_authenticator=row.has_authenticator,
+        needs_cryptographic_factor=row.needs_cryptographic_factor,
     )
 
 
