@@ -83,6 +83,7 @@ class AuthenticationState:
     provable_ial: int = 0
     sub: str | None = None
     has_authenticator: bool = False
+    lacks_cryptographic_factor: bool = False
     consent_needed: bool = True
     consent_at: datetime | None = None
     refusals: int = 0
@@ -123,8 +124,13 @@ def _still_other_subject(prompt: PromptRequest, state: AuthenticationState) -> b
 
 
 def _second_factor_missing(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """Only one factor was proven, and the person has an authenticator, or an essential level needs a second factor."""
+    """Only one factor was proven, and the person has an authenticator, or an essential level needs a second factor.
+
+    Staff always need two, one of them cryptographic.
+    """
     proven = assurance.parse(state.acr or "")
+    if proven is not None and state.lacks_cryptographic_factor:
+        return True
     if proven is None or proven.aal >= _TWO_FACTORS or "otp" in state.methods:
         return False
     return state.has_authenticator or (
@@ -155,7 +161,8 @@ def _password_due(_: PromptRequest, state: AuthenticationState) -> bool:
 
 def _code_is_too_little(prompt: PromptRequest, state: AuthenticationState) -> bool:
     """This login was a code to a phone, which gives IAL1 at most. With a password the level may be reached."""
-    return set(state.methods) - {"mfa"} <= {"sms", "otp"} and _below_essential_acr(prompt, state)
+    is_phone_alone = set(state.methods) - {"mfa"} <= {"sms", "otp"}
+    return is_phone_alone and (state.lacks_cryptographic_factor or _below_essential_acr(prompt, state))
 
 
 def _consent_missing(_: PromptRequest, state: AuthenticationState) -> bool:

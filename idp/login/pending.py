@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from accounts import evidence
+from accounts.credentials.password_rules.profiles import CRYPTOGRAPHIC
 from accounts.database import Connection
 from idp.login import browser_binding, interaction, sessions
 from idp.login.context import LoginContext
@@ -179,6 +180,7 @@ def _authentication_state(
         provable_ial=_provable_ial(services, c, auth_request, state.session, acr),
         sub=sub,
         has_authenticator=state.has_authenticator,
+        lacks_cryptographic_factor=state.needs_cryptographic_factor and not _is_cryptographic(state.session),
         consent_needed=not covered,
         consent_at=state.grant_at,
         refusals=0 if _before(state.refused_until, auth_request.created_at) else state.refusals,
@@ -212,6 +214,11 @@ def _provable_ial(
 
 def _before(moment: datetime | None, limit: datetime) -> bool:
     return moment is None or moment <= limit
+
+
+def _is_cryptographic(session: sessions.Session) -> bool:
+    """Two factors were proven, one of them cryptographic, as GB/T 22239 asks of staff."""
+    return session.authentication.aal > 1 and not CRYPTOGRAPHIC.isdisjoint(session.amr)
 
 
 def handle_of(services: LoginContext, request: Request) -> str | None:

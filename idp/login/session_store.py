@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from accounts import evidence
+from accounts.credentials.password_rules.history import needs_cryptographic_factor
 from accounts.credentials.totp import has_authenticator
 from accounts.database import Json, Statement, UtcDateTime, insert_unless_present, metadata
 from accounts.people import natural_persons
@@ -52,6 +53,7 @@ BY_HANDLE = Statement(
 )
 _SUB_AND_GRANT = (
     has_authenticator(natural_persons.c.id).label("has_authenticator"),
+    needs_cryptographic_factor(natural_persons.c.id).label("needs_cryptographic_factor"),
     subjects.c.sub,
     grants.c.id.label("grant_id"),
     grants.c.scopes.label("grant_scopes"),

@@ -85,6 +85,7 @@ class SessionState:
     knows_client: bool
     person_status: str
     has_authenticator: bool
+    needs_cryptographic_factor: bool
     refusals: int = 0
     refused_until: datetime | None = None
 
@@ -206,6 +207,7 @@ def _session_state(row: Any, session: Session, now: datetime, *, knows_client: b
         has_authenticator=row.has_authenticator,
         refusals=row.refusals or 0,
         refused_until=row.refused_until,
+        needs_cryptographic_factor=row.needs_cryptographic_factor,
     )
 
 

@@ -20,8 +20,10 @@ from accounts.identifiers import Mobile
 from idp.delivery.outbox import outbox
 from idp.i18n.labels import PASSWORD_REFUSALS
 from idp.login import session_store
+from tests.fixtures.authenticator_app import shown
 from tests.fixtures.relying_party import Browser, Page, RelyingParty
 from tests.fixtures.site import PASSWORD, Citizen, Site
+from tests.journeys.test_security import log_in, set_up
 
 NEW = "一夜江风吹过石桥-82-yellow"
 NAMED = "欧阳娜娜20260302"
@@ -264,16 +266,28 @@ def staff(site: Site, person: Citizen) -> None:
 def test_staff_change_by_time_and_citizens_do_not(site: Site, browser: Browser, housing: RelyingParty):
     """After ninety days the step is due for staff, with their rules on the page; a citizen's old password stays."""
     person, citizen = site.register_person(), site.register_person(2)
+    secret = set_up(log_in(site, person))
     staff(site, person)
     site.clock.advance(days=91)
     browser.get(housing.start())
-    step = browser.log_in(person)
+    browser.log_in(person)
+    step = browser.submit(browser.page.form_with("code"), code=shown(secret, site.clock()), answer="verify")
     assert step.visited[-1].startswith("/password/")
     assert "定期更换" in step.text
     assert "至少 12 个字" in step.text
     elsewhere = Browser(site, source="198.51.100.9")
     elsewhere.get(housing.start())
     assert elsewhere.log_in(citizen).visited[-1].startswith("/consent/")
+
+
+def test_staff_reach_no_service_with_a_password_alone(site: Site, browser: Browser, housing: RelyingParty):
+    """GB/T 22239 asks staff for two factors; whoever has set up none is asked to, and a citizen is not."""
+    person = site.register_person()
+    browser.get(housing.start())
+    assert browser.log_in(person).visited[-1].startswith("/consent/")
+    staff(site, person)
+    assert browser.get(housing.start()).visited[-1].startswith("/second_factor/")
+    assert browser.get(housing.start(prompt="none")).answer["error"] == "login_required"
 
 
 def test_former_passwords_of_staff_do_not_come_back(site: Site, browser: Browser, person: Citizen):

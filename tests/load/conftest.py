@@ -98,6 +98,7 @@ def served(database_url: str, tmp_path: Path) -> Iterator[Served]:
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     chosen = {
         "YITONG_ENVIRONMENT": "test",
+        "YITONG_HUMAN_CHECK": "false",  # the crowd must cost password checks
         "YITONG_ISSUER": f"http://127.0.0.1:{port}",
         "YITONG_DATABASE_URL": database_url,
         "YITONG_VAULT_KEYS": f"test:{key}",

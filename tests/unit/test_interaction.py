@@ -1,10 +1,11 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from idp.adapters.channels.web import WEB
 from idp.login.interaction import AuthenticationState, PromptRequest, Step, next_step
-from idp.oidc.errors import ConsentRequired, LoginRequired, UnmetAuthenticationRequirements
+from idp.oidc.errors import ConsentRequired, InteractionRequired, LoginRequired, UnmetAuthenticationRequirements
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 BEFORE, AFTER = AT - timedelta(minutes=10), AT + timedelta(seconds=20)
@@ -65,3 +66,20 @@ def test_the_wrong_person_after_a_login_ends_instead_of_looping():
     """A login as another person than the hint names ends with an error, not with endless logins."""
     with pytest.raises(LoginRequired):
         next_step(asked(subject="t"), FRESH, WEB)
+
+
+def test_staff_need_a_cryptographic_factor():
+    """The second factor is due also after two factors if none was cryptographic, and an error with prompt=none."""
+    lacking = replace(HERE, acr="urn:yitong:ial3:aal2", lacks_cryptographic_factor=True)
+    assert next_step(asked(), lacking, WEB) is Step.SECOND_FACTOR
+    with pytest.raises(LoginRequired):
+        next_step(asked(prompt=frozenset({"none"})), lacking, WEB)
+
+
+def test_a_password_that_is_due_comes_before_consent():
+    """The step is due after the factors are proven, and a client that forbids pages gets interaction_required."""
+    due = replace(HERE, password_due=True, consent_needed=True)
+    assert next_step(asked(), due, WEB) is Step.PASSWORD
+    assert next_step(asked(), replace(due, has_authenticator=True), WEB) is Step.SECOND_FACTOR
+    with pytest.raises(InteractionRequired):
+        next_step(asked(prompt=frozenset({"none"})), due, WEB)

@@ -25,7 +25,7 @@ from accounts.errors import AccountsError
 
 PIECE = 2_000_000  # records sorted at a time: about 100 MB
 _BUFFER = 6_553 * WIDTH  # bytes read or written at a time
-_HASHED = re.compile(rb"([0-9A-Fa-f]{40})(:\d+)?", re.ASCII)
+_HASHED = re.compile(rb"[0-9A-Fa-f]{40}(?::\d+)?", re.ASCII)
 _NTLM = re.compile(rb"[0-9A-Fa-f]{32}:\d+", re.ASCII)
 _TOLD_EVERY = 10_000_000
 
@@ -69,9 +69,8 @@ def build(
 def record_of(line: bytes) -> bytes | None:
     """The record of one line, or None for an empty one. Raises SourceNotReadable for an NTLM hash."""
     line = line.rstrip(b"\r\n")
-    hashed = _HASHED.fullmatch(line)
-    if hashed is not None:
-        return bytes.fromhex(hashed[1].decode())[:WIDTH]
+    if _HASHED.fullmatch(line):
+        return bytes.fromhex(line[: 2 * WIDTH].decode())
     if _NTLM.fullmatch(line):
         raise SourceNotReadable(detail="this is a list of NTLM hashes, which say nothing about SHA-1")
     return hashlib.sha1(_word(line), usedforsecurity=False).digest()[:WIDTH] if line else None

@@ -56,6 +56,12 @@ _FORMER = Statement(sa.select(_h.sealed).where(_h.id.in_(_newest)))
 _TRIM = Statement(sa.delete(password_history).where(_h.person_id == sa.bindparam("person"), _h.id.not_in(_newest)))
 
 
+def needs_cryptographic_factor(person_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """A condition for a read of a person: their profile asks for two factors, one of them cryptographic."""
+    others = [sa.literal(profile.name, sa.Text) for profile in PROFILES if not profile.cryptographic_factor]
+    return sa.exists().where(_p.person_id == person_id, _p.profile.not_in(others))
+
+
 def named(profile: str | None) -> PolicyProfile:
     """The profile of that name. None is the citizens'. A name that this release does not know is the strictest."""
     return CITIZEN if profile is None else _BY_NAME.get(profile, PROFILES[-1])
