@@ -161,7 +161,7 @@ def _password_due(_: PromptRequest, state: AuthenticationState) -> bool:
 
 def _code_is_too_little(prompt: PromptRequest, state: AuthenticationState) -> bool:
     """This login was a code to a phone, which gives IAL1 at most. With a password the level may be reached."""
-    is_phone_alone = set(state.methods) - {"mfa"} <= {"sms", "otp"}
+    is_phone_alone = "sms" in state.methods and set(state.methods) - {"mfa"} <= {"sms", "otp"}
     return is_phone_alone and (state.lacks_cryptographic_factor or _below_essential_acr(prompt, state))
 
 
