@@ -44,8 +44,8 @@ PERSONAS: tuple[Persona, ...] = (
         "510521189307090014",
         "bamboo-ferry-copper-82",
         (EvidenceKind.PHONE, EvidenceKind.TWO_ELEMENTS),
-        "her husband: the same phone, another person (IAL2); she verified it first, so he logs in with his number",
-        "她的老伴：同一个手机号，另一个人（IAL2）；手机号是她先核验的，他用身份证号登录",
+        "her husband: the same phone, another person (IAL2); he logs in with his number, or with a code to the phone",
+        "她的老伴：同一个手机号，另一个人（IAL2）；他用身份证号和密码登录，也可以用手机验证码登录",
         phone="+8613900000001",
     ),
     Persona(

@@ -74,25 +74,35 @@ def _is_full_here(name: str) -> Any:
     return _is_full(name, _given(f"{name}_subject", sa.Text), _given(f"{name}_ceiling", sa.Integer))
 
 
-def _is_open_to_all() -> Any:
-    """A condition that is true if neither this network nor the city is full: also asked for nobody."""
-    citys = (_is_full(name, sa.literal(_CITY, sa.Text), _given(f"{name}_budget", sa.Integer)) for name in _CITYS)
-    return ~sa.or_(*map(_is_full_here, _HARD), *citys)
+def _state() -> sa.CTE:
+    """Read once for all rows. `is_open`: neither this network nor the city is full, which is asked for nobody, too.
+
+    `is_free`: nothing of this person and phone is full.
+    """
+    citys = [_is_full(name, sa.literal(_CITY, sa.Text), _given(f"{name}_budget", sa.Integer)) for name in _CITYS]
+    is_open = ~sa.or_(*map(_is_full_here, _HARD), *citys)
+    is_free = ~sa.or_(*map(_is_full_here, _QUIET))
+    return sa.select(is_open.label("is_open"), is_free.label("is_free")).cte("state")
 
 
-def _row(name: str) -> sa.Select[Any]:
-    return sa.select(
-        sa.literal(name, sa.Text).label("counter"),
-        _given(f"{name}_subject", sa.Text).label("subject"),
-        sa.literal(1, sa.Integer).label("sent"),
-        _given(f"{name}_ceiling", sa.Integer).label("ceiling"),
-        _given(f"{name}_ends", UtcDateTime).label("expires_at"),
-    ).where(_is_open_to_all(), *(~_is_full_here(each) for each in _QUIET if name in _QUIET))
+def _row(name: str, state: sa.CTE) -> sa.Select[Any]:
+    return (
+        sa.select(
+            sa.literal(name, sa.Text).label("counter"),
+            _given(f"{name}_subject", sa.Text).label("subject"),
+            sa.literal(1, sa.Integer).label("sent"),
+            _given(f"{name}_ceiling", sa.Integer).label("ceiling"),
+            _given(f"{name}_ends", UtcDateTime).label("expires_at"),
+        )
+        .select_from(state)
+        .where(state.c.is_open, *((state.c.is_free,) if name in _QUIET else ()))
+    )
 
 
 def _count() -> sa.sql.dml.ReturningInsert[Any]:
     """The counters are locked in one order, so that concurrent requests wait and never deadlock."""
-    rows = sa.union_all(*map(_row, (*_HARD, *_QUIET))).subquery("wanted")
+    state = _state()
+    rows = sa.union_all(*(_row(name, state) for name in (*_HARD, *_QUIET))).subquery("wanted")
     insert = insert_with_conflict(sending_counters).from_select(
         ["counter", "subject", "sent", "ceiling", "expires_at"], sa.select(rows).where(sa.true())
     )

@@ -26,7 +26,7 @@ from tests.fixtures.site import citizen_number
 
 MINE, HUSBANDS = citizen_number(1), citizen_number(2)
 PHONE, UNVERIFIED, UNKNOWN = (Mobile.parse(f"1390000000{i}") for i in (1, 2, 9))
-ROUNDS, GAP = 61, 0.0005  # seconds between the medians of two paths
+ROUNDS, GAP = 61, 0.001  # seconds between the medians of two paths
 MANY = SendingCeilings(*[10**6] * 6)
 
 
