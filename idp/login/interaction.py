@@ -16,11 +16,14 @@ from idp.login.sessions import SessionLifetimes
 from idp.oidc import assurance
 from idp.oidc.errors import ConsentRequired, LoginRequired, ProtocolError, UnmetAuthenticationRequirements
 
+_TWO_FACTORS = 2  # as an authentication assurance level
+
 
 class Step(StrEnum):
     """One thing that the person must still do. Its value names the page, the template and the test."""
 
     LOGIN = "login"  # nobody is signed in, or not recently enough, or another person than the hint names
+    SECOND_FACTOR = "second_factor"  # the service, or the person's own choice, asks for more than one factor
     CONSENT = "consent"  # the person has not yet seen or agreed to what this client will learn
 
 
@@ -59,6 +62,7 @@ class AuthenticationState:
     methods: tuple[str, ...] = ()
     acr: str | None = None
     sub: str | None = None
+    has_authenticator: bool = False
     consent_needed: bool = True
     consent_at: datetime | None = None
 
@@ -97,14 +101,34 @@ def _still_other_subject(prompt: PromptRequest, state: AuthenticationState) -> b
     return _other_subject(prompt, state) and not _before(state.auth_time, prompt.created_at)
 
 
+def _second_factor_missing(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """Only one factor was proven, and the person has an authenticator, or an essential level needs a second factor.
+
+    A level that no second factor reaches is left to the next rule.
+    """
+    proven = assurance.parse(state.acr or "")
+    if proven is None or proven.aal >= _TWO_FACTORS:
+        return False
+    with_it = str(assurance.Acr(proven.ial, _TWO_FACTORS))
+    needed = _below_essential_acr(prompt, state) and assurance.meets_any(prompt.essential_acr, with_it)
+    return state.has_authenticator or needed
+
+
 def _below_essential_acr(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """This login does not reach an essential level (Core §5.5.1.1). There is no stronger method to ask for yet."""
+    """This login does not reach an essential level (Core §5.5.1.1), and nothing that can be asked here does."""
     return not assurance.meets_any(prompt.essential_acr, state.acr or "")
 
 
 def _code_is_too_little(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """This login was a code to a phone alone, which gives IAL1 at most. Another method may reach the level."""
-    return state.methods == ("sms",) and _below_essential_acr(prompt, state)
+    """This login was a code to a phone alone: IAL1 at most, and no code of an app would make it a second factor."""
+    if not state.methods or not only_held(state.methods):
+        return False
+    return state.has_authenticator or (state.methods == ("sms",) and _below_essential_acr(prompt, state))
+
+
+def only_held(methods: tuple[str, ...]) -> bool:
+    """Whether a code of an authenticator app adds no other kind of factor to these methods."""
+    return assurance.aal((*methods, "otp")) < _TWO_FACTORS
 
 
 def _consent_missing(_: PromptRequest, state: AuthenticationState) -> bool:
@@ -135,8 +159,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         Step.LOGIN,
         _code_is_too_little,
-        UnmetAuthenticationRequirements,
-        "a code to a phone does not reach the essential acr; send it without prompt=none",
+        LoginRequired,
+        "a code to a phone is too little here; send the request without prompt=none",
+    ),
+    Rule(
+        Step.SECOND_FACTOR,
+        _second_factor_missing,
+        LoginRequired,
+        "a second factor is needed; send the request without prompt=none",
     ),
     Rule(None, _below_essential_acr, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
     Rule(

@@ -156,6 +156,7 @@ def _authentication_state(
         methods=state.session.amr,
         acr=state.session.authentication.acr,
         sub=sub,
+        has_authenticator=state.has_authenticator,
         consent_needed=not covered,
         consent_at=state.grant_at,
     )

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from accounts import merging
 from accounts.credentials import password as passwords
+from accounts.credentials import recovery_codes, totp
 from accounts.credentials.legacy import LegacySecret
 from accounts.credentials.one_time_codes import CodeBinding, OneTimeCodes
 from accounts.database import Statement, metadata, new_id
@@ -163,6 +164,8 @@ def fill(database, vault):
         outbox.send_sms(c, vault, phone=PHONE, message=HELLO, now=NOW)
         binding = CodeBinding("h" * 43, "login", "")
         OneTimeCodes(vault).store(c, binding, "000000", person_id=person.id, content="您好", now=NOW)
+        totp.begin(c, vault, person.id, now=NOW)
+        recovery_codes.renew(c, vault, person.id, now=NOW)
     SandboxSms(database, vault, lambda: NOW, environment="test").send(PHONE, HELLO)
     return person.id
 

@@ -12,8 +12,10 @@ from idp.adapters.systems.sandbox import SandboxSms, newest
 from idp.delivery.fetcher import Fetcher
 from idp.delivery.worker import DeliveryChannels, Worker
 from idp.login import sessions
+from tests.fixtures.authenticator_app import shown
 from tests.fixtures.relying_party import Browser, RelyingParty, id_token_claims
 from tests.fixtures.site import Citizen, Site
+from tests.journeys.test_security import log_in, set_up
 
 PHONE, OTHER = "13900000001", "13900000002"
 CODE = re.compile(r"\d{6}")
@@ -99,12 +101,39 @@ def test_a_service_that_asks_for_more_than_a_code_gives_gets_a_password(
     enter(browser, code_of(site))
     wanted = '{"id_token": {"acr": {"essential": true, "values": ["urn:yitong:ial2:aal1"]}}}'
     silent = browser.get(housing.start(claims=wanted, prompt="none"))
-    assert silent.answer["error"] == "unmet_authentication_requirements"
+    assert silent.answer["error"] == "login_required"
     page = browser.get(housing.start(claims=wanted))
     assert "不能只用手机验证码登录" in page.text
     browser.log_in(person)
     page = browser.submit(browser.page.form_with("mark"), answer="agree")
     assert id_token_claims(housing.redeem(page))["acr"] == "urn:yitong:ial3:aal1"
+
+
+def test_whoever_has_set_up_an_app_needs_the_password(site: Site, browser: Browser, housing: RelyingParty):
+    """A code to a phone and one of an app are both held: neither the account nor a service opens without a password."""
+    person = site.register_person()
+    verified(site, person)
+    secret = set_up(log_in(site, person))
+    site.clock.advance(seconds=60)
+    ask(browser, PHONE, person.number[-4:])
+    page = enter(browser, code_of(site))
+    assert ("/login" in page.url, "请用密码登录" in page.text) == (True, True)
+    page = browser.get(housing.start())
+    assert ("/login/" in page.url, "请用密码登录" in page.text) == (True, True)
+    browser.log_in(person)
+    page = browser.submit(browser.page.form_with("code"), code=shown(secret, site.clock()), answer="verify")
+    page = browser.submit(browser.page.form_with("mark"), answer="agree")
+    assert id_token_claims(housing.redeem(page))["acr"] == "urn:yitong:ial3:aal2"
+
+
+def test_a_code_alone_sets_up_no_other_way_to_sign_in(site: Site, browser: Browser):
+    """Whoever holds the SIM card of today cannot lock the account's owner out with an app of their own."""
+    person = site.register_person()
+    verified(site, person)
+    ask(browser, PHONE, person.number[-4:])
+    enter(browser, code_of(site))
+    page = browser.get("/account/security/authenticator")
+    assert ("/login" in page.url, "请用密码登录" in page.text) == (True, True)
 
 
 @pytest.mark.parametrize(

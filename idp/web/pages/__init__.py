@@ -11,15 +11,19 @@ from idp.web.pages.phone_login import phone_login
 from idp.web.pages.phones import phones
 from idp.web.pages.preferences import preferences
 from idp.web.pages.sandbox import sandbox
+from idp.web.pages.second_factor import second_factor
+from idp.web.pages.security import security
 from idp.web.pages.session import session
 from idp.web.pages.sign_out import sign_out
 
 PAGES: tuple[flask.Blueprint, ...] = (
     login,
     phone_login,
+    second_factor,
     consent,
     account,
     phones,
+    security,
     preferences,
     session,
     sign_out,

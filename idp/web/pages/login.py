@@ -23,7 +23,7 @@ from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
 from idp.web.pages import prerendered
 from idp.web.pages.formatting import localized_name
 from idp.web.pages.layout import use_ui_locales
-from idp.web.session_expiry import ENDED, IDLE, TOO_OLD
+from idp.web.session_expiry import ENDED, IDLE, LOGIN_AGAIN, MORE_NEEDED, TOO_OLD
 from idp.web.views import Audience, Csrf, view
 
 login = flask.Blueprint("login", __name__)
@@ -35,14 +35,12 @@ _PROBLEMS = {
     "no_identifier": ("identifier", N_("请填身份证号、手机号或用户名。")),
     "no_password": ("password", N_("请填密码。")),
 }
-_AGAIN = {
-    "log_in_again": N_("为了安全，修改手机号以前，请用密码再登录一次。"),
-    "code_is_too_little": N_("这项服务不能只用手机验证码登录。请用密码登录，接着办理。"),
-}
 _SIGNED_OUT = {
     IDLE: N_("您 %(minutes)d 分钟没有操作，为了安全，已经自动退出登录。请重新登录，接着办理。"),
     TOO_OLD: N_("这次登录时间太长，为了安全，已经自动退出。请重新登录，接着办理。"),
     ENDED: N_("您在这个浏览器里的登录已经结束，可能是您在别处退出了。请重新登录。"),
+    MORE_NEEDED: N_("这里不能只用手机验证码登录。请用密码登录，接着办理。"),
+    LOGIN_AGAIN: N_("您要改的是登录方式。为了安全，请再登录一次，接着办理。"),
 }
 
 
@@ -93,15 +91,14 @@ def submit_own() -> ResponseReturnValue:
 
 
 def _why(due: PendingInteraction) -> tuple[str, ...]:
-    """The reason for a person who is signed in by a code to a phone alone, at a service that asks for more."""
-    is_too_little = due.session is not None and due.session.amr == ("sms",) and due.request.essential_acr
-    return ("code_is_too_little",) if is_too_little else ()
+    """The reason for a person who is signed in by a code to a phone alone, where that is too little."""
+    return (MORE_NEEDED,) if due.session is not None and due.session.amr == ("sms",) else ()
 
 
 def _page(action: str, *, client_name: str = "", after: str = "", why: tuple[str, ...] = ()) -> ResponseReturnValue:
     codes = (*browser.flashed(), *why)
     errors = [{"field": _PROBLEMS[code][0], "text": gettext(_PROBLEMS[code][1])} for code in codes if code in _PROBLEMS]
-    reason = next((_signed_out(code) for code in codes if code in _SIGNED_OUT | _AGAIN), "")
+    reason = next((_signed_out(code) for code in codes if code in _SIGNED_OUT), "")
     may_cancel, by_phone = bool(client_name), _by_phone(action, after)
     if not (errors or reason):
         filled = {"action": action, "next": after, "by_phone": by_phone}
@@ -127,8 +124,6 @@ def _by_phone(action: str, after: str) -> str:
 
 
 def _signed_out(code: str) -> str:
-    if code in _AGAIN:
-        return gettext(_AGAIN[code])
     minutes = int(unit_of_work().services.channels[pending.WEB].lifetimes.idle.total_seconds()) // 60
     return gettext(_SIGNED_OUT[code], minutes=minutes)
 

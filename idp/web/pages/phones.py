@@ -6,13 +6,11 @@ must not be able to move the account to another one.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from werkzeug.wrappers import Response
 
 from accounts import phones as domain
 from accounts.credentials.one_time_codes import CodeBinding
@@ -34,7 +32,6 @@ from idp.web.views import Audience, Csrf, view
 
 phones = flask.Blueprint("phones", __name__)
 
-RECENT = timedelta(minutes=20)
 _HERE = "/account/phones"
 _SOURCE = "code"  # of the evidence: a code to the phone
 _DONE = {"phone_added": N_("手机号已经添加。"), "phone_removed": N_("手机号已经移除。")}
@@ -70,9 +67,7 @@ def show() -> ResponseReturnValue:
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
 def add() -> ResponseReturnValue:
     """A code is on its way to the new phone, or the person sees what to correct, or must log in again."""
-    here, phone = browser.signed_in(), code_form.typed_phone()
-    if (again := _log_in_again(here)) is not None:
-        return again
+    here, phone = browser.signed_in_recently(_HERE), code_form.typed_phone()
     shared = flask.request.form.get("shared", "")
     if phone is None or shared not in ("yes", "no"):
         browser.flash(*[code_form.WRONG_PHONE] * (phone is None), *[_WHOSE] * (shared not in ("yes", "no")))
@@ -105,10 +100,8 @@ def show_code() -> ResponseReturnValue:
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
 def confirm() -> ResponseReturnValue:
     """The phone is the person's, or they see what to correct, or another code is on its way, or must log in again."""
-    here, asked = browser.signed_in(), flask.request.form.get("answer", "")
+    here, asked = browser.signed_in_recently(_HERE), flask.request.form.get("answer", "")
     bound = code_form.binding(PHONE, here.id)
-    if (again := _log_in_again(here)) is not None:
-        return again
     if bound is None:
         code_form.flash_over()
         return flask.redirect(_HERE, 303)
@@ -125,9 +118,7 @@ def confirm() -> ResponseReturnValue:
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
 def remove() -> ResponseReturnValue:
     """The chosen phone of this person is removed, if it is theirs. The phone itself is told."""
-    here, work = browser.signed_in(), unit_of_work()
-    if (again := _log_in_again(here)) is not None:
-        return again
+    here, work = browser.signed_in_recently(_HERE), unit_of_work()
     sessions.touch(work.c, here.id, work.now)
     chosen = flask.request.form.get("phone", "")
     theirs = work.services.people.phones(work.c, here.person_id)
@@ -154,15 +145,6 @@ def _mark(here: Session, phone: PersonPhone) -> str:
     """What a form says instead of the number. It means something only in this session."""
     vault = unit_of_work().services.vault
     return vault.pepper(f"{here.id}|{phone.canonical}".encode(), purpose="phone of an account").hex()[:32]
-
-
-def _log_in_again(here: Session) -> Response | None:
-    """The way to the login, if this session's login is too old or was a code to a phone alone."""
-    is_recent = here.auth_time > unit_of_work().now - RECENT
-    if is_recent and set(here.amr) - {"sms"}:
-        return None
-    browser.flash("log_in_again")
-    return flask.redirect(f"/login?next={_HERE}", 303)
 
 
 def _send(here: Session, phone: Mobile, *, is_shared: bool) -> ResponseReturnValue:
