@@ -6,6 +6,7 @@ retired while something is still sealed under it, that data is lost.
 
 from __future__ import annotations
 
+from accounts.credentials import recovery_codes, totp
 from accounts.vault import resealing
 from accounts.vault.resealing import SealedColumn
 from idp.adapters.systems import sandbox
@@ -18,6 +19,10 @@ from idp.rights.tables import APPEAL_ANSWER, APPEAL_TEXT, CORRECTION_ANSWER, COR
 
 SEALED: tuple[SealedColumn, ...] = (
     *resealing.SEALED,
+    SealedColumn(totp.totp_credentials.c.id, sealed=totp.totp_credentials.c.sealed, place=totp.PLACE),
+    SealedColumn(
+        recovery_codes.recovery_codes.c.id, sealed=recovery_codes.recovery_codes.c.sealed, place=recovery_codes.PLACE
+    ),
     SealedColumn(signing_keys.c.kid, sealed=signing_keys.c.private_sealed, place=keys.PLACE),
     SealedColumn(authorization_requests.c.id, sealed=authorization_requests.c.sealed, place=request_store.WORDED),
     SealedColumn(outbox.c.id, sealed=outbox.c.sealed, place=SEALED_MESSAGE),

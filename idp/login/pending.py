@@ -166,6 +166,7 @@ def _authentication_state(
         auth_time=state.session.auth_time,
         acr=state.session.authentication.acr,
         sub=sub,
+        has_authenticator=state.has_authenticator,
         consent_needed=not covered,
         consent_at=state.grant_at,
         refusals=0 if _before(state.refused_until, auth_request.created_at) else state.refusals,

@@ -79,6 +79,7 @@ class SessionState:
     grant_at: datetime | None
     knows_client: bool
     person_status: str
+    has_authenticator: bool
     refusals: int = 0
     refused_until: datetime | None = None
 
@@ -183,6 +184,7 @@ def _session_state(row: Any, session: Session, *, knows_client: bool) -> Session
         grant_at=row.grant_at,
         knows_client=knows_client,
         person_status=row.person_status,
+        has_authenticator=row.has_authenticator,
         refusals=row.refusals or 0,
         refused_until=row.refused_until,
     )

@@ -16,7 +16,9 @@ import sqlalchemy as sa
 
 from accounts import audit
 from accounts.credentials.password import password_credentials
+from accounts.credentials.recovery_codes import recovery_codes
 from accounts.credentials.throttle import throttle_counters
+from accounts.credentials.totp import totp_credentials
 from accounts.database import Connection, Statement, UtcDateTime, insert_unless_present, new_id
 from accounts.merging.linking import linked_accounts
 from accounts.merging.undo import unlink
@@ -88,7 +90,14 @@ _SET_ATTRIBUTES = Statement(
     .values(attributes=_p("sealed", type_=sa.LargeBinary))
 )
 # Every table with a person's rows is in one of these two, which a test compares with the schema.
-DELETED: tuple[sa.Table, ...] = (password_credentials, person_phones, corrections, refusals)
+DELETED: tuple[sa.Table, ...] = (
+    password_credentials,
+    totp_credentials,
+    recovery_codes,
+    person_phones,
+    corrections,
+    refusals,
+)
 KEPT: dict[str, str] = {
     "natural_persons": "the name, sealed, until the ledger of releases is three years old; the status is `closed`",
     "person_identifiers": "the number, sealed and ended, as long as the name: it says whose data the ledger names",

@@ -18,7 +18,9 @@ import sqlalchemy as sa
 from accounts import audit
 from accounts.audit import audit_events
 from accounts.credentials.password import password_credentials
+from accounts.credentials.recovery_codes import recovery_codes
 from accounts.credentials.throttle import throttle_counters
+from accounts.credentials.totp import totp_credentials
 from accounts.database import Connection, Statement
 from accounts.evidence import evidence
 from accounts.merging import linking
@@ -150,6 +152,16 @@ EXPORTED: tuple[ExportedTable, ...] = (
     _table(
         password_credentials,
         "That there is a password, where it came from and when it changed.",
+        left_out={"sealed": _SECRET},
+    ),
+    _table(
+        totp_credentials,
+        "Authenticator apps: since when, and the limits on guesses.",
+        left_out={"sealed": _SECRET, "last_step": _SECRET},
+    ),
+    _table(
+        recovery_codes,
+        "Recovery codes: since when, and which were used.",
         left_out={"sealed": _SECRET},
     ),
     _table(

@@ -7,6 +7,7 @@ A page calls `require_step` or `signed_in` to learn who is there, `sign_in` and 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import flask
@@ -15,6 +16,7 @@ from werkzeug.wrappers import Response
 
 from accounts import audit
 from accounts.authentication import Authenticated
+from accounts.credentials import totp
 from idp.login import dispatcher, pending, sessions, signing_in
 from idp.login.interaction import Step
 from idp.login.pending import PendingInteraction
@@ -24,10 +26,11 @@ from idp.rights import notices
 from idp.services import unit_of_work
 from idp.web import session_expiry
 from idp.web.cookies import FLASH, give_cookie, sent_cookie
-from idp.web.views import SAFE_METHODS
 
 # One slash, then nothing a browser could read as an authority or a new header: no second slash, backslash or control.
 _OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9_\-./?=&%]{0,500}", re.ASCII)
+
+RECENT = timedelta(minutes=20)
 
 
 class NotSignedIn(Exception):
@@ -36,6 +39,18 @@ class NotSignedIn(Exception):
     def __init__(self, path: str) -> None:
         super().__init__("sign in first")
         self.path = path
+
+
+class SecondFactorNeeded(Exception):
+    """The person has an authenticator and this session has not used it. `path` is where the person wanted to go."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("prove a second factor first")
+        self.path = path
+
+
+class RecentLoginNeeded(NotSignedIn):
+    """What the person wants to do asks for a recent login, and theirs is older than RECENT."""
 
 
 def require_step(request_id: str, step: Step, *, or_done: bool = False) -> PendingInteraction:
@@ -65,11 +80,47 @@ def current_session() -> sessions.Session | None:
 
 
 def signed_in() -> sessions.Session:
-    """The live session of this browser. Raises NotSignedIn: the person logs in and then comes back."""
+    """The live session of this browser, with every factor that its person has set up.
+
+    Raises NotSignedIn or SecondFactorNeeded: the person proves what is missing and then comes back.
+    """
+    found = signed_in_with_one_factor()
+    if found.authentication.aal == 1 and _has_authenticator(found.person_id):
+        raise SecondFactorNeeded(_wanted_path())
+    return found
+
+
+def _has_authenticator(person_id: str) -> bool:
+    """Read once for each request."""
+    if "has_authenticator" not in flask.g:
+        flask.g.has_authenticator = bool(totp.of(unit_of_work().reading, person_id))
+    has: bool = flask.g.has_authenticator
+    return has
+
+
+def signed_in_with_one_factor() -> sessions.Session:
+    """The live session of this browser, whatever it has proven. Raises NotSignedIn."""
     found = current_session()
     if found is None:
-        raise NotSignedIn(flask.request.path if flask.request.method in SAFE_METHODS else "/account")
+        raise NotSignedIn(_wanted_path())
     return found
+
+
+def signed_in_recently() -> sessions.Session:
+    """The same as `signed_in`, after a login within RECENT (ASVS 7.5.1). Raises RecentLoginNeeded, too."""
+    found = signed_in()
+    if not is_recent(found):
+        raise RecentLoginNeeded(_wanted_path())
+    return found
+
+
+def is_recent(session: sessions.Session) -> bool:
+    """Whether the person has proven themselves within RECENT."""
+    return session.auth_time >= unit_of_work().now - RECENT
+
+
+def _wanted_path() -> str:
+    return flask.request.path if can_be_opened(flask.request.path) else "/account"
 
 
 def why_signed_out() -> str | None:
@@ -109,6 +160,11 @@ def _tell_of_new_browser(session: sessions.Session) -> None:
         work = unit_of_work()
         text = gettext("您的统一身份认证账号刚刚在新的设备上登录。不是您？请登录“我的账号”处理，或拨打 96196。")
         notices.to_phone(work.services, session.person_id, text, now=work.now, write=lambda: work.c)
+
+
+def replace_session(renewed: sessions.NewSession) -> None:
+    """The response gives this browser the new handle of its session, which has proven more."""
+    _remember(renewed)
 
 
 def _remember(opened: sessions.NewSession) -> None:

@@ -17,7 +17,7 @@ from idp.oidc.tokens.secret import digest
 
 WARNING = timedelta(seconds=150)  # before the end: long enough to read it in elder mode and to answer
 IDLE, TOO_OLD, ENDED = "session_idle", "session_too_old", "session_ended"
-AGAIN = "session_again"  # the session goes on, and what the person wants to do asks for a recent login
+LOGIN_AGAIN = "login_again"  # the session is live, but too old for what the person wants to do
 
 _BY_HANDLE = Statement(
     sa.select(sessions.c.seen_at, sessions.c.expires_at, sessions.c.ended_at).where(

@@ -9,13 +9,17 @@ from idp.web.pages.consent import consent
 from idp.web.pages.login import login
 from idp.web.pages.preferences import preferences
 from idp.web.pages.sandbox import sandbox
+from idp.web.pages.second_factor import second_factor
+from idp.web.pages.security import security
 from idp.web.pages.session import session
 from idp.web.pages.sign_out import sign_out
 
 PAGES: tuple[flask.Blueprint, ...] = (
     login,
+    second_factor,
     consent,
     *ACCOUNT_PAGES,
+    security,
     preferences,
     session,
     sign_out,

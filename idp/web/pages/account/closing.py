@@ -12,7 +12,6 @@ from idp.rights import closing as closures
 from idp.rights import notices, restrictions
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.account.recent import is_recent, log_in_again
 from idp.web.pages.formatting import moment
 from idp.web.views import Audience, Csrf, view
 
@@ -36,7 +35,7 @@ def show() -> ResponseReturnValue:
         days=work.services.settings.closing_wait.days,
         closes_at=moment(waiting.due_at, work.now) if waiting else "",
         asked_at=moment(waiting.asked_at, work.now) if waiting else "",
-        recent=is_recent(here),
+        recent=browser.is_recent(here),
         errors=[{"field": "understood", "text": gettext(_PROBLEMS[x])} for x in browser.flashed() if x in _PROBLEMS],
     )
 
@@ -51,8 +50,7 @@ def ask() -> ResponseReturnValue:
     if flask.request.form.get(_UNDERSTOOD) != "yes":
         browser.flash("not_understood")
         return flask.redirect("/account/closing", 303)
-    if not is_recent(here):
-        return log_in_again("/account/closing")
+    here = browser.signed_in_recently()
     sessions.touch(work.c, here.id, work.now)
     wait, is_new = work.services.settings.closing_wait, closures.pending(work.c, here.person_id) is None
     closures.ask(work.c, here.person_id, wait=wait, channel=here.channel, now=work.now)

@@ -10,7 +10,6 @@ from idp.login import sessions
 from idp.rights import export as copies
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.account.recent import is_recent, log_in_again
 from idp.web.views import Audience, Csrf, view
 
 export = flask.Blueprint("account_export", __name__)
@@ -22,16 +21,14 @@ _FILE = "yitong-account.json"
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.READ_ONLY)
 def show() -> ResponseReturnValue:
     """What the file contains, and the button."""
-    return flask.render_template("account/export.html", recent=is_recent(browser.signed_in()))
+    return flask.render_template("account/export.html", recent=browser.is_recent(browser.signed_in()))
 
 
 @export.post("/account/export")
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
 def download() -> ResponseReturnValue:
     """The file, which no cache keeps, and a record of the download. A login of more than twenty minutes is renewed."""
-    here, work = browser.signed_in(), unit_of_work()
-    if not is_recent(here):
-        return log_in_again("/account/export")
+    here, work = browser.signed_in_recently(), unit_of_work()
     sessions.touch(work.c, here.id, work.now)
     issuer = work.services.settings.issuer
     document = copies.export(work.c, work.services.vault, here.person_id, issuer=issuer, now=work.now)
