@@ -6,6 +6,7 @@ retired while something is still sealed under it, that data is lost.
 
 from __future__ import annotations
 
+from accounts.credentials import recovery_codes, totp
 from accounts.registration import journey_store
 from accounts.registration.journey_store import journeys
 from accounts.vault import resealing
@@ -19,6 +20,10 @@ from idp.oidc.tokens import keys
 
 SEALED: tuple[SealedColumn, ...] = (
     *resealing.SEALED,
+    SealedColumn(totp.totp_credentials.c.id, sealed=totp.totp_credentials.c.sealed, place=totp.PLACE),
+    SealedColumn(
+        recovery_codes.recovery_codes.c.id, sealed=recovery_codes.recovery_codes.c.sealed, place=recovery_codes.PLACE
+    ),
     SealedColumn(signing_keys.c.kid, sealed=signing_keys.c.private_sealed, place=keys.PLACE),
     SealedColumn(authorization_requests.c.id, sealed=authorization_requests.c.sealed, place=request_store.WORDED),
     SealedColumn(journeys.c.handle_digest, sealed=journeys.c.sealed, place=journey_store.JOURNEY),

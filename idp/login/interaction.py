@@ -16,11 +16,14 @@ from idp.login.sessions import SessionLifetimes
 from idp.oidc import assurance
 from idp.oidc.errors import ConsentRequired, LoginRequired, ProtocolError, UnmetAuthenticationRequirements
 
+_TWO_FACTORS = 2  # as an authentication assurance level
+
 
 class Step(StrEnum):
     """One thing that the person must still do. Its value names the page, the template and the test."""
 
     LOGIN = "login"  # nobody is signed in, or not recently enough, or another person than the hint names
+    SECOND_FACTOR = "second_factor"  # the service, or the person's own choice, asks for more than one factor
     PROOFING = "proofing"  # the service needs to be surer who the person is than any check so far shows
     CONSENT = "consent"  # the person has not yet seen or agreed to what this client will learn
 
@@ -68,6 +71,7 @@ class AuthenticationState:
     acr: str | None = None
     provable_ial: int = 0
     sub: str | None = None
+    has_authenticator: bool = False
     consent_needed: bool = True
     consent_at: datetime | None = None
 
@@ -106,13 +110,27 @@ def _still_other_subject(prompt: PromptRequest, state: AuthenticationState) -> b
     return _other_subject(prompt, state) and not _before(state.auth_time, prompt.created_at)
 
 
+def _second_factor_missing(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """Only one factor was proven, and the person has an authenticator, or an essential level needs a second factor.
+
+    A level that no second factor reaches, not even together with a check of who the person is, is left to the next
+    rules; so is one that such a check alone reaches.
+    """
+    proven = assurance.parse(state.acr or "")
+    if proven is None or proven.aal >= _TWO_FACTORS:
+        return False
+    with_it = str(assurance.Acr(max(proven.ial, state.provable_ial), _TWO_FACTORS))
+    needed = _beyond_reach(prompt, state) and assurance.meets_any(prompt.essential_acr, with_it)
+    return state.has_authenticator or needed
+
+
 def _below_essential_acr(prompt: PromptRequest, state: AuthenticationState) -> bool:
     """This login does not reach an essential level (Core §5.5.1.1)."""
     return not assurance.meets_any(prompt.essential_acr, state.acr or "")
 
 
 def _beyond_reach(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """No essential level can be reached here: not even a further check of who the person is would be enough."""
+    """No essential level can be reached by this login, not even by a further check of who the person is."""
     return not assurance.meets_any(prompt.essential_acr, _after_proofing(state))
 
 
@@ -147,6 +165,12 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(None, _still_other_subject, LoginRequired, "the person who logged in is not the one the hint names"),
     Rule(Step.LOGIN, _other_subject, LoginRequired, "another person is signed in than the hint names"),
+    Rule(
+        Step.SECOND_FACTOR,
+        _second_factor_missing,
+        LoginRequired,
+        "a second factor is needed; send the request without prompt=none",
+    ),
     Rule(None, _beyond_reach, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
     Rule(
         Step.PROOFING,

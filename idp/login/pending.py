@@ -165,6 +165,7 @@ def _authentication_state(
         acr=acr,
         provable_ial=_provable_ial(services, c, auth_request, state.session, acr),
         sub=sub,
+        has_authenticator=state.has_authenticator,
         consent_needed=not covered,
         consent_at=state.grant_at,
     )

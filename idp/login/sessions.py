@@ -81,6 +81,7 @@ class SessionState:
     grant_at: datetime | None
     knows_client: bool
     person_status: str
+    has_authenticator: bool
 
 
 def cookie_name(*, secure: bool) -> str:
@@ -185,6 +186,7 @@ def _session_state(row: Any, session: Session, now: datetime, *, knows_client: b
         grant_at=row.grant_at,
         knows_client=knows_client,
         person_status=row.person_status,
+        has_authenticator=row.has_authenticator,
     )
 
 

@@ -30,6 +30,8 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.registration.journey_store",
     "accounts.audit.failed_logins",
     "accounts.credentials.password",
+    "accounts.credentials.recovery_codes",
+    "accounts.credentials.totp",
     "accounts.credentials.throttle",
     "accounts.audit",
     "accounts.merging.linking",

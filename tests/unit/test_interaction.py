@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -65,3 +66,48 @@ def test_the_wrong_person_after_a_login_ends_instead_of_looping():
     """A login as another person than the hint names ends with an error, not with endless logins."""
     with pytest.raises(LoginRequired):
         next_step(asked(subject="t"), FRESH, WEB)
+
+
+LOW = AuthenticationState(
+    auth_time=BEFORE, acr="urn:yitong:ial1:aal1", provable_ial=3, sub="s", consent_needed=False, consent_at=BEFORE
+)
+
+
+@pytest.mark.parametrize(
+    ("levels", "standing", "step"),
+    [
+        (("ial3:aal1",), LOW, Step.PROOFING),
+        (("ial2:aal1",), LOW, Step.PROOFING),
+        (("ial1:aal1",), LOW, None),
+        (("ial4:aal1", "ial3:aal1"), LOW, Step.PROOFING),
+        (("ial3:aal2",), LOW, Step.SECOND_FACTOR),  # first the factor, then the proof
+        (("ial3:aal2",), replace(LOW, acr="urn:yitong:ial1:aal2"), Step.PROOFING),
+        (("ial3:aal1",), replace(LOW, has_authenticator=True), Step.SECOND_FACTOR),
+        (("ial3:aal2", "ial3:aal1"), LOW, Step.PROOFING),  # the proof alone is enough
+        ((), LOW, None),
+    ],
+)
+def test_a_person_is_asked_for_exactly_what_is_missing(levels, standing, step):
+    """More proof, one more factor, both in turn, or nothing: never more than an essential level needs."""
+    request = asked(essential_acr=tuple(f"urn:yitong:{level}" for level in levels))
+    assert next_step(request, standing, WEB) is step
+
+
+@pytest.mark.parametrize("level", ["ial4:aal1", "ial3:aal3", "ial4:aal2"])
+def test_a_level_that_no_proof_here_reaches_is_an_error_at_once(level):
+    """A person who can prove IAL3 is not asked to for a service that needs more than that."""
+    with pytest.raises(UnmetAuthenticationRequirements):
+        next_step(asked(essential_acr=(f"urn:yitong:{level}",)), LOW, WEB)
+
+
+def test_a_person_who_can_prove_nothing_here_is_not_asked():
+    """Without a registry, or without a document, the service gets the error."""
+    with pytest.raises(UnmetAuthenticationRequirements):
+        next_step(asked(essential_acr=("urn:yitong:ial3:aal1",)), replace(LOW, provable_ial=0), WEB)
+
+
+def test_a_silent_request_gets_no_page_for_more_proof():
+    """Under prompt=none the shortfall is the error, although a page could repair it."""
+    request = asked(prompt=frozenset({"none"}), essential_acr=("urn:yitong:ial3:aal1",))
+    with pytest.raises(UnmetAuthenticationRequirements):
+        next_step(request, LOW, WEB)

@@ -100,7 +100,7 @@ def _finish(due: PendingInteraction, begun: Journey) -> ResponseReturnValue:
         raise
     if not proofs:
         return _again(due, "unfinished")
-    browser.stepped_up(checks.finish(work.services, work.c, due, begun, proofs, work.now))
+    browser.replace_session(checks.finish(work.services, work.c, due, begun, proofs, work.now))
     return browser.redirect_to_dispatcher(due.request.id)
 
 
