@@ -19,10 +19,14 @@ from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database
 from accounts.errors import DatabaseUnavailable
 from accounts.merging.linking import Linking
+from accounts.organisations.authority import AuthorityCheck
+from accounts.organisations.delegations import Delegations
+from accounts.organisations.register import OrganisationRegister
 from accounts.people import People
-from accounts.ports import SmsGateway
+from accounts.ports import EnterpriseRegistry, SmsGateway
 from accounts.vault import Vault
 from accounts.vault.vault_keys import VaultKeys
+from idp.adapters.systems.sandbox_enterprises import SandboxEnterprises
 from idp.jobs.resealing import SEALED
 from idp.login.interaction import ChannelRules
 from idp.oidc.clients.client import ClientCache
@@ -45,6 +49,7 @@ class Systems:
     """Outside systems, each behind a port of `accounts.ports`; None where this process calls none of that kind."""
 
     sms: SmsGateway | None = None
+    enterprises: EnterpriseRegistry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,9 @@ class Services:
     keys: KeyRing
     clients: ClientCache
     provider: Provider
+    delegations: Delegations
+    register: OrganisationRegister
+    authority: AuthorityCheck
     channels: Mapping[str, ChannelRules] = field(default_factory=dict)
     systems: Systems = field(default_factory=Systems)
     form_post_page: FormPostPage = plain_page
@@ -92,8 +100,17 @@ def build_services(
     people = People(vault)
     hasher = _hasher(settings, aside)
     keys = KeyRing(database, vault)
+    systems = systems or _systems(settings)
+    register = OrganisationRegister(people, systems.enterprises)
+    authority = AuthorityCheck(database, register)
     provider = Provider(
-        database=database, issuer=settings.issuer, keys=keys, people=people, policy=ProviderPolicy(), now=clock
+        database=database,
+        issuer=settings.issuer,
+        keys=keys,
+        people=people,
+        policy=ProviderPolicy(),
+        now=clock,
+        authority=authority,
     )
     return Services(
         settings=settings,
@@ -107,9 +124,19 @@ def build_services(
         keys=keys,
         clients=provider.clients,
         provider=provider,
+        delegations=Delegations(people, most_managers=settings.managers_at_most),
+        register=register,
+        authority=authority,
         channels={channel.name: channel for channel in channels},
-        systems=systems or Systems(),
+        systems=systems,
     )
+
+
+def _systems(settings: Settings) -> Systems:
+    """The outside systems that the settings name. The sandbox refuses production."""
+    if not settings.sandbox:
+        return Systems()
+    return Systems(enterprises=SandboxEnterprises(environment=settings.environment))
 
 
 def require_own_keys(services: Services) -> None:

@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     web_absolute: timedelta = Field(
         timedelta(hours=12), description="A web session never lasts longer than this, used or not."
     )
+    managers_at_most: int = Field(
+        5,
+        ge=1,
+        le=50,
+        description="How many managers an organisation may have, open invitations included. A lower value ends nobody.",
+    )
     trusted_proxies: str = Field(
         "",
         description="Networks of our own proxies, comma-separated (`10.0.0.0/8`). Only they may say whom a request "

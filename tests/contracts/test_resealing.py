@@ -16,6 +16,7 @@ from accounts.identifiers import CitizenId, IdentifierKind, Mobile, parse
 from accounts.merging import number_conflicts
 from accounts.merging.linking import Linking, link_row, linked_accounts
 from accounts.organisations import LegalPersonAttributes, NewLegalPerson
+from accounts.organisations.paths import Role
 from accounts.people import NewPerson, People
 from accounts.vault import Vault, resealing
 from accounts.vault.resealing import Position, reseal
@@ -28,6 +29,7 @@ from idp.oidc.requests import request_store
 from idp.oidc.requests.authorization_request import AuthorizationRequest
 from idp.oidc.tokens.keys import KeyRing
 from tests.architecture.tracked import text_of, tracked
+from tests.fixtures.enterprises import Enterprises
 from tests.fixtures.site import citizen_number
 
 load_tables()
@@ -102,7 +104,7 @@ def calls_of(name, method):
 def test_whoever_seals_names_a_place_that_moves():
     """In the sources every `seal(…, place=X)` outside the vault names a constant of a resealed column."""
     constants = {"ATTRIBUTES", "IDENTIFIER", "PHONE", "CREDENTIAL", "LEGAL_ATTRIBUTES", "LEGAL_IDENTIFIER", "SECRET"}
-    constants |= {"CONTESTED", "PLACE", "SEALED_MESSAGE", "WORDED", "self.place"}
+    constants |= {"CONTESTED", "INVITEE", "PLACE", "SEALED_MESSAGE", "WORDED", "self.place"}
     constants |= {"IN_A_CODE"}  # in no table: the code is sent to the client and expires in a minute
     named_places = {
         told["place"]
@@ -158,6 +160,9 @@ def fill(database, vault):
         request_store.insert(c, request_store.open_row(ASKED, request_store.sealed(vault, ASKED)))
         outbox.send_sms(c, vault, phone=PHONE, text="您好", now=NOW)
     SandboxSms(database, vault, lambda: NOW, environment="test").send(PHONE, "您好")
+    world = Enterprises(database, people, lambda: NOW)
+    head = world.person(700)
+    world.offer(world.company(70, head), head, world.stranger(701), Role.HANDLER)
     return person.id
 
 
@@ -175,7 +180,7 @@ def stale(database, vault):
     found, counts = [], {}
     for each in SEALED:
         rows = database.connection().rows(Statement(sa.select(each.sealed.label("sealed"))))
-        counts[each.name] = len(rows)
+        counts[each.name] = sum(row.sealed is not None for row in rows)
         found += [each.name for row in rows if row.sealed is not None and vault.is_stale(row.sealed)]
     return found, counts
 
@@ -192,6 +197,8 @@ def test_everything_moves_and_opens_without_the_old_key(database, old, both, new
     assert people.find(c, CitizenId.parse(citizen_number(3))) == person_id
     assert people.find_legal_person(c, COMPANY) is not None
     assert [phone.canonical for phone in people.phones(c, person_id)] == [PHONE.canonical]
+    world = Enterprises(database, people, lambda: NOW)
+    assert len(world.offers(world.person(701))) == 1
     assert people.phone_verified(c, person_id, PHONE, now=NOW)
     assert passwords.read(c, new, person_id) == "$argon2id$not-a-real-one"
     assert KeyRing(database, new).current("RS256", NOW).alg == "RS256"
