@@ -17,6 +17,7 @@ from accounts.organisations.legal_persons import legal_persons
 from accounts.vault.blind_index import matches
 
 INVITEE = "delegations.invitee"
+FOR_ORGANISATIONS = IdentifierKind.USCC.value
 
 delegations = sa.Table(
     "delegations",
@@ -205,6 +206,12 @@ OF_ORGANISATION = Statement(
     )
     .order_by(_d.offered_at, _d.id)
 )
+HISTORY = Statement(
+    sa.select(delegations)
+    .where(_d.organisation_id == _p("organisation"))
+    .order_by(sa.func.coalesce(_d.ended_at, _d.accepted_at, _d.offered_at).desc(), _d.id)
+    .limit(_p("most", type_=sa.Integer))
+)
 OFFERS_TO = Statement(
     sa.select(delegations)
     .where(
@@ -230,4 +237,3 @@ UPDATE_FACTS = Statement(
     .values(status=_p("new_status"), checked_at=_now)
 )
 INSERT_FACTS = Statement(sa.insert(register_facts))
-FOR_ORGANISATIONS = IdentifierKind.USCC.value

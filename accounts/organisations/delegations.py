@@ -88,6 +88,17 @@ class Delegation:
         return self.accepted_at is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing that happened to a delegation. `what` is offered, accepted, or why it ended."""
+
+    at: datetime
+    what: str
+    role: Role
+    person_id: str | None
+    delegate_id: str | None
+
+
 class Delegations:
     """The acts on delegations, on one vault. Immutable: one for the process."""
 
@@ -174,6 +185,12 @@ class Delegations:
         """The delegations and open invitations of this organisation, oldest first. Raises SealBroken."""
         return tuple(self._opened(row) for row in c.rows(store.OF_ORGANISATION, organisation=organisation_id, now=now))
 
+    def history(self, c: Connection, organisation_id: str, most: int) -> tuple[Happening, ...]:
+        """What happened to the organisation's delegations, the newest first."""
+        rows = c.rows(store.HISTORY, organisation=organisation_id, most=most)
+        found = [happening for row in rows for happening in _happenings(row)]
+        return tuple(sorted(found, key=lambda happening: happening.at, reverse=True)[:most])
+
     # --- the parts ------------------------------------------------------------------------------------------------
     def _end(self, c: Connection, how: Statement, held: Any, why: Because, by: str, now: datetime) -> None:
         if c.execute(how, of=held.id, because=why.value, now=now) != 1:
@@ -257,6 +274,16 @@ def end_appointed(c: Connection, appointer: str, organisation_id: str, by: str |
                 c, "organisation:delegation:end", row.id, organisation_id, by, now, because=why, whose=row.person_id
             )
         end_appointed(c, row.id, organisation_id, by, now)
+
+
+def _happenings(row: Any) -> list[Happening]:
+    role, is_representative = Role(row.role), row.role == Role.REPRESENTATIVE
+    moments = [
+        (None if is_representative else row.offered_at, "offered"),
+        (row.accepted_at, "accepted"),
+        (row.ended_at, row.ended_because),
+    ]
+    return [Happening(at, what, role, row.person_id, row.delegate_id) for at, what in moments if at is not None]
 
 
 def indexed_number(sealed: str) -> str:

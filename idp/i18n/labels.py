@@ -40,6 +40,17 @@ MATTERS = {
     "other": N_("其他事项"),
 }
 
+HAPPENINGS = {
+    "offered": N_("发出邀请"),
+    "accepted": N_("接受授权"),
+    "declined": N_("拒绝邀请"),
+    "withdrawn": N_("撤回邀请"),
+    "removed": N_("移除授权"),
+    "resigned": N_("放弃授权"),
+    "appointer_ended": N_("授权人失去身份，授权随之失效"),
+    "register": N_("登记机关变更，授权失效"),
+}
+
 OUTCOMES = {"failure": N_("没有成功"), "refused": N_("被拒绝")}
 
 

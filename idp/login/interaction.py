@@ -14,13 +14,20 @@ from typing import Protocol
 
 from idp.login.sessions import SessionLifetimes
 from idp.oidc import assurance
-from idp.oidc.errors import ConsentRequired, LoginRequired, ProtocolError, UnmetAuthenticationRequirements
+from idp.oidc.errors import (
+    ConsentRequired,
+    InteractionRequired,
+    LoginRequired,
+    ProtocolError,
+    UnmetAuthenticationRequirements,
+)
 
 
 class Step(StrEnum):
     """One thing that the person must still do. Its value names the page, the template and the test."""
 
     LOGIN = "login"  # nobody is signed in, or not recently enough, or another person than the hint names
+    REPRESENT = "represent"  # the person must choose to act for themselves or for an organisation
     CONSENT = "consent"  # the person has not yet seen or agreed to what this client will learn
 
 
@@ -58,6 +65,7 @@ class AuthenticationState:
     auth_time: datetime | None = None
     acr: str | None = None
     sub: str | None = None
+    knows_whom_for: bool = True
     consent_needed: bool = True
     consent_at: datetime | None = None
 
@@ -101,6 +109,11 @@ def _below_essential_acr(prompt: PromptRequest, state: AuthenticationState) -> b
     return not assurance.meets_any(prompt.essential_acr, state.acr or "")
 
 
+def _whom_for_is_open(_: PromptRequest, state: AuthenticationState) -> bool:
+    """The client serves organisations, and more than one answer is possible, or none."""
+    return not state.knows_whom_for
+
+
 def _consent_missing(_: PromptRequest, state: AuthenticationState) -> bool:
     return state.consent_needed
 
@@ -127,6 +140,12 @@ RULES: tuple[Rule, ...] = (
     Rule(None, _still_other_subject, LoginRequired, "the person who logged in is not the one the hint names"),
     Rule(Step.LOGIN, _other_subject, LoginRequired, "another person is signed in than the hint names"),
     Rule(None, _below_essential_acr, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
+    Rule(
+        Step.REPRESENT,
+        _whom_for_is_open,
+        InteractionRequired,
+        "the person must choose for whom they act; send it without prompt=none",
+    ),
     Rule(
         Step.CONSENT,
         _consent_missing,

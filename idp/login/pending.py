@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from accounts.database import Connection
-from idp.login import browser_binding, interaction, sessions
+from idp.login import browser_binding, interaction, representing, sessions
 from idp.login.context import LoginContext
 from idp.login.interaction import ChannelRules, PromptRequest, Step
 from idp.oidc.clients.client import Client
@@ -150,11 +150,13 @@ def _authentication_state(
     if sub is None and auth_request.requested_subject is not None:
         sub = subjects.subject_of(c, state.session.person_id, client.sector)
     same = consents.is_for(state.grant_purpose, state.grant_basis, client)  # both are None without a grant
+    choice = representing.choice_of(c, auth_request, client, state.session.person_id, state.read_at)
     covered = same and consents.covers(state.grant_scopes, state.grant_claims, auth_request, client)
     return interaction.AuthenticationState(
         auth_time=state.session.auth_time,
         acr=state.session.authentication.acr,
         sub=sub,
+        knows_whom_for=choice.is_made,
         consent_needed=not covered,
         consent_at=state.grant_at,
     )

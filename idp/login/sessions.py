@@ -77,6 +77,7 @@ class SessionState:
     grant_at: datetime | None
     knows_client: bool
     person_status: str
+    read_at: datetime
 
 
 def cookie_name(*, secure: bool) -> str:
@@ -162,10 +163,10 @@ def session_state(
     row = c.one(session_store.STATE_TO_CLIENT, handle=digest(handle), to_client=client_id, sector=sector)
     if row is None or not _is_live(row, idle, now):
         return None
-    return _session_state(row, _session(row), knows_client=row.client_since is not None)
+    return _session_state(row, _session(row), knows_client=row.client_since is not None, now=now)
 
 
-def _session_state(row: Any, session: Session, *, knows_client: bool) -> SessionState:
+def _session_state(row: Any, session: Session, *, knows_client: bool, now: datetime) -> SessionState:
     return SessionState(
         session=session,
         sub=row.sub,
@@ -177,6 +178,7 @@ def _session_state(row: Any, session: Session, *, knows_client: bool) -> Session
         grant_at=row.grant_at,
         knows_client=knows_client,
         person_status=row.person_status,
+        read_at=now,
     )
 
 
@@ -190,7 +192,7 @@ def state_of_person(
     rows = c.rows(session_store.OF_PERSON_TO_CLIENT, person=person_id, to_client=client_id, sector=sector)
     held = (evidence.of_row(row) for row in rows if row.id is not None)
     level = evidence.identity_assurance(held, now)
-    return level, lambda session: _session_state(rows[0], session, knows_client=False) if rows else None
+    return level, lambda session: _session_state(rows[0], session, knows_client=False, now=now) if rows else None
 
 
 def touch(c: Connection, session_id: str, now: datetime) -> bool:

@@ -7,15 +7,21 @@ import flask
 from idp.web.pages.account import account
 from idp.web.pages.consent import consent
 from idp.web.pages.login import login
+from idp.web.pages.organisation import organisation
+from idp.web.pages.organisations import organisations
 from idp.web.pages.preferences import preferences
+from idp.web.pages.represent import represent
 from idp.web.pages.sandbox import sandbox
 from idp.web.pages.session import session
 from idp.web.pages.sign_out import sign_out
 
 PAGES: tuple[flask.Blueprint, ...] = (
     login,
+    represent,
     consent,
     account,
+    organisations,
+    organisation,
     preferences,
     session,
     sign_out,

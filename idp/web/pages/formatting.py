@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from flask_babel import format_datetime, gettext, to_user_timezone
 
 from idp.i18n import N_
-from idp.i18n.labels import client_name
+from idp.i18n.labels import MATTERS, client_name
 
 _BROWSERS = (  # the first match counts: most browsers also claim to be Chrome and Safari
     ("MicroMessenger", N_("微信")),
@@ -46,6 +46,18 @@ def moment(at: datetime, now: datetime) -> str:
     else:
         pattern = gettext("M月d日 HH:mm") if day.year == today.year else gettext("y年M月d日 HH:mm")
     return str(format_datetime(at, pattern))  # type: ignore[no-untyped-call]
+
+
+def day(at: datetime) -> str:
+    """The day in the city, with its year: for the end of a period."""
+    return str(format_datetime(at, gettext("y年M月d日")))  # type: ignore[no-untyped-call]
+
+
+def matters(codes: frozenset[str] | None) -> str:
+    """The matters of a delegation in one sentence. None is every matter."""
+    if codes is None:
+        return gettext("全部事项")
+    return listed([gettext(label) for code, label in MATTERS.items() if code in codes])
 
 
 def _in_the_city(at: datetime) -> datetime:
