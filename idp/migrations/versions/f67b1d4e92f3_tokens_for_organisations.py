@@ -30,7 +30,7 @@ def upgrade() -> None:
             ["organisation_id"], ["legal_persons.id"], name=op.f("fk_organisation_subjects_organisation_id")
         ),
         sa.PrimaryKeyConstraint("organisation_id", "sector", name=op.f("pk_organisation_subjects")),
-        sa.UniqueConstraint("sector", "org_sub", name=op.f("uq_organisation_subjects_sector")),
+        sa.UniqueConstraint("sector", "org_sub", name=op.f("uq_organisation_subjects_sector_org_sub")),
     )
 
 
