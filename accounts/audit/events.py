@@ -42,6 +42,7 @@ EVENTS: tuple[Event, ...] = (
     Event("person:authentication:password", "使用密码登录", "Logged in with a password"),
     Event("person:authentication:sms", "使用短信验证码登录", "Logged in with a text-message code"),
     Event("person:authentication:totp", "使用动态口令验证", "Confirmed with a one-time code"),
+    Event("person:authentication:recovery_code", "使用备用码验证", "Confirmed with a recovery code"),
     Event("person:authentication:passkey", "使用通行密钥登录", "Logged in with a passkey"),
     Event("person:authentication:certificate", "使用数字证书登录", "Logged in with a certificate"),
     Event("person:credential:add", "添加了登录方式", "A way to log in was added"),

@@ -6,6 +6,7 @@ retired while something is still sealed under it, that data is lost.
 
 from __future__ import annotations
 
+from accounts.credentials import recovery_codes, totp
 from accounts.vault import resealing
 from accounts.vault.resealing import SealedColumn
 from idp.adapters.systems import sandbox
@@ -17,6 +18,10 @@ from idp.oidc.tokens import keys
 
 SEALED: tuple[SealedColumn, ...] = (
     *resealing.SEALED,
+    SealedColumn(totp.totp_credentials.c.id, sealed=totp.totp_credentials.c.sealed, place=totp.PLACE),
+    SealedColumn(
+        recovery_codes.recovery_codes.c.id, sealed=recovery_codes.recovery_codes.c.sealed, place=recovery_codes.PLACE
+    ),
     SealedColumn(signing_keys.c.kid, sealed=signing_keys.c.private_sealed, place=keys.PLACE),
     SealedColumn(authorization_requests.c.id, sealed=authorization_requests.c.sealed, place=request_store.WORDED),
     SealedColumn(outbox.c.id, sealed=outbox.c.sealed, place=SEALED_MESSAGE),

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from accounts.audit import failed_logins as failures
 from accounts.credentials import throttle
 from accounts.credentials.throttle import throttle_counters
+from accounts.credentials.totp import totp_credentials
 from accounts.database import Connection, Database, Statement, UtcDateTime
 from accounts.errors import Conflict, Unavailable
 from idp.adapters.systems.sandbox import sandbox_messages
@@ -213,6 +214,14 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         due=failures.failed_logins.c.at < _BEFORE,
         keeps=timedelta(minutes=45),
         every=OFTEN,
+    ),
+    RetentionRule(
+        totp_credentials.c.created_at,
+        totp_credentials.c.id,
+        due=totp_credentials.c.created_at < _BEFORE,
+        spare=totp_credentials.c.confirmed_at.is_not(None),
+        keeps=timedelta(hours=1),
+        every=DAILY,
     ),
     RetentionRule(
         outbox.c.id,

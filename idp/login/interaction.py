@@ -22,11 +22,14 @@ from idp.oidc.errors import (
     UnmetAuthenticationRequirements,
 )
 
+_TWO_FACTORS = 2  # as an authentication assurance level
+
 
 class Step(StrEnum):
     """One thing that the person must still do. Its value names the page, the template and the test."""
 
     LOGIN = "login"  # nobody is signed in, or not recently enough, or another person than the hint names
+    SECOND_FACTOR = "second_factor"  # the service, or the person's own choice, asks for more than one factor
     REPRESENT = "represent"  # the person must choose to act for themselves or for an organisation
     CONSENT = "consent"  # the person has not yet seen or agreed to what this client will learn
 
@@ -66,6 +69,7 @@ class AuthenticationState:
     acr: str | None = None
     sub: str | None = None
     knows_whom_for: bool = True
+    has_authenticator: bool = False
     consent_needed: bool = True
     consent_at: datetime | None = None
 
@@ -104,8 +108,21 @@ def _still_other_subject(prompt: PromptRequest, state: AuthenticationState) -> b
     return _other_subject(prompt, state) and not _before(state.auth_time, prompt.created_at)
 
 
+def _second_factor_missing(prompt: PromptRequest, state: AuthenticationState) -> bool:
+    """Only one factor was proven, and the person has an authenticator, or an essential level needs a second factor.
+
+    A level that no second factor reaches is left to the next rule.
+    """
+    proven = assurance.parse(state.acr or "")
+    if proven is None or proven.aal >= _TWO_FACTORS:
+        return False
+    with_it = str(assurance.Acr(proven.ial, _TWO_FACTORS))
+    needed = _below_essential_acr(prompt, state) and assurance.meets_any(prompt.essential_acr, with_it)
+    return state.has_authenticator or needed
+
+
 def _below_essential_acr(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """This login does not reach an essential level (Core §5.5.1.1). There is no stronger method to ask for yet."""
+    """This login does not reach an essential level (Core §5.5.1.1), and nothing that can be asked here does."""
     return not assurance.meets_any(prompt.essential_acr, state.acr or "")
 
 
@@ -139,6 +156,12 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(None, _still_other_subject, LoginRequired, "the person who logged in is not the one the hint names"),
     Rule(Step.LOGIN, _other_subject, LoginRequired, "another person is signed in than the hint names"),
+    Rule(
+        Step.SECOND_FACTOR,
+        _second_factor_missing,
+        LoginRequired,
+        "a second factor is needed; send the request without prompt=none",
+    ),
     Rule(None, _below_essential_acr, UnmetAuthenticationRequirements, "no login here reaches the essential acr"),
     Rule(
         Step.REPRESENT,

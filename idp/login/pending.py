@@ -157,6 +157,7 @@ def _authentication_state(
         acr=state.session.authentication.acr,
         sub=sub,
         knows_whom_for=choice.is_made,
+        has_authenticator=state.has_authenticator,
         consent_needed=not covered,
         consent_at=state.grant_at,
     )

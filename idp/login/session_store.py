@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from accounts import evidence
+from accounts.credentials.totp import has_authenticator
 from accounts.database import Json, Statement, UtcDateTime, insert_unless_present, metadata
 from accounts.people import natural_persons
 from idp.oidc.models import clients, grants, subjects
@@ -48,6 +49,7 @@ BY_HANDLE = Statement(
     sa.select(*_WHO).join(natural_persons, natural_persons.c.id == _s.person_id).where(_s.handle_digest == _p("handle"))
 )
 _SUB_AND_GRANT = (
+    has_authenticator(natural_persons.c.id).label("has_authenticator"),
     subjects.c.sub,
     grants.c.id.label("grant_id"),
     grants.c.scopes.label("grant_scopes"),

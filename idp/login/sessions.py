@@ -78,6 +78,7 @@ class SessionState:
     knows_client: bool
     person_status: str
     read_at: datetime
+    has_authenticator: bool
 
 
 def cookie_name(*, secure: bool) -> str:
@@ -179,6 +180,7 @@ def _session_state(row: Any, session: Session, *, knows_client: bool, now: datet
         knows_client=knows_client,
         person_status=row.person_status,
         read_at=now,
+        has_authenticator=row.has_authenticator,
     )
 
 

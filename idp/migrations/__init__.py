@@ -29,6 +29,8 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.evidence",
     "accounts.audit.failed_logins",
     "accounts.credentials.password",
+    "accounts.credentials.recovery_codes",
+    "accounts.credentials.totp",
     "accounts.credentials.throttle",
     "accounts.audit",
     "accounts.merging.linking",

@@ -7,6 +7,7 @@ A page calls `require_step` or `signed_in` to learn who is there, `sign_in` and 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import flask
@@ -14,6 +15,7 @@ from werkzeug.wrappers import Response
 
 from accounts import audit
 from accounts.authentication import Authenticated
+from accounts.credentials import totp
 from idp.login import dispatcher, pending, sessions, signing_in
 from idp.login.interaction import Step
 from idp.login.pending import PendingInteraction
@@ -27,6 +29,8 @@ from idp.web.views import SAFE_METHODS
 # One slash, then nothing a browser could read as an authority or a new header: no second slash, backslash or control.
 _OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9_\-./?=&%]{0,500}", re.ASCII)
 
+RECENT = timedelta(minutes=20)
+
 
 class NotSignedIn(Exception):
     """The view is for signed-in people and nobody is signed in. `path` is where the person wanted to go."""
@@ -34,6 +38,18 @@ class NotSignedIn(Exception):
     def __init__(self, path: str) -> None:
         super().__init__("sign in first")
         self.path = path
+
+
+class SecondFactorNeeded(Exception):
+    """The person has an authenticator and this session has not used it. `path` is where the person wanted to go."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("prove a second factor first")
+        self.path = path
+
+
+class RecentLoginNeeded(NotSignedIn):
+    """The view changes how the person signs in, and the login is older than RECENT."""
 
 
 def require_step(request_id: str, step: Step, *, or_done: bool = False) -> PendingInteraction:
@@ -63,11 +79,42 @@ def current_session() -> sessions.Session | None:
 
 
 def signed_in() -> sessions.Session:
-    """The live session of this browser. Raises NotSignedIn: the person logs in and then comes back."""
+    """The live session of this browser, with every factor that its person has set up.
+
+    Raises NotSignedIn or SecondFactorNeeded: the person proves what is missing and then comes back.
+    """
+    found = signed_in_with_one_factor()
+    if found.authentication.aal == 1 and _has_authenticator(found.person_id):
+        raise SecondFactorNeeded(_wanted_path())
+    return found
+
+
+def _has_authenticator(person_id: str) -> bool:
+    """Read once for each request."""
+    if "has_authenticator" not in flask.g:
+        flask.g.has_authenticator = bool(totp.of(unit_of_work().reading, person_id))
+    has: bool = flask.g.has_authenticator
+    return has
+
+
+def signed_in_with_one_factor() -> sessions.Session:
+    """The live session of this browser, whatever it has proven. Raises NotSignedIn."""
     found = current_session()
     if found is None:
-        raise NotSignedIn(flask.request.path if flask.request.method in SAFE_METHODS else "/account")
+        raise NotSignedIn(_wanted_path())
     return found
+
+
+def signed_in_recently() -> sessions.Session:
+    """The same as `signed_in`, after a login within RECENT (ASVS 7.5.1). Raises RecentLoginNeeded, too."""
+    found = signed_in()
+    if found.auth_time < unit_of_work().now - RECENT:
+        raise RecentLoginNeeded(_wanted_path())
+    return found
+
+
+def _wanted_path() -> str:
+    return flask.request.path if flask.request.method in SAFE_METHODS else "/account"
 
 
 def why_signed_out() -> str | None:
@@ -98,6 +145,11 @@ def sign_in(authenticated: Authenticated, record: dict[str, Any]) -> sessions.Se
     opened = signing_in.sign_in(work.services, work.c, work.request, authenticated, work.now)
     _remember(opened)
     return opened.session
+
+
+def replace_session(renewed: sessions.NewSession) -> None:
+    """The response gives this browser the new handle of its session, which has proven more."""
+    _remember(renewed)
 
 
 def _remember(opened: sessions.NewSession) -> None:

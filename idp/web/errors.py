@@ -27,8 +27,9 @@ from idp.oidc.clients.client import Client
 from idp.oidc.errors import RefusedToPerson
 from idp.services import unit_of_work
 from idp.web import browser, request_security
-from idp.web.browser import NotSignedIn
+from idp.web.browser import NotSignedIn, RecentLoginNeeded, SecondFactorNeeded
 from idp.web.request_security import CsrfError
+from idp.web.session_expiry import LOGIN_AGAIN
 
 _log = logging.getLogger("idp.web.errors")
 _HERE = ZoneInfo("Asia/Shanghai")
@@ -176,6 +177,7 @@ def register(app: flask.Flask) -> None:
     app.register_error_handler(BrowserMismatch, _browser_mismatch)
     app.register_error_handler(StepNotPending, _step_not_pending)
     app.register_error_handler(NotSignedIn, _login_required)
+    app.register_error_handler(SecondFactorNeeded, _second_factor_needed)
     app.register_error_handler(CsrfError, _csrf_error)
     app.register_error_handler(Throttled, _throttled)
     app.register_error_handler(Unavailable, _unavailable)
@@ -210,8 +212,15 @@ def _step_not_pending(error: StepNotPending) -> ResponseReturnValue:
 
 
 def _login_required(error: NotSignedIn) -> ResponseReturnValue:
-    _tell_why_signed_out()
+    if isinstance(error, RecentLoginNeeded):
+        browser.flash(LOGIN_AGAIN)
+    else:
+        _tell_why_signed_out()
     return flask.redirect(f"/login?next={error.path}", 303)
+
+
+def _second_factor_needed(error: SecondFactorNeeded) -> ResponseReturnValue:
+    return flask.redirect(f"/second_factor?next={error.path}", 303)
 
 
 def _tell_why_signed_out() -> None:

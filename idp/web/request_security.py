@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from idp.oidc.messages import Request
 from idp.services import Services, UnitOfWork, unit_of_work
 from idp.web import csrf
-from idp.web.browser import signed_in
+from idp.web.browser import signed_in, signed_in_with_one_factor
 from idp.web.cookies import FORM, give_cookie, sent_cookie, set_cookies
 from idp.web.views import SAFE_METHODS, Audience, Csrf, rules_of
 
@@ -21,6 +21,9 @@ _SELF_SITES = frozenset({"same-origin", "none"})
 
 class CsrfError(Exception):
     """The POST does not come from a page of this site, or its page is too old. Nothing was changed."""
+
+
+_REQUIRED = {Audience.SIGNED_IN: signed_in, Audience.ONE_FACTOR: signed_in_with_one_factor}
 
 
 def protect(app: flask.Flask, services: Services) -> None:
@@ -37,8 +40,8 @@ def protect(app: flask.Flask, services: Services) -> None:
         refuse_unreadable_query()
         check_csrf(services.settings.origin)
         function = app.view_functions.get(flask.request.endpoint or "")
-        if function is not None and rules_of(function).audience is Audience.SIGNED_IN:
-            signed_in()
+        if function is not None and (require := _REQUIRED.get(rules_of(function).audience)):
+            require()
 
     @app.after_request
     def finish(response: Response) -> Response:

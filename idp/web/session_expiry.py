@@ -17,6 +17,7 @@ from idp.oidc.tokens.secret import digest
 
 WARNING = timedelta(seconds=150)  # before the end: long enough to read it in elder mode and to answer
 IDLE, TOO_OLD, ENDED = "session_idle", "session_too_old", "session_ended"
+LOGIN_AGAIN = "login_again"  # the session is live, but too old for what the person wants to change
 
 _BY_HANDLE = Statement(
     sa.select(sessions.c.seen_at, sessions.c.expires_at, sessions.c.ended_at).where(

@@ -20,7 +20,8 @@ class Audience(StrEnum):
 
     ANYONE = "anyone"  # it does not matter who is there: login, language, signing out, files
     PERSON = "person"  # a person answering a client's request; `require_step` checks request, browser and step
-    SIGNED_IN = "signed_in"  # a person with a session; the view never runs without one
+    SIGNED_IN = "signed_in"  # a person with a session and every factor they set up; the view never runs without
+    ONE_FACTOR = "one_factor"  # a person with a session that may still lack its second factor
     RELYING_SYSTEM = "relying_system"  # sent here by a client through the browser; protocol checks apply
 
 

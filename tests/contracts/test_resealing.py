@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from accounts import merging
 from accounts.credentials import password as passwords
+from accounts.credentials import recovery_codes, totp
 from accounts.credentials.legacy import LegacySecret
 from accounts.database import Statement, metadata, new_id
 from accounts.errors import SealBroken
@@ -158,6 +159,8 @@ def fill(database, vault):
         number_conflicts.remember(c, vault, "run", (CitizenId.parse(citizen_number(4)),), now=NOW)
         KeyRing(database, vault).ensure(c, NOW)
         request_store.insert(c, request_store.open_row(ASKED, request_store.sealed(vault, ASKED)))
+        totp.begin(c, vault, person.id, now=NOW)
+        recovery_codes.renew(c, vault, person.id, now=NOW)
         outbox.send_sms(c, vault, phone=PHONE, text="您好", now=NOW)
     SandboxSms(database, vault, lambda: NOW, environment="test").send(PHONE, "您好")
     world = Enterprises(database, people, lambda: NOW)

@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from accounts import audit
+from accounts.credentials import totp
 from accounts.credentials.throttle import Throttle, throttle_counters
 from accounts.database import Database, Statement, metadata, new_id
-from accounts.identifiers import Mobile
+from accounts.identifiers import CitizenId, Mobile
+from accounts.people import NewPerson, People
 from idp.adapters.systems.sandbox import SandboxSms, sandbox_messages
 from idp.cli.clients import invite
 from idp.delivery import outbox
@@ -34,7 +36,9 @@ from idp.oidc.models import (
     spent_assertions,
 )
 from tests.contracts.conftest import SMALL
+from tests.fixtures.authenticator_app import shown
 from tests.fixtures.city import City
+from tests.fixtures.site import citizen_number
 
 load_tables()
 BY_NAME = {each.name: each for each in RETENTION_RULES}
@@ -101,6 +105,22 @@ def test_a_request_nobody_can_use_goes_after_a_quarter_of_an_hour(city):
     assert tidied(city.database, "authorization_requests", city.clock.advance(minutes=2)) == 1
     assert tidied(city.database, "authorization_requests", city.clock.advance(hours=23)) == 0
     assert tidied(city.database, "authorization_requests", city.clock.advance(hours=1)) == 1
+
+
+def test_an_authenticator_without_a_first_code_goes(database, vault, clock):
+    """A secret that was begun and never confirmed is deleted an hour later; a confirmed one stays."""
+    people = People(vault)
+    with database.transaction() as c:
+        for serial in (1, 2):
+            new = NewPerson("张三丰", (CitizenId.parse(citizen_number(serial)),))
+            person = people.register(c, new, now=clock.now).id
+            totp.begin(c, vault, person, now=clock.now)
+        code = shown(totp.pending(c, vault, person, now=clock.now).secret, clock.now)
+        added = audit.row("person:credential:add", now=clock.now, person=person)
+        assert totp.confirm(c, vault, person, code, now=clock.now, record=added)
+    assert tidied(database, "totp_credentials", clock.advance(minutes=59)) == 0
+    assert tidied(database, "totp_credentials", clock.advance(minutes=2)) == 1
+    assert totp.of(database.connection(), person)
 
 
 def test_a_look_goes_on_where_the_last_one_ended(database, clock):

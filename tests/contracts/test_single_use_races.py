@@ -15,7 +15,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from accounts import audit
+from accounts.credentials import recovery_codes, totp
 from accounts.database import Database, Statement, new_id
+from accounts.errors import Throttled
 from accounts.people import People, natural_persons
 from idp.oidc.clients import registry
 from idp.oidc.endpoints.router import EndpointRouter
@@ -27,6 +30,7 @@ from idp.oidc.tokens import token_store
 from idp.oidc.tokens.keys import KeyRing
 from idp.oidc.tokens.secret import digest, new_secret
 from idp.oidc.vocabulary import CODE_PREFIX
+from tests.fixtures.authenticator_app import shown
 
 pytestmark = [pytest.mark.race, pytest.mark.timeout(3600)]
 
@@ -244,6 +248,43 @@ def test_an_initial_access_token_registers_as_often_as_it_says(arena):
         assert sum(arena.race(spend)) == 1
 
 
+def test_an_authenticators_step_opens_once(arena):
+    """Of sixty-four uses of one code of an authenticator app one succeeds."""
+    vault = arena.provider.people.vault
+    record = audit.row("person:authentication:totp", now=arena.clock(), person=arena.person_id)
+    with arena.provider.database.transaction() as c:
+        totp.begin(c, vault, arena.person_id, now=arena.clock())
+        waiting = totp.pending(c, vault, arena.person_id, now=arena.clock())
+    confirmed = arena.race(lambda: _once(arena, totp.confirm, shown(waiting.secret, arena.clock()), record))
+    assert confirmed.count(True) == 1
+    for _ in range(ROUNDS):
+        now = arena.clock.advance(minutes=16)  # replays count as guesses, too
+        code = shown(waiting.secret, now)
+        assert arena.race(lambda code=code: _once(arena, totp.spend, code, record)).count(True) == 1
+
+
+def test_a_recovery_code_opens_once(arena):
+    """Of sixty-four uses of one recovery code one succeeds."""
+    vault, codes = arena.provider.people.vault, []
+    record = audit.row("person:authentication:recovery_code", now=arena.clock(), person=arena.person_id)
+    for _ in range(ROUNDS):
+        if not codes:
+            with arena.provider.database.transaction() as c:
+                codes += recovery_codes.renew(c, vault, arena.person_id, now=arena.clock()).codes
+        code = codes.pop()
+        assert arena.race(lambda code=code: _once(arena, recovery_codes.spend, code, record)).count(True) == 1
+
+
+def _once(arena, spend, code, record):
+    """Whether this racer's code was accepted; after too many at once none is tried."""
+    own = record | {"id": new_id()}
+    try:
+        with arena.provider.database.transaction() as c:
+            return spend(c, arena.provider.people.vault, arena.person_id, code, now=arena.clock(), record=own)
+    except Throttled:
+        return False
+
+
 def _member(reply, name):
     return json.loads(reply.body)[name]
 
@@ -253,6 +294,9 @@ RACED = {
     "REDEEM_CODE": test_a_code_buys_tokens_once,
     "REDEEM_CODE_FOR_REFRESH": test_a_code_buys_tokens_once,
     "ROTATE_REFRESH_TOKEN": test_a_refresh_token_has_one_successor,
+    "SPEND_STEP": test_an_authenticators_step_opens_once,
+    "CONFIRM_AUTHENTICATOR": test_an_authenticators_step_opens_once,
+    "SPEND_RECOVERY_CODE": test_a_recovery_code_opens_once,
 }
 NOT_SINGLE_USE = {
     "KEEP_REFRESH_TOKEN": "a confidential client keeps its token (decision 8)",

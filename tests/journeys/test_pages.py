@@ -88,7 +88,7 @@ def test_nothing_inline_and_nothing_from_outside(page: Drawn):
         assert not [name for name in told if name.startswith("on") or name == "style"]
         assert tag != "style"
         for name in ("src", "href", "action"):
-            assert told.get(name, "/").startswith(("/", "#", "tel:")), told
+            assert told.get(name, "/").startswith(("/", "#", "tel:", "otpauth:")), told
     for told in page.all("script"):
         assert told["nonce"] == NONCE
         assert told["src"].startswith("/static/")

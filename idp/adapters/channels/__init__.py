@@ -10,7 +10,7 @@ from idp.login.interaction import Step
 from idp.login.sessions import SessionLifetimes
 from idp.oidc.assurance import Acr
 
-_STEPS = (Step.LOGIN, Step.CONSENT)
+_STEPS = (Step.LOGIN, Step.SECOND_FACTOR, Step.CONSENT)
 
 MOBILE = Channel("mobile", _STEPS, SessionLifetimes(idle=timedelta(days=30), absolute=timedelta(days=30)))
 HALL = Channel("hall", _STEPS, SessionLifetimes(idle=timedelta(minutes=5), absolute=timedelta(minutes=10)))

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "f66a0c3d81e2"
-down_revision = "e5a13c0d7f46"
+down_revision = "7d1e42c08b35"
 branch_labels = None
 depends_on = None
 

@@ -21,7 +21,7 @@ from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
 from idp.web.pages import prerendered
 from idp.web.pages.formatting import localized_name
 from idp.web.pages.layout import use_ui_locales
-from idp.web.session_expiry import ENDED, IDLE, TOO_OLD
+from idp.web.session_expiry import ENDED, IDLE, LOGIN_AGAIN, TOO_OLD
 from idp.web.views import Audience, Csrf, view
 
 login = flask.Blueprint("login", __name__)
@@ -37,6 +37,7 @@ _SIGNED_OUT = {
     IDLE: N_("您 %(minutes)d 分钟没有操作，为了安全，已经自动退出登录。请重新登录，接着办理。"),
     TOO_OLD: N_("这次登录时间太长，为了安全，已经自动退出。请重新登录，接着办理。"),
     ENDED: N_("您在这个浏览器里的登录已经结束，可能是您在别处退出了。请重新登录。"),
+    LOGIN_AGAIN: N_("您要改的是登录方式。为了安全，请再登录一次，接着办理。"),
 }
 
 
