@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from accounts.database import Connection, Statement, UtcDateTime, metadata, new_id
 from accounts.errors import Conflict
-from accounts.identifiers import Identifier, IdentifierKind, Mobile
+from accounts.identifiers import Identifier, IdentifierKind, Mobile, Uscc, parse
 from accounts.organisations import LegalPerson, LegalPersonAttributes, LegalPersons, NewLegalPerson
 from accounts.vault import Vault
 from accounts.vault.blind_index import matches, terms
@@ -154,6 +154,11 @@ class PersonIdentifier:
     canonical: str = field(repr=False)
     since: datetime
     until: datetime | None
+
+    @property
+    def identifier(self) -> Identifier:
+        """The number as an Identifier."""
+        return parse(self.kind, self.canonical)
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +366,16 @@ class People:
     def legal_person_attributes(self, sealed: bytes) -> LegalPersonAttributes:
         """As accounts.organisations.LegalPersons.attributes."""
         return self._organisations.attributes(sealed)
+
+    def uscc(self, c: Connection, legal_person_id: str) -> Uscc | None:
+        """As accounts.organisations.LegalPersons.uscc."""
+        return self._organisations.uscc(c, legal_person_id)
+
+    def describe_legal_person(
+        self, c: Connection, legal_person_id: str, attributes: LegalPersonAttributes, *, now: datetime
+    ) -> None:
+        """As accounts.organisations.LegalPersons.describe."""
+        self._organisations.describe(c, legal_person_id, attributes, now=now)
 
     def terms(self, identifier: Identifier) -> dict[str, bytes]:
         """The parameters of `accounts.vault.blind_index.matches` for this identifier or phone."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Protocol
 
 from accounts.database import Connection
-from accounts.identifiers import Identifier, IdentifierKind, Mobile
+from accounts.identifiers import Identifier, IdentifierKind, Mobile, Uscc
+from accounts.organisations.kinds import OrganisationKind
 
 
 class LegacyLogin(Protocol):
@@ -129,21 +131,44 @@ class PersonVerification(Protocol):
         ...
 
 
+class RegisterStatus(StrEnum):
+    """What the register says of an organisation's existence. Only an operating one may be acted for."""
+
+    OPERATING = "operating"  # 存续、在业
+    REVOKED = "revoked"  # 吊销
+    DEREGISTERED = "deregistered"  # 注销
+    MOVED = "moved"  # 迁出
+
+
 @dataclass(frozen=True, slots=True)
 class EnterpriseRecord:
-    """An enterprise as its register describes it."""
+    """An organisation as its register describes it. It has the representative's name, never their number."""
 
     name: str
-    kind: str
-    status: str
+    kind: OrganisationKind
+    status: RegisterStatus
     legal_representative: str = field(repr=False)
+    changed_at: datetime
+    address: str | None = None
 
 
 class EnterpriseRegistry(Protocol):
-    """The register of enterprises and other legal persons."""
+    """The register of enterprises and of the other organisations that have a unified social credit code."""
 
-    def look_up(self, identifier: Identifier) -> EnterpriseRecord | None:
-        """The enterprise of this code, or None when the register has none."""
+    def look_up(self, uscc: Uscc) -> EnterpriseRecord | None:
+        """The organisation of this code, also one that has ended, or None when the register has none."""
+        ...
+
+    def confirms_representative(self, uscc: Uscc, number: Identifier, name: str) -> bool:
+        """True if the person of this number and name is the legal representative now.
+
+        It compares and never returns a number. False for an unknown code. The head of an individual business, a
+        partnership, a branch or an institution counts as its legal representative.
+        """
+        ...
+
+    def changed_since(self, since: datetime) -> Sequence[Uscc]:
+        """The codes of the organisations whose record changed at that moment or later, oldest change first."""
         ...
 
 

@@ -13,7 +13,6 @@ from idp import logs
 from idp.adapters.channels import CHANNELS
 from idp.adapters.channels.channel import Channel
 from idp.adapters.channels.web import WEB
-from idp.adapters.systems.sandbox_registry import SandboxPopulation, SandboxVerification
 from idp.login import dispatcher
 from idp.login.sessions import SessionLifetimes
 from idp.oidc.endpoints.authorization import answers_by_form
@@ -21,7 +20,7 @@ from idp.oidc.endpoints.paths import AUTHORIZATION, JWKS, OPENID_CONFIGURATION, 
 from idp.oidc.endpoints.router import EndpointRouter
 from idp.oidc.errors import BadParameters
 from idp.oidc.messages import MAX_BODY, Reply, Request
-from idp.services import Services, Systems, build_services, require_own_keys
+from idp.services import Services, build_services, require_own_keys
 from idp.settings import Settings
 from idp.web import errors, health, pages, request_security, routes
 from idp.web.admission import OF_PAGES, PATIENCE, Lane, aside
@@ -44,7 +43,7 @@ def create_app(settings: Settings) -> Front:
     """
     logs.to_standard_error()
     try:
-        services = build_services(settings, channels=channels(settings), systems=systems(settings), aside=aside)
+        services = build_services(settings, channels=channels(settings), aside=aside)
         require_own_keys(services)
     except VaultKeyMismatch as refused:
         raise SystemExit(f"{refused.code}: {refused.cause}\n→ {refused.cure}") from None
@@ -101,15 +100,6 @@ def _is_full(services: Services) -> Callable[[Environ], bool]:
         return is_login and services.hasher.is_crowded() and cookie not in environ.get("HTTP_COOKIE", "")
 
     return is_full
-
-
-def systems(settings: Settings) -> Systems:
-    """The outside systems that this deployment asks who a person is: with `YITONG_SANDBOX` those of the sandbox."""
-    if not settings.sandbox:
-        return Systems()
-    where = settings.environment
-    offered = tuple(SandboxVerification(name, environment=where) for name in ("face_match", "network_identity"))
-    return Systems(population=SandboxPopulation(environment=where), verifications=offered)
 
 
 def channels(settings: Settings) -> tuple[Channel, ...]:

@@ -27,13 +27,18 @@ from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database
 from accounts.errors import DatabaseUnavailable
 from accounts.merging.linking import Linking
+from accounts.organisations.authority import AuthorityCheck
+from accounts.organisations.delegations import Delegations
+from accounts.organisations.register import OrganisationRegister
 from accounts.people import People
-from accounts.ports import PersonVerification, PopulationRegistry, SmsGateway, StaffDirectory
+from accounts.ports import EnterpriseRegistry, PersonVerification, PopulationRegistry, SmsGateway, StaffDirectory
 from accounts.registration import Registration
 from accounts.registration.proofing import Proofing
 from accounts.vault import Vault
 from accounts.vault.vault_keys import VaultKeys
 from idp.adapters.systems.sandbox_directory import SandboxDirectory
+from idp.adapters.systems.sandbox_enterprises import SandboxEnterprises
+from idp.adapters.systems.sandbox_registry import SandboxPopulation, SandboxVerification
 from idp.jobs.resealing import SEALED
 from idp.login.interaction import ChannelRules
 from idp.login.phone_codes import PhoneCodes
@@ -60,6 +65,7 @@ class Systems:
     staff: StaffDirectory | None = None
     population: PopulationRegistry | None = None
     verifications: tuple[PersonVerification, ...] = ()
+    enterprises: EnterpriseRegistry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,9 @@ class Services:
     keys: KeyRing
     clients: ClientCache
     provider: Provider
+    delegations: Delegations
+    register: OrganisationRegister
+    authority: AuthorityCheck
     channels: Mapping[str, ChannelRules] = field(default_factory=dict)
     systems: Systems = field(default_factory=Systems)
     form_post_page: FormPostPage = plain_page
@@ -121,8 +130,17 @@ def build_services(
     breached = BreachList(Path(settings.breach_list)) if settings.breach_list else frozenset[str]()
     policy = PasswordPolicy(breached=breached)
     keys = KeyRing(database, vault)
+    systems = systems or _systems(settings)
+    register = OrganisationRegister(people, systems.enterprises)
+    authority = AuthorityCheck(database, register)
     provider = Provider(
-        database=database, issuer=settings.issuer, keys=keys, people=people, policy=ProviderPolicy(), now=clock
+        database=database,
+        issuer=settings.issuer,
+        keys=keys,
+        people=people,
+        policy=ProviderPolicy(),
+        now=clock,
+        authority=authority,
     )
     return Services(
         settings=settings,
@@ -139,17 +157,36 @@ def build_services(
         password_change=PasswordChange(people, hasher, policy),
         phone_codes=PhoneCodes(people, vault, SendingLimits(daily_budget=settings.sms_daily_budget)),
         registration=Registration(people, hasher, policy),
-        proofing=_proofing(vault, systems or Systems()),
+        proofing=_proofing(vault, systems),
         keys=keys,
         clients=provider.clients,
         provider=provider,
+        delegations=Delegations(people, most_managers=settings.managers_at_most),
+        register=register,
+        authority=authority,
         channels={channel.name: channel for channel in channels},
-        systems=systems or Systems(staff=_staff(settings)),
+        systems=systems,
     )
 
 
 def _proofing(vault: Vault, systems: Systems) -> Proofing:
     return Proofing(vault, systems.population, systems.verifications)
+
+
+def _systems(settings: Settings) -> Systems:
+    """The outside systems that the settings name. Those of the sandbox refuse production."""
+    staff = _staff(settings)
+    if not settings.sandbox:
+        return Systems(staff=staff)
+    where = settings.environment
+    return Systems(
+        staff=staff,
+        population=SandboxPopulation(environment=where),
+        verifications=tuple(
+            SandboxVerification(name, environment=where) for name in ("face_match", "network_identity")
+        ),
+        enterprises=SandboxEnterprises(environment=where),
+    )
 
 
 def require_own_keys(services: Services) -> None:

@@ -132,6 +132,12 @@ class Settings(BaseSettings):
         timedelta(days=30),
         description="How long a person who refused a service twice is not asked again. `prompt=consent` asks at once.",
     )
+    managers_at_most: int = Field(
+        5,
+        ge=1,
+        le=50,
+        description="How many managers an organisation may have, open invitations included. A lower value ends nobody.",
+    )
     trusted_proxies: str = Field(
         "",
         description="Networks of our own proxies, comma-separated (`10.0.0.0/8`). Only they may say whom a request "

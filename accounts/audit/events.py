@@ -75,6 +75,8 @@ EVENTS: tuple[Event, ...] = (
     Event("client:authentication:fail", "服务身份验证失败", "A service failed to authenticate"),
     # organisations
     Event("organisation:account:open", "开通了法人账号", "An organisation's account was opened"),
+    Event("organisation:representative:confirm", "登记机关确认了法定代表人", "A legal representative was confirmed"),
+    Event("organisation:representative:end", "登记机关变更了法定代表人", "A legal representative was replaced"),
     Event("organisation:delegation:offer", "发出了授权", "A delegation was offered"),
     Event("organisation:delegation:accept", "接受了授权", "A delegation was accepted"),
     Event("organisation:delegation:end", "终止了授权", "A delegation ended"),

@@ -24,6 +24,8 @@ from accounts.merging.linking import linked_accounts
 from accounts.merging.number_conflicts import CONTESTED
 from accounts.merging.tables import contested_numbers
 from accounts.organisations import LEGAL_ATTRIBUTES, LEGAL_IDENTIFIER, legal_person_identifiers, legal_persons
+from accounts.organisations.delegation_store import INVITEE, delegations
+from accounts.organisations.delegations import indexed_number
 from accounts.people import ATTRIBUTES, IDENTIFIER, PHONE, natural_persons, person_identifiers, person_phones
 from accounts.vault import Vault
 
@@ -150,6 +152,12 @@ SEALED: tuple[SealedColumn, ...] = (
         sealed=legal_person_identifiers.c.sealed,
         place=LEGAL_IDENTIFIER,
         index=BlindIndex(legal_person_identifiers.c.blind_index, legal_person_identifiers.c.kind),
+    ),
+    SealedColumn(
+        delegations.c.id,
+        sealed=delegations.c.invitee,
+        place=INVITEE,
+        index=BlindIndex(delegations.c.invitee_index, delegations.c.invitee_kind, indexed_number),
     ),
     SealedColumn(
         linked_accounts.c.system,

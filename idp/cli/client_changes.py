@@ -7,12 +7,21 @@ from typing import Any
 import click
 
 from accounts.errors import Conflict
-from idp.cli.clients import AUDIENCE, JWKS, LEGAL_BASES, changed_meanwhile, check_division, clients_group, known
+from idp.cli.clients import (
+    AUDIENCE,
+    JWKS,
+    LEGAL_BASES,
+    SERVES_OPTION,
+    changed_meanwhile,
+    check_division,
+    clients_group,
+    known,
+)
 from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import USAGE, CommandError, out
 from idp.oidc.clients import registry
 from idp.oidc.clients.authentication import ASSERTION_AUDIENCE, AUTHENTICATION_METHODS
-from idp.oidc.clients.client import Client
+from idp.oidc.clients.client import SERVES, Client
 from idp.oidc.consent import claims
 from idp.oidc.grants import GRANT_TYPES
 from idp.oidc.vocabulary import SIGNING_ALGORITHMS
@@ -60,6 +69,7 @@ _MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
 )
 @JWKS
 @AUDIENCE
+@SERVES_OPTION
 @click.option("--yes", is_flag=True, help="Do not ask before a change of sector.")
 @command_context
 def clients_set(context: CommandContext, /, client_id: str, yes: bool, **options: Any) -> None:  # noqa: FBT001 - click hands flags over so
@@ -98,7 +108,9 @@ def _changed(context: CommandContext, client: Client, values: dict[str, Any]) ->
 def changed_values(client: Client, options: dict[str, Any]) -> dict[str, Any]:
     """The client's new values, from the options that were given. Raises CommandError for an unknown division."""
     given = {name: value for name, value in options.items() if value not in (None, ())}
-    stored = {name: given.pop(name) for name in ("resource_server", "jwks", ASSERTION_AUDIENCE) if name in given}
+    stored = {
+        name: given.pop(name) for name in ("resource_server", "jwks", ASSERTION_AUDIENCE, SERVES) if name in given
+    }
     if "division" in given:
         check_division(given["division"])
     for name in ("redirect_uris", "post_logout_redirect_uris", "scopes", "claims_ceiling", "grant_types"):

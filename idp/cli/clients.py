@@ -16,9 +16,11 @@ from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import USAGE, CommandError, out
 from idp.oidc.clients import assertions, registry
 from idp.oidc.clients.authentication import ASSERTION_AUDIENCE, ASSERTION_AUDIENCES, AUTHENTICATION_METHODS
+from idp.oidc.clients.client import SERVES
 from idp.oidc.consent import claims
 from idp.oidc.endpoints.registration import Policy
 from idp.oidc.grants import GRANT_TYPES
+from idp.oidc.representation import Serves
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.secret import digest, new_secret
 from idp.oidc.untrusted_json import UnreadableJson, read_object
@@ -48,6 +50,11 @@ AUDIENCE = click.option(
     "--assertion-audience",
     type=click.Choice(ASSERTION_AUDIENCES),
     help="What `aud` of its assertions may be: the issuer alone (the default), or the token endpoint, too.",
+)
+SERVES_OPTION = click.option(
+    "--serves",
+    type=click.Choice([serves.value for serves in Serves]),
+    help="Whom it serves: persons (the default), organisations, or both; people choose for whom they act.",
 )
 _WITHOUT_PKCE = click.option(
     "--without-pkce",
@@ -114,12 +121,13 @@ def clients_group() -> None:
 )
 @JWKS
 @AUDIENCE
+@SERVES_OPTION
 @_WITHOUT_PKCE
 @command_context
 def clients_add(context: CommandContext, /, client_id: str, scopes: tuple[str, ...], **options: Any) -> None:
     """Register CLIENT_ID and show its secret, this once."""
     check_division(options["division"])
-    stored = {name: options.pop(name) for name in ("jwks", ASSERTION_AUDIENCE)}
+    stored = {name: options.pop(name) for name in ("jwks", ASSERTION_AUDIENCE, SERVES)}
     new = registry.NewClient(
         client_id=client_id,
         scopes=scopes,

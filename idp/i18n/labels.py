@@ -61,6 +61,31 @@ DOCUMENTS = {
 }
 
 
+ROLES = {"representative": N_("法定代表人"), "manager": N_("管理员"), "handler": N_("经办人")}
+
+MATTERS = {
+    "registration": N_("登记注册"),
+    "tax": N_("税务"),
+    "social_insurance": N_("社会保险"),
+    "housing_fund": N_("住房公积金"),
+    "permits": N_("行政许可"),
+    "construction": N_("工程建设"),
+    "real_estate": N_("不动产登记"),
+    "bidding": N_("招标投标和政府采购"),
+    "other": N_("其他事项"),
+}
+
+HAPPENINGS = {
+    "offered": N_("发出邀请"),
+    "accepted": N_("接受授权"),
+    "declined": N_("拒绝邀请"),
+    "withdrawn": N_("撤回邀请"),
+    "removed": N_("移除授权"),
+    "resigned": N_("放弃授权"),
+    "appointer_ended": N_("授权人失去身份，授权随之失效"),
+    "register": N_("登记机关变更，授权失效"),
+}
+
 OUTCOMES = {"failure": N_("没有成功"), "refused": N_("被拒绝")}
 
 ASSURANCE = {

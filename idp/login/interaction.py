@@ -34,6 +34,7 @@ class Step(StrEnum):
     SECOND_FACTOR = "second_factor"  # the service, or the person's own choice, asks for more than one factor
     PASSWORD = "password"  # the password of this login is known to guessers, or too old  # noqa: S105 - a step
     PROOFING = "proofing"  # the service needs to be surer who the person is than any check so far shows
+    REPRESENT = "represent"  # the person must choose to act for themselves or for an organisation
     CONSENT = "consent"  # the person has not yet seen or agreed to what this client will learn
 
 
@@ -82,6 +83,7 @@ class AuthenticationState:
     password_due: bool = False
     provable_ial: int = 0
     sub: str | None = None
+    knows_whom_for: bool = True
     has_authenticator: bool = False
     lacks_cryptographic_factor: bool = False
     consent_needed: bool = True
@@ -165,6 +167,11 @@ def _code_is_too_little(prompt: PromptRequest, state: AuthenticationState) -> bo
     return is_phone_alone and (state.lacks_cryptographic_factor or _below_essential_acr(prompt, state))
 
 
+def _whom_for_is_open(_: PromptRequest, state: AuthenticationState) -> bool:
+    """The client serves organisations, and more than one answer is possible, or none."""
+    return not state.knows_whom_for
+
+
 def _consent_missing(_: PromptRequest, state: AuthenticationState) -> bool:
     return state.consent_needed
 
@@ -218,6 +225,12 @@ RULES: tuple[Rule, ...] = (
     Rule(None, _refused_before, AccessDenied, "the person has refused; send prompt=consent when they want to be asked"),
     Rule(
         Step.PASSWORD, _password_due, InteractionRequired, "the password must be changed; send it without prompt=none"
+    ),
+    Rule(
+        Step.REPRESENT,
+        _whom_for_is_open,
+        InteractionRequired,
+        "the person must choose for whom they act; send it without prompt=none",
     ),
     Rule(
         Step.CONSENT,

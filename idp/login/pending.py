@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from accounts import evidence
 from accounts.credentials.password_rules.profiles import CRYPTOGRAPHIC
 from accounts.database import Connection
-from idp.login import browser_binding, interaction, sessions
+from idp.login import browser_binding, interaction, representing, sessions
 from idp.login.context import LoginContext
 from idp.login.interaction import ChannelRules, PromptRequest, Step
 from idp.login.person_status import RESTRICTED
@@ -170,6 +170,7 @@ def _authentication_state(
     if sub is None and auth_request.requested_subject is not None:
         sub = subjects.subject_of(c, state.session.person_id, client.sector)
     same = consents.is_for(state.grant_purpose, state.grant_basis, client)  # both are None without a grant
+    choice = representing.choice_of(c, auth_request, client, state.session.person_id, state.read_at)
     covered = same and consents.covers(state.grant_scopes, state.grant_claims, auth_request, client)
     acr = _reached_acr(c, auth_request, state)
     return interaction.AuthenticationState(
@@ -179,6 +180,7 @@ def _authentication_state(
         acr=acr,
         provable_ial=_provable_ial(services, c, auth_request, state.session, acr),
         sub=sub,
+        knows_whom_for=choice.is_made,
         has_authenticator=state.has_authenticator,
         lacks_cryptographic_factor=state.needs_cryptographic_factor and not _is_cryptographic(state.session),
         consent_needed=not covered,

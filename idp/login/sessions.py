@@ -84,6 +84,7 @@ class SessionState:
     grant_at: datetime | None
     knows_client: bool
     person_status: str
+    read_at: datetime
     has_authenticator: bool
     needs_cryptographic_factor: bool
     refusals: int = 0
@@ -204,6 +205,7 @@ def _session_state(row: Any, session: Session, now: datetime, *, knows_client: b
         grant_at=row.grant_at,
         knows_client=knows_client,
         person_status=row.person_status,
+        read_at=now,
         has_authenticator=row.has_authenticator,
         refusals=row.refusals or 0,
         refused_until=row.refused_until,

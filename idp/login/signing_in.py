@@ -77,7 +77,7 @@ def sign_in_and_answer(
         or not nothing_pending(services, c, auth_request, client, state)
     ):
         return None
-    approval = approval_of(state, auth_request, client, state.grant_id, state.sub)
+    approval = approval_of(c, state, auth_request, client, state.grant_id, state.sub)
     code, spend, approved = authorization.approving(services.provider, auth_request, approval, now)
     joined = {"session_id": state.session.id, "client_id": client.client_id, "sub": state.sub, "first_at": now}
     if not c.redeem(_SIGN_IN, spend, record, prepared.row, prepared.event, approved, joined):

@@ -25,6 +25,7 @@ from accounts.errors import DatabaseUnavailable
 TABLE_MODULES: tuple[str, ...] = (
     "accounts.people",
     "accounts.organisations",
+    "accounts.organisations.delegation_store",
     "accounts.evidence",
     "accounts.registration.call_limits",
     "accounts.registration.journey_store",

@@ -67,6 +67,8 @@ authorization_requests = sa.Table(
     sa.Column("scopes", Json, nullable=False),
     sa.Column("claims", Json, nullable=False),  # the requested claims, without any text of the client
     sa.Column("released", Json, nullable=False),  # names of the claims that the grant releases
+    sa.Column("acting_as", Json),  # for whom the person chose to act: who chose, and the organisation or NULL
+    sa.Column("represents", Json),  # what the approval says of it (idp.oidc.representation); NULL: for themselves
     sa.Column("redirect_uri", sa.Text),
     sa.Column("response_mode", sa.Text, nullable=False),
     # The client's own text (`state`, `nonce`, the required `sub`) may hold a person's number. It is sealed, and deleted
@@ -157,6 +159,9 @@ access_tokens = sa.Table(
     sa.Column("sub", sa.Text, nullable=False),
     sa.Column("scopes", Json, nullable=False),
     sa.Column("claims", Json, nullable=False),  # the names that UserInfo returns
+    sa.Column("represents", Json),  # the organisation that the person acts for; NULL: for themselves
+    sa.Column("delegation_id", sa.Text),  # the token ends with these delegations
+    sa.Column("through_id", sa.Text),
     sa.Column("acr", sa.Text),
     sa.Column("auth_time", UtcDateTime),
     sa.Column("issued_at", UtcDateTime, nullable=False),
@@ -176,6 +181,7 @@ refresh_tokens = sa.Table(
     sa.Column("sub", sa.Text, nullable=False),
     sa.Column("scopes", Json, nullable=False),
     sa.Column("claims", Json, nullable=False),
+    sa.Column("represents", Json),
     sa.Column("amr", Json, nullable=False),
     sa.Column("acr", sa.Text),
     sa.Column("auth_time", UtcDateTime),
@@ -192,6 +198,15 @@ subjects = sa.Table(
     sa.Column("sector", sa.Text, primary_key=True),
     sa.Column("sub", sa.Text, nullable=False),
     sa.UniqueConstraint("sector", "sub"),
+)
+
+organisation_subjects = sa.Table(
+    "organisation_subjects",
+    metadata,
+    sa.Column("organisation_id", sa.Text, sa.ForeignKey("legal_persons.id"), primary_key=True),
+    sa.Column("sector", sa.Text, primary_key=True),
+    sa.Column("org_sub", sa.Text, nullable=False),
+    sa.UniqueConstraint("sector", "org_sub"),
 )
 
 signing_keys = sa.Table(

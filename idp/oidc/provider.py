@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from accounts.database import Database
+from accounts.organisations.authority import AuthorityCheck
+from accounts.organisations.register import OrganisationRegister
 from accounts.people import People
 from idp.oidc.clients.client import ClientCache
 from idp.oidc.tokens.keys import KeyRing
@@ -34,12 +36,15 @@ class Provider:
         people: People,
         policy: ProviderPolicy,
         now: Clock,
+        authority: AuthorityCheck | None = None,
     ) -> None:
+        """Without `authority` no enterprise register is asked, so nobody acts for an organisation."""
         self.database = database
         self.issuer = issuer
         self.keys = keys
         self.people = people
         self.policy = policy
         self.now = now
+        self.authority = authority or AuthorityCheck(database, OrganisationRegister(people, None))
         self.clients = ClientCache(database)
         self.tokens = Tokens(issuer, keys, policy.lifetimes)

@@ -56,7 +56,7 @@ def modules():
 
 def written(package, kind):
     """(module, value) for each value of that type, or of that name, in the modules of that folder."""
-    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         module = importlib.import_module(found.name)
         for name, value in vars(module).items():
             if (name == kind) if isinstance(kind, str) else isinstance(value, kind):

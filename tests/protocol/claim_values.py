@@ -1,5 +1,6 @@
 """VALUES: what UserInfo returns for each claim of the citizen of tests/fixtures/city.py. A new claim adds a row."""
 
+from idp.adapters.systems.sandbox_enterprises import invented_uscc
 from tests.conftest import START
 from tests.fixtures.city import ADDRESS, BORN, EMAIL, ID_NUMBER, NAME, PHONE
 
@@ -20,5 +21,7 @@ VALUES = {
     "address": {"formatted": ADDRESS, "country": "CN"},
     "identity_number": ID_NUMBER,
     "identity_number_type": "citizen_id",
+    "organization_name": "泸州示例企业31",
+    "uscc": invented_uscc("91", 31).canonical,
     "legacy_sub": LEGACY_UID,
 }

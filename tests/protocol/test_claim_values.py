@@ -6,9 +6,12 @@ import pytest
 import sqlalchemy as sa
 
 from accounts.database import Statement
+from accounts.identifiers import IdentifierKind, parse
 from accounts.merging import linking
 from idp.oidc.consent import claims, consents
 from idp.oidc.consent.claims import CLAIMS
+from tests.fixtures.city import ID_NUMBER, NAME
+from tests.fixtures.enterprises import citizen_of, representation
 from tests.protocol.claim_values import LEGACY_UID, VALUES
 
 EVERY_SCOPE = claims.scopes_supported()
@@ -16,17 +19,20 @@ EVERY_SCOPE = claims.scopes_supported()
 
 @pytest.fixture
 def told(city):
-    """What UserInfo returns to a client that may have every claim."""
-    client = city.register_client("all", scopes=EVERY_SCOPE, legacy_system="forum")
+    """What UserInfo returns to a client that may have every claim, about a citizen who acts for a company."""
+    serves = {"metadata": {"serves": "organisations"}}
+    client = city.register_client("all", scopes=EVERY_SCOPE, legacy_system="forum", **serves)
+    citizen = citizen_of(city, parse(IdentifierKind.CITIZEN_ID, ID_NUMBER), NAME)
+    acting = representation(city, citizen, city.enterprises.company(31, citizen), client)
     old = {"system": "forum", "uid": LEGACY_UID, "person_id": city.person.id, "login_index": b"x", "rule": "number"}
     row = linking.link_row(**old, run_id="run", now=city.clock(), secret=None, recipe=None)
     city.database.connection().execute(Statement(sa.insert(linking.linked_accounts)), **{**row, "level": 2})
-    return city.userinfo(city.issue_tokens(client, EVERY_SCOPE)["access_token"]).json
+    return city.userinfo(city.issue_tokens(client, EVERY_SCOPE, represents=acting)["access_token"]).json
 
 
 def test_each_claim_has_the_value_that_is_expected(told):
     """No claim is missing, none is extra, and each value is that person's."""
-    assert told.pop("sub")
+    assert [bool(told.pop(name)) for name in ("sub", "org_sub", "org_role", "org_matters", "oal")] == [True] * 5
     assert told == VALUES
 
 

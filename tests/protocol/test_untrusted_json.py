@@ -17,7 +17,7 @@ READERS = re.compile(r"\b(?:orj|j)son\.loads\(|\bget_json\(")
 # These read our own JSON: from an opened seal, from a table of ours, or from a plan whose digest is checked.
 OUR_OWN = {
     "accounts/credentials/legacy.py",
-    "accounts/organisations.py",
+    "accounts/organisations/legal_persons.py",
     "accounts/people.py",
     "accounts/database/statements.py",
     "idp/adapters/systems/sandbox.py",

@@ -10,7 +10,7 @@ from idp.login.sessions import SessionLifetimes
 
 WEB = Channel(
     name="web",
-    steps=(Step.LOGIN, Step.SECOND_FACTOR, Step.PROOFING, Step.PASSWORD, Step.CONSENT),
+    steps=(Step.LOGIN, Step.SECOND_FACTOR, Step.PROOFING, Step.PASSWORD, Step.REPRESENT, Step.CONSENT),
     lifetimes=SessionLifetimes(idle=timedelta(minutes=15), absolute=timedelta(hours=12)),
     shares_session=True,
 )

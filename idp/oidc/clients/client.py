@@ -10,8 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from accounts.database import Database
+from idp.oidc.representation import Serves
 from idp.oidc.tokens import token_store
 from idp.oidc.vocabulary import NONE, PRIVATE_KEY_JWT
+
+SERVES = "serves"  # in a client's metadata, set by an operator only
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,11 @@ class Client:
     def has_secret(self) -> bool:
         """True if it authenticates by a secret. False if by a key, or not at all."""
         return self.token_endpoint_auth_method not in (NONE, PRIVATE_KEY_JWT)
+
+    @property
+    def serves(self) -> Serves:
+        """Whom the client serves: persons, organisations, or both."""
+        return Serves(self.metadata.get(SERVES, Serves.PERSONS))
 
     @property
     def is_public(self) -> bool:

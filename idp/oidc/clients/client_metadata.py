@@ -15,10 +15,11 @@ from typing import Any
 
 from idp.oidc.clients import assertions
 from idp.oidc.clients.authentication import ASSERTION_AUDIENCE, ASSERTION_AUDIENCES, AUTHENTICATION_METHODS
-from idp.oidc.clients.client import Client, NewClient
+from idp.oidc.clients.client import SERVES, Client, NewClient
 from idp.oidc.consent.claims import scopes_supported
 from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri
 from idp.oidc.grants import GRANT_TYPES, GRANTS, Grant
+from idp.oidc.representation import Serves
 from idp.oidc.requests.validation import RESPONSE_TYPES
 from idp.oidc.urls import check_uri
 from idp.oidc.vocabulary import AUTHORIZATION_CODE, NONE, PRIVATE_KEY_JWT, SIGNING_ALGORITHMS
@@ -236,6 +237,7 @@ MEMBERS: tuple[Member, ...] = (
     Member("software_version", _text),
     # Set by an operator only, and in no answer.
     Member(ASSERTION_AUDIENCE, _one_of(*ASSERTION_AUDIENCES), registrable=False),
+    Member(SERVES, _one_of(*Serves), registrable=False),
 )
 ASSIGNED: tuple[str, ...] = (
     "client_id",

@@ -15,6 +15,8 @@ from typing import Any
 from accounts.database import Connection
 from accounts.identifiers import IdentifierKind
 from accounts.people import People, PersonAttributes, PersonIdentifier, PersonPhone
+from idp.oidc import representation
+from idp.oidc.representation import Representation
 
 RequestedClaims = Mapping[str, Mapping[str, Any]]  # the `claims` parameter: {"userinfo": {...}, "id_token": {...}}
 _IDENTITY_DOCUMENTS = (
@@ -53,6 +55,15 @@ class ClaimSources:
     phones: Callable[[], tuple[PersonPhone, ...]] = field(default=tuple)
     identifiers: Callable[[], tuple[PersonIdentifier, ...]] = field(default=tuple)
     legacy_sub: Callable[[], str | None] = field(default=lambda: None)
+    organisation: Callable[[], OrganisationFacts | None] = field(default=lambda: None)
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationFacts:
+    """What is known of the organisation that the person acts for."""
+
+    name: str
+    uscc: str | None
 
 
 def _gender(facts: ClaimSources) -> str | None:
@@ -115,6 +126,16 @@ def _identity_number(facts: ClaimSources) -> str | None:
 def _identity_number_type(facts: ClaimSources) -> str | None:
     document = _identity_document(facts)
     return document.kind.value if document else None
+
+
+def _organization_name(facts: ClaimSources) -> str | None:
+    organisation = facts.organisation()
+    return organisation.name if organisation else None
+
+
+def _uscc(facts: ClaimSources) -> str | None:
+    organisation = facts.organisation()
+    return organisation.uscc if organisation else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +226,24 @@ CLAIMS: tuple[Claim, ...] = (
         only_by_scope=True,
     ),
     Claim(
+        "organization_name",
+        "organization",
+        _organization_name,
+        Sensitivity.ORDINARY,
+        N_("您代表的单位名称"),
+        N_("用于显示您代表哪个单位办事，本人办事时不提供"),
+        only_by_scope=True,
+    ),
+    Claim(
+        "uscc",
+        "uscc",
+        _uscc,
+        Sensitivity.PERSONAL,
+        N_("您代表的单位的统一社会信用代码"),
+        N_("用于关联单位的业务档案，本人办事时不提供"),
+        only_by_scope=True,
+    ),
+    Claim(
         "legacy_sub",
         "legacy",
         lambda facts: facts.legacy_sub(),
@@ -228,7 +267,7 @@ def scopes_supported() -> tuple[str, ...]:
 
 def claims_supported() -> tuple[str, ...]:
     """Every claim, for discovery."""
-    return (*TOKEN_CLAIMS, *(claim.name for claim in CLAIMS))
+    return (*TOKEN_CLAIMS, *representation.CLAIMS, *(claim.name for claim in CLAIMS))
 
 
 def of_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
@@ -241,6 +280,15 @@ def by_names(names: Iterable[str]) -> tuple[Claim, ...]:
     """The rows of these names, in the catalogue's order; unknown names are left out."""
     wanted = frozenset(names)
     return tuple(claim for claim in CLAIMS if claim.name in wanted)
+
+
+def organisation_facts(c: Connection, people: People, represents: Representation | None) -> OrganisationFacts | None:
+    """The facts of the organisation as they are now, or None for a person who acts for themselves. Two statements."""
+    row = None if represents is None else people.legal_person_by_id(c, represents.organisation_id)
+    if row is None:
+        return None
+    uscc = people.uscc(c, row.id)
+    return OrganisationFacts(people.legal_person_attributes(row.attributes).name, uscc.canonical if uscc else None)
 
 
 def claim_sources(

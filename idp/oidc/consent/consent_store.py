@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_with_conflict
 
 from accounts.database import Json, Statement, UtcDateTime, insert_unless_present
 from accounts.people import natural_persons
-from idp.oidc.models import clients, grants, refusals, releases, subjects
+from idp.oidc.models import clients, grants, organisation_subjects, refusals, releases, subjects
 
 _p = sa.bindparam
 
@@ -15,6 +15,21 @@ _p = sa.bindparam
 INSERT_SUBJECT = Statement(insert_unless_present(subjects), ["person_id", "sector", "sub"])
 FIND_SUBJECT = Statement(
     sa.select(subjects.c.sub).where(subjects.c.person_id == _p("of_person"), subjects.c.sector == _p("in_sector"))
+)
+INSERT_ORGANISATION_SUBJECT = Statement(
+    insert_unless_present(organisation_subjects), ["organisation_id", "sector", "org_sub"]
+)
+FIND_ORGANISATION_SUBJECT = Statement(
+    sa.select(organisation_subjects.c.org_sub).where(
+        organisation_subjects.c.organisation_id == _p("of_organisation"),
+        organisation_subjects.c.sector == _p("in_sector"),
+    )
+)
+SERVICES_OF_ORGANISATION = Statement(
+    sa.select(clients.c.client_id, clients.c.name, clients.c.name_en)
+    .join(organisation_subjects, organisation_subjects.c.sector == clients.c.sector)
+    .where(organisation_subjects.c.organisation_id == _p("of_organisation"))
+    .order_by(clients.c.name, clients.c.client_id)
 )
 # All persons merged into this one, directly or through other merges.
 _absorbed = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
+from typing import Any
 
 from accounts.database import Connection
 from idp.oidc.consent import consent_store as store
@@ -35,3 +36,20 @@ def subject_of(c: Connection, person_id: str, sector: str) -> str | None:
     if row is None:
         row = c.one(store.INHERITED_SUBJECT, of_person=person_id, in_sector=sector)
     return None if row is None else row.sub
+
+
+def subject_of_organisation(c: Connection, organisation_id: str, sector: str) -> str:
+    """The organisation's `org_sub` in that sector, made on the first call, with the same promises as `subject_for`."""
+    key = {"of_organisation": organisation_id, "in_sector": sector}
+    row = c.one(store.FIND_ORGANISATION_SUBJECT, **key)
+    if row is None:
+        new = {"organisation_id": organisation_id, "sector": sector, "org_sub": secrets.token_urlsafe(_LENGTH)}
+        c.execute(store.INSERT_ORGANISATION_SUBJECT, **new)
+        row = c.one(store.FIND_ORGANISATION_SUBJECT, **key)
+    org_sub: str = row.org_sub
+    return org_sub
+
+
+def services_of_organisation(c: Connection, organisation_id: str) -> list[Any]:
+    """The clients of the sectors that know this organisation: client_id, name, name_en, ordered by name."""
+    return c.rows(store.SERVICES_OF_ORGANISATION, of_organisation=organisation_id)

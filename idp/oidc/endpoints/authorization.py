@@ -20,6 +20,7 @@ from accounts.database import Connection
 from idp.oidc.errors import BadParameters, ProtocolError, RefusedToPerson
 from idp.oidc.messages import FORM, NO_STORE, Headers, Parameters, Reply, Request, parameters
 from idp.oidc.provider import Provider
+from idp.oidc.representation import approval_event
 from idp.oidc.requests import request_store, validation
 from idp.oidc.requests.authorization_request import (
     CODE_FOR,
@@ -136,7 +137,7 @@ def approving(
     This call stores nothing. The caller redeems, then answers with `success_reply`.
     """
     code, answer = _answer(provider, request, approval, now)
-    event = audit.row("person:request:approve", now=now, person=approval.person_id, client=request.client_id)
+    event = approval_event(approval.represents, now=now, person=approval.person_id, client=request.client_id)
     return code, {"request_id": request.id, "now": now, **answer}, event
 
 
@@ -157,6 +158,7 @@ def issue_code(
         "grant_id": approval.grant_id,
         "sub": approval.sub,
         "released": list(approval.released),
+        "represents": None if approval.represents is None else approval.represents.stored(),
         "code_digest": answer["digest"],
         "amr": list(approval.authentication.amr),
         "acr": approval.authentication.acr,
@@ -256,6 +258,7 @@ def _answer(
         "granted_by": approval.grant_id,
         "subject": approval.sub,
         "let_go": list(approval.released),
+        "for_organisation": None if approval.represents is None else approval.represents.stored(),
         "digest": digest(code),
         "methods": list(approval.authentication.amr),
         "level": approval.authentication.acr,

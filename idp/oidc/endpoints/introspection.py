@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from idp.oidc import representation
 from idp.oidc.clients.client import Client
 from idp.oidc.consent import release
 from idp.oidc.endpoints.token import client_of
@@ -65,4 +66,5 @@ def _described(
         document |= {"token_type": "Bearer", "aud": provider.issuer}
     if row.auth_time is not None:
         document |= {"acr": row.acr, "auth_time": int(row.auth_time.timestamp())}
-    return document
+    represents = representation.read(row.represents)
+    return document if represents is None else document | represents.claims()

@@ -10,12 +10,14 @@ from typing import Any
 
 from accounts.merging import linking
 from accounts.people import PersonPhone
+from idp.oidc import representation
 from idp.oidc.clients.client import Client
 from idp.oidc.consent import claims, release
 from idp.oidc.errors import InsufficientScope, InvalidRequest, InvalidToken
 from idp.oidc.gate import is_token_active
 from idp.oidc.messages import Reply, Request, json_reply
 from idp.oidc.provider import Provider
+from idp.oidc.representation import Representation
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.secret import digest
 from idp.oidc.vocabulary import OPENID
@@ -35,7 +37,10 @@ def handle(provider: Provider, request: Request, now: datetime) -> Reply:
             "the token is not good for openid; ask for it at /authorize", headers=_challenge("insufficient_scope")
         )
     names = release.within_ceiling(row.claims, client)
-    return json_reply(200, {"sub": row.sub, **release.values(names, _facts(provider, client, row, now))})
+    represents = representation.read(row.represents)
+    acting = {} if represents is None else represents.claims()
+    facts = _facts(provider, client, row, represents, now)
+    return json_reply(200, {"sub": row.sub, **acting, **release.values(names, facts)})
 
 
 def _token(request: Request) -> str:
@@ -62,7 +67,9 @@ def _challenge(error: str) -> tuple[tuple[str, str], ...]:
     return (("WWW-Authenticate", f'{_REALM}, error="{error}"'),)
 
 
-def _facts(provider: Provider, client: Client, row: Any, now: datetime) -> claims.ClaimSources:
+def _facts(
+    provider: Provider, client: Client, row: Any, represents: Representation | None, now: datetime
+) -> claims.ClaimSources:
     people, connection = provider.people, provider.database.connection
     return claims.ClaimSources(
         attributes=people.attributes(row.attributes),
@@ -71,6 +78,7 @@ def _facts(provider: Provider, client: Client, row: Any, now: datetime) -> claim
         phones=lambda: _phones(provider, row),
         identifiers=lambda: people.identifiers(connection(), row.person_id),
         legacy_sub=lambda: _legacy_sub(provider, client, row),
+        organisation=lambda: claims.organisation_facts(connection(), people, represents),
     )
 
 

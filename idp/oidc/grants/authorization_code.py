@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from accounts.database import new_id
+from idp.oidc import representation
 from idp.oidc.clients.client import Client
 from idp.oidc.consent import claims, release
 from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
@@ -30,12 +31,15 @@ from idp.oidc.vocabulary import OFFLINE_ACCESS, OPENID, REFRESH_PREFIX, REFRESH_
 
 _REFUSED = "the code is unknown, expired, used, or was given to another client or redirect_uri"
 
+_NOT_ALLOWED = "the person may not act for this organisation any more; start again"
+
 
 def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) -> Mapping[str, Any]:
     """Access token, ID token with `openid`, refresh token where the client may have one. The code is spent.
 
     Raises InvalidGrant, or InvalidScope when the client has lost every scope. A replayed code revokes what it bought. A
-    code that another client sends becomes invalid.
+    code that another client sends becomes invalid. Raises RegistryUnavailable, and keeps the code, when nobody can tell
+    whether the person may act for the organisation.
     """
     text = form.get("code")
     if text is None:
@@ -51,6 +55,12 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
     except InvalidScope:
         _refused(provider, client, text, held, _REFUSED, now)  # a replay counts whatever the client may have today
         raise
+    may_act, represents = representation.current(
+        provider.authority, held.person_id, held.represents, client.serves, now
+    )
+    if not may_act:
+        raise _refused(provider, client, text, held, _NOT_ALLOWED, now)
+    held = replace(held, represents=represents) if represents else held
     issue = _token_grant(client, held)
     access_token = provider.tokens.access_token(client.client_id, issue.holder, now)
     refresh_token = new_secret(REFRESH_PREFIX) if _may_refresh(client, issue) else None
@@ -60,6 +70,7 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
         provider,
         issue,
         access_token,
+        now,
         refresh_token=refresh_token,
         id_token=_id_token(provider, issue, held, access_token, now) if OPENID in issue.holder.scopes else None,
     )
@@ -118,7 +129,7 @@ def _as_of_today(client: Client, held: Redeemable) -> Redeemable:
 
 
 def _token_grant(client: Client, held: Redeemable) -> TokenGrant:
-    holder = TokenSubject(held.sub, held.scopes, held.session_id, held.acr, held.amr, held.auth_time)
+    holder = TokenSubject(held.sub, held.scopes, held.session_id, held.acr, held.amr, held.auth_time, held.represents)
     names = release.userinfo_names(held.released, held.scopes, held.claims)
     return TokenGrant(client, holder, names, held.person_id, held.grant_id, held.id, held.session_id)
 

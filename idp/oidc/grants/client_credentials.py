@@ -27,7 +27,7 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
     issue = TokenGrant(client, holder, ())
     token = provider.tokens.access_token(client.client_id, holder, now)
     provider.database.connection().execute(token_store.INSERT_ACCESS_TOKEN, **access_row(provider, issue, token, now))
-    return answer(provider, issue, token)
+    return answer(provider, issue, token, now)
 
 
 def _scopes(client: Client, asked: str | None) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from accounts import audit
 from accounts.database import Connection
 from accounts.errors import Conflict
+from idp.oidc.representation import approval_event
 from idp.oidc.requests import claims_parameter
 from idp.oidc.requests.authorization_request import CODE_FOR, RequestKind, RequestState
 from idp.oidc.requests.code import Redeemable
@@ -74,7 +74,7 @@ def _joined(held: Redeemable, now: datetime) -> tuple[Row, ...]:
 
 def _approval_event(held: Redeemable, now: datetime) -> Row:
     channel = held.unstored.channel if held.unstored else None
-    return audit.row("person:request:approve", now=now, person=held.person_id, client=held.client_id, channel=channel)
+    return approval_event(held.represents, now=now, person=held.person_id, client=held.client_id, channel=channel)
 
 
 def _request_row(held: Redeemable, text: str, state: RequestState, now: datetime) -> dict[str, Any]:
@@ -91,6 +91,8 @@ def _request_row(held: Redeemable, text: str, state: RequestState, now: datetime
         "scopes": held.scopes,
         "claims": claims_parameter.without_subject(held.claims),
         "released": held.released,
+        "acting_as": None,  # the choice was made before the approval, which has its result
+        "represents": None if held.represents is None else held.represents.stored(),
         "redirect_uri": held.redirect_uri,
         "response_mode": "query",
         "client_state": None,

@@ -43,6 +43,7 @@ def registered_scopes(client: Client, scopes: tuple[str, ...]) -> tuple[str, ...
 
 def access_row(provider: Provider, token_grant: TokenGrant, token: str, now: datetime) -> dict[str, Any]:
     """The access token's row. Without the row, the token is not valid."""
+    represents = token_grant.holder.represents
     return {
         "digest": digest(token),
         "grant_id": token_grant.grant_id,
@@ -53,10 +54,13 @@ def access_row(provider: Provider, token_grant: TokenGrant, token: str, now: dat
         "sub": token_grant.holder.sub,
         "scopes": list(token_grant.holder.scopes),
         "claims": list(token_grant.claims),
+        "represents": None if represents is None else represents.stored(),
+        "delegation_id": None if represents is None else represents.delegation_id,
+        "through_id": None if represents is None else represents.through_id,
         "acr": token_grant.holder.acr,
         "auth_time": token_grant.holder.auth_time,
         "issued_at": now,
-        "expires_at": now + provider.policy.lifetimes.access_token,
+        "expires_at": token_grant.holder.ends_by(now + provider.policy.lifetimes.access_token),
         "revoked_at": None,
     }
 
@@ -65,6 +69,7 @@ def refresh_row(
     provider: Provider, token_grant: TokenGrant, token: str, now: datetime, *, ends_at: datetime
 ) -> dict[str, Any]:
     """A refresh token's row. Every successor inherits the request that it came from, and `ends_at`."""
+    represents, ends_at = token_grant.holder.represents, token_grant.holder.ends_by(ends_at)
     return {
         "digest": digest(token),
         "grant_id": token_grant.grant_id,
@@ -75,6 +80,7 @@ def refresh_row(
         "sub": token_grant.holder.sub,
         "scopes": list(token_grant.holder.scopes),
         "claims": list(token_grant.claims),
+        "represents": None if represents is None else represents.stored(),
         "amr": list(token_grant.holder.amr),
         "acr": token_grant.holder.acr,
         "auth_time": token_grant.holder.auth_time,
@@ -85,12 +91,15 @@ def refresh_row(
     }
 
 
-def answer(provider: Provider, token_grant: TokenGrant, access_token: str, **more: str | None) -> Mapping[str, Any]:
+def answer(
+    provider: Provider, token_grant: TokenGrant, access_token: str, now: datetime, **more: str | None
+) -> Mapping[str, Any]:
     """The token endpoint's success response (RFC 6749 §5.1). Members that are None are left out."""
+    ends = token_grant.holder.ends_by(now + provider.policy.lifetimes.access_token)
     document = {
         "access_token": access_token,
         "token_type": "Bearer",
-        "expires_in": int(provider.policy.lifetimes.access_token.total_seconds()),
+        "expires_in": int((ends - now).total_seconds()),
         "scope": " ".join(token_grant.holder.scopes) or None,
         **more,
     }

@@ -7,9 +7,12 @@ successor. A later repeat, or one after the successor was used, ends the whole f
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NoReturn
 
+from accounts import audit
+from idp.oidc import representation
 from idp.oidc.clients.client import Client
 from idp.oidc.consent import claims, consents, release
 from idp.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope
@@ -17,6 +20,7 @@ from idp.oidc.gate import is_token_active
 from idp.oidc.grants.issue import TokenGrant, access_row, answer, end_replayed, refresh_row, registered_scopes
 from idp.oidc.messages import Parameters
 from idp.oidc.provider import Provider
+from idp.oidc.representation import Representation
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.keys import encoded
 from idp.oidc.tokens.minting import TokenSubject
@@ -36,13 +40,13 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
         raise InvalidRequest("refresh_token is missing")
     row = provider.database.connection().one(token_store.FIND_REFRESH_TOKEN, of_token=digest(token))
     _check(provider, client, row, now)
-    issue = _token_grant(client, row, form.get("scope"))
+    issue = _token_grant(client, row, form.get("scope"), _represents(provider, client, row, now))
     access_token = provider.tokens.access_token(client.client_id, issue.holder, now)
     kept = _rotate(provider, issue, row, token, access_token, now) if client.is_public else token
     if not client.is_public:
         _keep(provider, issue, row, access_token, now)
     id_token = _id_token(provider, issue, access_token, now) if OPENID in issue.holder.scopes else None
-    return answer(provider, issue, access_token, refresh_token=kept, id_token=id_token)
+    return answer(provider, issue, access_token, now, refresh_token=kept, id_token=id_token)
 
 
 def _check(provider: Provider, client: Client, row: Any, now: datetime) -> None:
@@ -66,7 +70,23 @@ def _comes_back_late(provider: Provider, row: Any, now: datetime) -> bool:
     return spent and row.bought_stands
 
 
-def _token_grant(client: Client, row: Any, asked: str | None) -> TokenGrant:
+def _represents(provider: Provider, client: Client, row: Any, now: datetime) -> Representation | None:
+    """The authority of today. Raises InvalidGrant after its end has ended all that came from the code.
+
+    Raises RegistryUnavailable when nobody can tell; the refresh token is kept.
+    """
+    held = representation.read(row.represents)
+    may_act, today = representation.current(provider.authority, row.person_id, held, client.serves, now)
+    if may_act:
+        return today
+    with provider.database.transaction() as c:
+        if token_store.revoke_bought(c, row.request_id, now=now):
+            detail = {"because": "not_allowed"}
+            audit.append(c, "client:token:revoke", now=now, person=row.person_id, client=row.client_id, detail=detail)
+    raise InvalidGrant("the person may not act for this organisation any more; ask them to sign in again")
+
+
+def _token_grant(client: Client, row: Any, asked: str | None, represents: Representation | None) -> TokenGrant:
     holder = TokenSubject(
         sub=row.sub,
         scopes=registered_scopes(client, _narrowed(tuple(row.scopes), asked)),
@@ -74,6 +94,7 @@ def _token_grant(client: Client, row: Any, asked: str | None) -> TokenGrant:
         acr=row.acr,
         amr=tuple(row.amr),
         auth_time=row.auth_time,
+        represents=represents,
     )
     left_out = frozenset(claims.of_scopes(frozenset(row.scopes) - frozenset(holder.scopes)))
     names = release.within_ceiling((name for name in row.claims if name not in left_out), client)
@@ -112,10 +133,7 @@ def _rotate(provider: Provider, issue: TokenGrant, row: Any, token: str, access_
 
 def _whole(issue: TokenGrant, row: Any) -> TokenGrant:
     """The successor keeps every scope, even if this access token was narrowed."""
-    scopes = tuple(row.scopes)
-    held = TokenSubject(
-        issue.holder.sub, scopes, issue.holder.session_id, issue.holder.acr, issue.holder.amr, issue.holder.auth_time
-    )
+    held = replace(issue.holder, scopes=tuple(row.scopes))
     return TokenGrant(issue.client, held, tuple(row.claims), issue.person_id, issue.grant_id, issue.request_id)
 
 

@@ -21,6 +21,7 @@ from enum import StrEnum
 from typing import Any
 
 from idp.oidc.assurance import Authentication
+from idp.oidc.representation import Representation
 from idp.oidc.requests import claims_parameter
 
 
@@ -74,6 +75,14 @@ def next_state(state: RequestState, event: RequestEvent) -> RequestState:
 
 
 @dataclass(frozen=True, slots=True)
+class ActingAs:
+    """For whom a person chose to act: who chose, and an organisation, or None for themselves."""
+
+    person_id: str
+    organisation_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
     """A validated request of one client. It is trusted no more than the client is.
 
@@ -99,6 +108,7 @@ class AuthorizationRequest:
     max_age: int | None = None
     ui_locales: tuple[str, ...] = ()
     browser_binding: bytes | None = field(default=None, repr=False)
+    acting_as: ActingAs | None = None
 
     @property
     def essential_acr(self) -> tuple[str, ...]:
@@ -137,7 +147,7 @@ class AuthorizationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """The person's approval: who, how authenticated, in which session, under which grant, and the released claims."""
+    """The person's approval: who, how authenticated, session, grant, released claims, and for whom they act."""
 
     person_id: str
     session_id: str
@@ -145,3 +155,4 @@ class Approval:
     grant_id: str
     sub: str
     released: tuple[str, ...]
+    represents: Representation | None = None

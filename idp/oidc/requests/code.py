@@ -21,6 +21,8 @@ import orjson
 from accounts.database import microseconds, moment
 from accounts.errors import SealBroken
 from accounts.vault import Vault
+from idp.oidc import representation
+from idp.oidc.representation import Representation
 from idp.oidc.requests import request_store
 from idp.oidc.requests.authorization_request import Approval, AuthorizationRequest
 from idp.oidc.tokens.keys import encoded
@@ -60,6 +62,7 @@ class Redeemable:
     auth_time: datetime | None
     expires_at: datetime
     unstored: Unstored | None = None
+    represents: Representation | None = None
 
 
 def new_code(vault: Vault, request: AuthorizationRequest, approval: Approval, expires_at: datetime) -> str:
@@ -72,7 +75,7 @@ def code_without_row(
     vault: Vault, request: AuthorizationRequest, approval: Approval, expires_at: datetime, unstored: Unstored
 ) -> str | None:
     """The same for a request without a row. None if its facts are too long: then it must be stored."""
-    facts = orjson.dumps([*_facts(request, approval, expires_at), unstored.channel, unstored.joins_session])
+    facts = orjson.dumps(_facts(request, approval, expires_at, unstored))
     return _sealed(vault, facts) if len(facts) <= _LONGEST else None
 
 
@@ -101,10 +104,10 @@ def answers_for(vault: Vault, code: str, stored: Callable[[str], Any]) -> Redeem
         request_id, *facts = orjson.loads(vault.open(sealed, place=IN_A_CODE))
         if not facts:
             return _of_row(vault, stored(request_id))
-        unstored = Unstored(*facts[_OF_REQUEST:]) if len(facts) > _OF_REQUEST else None
+        unstored, represents = _beyond(facts[_OF_REQUEST:])
         *texts, scopes, claims, released, amr, auth_time, expires_at = facts[:_OF_REQUEST]
         times = moment(auth_time), moment(expires_at)
-        return _redeemable([request_id, *texts], scopes, claims, released, amr, *times, unstored)
+        return _redeemable([request_id, *texts], scopes, claims, released, amr, *times, unstored, represents)
     except (SealBroken, binascii.Error, ValueError, TypeError):
         return None
 
@@ -114,7 +117,9 @@ def _of_row(vault: Vault, row: Any) -> Redeemable | None:
         return None
     _, nonce, _ = request_store.worded(vault, row)
     texts = [nonce if name == "nonce" else getattr(row, name) for name in _TEXTS]
-    return _redeemable(texts, row.scopes, row.claims, row.released, row.amr, row.auth_time, row.expires_at)
+    return _redeemable(
+        texts, row.scopes, row.claims, row.released, row.amr, row.auth_time, row.expires_at, None, row.represents
+    )
 
 
 _TEXTS = (
@@ -122,16 +127,26 @@ _TEXTS = (
 )  # fmt: skip
 
 
-_OF_REQUEST = len(_TEXTS) - 1 + 6  # facts of every code besides the key; a code without a row has more
+_OF_REQUEST = len(_TEXTS) - 1 + 6  # facts of every code besides the key; some codes have more
 
 
-def _facts(request: AuthorizationRequest, approval: Approval, expires_at: datetime) -> list[Any]:
+def _beyond(more: list[Any]) -> tuple[Unstored | None, Any]:
+    """The facts of a code without a row (two), and of one in which a person acts for an organisation (the last)."""
+    represents = more.pop() if len(more) % 2 else None
+    return Unstored(*more) if more else None, represents
+
+
+def _facts(
+    request: AuthorizationRequest, approval: Approval, expires_at: datetime, unstored: Unstored | None = None
+) -> list[Any]:
     proven = approval.authentication
     return [
         *(request.id, request.client_id, request.redirect_uri, request.code_challenge, request.nonce),
         *(approval.person_id, approval.session_id, approval.grant_id, approval.sub, proven.acr),
         *(request.scopes, request.claims, approval.released, proven.amr),
         *(microseconds(proven.auth_time), microseconds(expires_at)),
+        *(() if unstored is None else (unstored.channel, unstored.joins_session)),
+        *(() if approval.represents is None else (approval.represents.stored(),)),
     ]
 
 
@@ -144,6 +159,7 @@ def _redeemable(
     auth_time: Any,
     expires_at: Any,
     unstored: Unstored | None = None,
+    represents: Any = None,
 ) -> Redeemable:
     known: dict[str, Any] = dict(zip(_TEXTS, texts, strict=True))
     return Redeemable(
@@ -155,4 +171,5 @@ def _redeemable(
         auth_time=auth_time,
         expires_at=expires_at,
         unstored=unstored,
+        represents=representation.read(represents),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from idp.oidc.models import authorization_requests
 from idp.oidc.requests import claims_parameter
 from idp.oidc.requests.authorization_request import (
     TRANSITIONS,
+    ActingAs,
     AuthorizationRequest,
     RequestEvent,
     RequestKind,
@@ -75,12 +77,16 @@ APPROVE = (
         grant_id=sa.bindparam("granted_by"),
         sub=sa.bindparam("subject"),
         released=sa.bindparam("let_go", type_=Json),
+        represents=sa.bindparam("for_organisation", type_=Json),
         code_digest=sa.bindparam("digest"),
         amr=sa.bindparam("methods", type_=Json),
         acr=sa.bindparam("level"),
         auth_time=sa.bindparam("proven_at", type_=UtcDateTime),
         expires_at=sa.bindparam("collect_by", type_=UtcDateTime),
     )
+)
+_ACT_AS = Statement(
+    sa.update(authorization_requests).where(*_in_time, _is_open).values(acting_as=sa.bindparam("chosen", type_=Json))
 )
 _APPROVE = Redemption(APPROVE, audit.audit_events)
 _DENY = Statement(
@@ -109,6 +115,12 @@ def find(c: Connection, vault: Vault, request_id: str) -> AuthorizationRequest |
 def approve(c: Connection, spend: dict[str, Any], event: dict[str, Any]) -> bool:
     """True if this call approved it and recorded `event`. False if it was denied, redeemed or is too old."""
     return c.redeem(_APPROVE, spend, event)
+
+
+def act_as(c: Connection, request_id: str, chosen: ActingAs, now: datetime) -> bool:
+    """The person's choice is stored with the request. False if it was answered before, or is too old."""
+    values = [chosen.person_id, chosen.organisation_id]
+    return c.execute(_ACT_AS, request_id=request_id, chosen=values, now=now) == 1
 
 
 def deny(c: Connection, request_id: str, now: datetime) -> bool:
@@ -144,6 +156,8 @@ def open_row(request: AuthorizationRequest, worded: bytes | None, opened_from: s
         "scopes": list(request.scopes),
         "claims": claims_parameter.without_subject(request.claims),
         "released": [],
+        "acting_as": None if request.acting_as is None else [*astuple(request.acting_as)],
+        "represents": None,
         "redirect_uri": request.redirect_uri,
         "response_mode": request.response_mode,
         "sealed": worded,
@@ -188,4 +202,5 @@ def _request(row: Any, state: str | None, nonce: str | None, subject: str | None
         max_age=row.max_age,
         ui_locales=tuple(row.ui_locales),
         browser_binding=row.browser_binding,
+        acting_as=None if row.acting_as is None else ActingAs(*row.acting_as),
     )

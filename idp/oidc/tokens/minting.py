@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from idp.oidc.representation import Representation
 from idp.oidc.tokens.keys import KeyRing, NotSignedByUs, left_half
 from idp.oidc.vocabulary import AT_JWT, BACKCHANNEL_LOGOUT_EVENT, ID_JWT, LOGOUT_JWT
 
@@ -34,6 +35,12 @@ class TokenSubject:
     acr: str | None = None
     amr: tuple[str, ...] = ()
     auth_time: datetime | None = None
+    represents: Representation | None = None
+
+    def ends_by(self, end: datetime) -> datetime:
+        """That moment, or the end of the authority to act for an organisation: no token outlives it."""
+        authority = None if self.represents is None else self.represents.expires_at
+        return end if authority is None else min(end, authority)
 
 
 class Tokens:
@@ -53,7 +60,7 @@ class Tokens:
             "sub": holder.sub,
             "client_id": client_id,
             "iat": issued,
-            "exp": issued + int(self.lifetimes.access_token.total_seconds()),
+            "exp": _seconds(holder.ends_by(now + self.lifetimes.access_token)),
             "jti": secrets.token_urlsafe(16),
         }
         known = {
@@ -63,6 +70,8 @@ class Tokens:
             "sid": holder.session_id,
         }
         claims |= {name: value for name, value in known.items() if value is not None}
+        if holder.represents is not None:
+            claims |= holder.represents.claims()
         return self._keys.signed(claims, alg="ES256", typ=AT_JWT, now=now)
 
     def id_token(
@@ -84,7 +93,7 @@ class Tokens:
             "sub": holder.sub,
             "aud": client_id,
             "iat": issued,
-            "exp": issued + int(self.lifetimes.id_token.total_seconds()),
+            "exp": _seconds(holder.ends_by(now + self.lifetimes.id_token)),
         }
         claims |= _proof(holder)
         if nonce is not None:
@@ -125,6 +134,8 @@ def _proof(holder: TokenSubject) -> dict[str, Any]:
         claims |= {"acr": holder.acr, "amr": list(holder.amr)}
     if holder.session_id is not None:
         claims["sid"] = holder.session_id
+    if holder.represents is not None:
+        claims |= holder.represents.claims()
     return claims
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from accounts.audit import audit_events
 from accounts.database import Connection, Redemption, Statement, UtcDateTime, insert_unless_present
+from accounts.organisations.delegation_store import delegations
 from accounts.people import natural_persons, person_phones
 from idp.oidc.models import (
     access_tokens,
@@ -222,6 +223,8 @@ def _person_status(tokens: sa.Table) -> sa.ScalarSelect[str]:
 
 
 _withdrawn_at = sa.select(grants.c.withdrawn_at).where(grants.c.id == access_tokens.c.grant_id).scalar_subquery()
+_rests_on = sa.or_(delegations.c.id == access_tokens.c.delegation_id, delegations.c.id == access_tokens.c.through_id)
+_authority_has_ended = sa.exists().where(_rests_on, delegations.c.ended_at.is_not(None))
 _session_stands = sa.exists().where(_sessions.c.id == access_tokens.c.session_id, _sessions.c.ended_at.is_(None))
 
 # access tokens ------------------------------------------------------------------------------------------------------
@@ -229,9 +232,12 @@ INSERT_ACCESS_TOKEN = Statement(sa.insert(access_tokens))
 _held = (
     *(access_tokens.c[name] for name in ("client_id", "person_id", "sub", "scopes", "expires_at")),
     _withdrawn_at.label("grant_withdrawn_at"),
-    sa.and_(_bought_stands(access_tokens), sa.or_(access_tokens.c.session_id.is_(None), _session_stands)).label(
-        "bought_stands"
-    ),
+    access_tokens.c.represents,
+    sa.and_(
+        _bought_stands(access_tokens),
+        sa.or_(access_tokens.c.session_id.is_(None), _session_stands),
+        sa.or_(access_tokens.c.delegation_id.is_(None), ~_authority_has_ended),
+    ).label("bought_stands"),
 )
 _not_given_back = (access_tokens.c.digest == _p("of_token"), access_tokens.c.revoked_at.is_(None))
 FIND_ACCESS_TOKEN = Statement(

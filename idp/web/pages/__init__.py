@@ -7,6 +7,9 @@ import flask
 from idp.web.pages.account import ACCOUNT_PAGES
 from idp.web.pages.consent import consent
 from idp.web.pages.login import login
+from idp.web.pages.organisations.mine import organisations
+from idp.web.pages.organisations.one import organisation
+from idp.web.pages.organisations.represent import represent
 from idp.web.pages.passkey_login import passkey_login
 from idp.web.pages.passkeys import passkeys
 from idp.web.pages.password import password
@@ -28,8 +31,11 @@ PAGES: tuple[flask.Blueprint, ...] = (
     second_factor,
     sign_up,
     proofing,
+    represent,
     consent,
     *ACCOUNT_PAGES,
+    organisations,
+    organisation,
     security,
     passkeys,
     password,

@@ -8,7 +8,7 @@ from flask_babel import format_datetime, gettext, to_user_timezone
 
 from accounts.identifiers.names import masked_name
 from idp.i18n import N_
-from idp.i18n.labels import client_name
+from idp.i18n.labels import MATTERS, client_name
 
 masked = masked_name
 _BROWSERS = (  # the first match counts: most browsers also claim to be Chrome and Safari
@@ -53,6 +53,18 @@ def moment(at: datetime, now: datetime) -> str:
 def clock_time(at: datetime) -> str:
     """The time of day in the city, to the second, for people who wait for it."""
     return str(format_datetime(at, "HH:mm:ss"))  # type: ignore[no-untyped-call]
+
+
+def day(at: datetime) -> str:
+    """The day in the city, with its year: for the end of a period."""
+    return str(format_datetime(at, gettext("y年M月d日")))  # type: ignore[no-untyped-call]
+
+
+def matters(codes: frozenset[str] | None) -> str:
+    """The matters of a delegation in one sentence. None is every matter."""
+    if codes is None:
+        return gettext("全部事项")
+    return listed([gettext(label) for code, label in MATTERS.items() if code in codes])
 
 
 def _in_the_city(at: datetime) -> datetime:

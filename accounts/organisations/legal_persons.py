@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from accounts.database import Connection, Statement, UtcDateTime, metadata, new_id
 from accounts.errors import Conflict
-from accounts.identifiers import Identifier
+from accounts.identifiers import Identifier, Uscc
 from accounts.vault import Vault
 from accounts.vault.blind_index import matches, terms
 
@@ -90,6 +90,21 @@ _FIND = Statement(
         legal_person_identifiers.c.until.is_(None),
     )
 )
+_USCC = Statement(
+    sa.select(legal_person_identifiers.c.sealed).where(
+        legal_person_identifiers.c.legal_person_id == sa.bindparam("legal_person_id"),
+        legal_person_identifiers.c.kind == "uscc",
+        legal_person_identifiers.c.until.is_(None),
+    )
+)
+_DESCRIBE = Statement(
+    sa.update(legal_persons)
+    .where(legal_persons.c.id == sa.bindparam("legal_person_id"))
+    .values(
+        attributes=sa.bindparam("new_attributes", type_=sa.LargeBinary),
+        updated_at=sa.bindparam("now", type_=UtcDateTime),
+    )
+)
 
 
 class LegalPersons:
@@ -103,7 +118,7 @@ class LegalPersons:
         for identifier in new.identifiers:
             if self.find(c, identifier) is not None:
                 raise Conflict(detail="uq_legal_person_identifiers_active")
-        sealed = self.vault.seal(orjson.dumps(asdict(new.attributes)).decode(), place=LEGAL_ATTRIBUTES)
+        sealed = self._sealed(new.attributes)
         person = LegalPerson(new_id(), "active", sealed, now, now)
         c.execute(_INSERT, **{name: getattr(person, name) for name in legal_persons.columns.keys()})  # noqa: SIM118
         for identifier in new.identifiers:
@@ -120,9 +135,23 @@ class LegalPersons:
         row = c.one(_FIND, identifier_kind=identifier.kind.value, **self._terms(identifier))
         return row.legal_person_id if row else None
 
+    def uscc(self, c: Connection, legal_person_id: str) -> Uscc | None:
+        """The code that the legal person holds now, opened, or None. Raises SealBroken."""
+        row = c.one(_USCC, legal_person_id=legal_person_id)
+        return Uscc(self.vault.open(row.sealed, place=LEGAL_IDENTIFIER)) if row else None
+
+    def describe(
+        self, c: Connection, legal_person_id: str, attributes: LegalPersonAttributes, *, now: datetime
+    ) -> None:
+        """The legal person has these attributes, as the register has them now."""
+        c.execute(_DESCRIBE, legal_person_id=legal_person_id, new_attributes=self._sealed(attributes), now=now)
+
     def attributes(self, sealed: bytes) -> LegalPersonAttributes:
         """The opened content of `legal_persons.attributes`. Raises SealBroken."""
         return LegalPersonAttributes(**orjson.loads(self.vault.open(sealed, place=LEGAL_ATTRIBUTES)))
+
+    def _sealed(self, attributes: LegalPersonAttributes) -> bytes:
+        return self.vault.seal(orjson.dumps(asdict(attributes)).decode(), place=LEGAL_ATTRIBUTES)
 
     def _add_identifier(self, c: Connection, legal_person_id: str, identifier: Identifier, now: datetime) -> None:
         c.execute(
