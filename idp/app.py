@@ -26,7 +26,7 @@ from idp.web import errors, health, pages, request_security, routes
 from idp.web.admission import OF_PAGES, PATIENCE, Lane, aside
 from idp.web.cookies import KNOWN_BROWSERS, full_name
 from idp.web.front import Environ, Front
-from idp.web.pages import form_post, layout
+from idp.web.pages.drawing import form_post, layout
 from idp.web.public_origin import at_origin
 from idp.web.source_address import SourceAddress
 from idp.web.views import DeclaredFlask

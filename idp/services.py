@@ -21,7 +21,7 @@ from accounts.credentials.passkeys.ceremonies import RelyingParty
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.password_rules.breach_list import BreachList, CompromisedPasswords
 from accounts.credentials.password_rules.change import PasswordChange
-from accounts.credentials.policy import PasswordPolicy
+from accounts.credentials.password_rules.policy import PasswordPolicy
 from accounts.credentials.sending_limits import SendingLimits
 from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database

@@ -9,7 +9,7 @@ from datetime import datetime
 from accounts import audit, evidence, phones
 from accounts.credentials import password as passwords
 from accounts.credentials.password import PasswordHasher
-from accounts.credentials.policy import PasswordPolicy, PersonContext
+from accounts.credentials.password_rules.policy import PasswordPolicy, PersonContext
 from accounts.database import Connection, Database
 from accounts.errors import NotProven
 from accounts.evidence import EvidenceKind

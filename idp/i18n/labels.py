@@ -29,7 +29,7 @@ CHANNELS = {
     "hotline": N_("服务热线"),
 }
 
-# accounts.credentials.policy.CODES: what the person reads, at the field of the new password.
+# accounts.credentials.password_rules.policy.CODES: what the person reads, at the field of the new password.
 PASSWORD_REFUSALS = {
     "password_too_short": N_("新密码太短，请再长一些。"),
     "password_too_long": N_("新密码太长，最多 256 个字。"),

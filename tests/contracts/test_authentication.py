@@ -9,7 +9,7 @@ from accounts import audit, evidence
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials import password as passwords
 from accounts.credentials.password import PasswordHasher
-from accounts.credentials.policy import PasswordPolicy
+from accounts.credentials.password_rules.policy import PasswordPolicy
 from accounts.credentials.throttle import Throttle, throttle_counters
 from accounts.database import Database, Statement
 from accounts.errors import Busy, Conflict, CredentialRefused, NotProven, Throttled

@@ -4,7 +4,7 @@ import pytest
 
 from accounts import audit, evidence, phones
 from accounts.credentials.password import PasswordHasher
-from accounts.credentials.policy import PasswordPolicy
+from accounts.credentials.password_rules.policy import PasswordPolicy
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import CitizenId, Mobile
 from accounts.people import MOST_HOLDERS, NewPerson, People

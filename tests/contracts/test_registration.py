@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from accounts import evidence
 from accounts.credentials.password import PasswordHasher
-from accounts.credentials.policy import PasswordPolicy
+from accounts.credentials.password_rules.policy import PasswordPolicy
 from accounts.database import Database, Statement
 from accounts.errors import Conflict, NotProven, Throttled
 from accounts.evidence import EvidenceKind

@@ -12,8 +12,8 @@ from accounts.credentials.password import password_credentials
 from accounts.credentials.password_rules import history
 from accounts.credentials.password_rules.breach_list_building import build
 from accounts.credentials.password_rules.history import password_history
+from accounts.credentials.password_rules.policy import CODES
 from accounts.credentials.password_rules.profiles import CITIZEN, MLPS3
-from accounts.credentials.policy import CODES
 from accounts.database import Statement
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import Mobile

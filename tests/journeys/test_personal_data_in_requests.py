@@ -143,7 +143,7 @@ def test_a_person_the_client_names_is_kept_sealed(site: Site, asks, caplog):
 def test_the_account_page_still_knows_the_device(site: Site, asks):
     """Of the User-Agent header only the names of browser and system are stored."""
     from idp.login.user_agent import BROWSERS, SYSTEMS, known_names  # noqa: PLC0415
-    from idp.web.pages.formatting import _BROWSERS, _SYSTEMS  # noqa: PLC0415
+    from idp.web.pages.drawing.formatting import _BROWSERS, _SYSTEMS  # noqa: PLC0415
 
     assert tuple(name for name, _ in _BROWSERS) == BROWSERS
     assert tuple(name for name, _ in _SYSTEMS) == SYSTEMS

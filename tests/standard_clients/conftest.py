@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from accounts.credentials.policy import PasswordPolicy
+from accounts.credentials.password_rules.policy import PasswordPolicy
 from accounts.database import Connection
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import Mobile, parse

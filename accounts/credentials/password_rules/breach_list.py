@@ -19,7 +19,7 @@ from collections.abc import Container
 from datetime import UTC, datetime
 from pathlib import Path
 
-from accounts.credentials.blocklist import common_passwords
+from accounts.credentials.password_rules.blocklist import common_passwords
 from accounts.errors import AccountsError
 
 MAGIC, VERSION, WIDTH, HEADER = b"YTBREACH", 1, 10, 64

@@ -15,8 +15,8 @@ from accounts import audit
 from accounts.credentials import password as passwords
 from accounts.credentials.password import PasswordHasher
 from accounts.credentials.password_rules import history
+from accounts.credentials.password_rules.policy import PasswordPolicy, PersonContext
 from accounts.credentials.password_rules.profiles import PolicyProfile
-from accounts.credentials.policy import PasswordPolicy, PersonContext
 from accounts.database import Connection
 from accounts.errors import CredentialRefused
 from accounts.people import People
@@ -61,8 +61,7 @@ class PasswordChange:
         Five statements, and one more where the profile remembers former passwords.
 
         `knew_old`: the person proved themselves by the present password, now or in this session.
-        Raises CredentialRefused with a code of accounts.credentials.policy, Busy, and SealBroken. Call it outside a
-        transaction: it computes two hashes, and one for each former password.
+        Raises CredentialRefused with a code of `policy`, Busy, and SealBroken. Call it outside a transaction: it computes two hashes, and one for each former password.
         """
         profile = history.profile_of(c, person_id)
         context = PersonContext.of_person(c, self._people, person_id)

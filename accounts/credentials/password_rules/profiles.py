@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class PolicyProfile:
-    """The rules of one kind of account. Every profile also has the lists and the checks of accounts.credentials.policy.
+    """The rules of one kind of account. Every profile also has the lists and the checks of `policy`.
 
     `classes`: kinds of characters that a password must have, of upper case, lower case, digits, signs and other
     letters. `history`: how many former passwords may not come back. `max_age`: None means no forced change by time.

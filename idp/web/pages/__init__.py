@@ -11,15 +11,12 @@ from idp.web.pages.organisations.mine import organisations
 from idp.web.pages.organisations.one import organisation
 from idp.web.pages.organisations.represent import represent
 from idp.web.pages.passkey_login import passkey_login
-from idp.web.pages.passkeys import passkeys
-from idp.web.pages.password import password
 from idp.web.pages.phone_login import phone_login
-from idp.web.pages.phones import phones
 from idp.web.pages.preferences import preferences
 from idp.web.pages.proofing import proofing
 from idp.web.pages.sandbox import sandbox
 from idp.web.pages.second_factor import second_factor
-from idp.web.pages.security import security
+from idp.web.pages.security import SECURITY_PAGES
 from idp.web.pages.session import session
 from idp.web.pages.sign_out import sign_out
 from idp.web.pages.sign_up import sign_up
@@ -36,10 +33,7 @@ PAGES: tuple[flask.Blueprint, ...] = (
     *ACCOUNT_PAGES,
     organisations,
     organisation,
-    security,
-    passkeys,
-    password,
-    phones,
+    *SECURITY_PAGES,
     preferences,
     session,
     sign_out,

@@ -17,8 +17,8 @@ from idp.oidc.consent.claims import Claim
 from idp.oidc.consent.consents import ReleaseMode, ReleaseNotice
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import localized_name, masked
-from idp.web.pages.layout import use_ui_locales
+from idp.web.pages.drawing.formatting import localized_name, masked
+from idp.web.pages.drawing.layout import use_ui_locales
 from idp.web.views import Audience, Csrf, view
 
 consent = flask.Blueprint("consent", __name__)

@@ -21,9 +21,9 @@ from idp.login.pending import PendingInteraction
 from idp.services import unit_of_work
 from idp.web import browser, request_security
 from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
-from idp.web.pages import prerendered
-from idp.web.pages.formatting import clock_time, localized_name
-from idp.web.pages.layout import use_ui_locales
+from idp.web.pages.drawing import prerendered
+from idp.web.pages.drawing.formatting import clock_time, localized_name
+from idp.web.pages.drawing.layout import use_ui_locales
 from idp.web.session_expiry import ENDED, IDLE, LOGIN_AGAIN, TOO_OLD
 from idp.web.views import Audience, Csrf, view
 

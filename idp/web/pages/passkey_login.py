@@ -25,8 +25,8 @@ from idp.login.sessions import Session
 from idp.services import unit_of_work
 from idp.web import browser, request_security
 from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
-from idp.web.pages.formatting import localized_name
-from idp.web.pages.layout import use_ui_locales
+from idp.web.pages.drawing.formatting import localized_name
+from idp.web.pages.drawing.layout import use_ui_locales
 from idp.web.views import Audience, Csrf, view
 
 passkey_login = flask.Blueprint("passkey_login", __name__)

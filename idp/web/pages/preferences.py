@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from idp import i18n
 from idp.services import unit_of_work
 from idp.web.browser import own_path, redirect_to_path
-from idp.web.pages.layout import LANGUAGE_COOKIE, VIEW_COOKIE, VIEWS
+from idp.web.pages.drawing.layout import LANGUAGE_COOKIE, VIEW_COOKIE, VIEWS
 from idp.web.views import Audience, Csrf, view
 
 preferences = flask.Blueprint("preferences", __name__)

@@ -20,8 +20,8 @@ from idp.login.interaction import Step
 from idp.login.pending import PendingInteraction
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import localized_name
-from idp.web.pages.layout import use_ui_locales
+from idp.web.pages.drawing.formatting import localized_name
+from idp.web.pages.drawing.layout import use_ui_locales
 from idp.web.views import Audience, Csrf, view
 
 proofing = flask.Blueprint("proofing", __name__)

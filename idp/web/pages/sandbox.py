@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from idp.adapters.systems import sandbox as messages
 from idp.services import unit_of_work
-from idp.web.pages.formatting import moment
+from idp.web.pages.drawing.formatting import moment
 from idp.web.views import Audience, Csrf, view
 
 sandbox = flask.Blueprint("sandbox", __name__)

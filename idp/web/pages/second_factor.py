@@ -18,8 +18,8 @@ from idp.login.second_factors import SecondFactor
 from idp.login.sessions import Session
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import localized_name
-from idp.web.pages.layout import use_ui_locales
+from idp.web.pages.drawing.formatting import localized_name
+from idp.web.pages.drawing.layout import use_ui_locales
 from idp.web.views import Audience, Csrf, view
 
 second_factor = flask.Blueprint("second_factor", __name__)

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from idp.login import sessions
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import localized_name
+from idp.web.pages.drawing.formatting import localized_name
 from idp.web.views import Audience, Csrf, view
 
 sign_out = flask.Blueprint("sign_out", __name__)

@@ -37,8 +37,8 @@ from idp.oidc.tokens.secret import is_handle
 from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.cookies import SIGN_UP, give_cookie, sent_cookie
-from idp.web.pages.formatting import masked
-from idp.web.pages.layout import language
+from idp.web.pages.drawing.formatting import masked
+from idp.web.pages.drawing.layout import language
 from idp.web.views import Audience, Csrf, view
 
 sign_up = flask.Blueprint("sign_up", __name__)

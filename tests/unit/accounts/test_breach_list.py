@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from accounts.credentials.blocklist import LIST
 from accounts.credentials.password_rules import breach_list, breach_list_building
+from accounts.credentials.password_rules.blocklist import LIST
 from accounts.credentials.password_rules.breach_list import (
     HEADER,
     WIDTH,

@@ -3,9 +3,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from accounts.credentials.blocklist import LIST, common_passwords
+from accounts.credentials.password_rules.blocklist import LIST, common_passwords
+from accounts.credentials.password_rules.policy import CODES, PasswordPolicy, PersonContext
 from accounts.credentials.password_rules.profiles import CITIZEN, MLPS3, PROFILES
-from accounts.credentials.policy import CODES, PasswordPolicy, PersonContext
 from accounts.errors import CredentialRefused
 
 POLICY = PasswordPolicy()

@@ -16,7 +16,7 @@ from idp.oidc.clients.client import ClientCache
 from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.pages.account.places import asked_place, next_page
-from idp.web.pages.formatting import localized_name, moment
+from idp.web.pages.drawing.formatting import localized_name, moment
 from idp.web.views import Audience, Csrf, view
 
 activity = flask.Blueprint("account_activity", __name__)

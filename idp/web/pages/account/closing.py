@@ -13,7 +13,7 @@ from idp.rights import closing as closures
 from idp.rights import notices, restrictions
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import moment
+from idp.web.pages.drawing.formatting import moment
 from idp.web.views import Audience, Csrf, view
 
 closing = flask.Blueprint("account_closing", __name__)

@@ -15,7 +15,7 @@ from idp.rights import corrections as requests
 from idp.rights.corrections import LONGEST, Correction, CorrectionKind
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import moment
+from idp.web.pages.drawing.formatting import moment
 from idp.web.views import Audience, Csrf, view
 
 corrections = flask.Blueprint("account_corrections", __name__)

@@ -14,7 +14,7 @@ from idp.login import sessions
 from idp.login.sessions import Session
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import device, moment
+from idp.web.pages.drawing.formatting import device, moment
 from idp.web.views import Audience, Csrf, view
 
 devices = flask.Blueprint("account_devices", __name__)

@@ -17,7 +17,7 @@ from idp.i18n import N_
 from idp.i18n.labels import ASSURANCE, EVIDENCE, IDENTIFIERS, SEXES, evidence_source
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import masked, masked_text, moment
+from idp.web.pages.drawing.formatting import masked, masked_text, moment
 from idp.web.views import Audience, Csrf, view
 
 facts = flask.Blueprint("account_facts", __name__)

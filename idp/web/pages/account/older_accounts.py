@@ -15,7 +15,7 @@ from idp.rights import disputes
 from idp.rights.disputes import OlderAccount
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import masked, moment
+from idp.web.pages.drawing.formatting import masked, moment
 from idp.web.views import Audience, Csrf, view
 
 older_accounts = flask.Blueprint("account_older_accounts", __name__)

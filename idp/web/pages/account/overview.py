@@ -12,7 +12,7 @@ from idp.login.person_status import RESTRICTED
 from idp.rights import closing
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import device, masked, moment
+from idp.web.pages.drawing.formatting import device, masked, moment
 from idp.web.views import Audience, Csrf, view
 
 overview = flask.Blueprint("account", __name__)

@@ -12,7 +12,7 @@ from idp.rights import ledger
 from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.pages.account.places import asked_place, before_now, next_page
-from idp.web.pages.formatting import listed, localized_name, moment
+from idp.web.pages.drawing.formatting import listed, localized_name, moment
 from idp.web.views import Audience, Csrf, view
 
 releases = flask.Blueprint("account_releases", __name__)

@@ -15,7 +15,7 @@ from idp.rights import restrictions
 from idp.rights.restrictions import LONGEST, Appeal
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import moment
+from idp.web.pages.drawing.formatting import moment
 from idp.web.views import Audience, Csrf, view
 
 restriction = flask.Blueprint("account_restriction", __name__)

@@ -19,7 +19,7 @@ from idp.i18n.labels import ROLES
 from idp.login import sessions
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import day, matters, moment
+from idp.web.pages.drawing.formatting import day, matters, moment
 from idp.web.views import Audience, Csrf, view
 
 organisations = flask.Blueprint("organisations", __name__)

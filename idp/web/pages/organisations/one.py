@@ -26,7 +26,7 @@ from idp.login import sessions
 from idp.oidc.consent import subjects
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import day, localized_name, matters, moment
+from idp.web.pages.drawing.formatting import day, localized_name, matters, moment
 from idp.web.views import Audience, Csrf, view
 
 organisation = flask.Blueprint("organisation", __name__)

@@ -20,8 +20,8 @@ from idp.oidc.requests import request_store
 from idp.oidc.requests.authorization_request import ActingAs
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.formatting import localized_name, masked
-from idp.web.pages.layout import use_ui_locales
+from idp.web.pages.drawing.formatting import localized_name, masked
+from idp.web.pages.drawing.layout import use_ui_locales
 from idp.web.views import Audience, Csrf, view
 
 represent = flask.Blueprint("represent", __name__)

@@ -9,8 +9,8 @@ import flask
 
 from idp.oidc.endpoints.authorization import FormPost
 from idp.services import unit_of_work
-from idp.web.pages.formatting import localized_name
-from idp.web.pages.layout import use_ui_locales
+from idp.web.pages.drawing.formatting import localized_name
+from idp.web.pages.drawing.layout import use_ui_locales
 
 
 def page(form: FormPost) -> bytes:

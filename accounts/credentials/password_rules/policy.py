@@ -14,8 +14,8 @@ from datetime import date
 
 from pypinyin import Style, lazy_pinyin
 
-from accounts.credentials.blocklist import common_passwords
 from accounts.credentials.password import LONGEST
+from accounts.credentials.password_rules.blocklist import common_passwords
 from accounts.credentials.password_rules.profiles import CITIZEN, PolicyProfile
 from accounts.database import Connection
 from accounts.errors import CredentialRefused

@@ -6,7 +6,7 @@ import mmap
 from functools import lru_cache
 from pathlib import Path
 
-LIST = Path(__file__).parent.parent / "data" / "common_passwords.txt"
+LIST = Path(__file__).parents[2] / "data" / "common_passwords.txt"
 
 
 class CommonPasswords:

@@ -22,7 +22,7 @@ from idp.login.sessions import Session
 from idp.login.user_agent import known_names
 from idp.services import unit_of_work
 from idp.web import browser, request_security
-from idp.web.pages.formatting import device, masked, moment
+from idp.web.pages.drawing.formatting import device, masked, moment
 from idp.web.views import Audience, Csrf, view
 
 passkeys = flask.Blueprint("passkeys", __name__)

@@ -20,7 +20,7 @@ from idp.oidc.tokens.secret import is_handle
 from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.cookies import CODE, KNOWN_BROWSERS, give_cookie, sent_cookie
-from idp.web.pages.layout import language
+from idp.web.pages.drawing.layout import language
 
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
 _LONGEST_TYPED = 32

@@ -14,7 +14,7 @@ import flask
 from markupsafe import escape
 
 from idp.web import request_security
-from idp.web.pages import layout
+from idp.web.pages.drawing import layout
 
 _MARK = f"fill-{secrets.token_hex(16)}-"  # random: nobody can put it into a name or an address on a page
 _MARKED = re.compile(f"{_MARK}(\\w+)-")

@@ -27,8 +27,8 @@ from idp.login.sessions import Session
 from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
-from idp.web.pages.formatting import localized_name, masked
-from idp.web.pages.layout import language, use_ui_locales
+from idp.web.pages.drawing.formatting import localized_name, masked
+from idp.web.pages.drawing.layout import language, use_ui_locales
 from idp.web.views import Audience, Csrf, view
 
 password = flask.Blueprint("password", __name__)

@@ -1,0 +1,1 @@
+"""What every page is drawn with: the frame, names and moments in words, forms for codes, QR codes."""
