@@ -184,6 +184,29 @@ def test_a_register_that_is_out_is_said_and_nothing_changes(site: Site, head, us
     assert browser.submit(form, uscc=uscc.canonical).visited[-1].startswith("/organisations/")
 
 
+def test_a_former_representative_can_do_nothing_after_fifteen_minutes(site: Site, at_home: Browser, head, uscc, world):
+    """The pages ask the register anew, so the change holds here as well as at the services."""
+    company = path_of(at_home)
+    successor = world.person(530, "继任")
+    world.registry.name_representative(uscc, successor.number, successor.name, now=site.clock())
+    site.clock.advance(minutes=15)
+    later = signed_in(site, head)
+    token = later.get("/organisations").form_with("uscc").fields["csrf_token"]
+    fields = {"role": "handler", "name": NAME, "matters": "all", "period": "30", "number": head.number}
+    assert later.post(f"{company}/appoint", {"csrf_token": token} | fields).status == 404
+    assert later.get(company).status == 404
+
+
+def test_without_the_register_a_page_can_be_read_and_nobody_is_appointed(site: Site, at_home: Browser, head, world):
+    """Reading lets nobody act; an invitation waits until the register answers."""
+    company = path_of(at_home)
+    site.clock.advance(minutes=15)
+    world.registry.fail()
+    later = signed_in(site, head)
+    assert later.get(company).status == 200
+    assert later.get(f"{company}/appoint").status == 503
+
+
 def test_another_site_cannot_claim_for_a_person(site: Site, head, uscc):
     """A form without this browser's token changes nothing."""
     browser = signed_in(site, head)

@@ -14,9 +14,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from werkzeug.exceptions import NotFound
 
-from accounts.errors import InvalidIdentifier
+from accounts.errors import InvalidIdentifier, RegistryUnavailable
 from accounts.identifiers import CURES, Identifier, Uscc, guess_person_identifier
 from accounts.organisations import errors
+from accounts.organisations.authority import AuthorityStatus
 from accounts.organisations.delegations import Appointment, Delegation, Happening, Invitee
 from accounts.organisations.errors import DelegationRefused
 from accounts.organisations.matters import MATTERS
@@ -56,7 +57,7 @@ _APPOINTED = {"manager": Role.MANAGER, "handler": Role.HANDLER, "organisation": 
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.READ_ONLY)
 def show(organisation_id: str) -> ResponseReturnValue:
     """The page, as much of it as the person's role may see."""
-    mine = _authority(organisation_id)
+    mine = _authority(organisation_id, may_wait=True)
     leads = mine.role is not Role.HANDLER
     return flask.render_template(
         "pages/organisation.html",
@@ -115,10 +116,10 @@ def appoint(organisation_id: str) -> ResponseReturnValue:
 @view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
 def end(organisation_id: str) -> ResponseReturnValue:
     """The invitation is withdrawn, the delegation removed, or the person's own one given up."""
-    mine, work = _authority(organisation_id), unit_of_work()
+    act = flask.request.form.get("act", "")
+    mine, work = _authority(organisation_id, may_wait=act == "resign"), unit_of_work()
     here, delegations = browser.signed_in(), work.services.delegations
     sessions.touch(work.c, here.id, work.now)
-    act = flask.request.form.get("act", "")
     acts = {"withdraw": delegations.withdraw, "remove": delegations.remove, "resign": delegations.resign}
     if act not in acts:
         return flask.redirect(f"/organisations/{organisation_id}", 303)
@@ -131,13 +132,23 @@ def end(organisation_id: str) -> ResponseReturnValue:
     return flask.redirect(f"{to}?done={act}", 303)
 
 
-def _authority(organisation_id: str, *, leads: bool = False) -> Authority:
-    """The person's authority for this organisation. 404 for everybody else: they do not learn that it exists."""
+def _authority(organisation_id: str, *, leads: bool = False, may_wait: bool = False) -> Authority:
+    """The person's authority for this organisation, asked anew. 404 for everybody else: they learn nothing.
+
+    Raises RegistryUnavailable when the register does not answer, unless `may_wait`: reading, and giving up one's own
+    authority, let nobody act. Call it before the transaction of the request begins.
+    """
     here, work = browser.signed_in(), unit_of_work()
-    for held in stored_authorities(work.reading, here.person_id, work.now):
-        if held.organisation_id == organisation_id and (not leads or held.role is not Role.HANDLER):
-            return held
-    raise NotFound
+    answer = work.services.authority.check(here.person_id, organisation_id, work.now)
+    held = answer.authority
+    if answer.status is AuthorityStatus.SERVICE_NOT_AVAILABLE:
+        if not may_wait:
+            raise RegistryUnavailable(detail="an authority could not be checked")
+        stored = stored_authorities(work.reading, here.person_id, work.now)
+        held = next((found for found in stored if found.organisation_id == organisation_id), None)
+    if held is None or (leads and held.role is Role.HANDLER):
+        raise NotFound
+    return held
 
 
 def _back(path: str, *codes: str) -> ResponseReturnValue:
