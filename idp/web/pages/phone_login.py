@@ -25,9 +25,9 @@ from idp.login.phone_codes import LOGIN, WrongCode
 from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.cookies import KNOWN_BROWSERS, give_cookie
-from idp.web.pages import code_form
 from idp.web.pages.formatting import localized_name
 from idp.web.pages.layout import use_ui_locales
+from idp.web.pages.parts import code_form
 from idp.web.views import Audience, Csrf, view
 
 phone_login = flask.Blueprint("phone_login", __name__)

@@ -25,9 +25,9 @@ from idp.login.phone_codes import PHONE, CodeContent, WrongCode
 from idp.login.sessions import Session
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages import code_form
 from idp.web.pages.formatting import masked
 from idp.web.pages.layout import HELP_LINE, language
+from idp.web.pages.parts import code_form
 from idp.web.views import Audience, Csrf, view
 
 phones = flask.Blueprint("phones", __name__)

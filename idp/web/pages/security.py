@@ -15,8 +15,8 @@ from idp.login import second_factors
 from idp.login.sessions import Session
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages import qr_code
 from idp.web.pages.formatting import moment
+from idp.web.pages.parts import qr_code
 from idp.web.views import Audience, Csrf, view
 
 security = flask.Blueprint("security", __name__)
