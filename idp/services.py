@@ -120,11 +120,7 @@ def build_services(
     """
     vault = Vault.from_keys(settings.vault_key_pairs(), profile=settings.crypto_profile)
     vault_keys = VaultKeys(vault, clock, SEALED)
-    database = Database(
-        settings.database_url.get_secret_value(),
-        statement_timeout=settings.statement_timeout,
-        admit=vault_keys.admit if admits else None,
-    )
+    database = _database(settings, vault_keys if admits else None)
     people = People(vault)
     hasher = _hasher(settings, aside)
     breached = BreachList(Path(settings.breach_list)) if settings.breach_list else frozenset[str]()
@@ -166,6 +162,14 @@ def build_services(
         authority=authority,
         channels={channel.name: channel for channel in channels},
         systems=systems,
+    )
+
+
+def _database(settings: Settings, keys: VaultKeys | None) -> Database:
+    return Database(
+        settings.database_url.get_secret_value(),
+        statement_timeout=settings.statement_timeout,
+        admit=keys.admit if keys else None,
     )
 
 

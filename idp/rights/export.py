@@ -31,8 +31,8 @@ from accounts.people import (
     natural_persons,
     person_identifiers,
     person_phones,
-    restrictions,
 )
+from accounts.people.restriction import restrictions
 from accounts.vault import Vault
 from idp.login.session_store import session_clients, sessions
 from idp.oidc.models import authorization_requests, grants, refresh_tokens, refusals, releases, subjects

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from accounts import audit
 from accounts.database import Connection, Statement, UtcDateTime, insert_unless_present, new_id
-from accounts.people import People, RestrictionReason, natural_persons, restrictions
+from accounts.people import People, natural_persons
+from accounts.people.restriction import RestrictionReason, restrictions
 from accounts.vault import Vault
 from idp.login import person_status
 from idp.login.person_status import ACTIVE, RESTRICTED, EndedCounts

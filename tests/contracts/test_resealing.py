@@ -20,7 +20,8 @@ from accounts.merging import number_conflicts
 from accounts.merging.linking import Linking, link_row, linked_accounts
 from accounts.organisations import LegalPersonAttributes, NewLegalPerson
 from accounts.organisations.paths import Role
-from accounts.people import NewPerson, People, RestrictionReason
+from accounts.people import NewPerson, People
+from accounts.people.restriction import RestrictionReason
 from accounts.ports import ShortMessage
 from accounts.registration import journey_store
 from accounts.registration.journey import Journey

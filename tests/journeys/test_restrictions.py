@@ -5,7 +5,8 @@ import sqlalchemy as sa
 
 from accounts.database import Statement
 from accounts.errors import Conflict
-from accounts.people import RestrictionReason, natural_persons, restrictions
+from accounts.people import natural_persons
+from accounts.people.restriction import RestrictionReason, restrictions
 from idp.rights import restrictions as rights
 from idp.rights.restrictions import Measure
 from tests.fixtures.relying_party import Browser, RelyingParty

@@ -18,7 +18,7 @@ READERS = re.compile(r"\b(?:orj|j)son\.loads\(|\bget_json\(")
 OUR_OWN = {
     "accounts/credentials/legacy.py",
     "accounts/organisations/legal_persons.py",
-    "accounts/people.py",
+    "accounts/people/__init__.py",
     "accounts/database/statements.py",
     "idp/adapters/systems/sandbox.py",
     "idp/delivery/worker.py",

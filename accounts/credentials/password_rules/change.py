@@ -61,7 +61,8 @@ class PasswordChange:
         Five statements, and one more where the profile remembers former passwords.
 
         `knew_old`: the person proved themselves by the present password, now or in this session.
-        Raises CredentialRefused with a code of `policy`, Busy, and SealBroken. Call it outside a transaction: it computes two hashes, and one for each former password.
+        Raises CredentialRefused with a code of `policy`, Busy, and SealBroken. Call it outside a transaction: it
+        computes two hashes, and one for each former password.
         """
         profile = history.profile_of(c, person_id)
         context = PersonContext.of_person(c, self._people, person_id)

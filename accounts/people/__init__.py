@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -19,6 +18,7 @@ from accounts.database import Connection, Statement, UtcDateTime, metadata, new_
 from accounts.errors import Conflict
 from accounts.identifiers import Identifier, IdentifierKind, Mobile, Uscc, parse
 from accounts.organisations import LegalPerson, LegalPersonAttributes, LegalPersons, NewLegalPerson
+from accounts.people.restriction import restrictions
 from accounts.vault import Vault
 from accounts.vault.blind_index import matches, terms
 
@@ -27,36 +27,6 @@ OWN_PAGES = ("active", "restricted")  # statuses with which a person may see the
 MOST_HOLDERS = 5  # per phone and answer: families share a number, and nobody may make us list thousands
 
 
-class RestrictionReason(StrEnum):
-    """Why a person is restricted. The code is stable; pages have words for it."""
-
-    COURT_ORDER = "court_order"
-    FRAUD_SUSPECTED = "fraud_suspected"
-    IDENTITY_IN_DOUBT = "identity_in_doubt"
-    LENT_OR_SOLD = "lent_or_sold"
-    MISUSE = "misuse"
-
-
-# A measure against a person's use of their account. None exists without reason, papers and the way to appeal
-# (Anti-telecom-fraud Law art. 32). No foreign key to the person, whose row points here.
-restrictions = sa.Table(
-    "restrictions",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("person_id", sa.Text, nullable=False, index=True),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("papers", sa.Text, nullable=False),  # the decision's file number
-    sa.Column("appeal_to", sa.Text, nullable=False),  # the office, and how to reach it
-    sa.Column("imposed_at", UtcDateTime, nullable=False),
-    sa.Column("imposed_by", sa.Text, nullable=False),
-    sa.Column("lifted_at", UtcDateTime),
-    sa.Column("lifted_by", sa.Text),
-    sa.CheckConstraint(sa.column("reason").in_([reason.value for reason in RestrictionReason]), name="reason"),
-    sa.CheckConstraint("length(trim(papers)) >= 3", name="papers"),
-    sa.CheckConstraint("length(trim(appeal_to)) >= 3", name="appeal_to"),
-    sa.CheckConstraint("(lifted_at IS NULL) = (lifted_by IS NULL)", name="lifted"),
-)
-
 natural_persons = sa.Table(
     "natural_persons",
     metadata,
@@ -64,7 +34,7 @@ natural_persons = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("attributes", sa.LargeBinary, nullable=False),  # sealed JSON: name, birth date, sex, e-mail, address
     sa.Column("merged_into", sa.Text, sa.ForeignKey("natural_persons.id"), index=True),
-    sa.Column("restriction_id", sa.Text, sa.ForeignKey("restrictions.id")),
+    sa.Column("restriction_id", sa.Text, sa.ForeignKey(restrictions.c.id)),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.CheckConstraint("status IN ('active', 'restricted', 'disabled', 'deceased', 'merged', 'closed')", name="status"),
