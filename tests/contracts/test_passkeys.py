@@ -143,7 +143,7 @@ def test_the_user_handle_is_random_and_the_persons_own(registry, device):
         {"flags": SYNCED & ~PRESENT},
         {"flags": SYNCED & ~ELIGIBLE},
     ],
-    ids=str,
+    ids=lambda wrong: " ".join(f"{name}={value}" for name, value in wrong.items() if name != "key") or "another key",
 )
 def test_what_anybody_can_send_is_refused_without_a_trace(registry, device, wrong):
     """Another origin, RP ID, type, challenge, person or key proves nothing, and no stranger fills a table with it."""
