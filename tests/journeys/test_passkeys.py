@@ -136,12 +136,13 @@ def test_a_browser_is_known_after_a_passkey(site: Site, browser: Browser, holder
 def test_the_activity_shows_what_was_done(browser: Browser, holder: Citizen, device: Authenticator):
     """Adding, logging in and removing are on the account page."""
     browser.get("/account")
-    assert "使用通行密钥登录" in said(use(browser, device))
+    use(browser, device)
+    assert "使用通行密钥登录" in said(browser.get("/account/activity"))
     page = browser.get(LIST)
     assert "会同步到您的其他设备" in page.text
     removed = browser.submit(page.form_with("passkey"))
     assert "通行密钥已经移除" in removed.text
-    shown = said(browser.get("/account"))
+    shown = said(browser.get("/account/activity"))
     assert "添加了登录方式" in shown
     assert "移除了登录方式" in shown
 
@@ -234,7 +235,8 @@ def test_a_copied_key_is_refused_and_shown(site: Site, browser: Browser, person:
     page = browser.submit(form, credential=device.sign(form.fields["challenge"], count=7))
     assert "通行密钥没有用成" in page.text
     browser.get("/login")
-    assert "使用通行密钥登录（被拒绝）" in said(use(browser, device))
+    use(browser, device)
+    assert "使用通行密钥登录（被拒绝）" in said(browser.get("/account/activity"))
 
 
 def test_an_old_login_adds_nothing(site: Site, browser: Browser, person: Citizen, device: Authenticator):

@@ -73,7 +73,7 @@ def test_a_person_changes_their_password_soon_after_the_login(site: Site, browse
     assert can_log_in(site, person, NEW)
     assert not can_log_in(site, person, PASSWORD)
     assert "person:password:change" in events(site)
-    assert "修改了密码" in browser.get("/account").text
+    assert "修改了密码" in browser.get("/account/activity").text
 
 
 def test_an_older_login_needs_the_present_password(site: Site, browser: Browser, person: Citizen):

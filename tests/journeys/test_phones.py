@@ -101,7 +101,7 @@ def test_a_change_needs_a_recent_login_by_more_than_a_code(site: Site, person, b
         ask(browser, PHONE, person.number[-4:])
         enter(browser, CODE.search(delivered(site)[0].text)[0])
     page = adding(browser, NEW)
-    assert ("/login" in page.url, "请用密码再登录一次" in page.text) == (True, True)
+    assert ("/login" in page.url, "请再登录一次" in page.text) == (True, True)
     assert browser.log_in(person).url.endswith("/account/phones")
     assert "139****0003" in adding(browser, NEW).text
 

@@ -197,6 +197,6 @@ def test_activity_tells_of_right_and_wrong_codes(site: Site, person, secret):
     browser = log_in(site, person)
     type_code(browser, "000000")
     type_code(browser, shown(secret, site.clock()))
-    text = browser.get("/account").text
+    text = browser.get("/account/activity").text
     assert "使用动态口令验证（没有成功）" in text
     assert text.count("使用动态口令验证") == 2

@@ -133,7 +133,7 @@ def test_removing_the_last_authenticator_removes_the_recovery_codes(site: Site):
     assert "已经移除" in browser.page.text
     assert recovery_codes.of(site.database.connection(), person.id) is None
     assert log_in(site, person).page.url.endswith("/account")
-    assert "移除了登录方式" in browser.get("/account").text
+    assert "移除了登录方式" in browser.get("/account/activity").text
 
 
 def test_another_persons_authenticator_is_not_there(site: Site):
