@@ -27,7 +27,7 @@ WINDOW = timedelta(minutes=15)
 SET_UP_FOR = timedelta(minutes=15)
 MOST_AUTHENTICATORS = 3
 PLACE = "totp_credentials.sealed"
-ISSUER = "一通"
+ISSUER = "一通 Yitong"
 _DRIFT = (0, -1, 1)  # the current step first
 _NO_STEP = -1
 
