@@ -50,6 +50,9 @@ password_credentials = sa.Table(
 )
 
 _columns = password_credentials.c
+_ORIGIN = Statement(
+    sa.select(password_credentials.c.origin).where(password_credentials.c.person_id == sa.bindparam("person_id"))
+)
 _READ = Statement(sa.select(password_credentials).where(_columns.person_id == sa.bindparam("person_id")))
 _insert = insert_with_conflict(password_credentials)
 _STORE = Statement(
@@ -193,6 +196,12 @@ def adopt(c: Connection, vault: Vault, person_id: str, encoded: str, *, now: dat
 def replace_hash(c: Connection, vault: Vault, person_id: str, was: bytes, encoded: str) -> bool:
     """The same password under new parameters or keys. False if it changed since `was` was read."""
     return c.execute(_REPLACE_HASH, person=person_id, was=was, new_sealed=vault.seal(encoded, place=CREDENTIAL)) == 1
+
+
+def is_adopted(c: Connection, person_id: str) -> bool:
+    """True if the person's password is that of an older system's account, and nobody has chosen another one here."""
+    row = c.one(_ORIGIN, person_id=person_id)
+    return row is not None and row.origin == "adopted"
 
 
 def forget(c: Connection, person_id: str) -> bool:

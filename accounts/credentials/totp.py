@@ -82,6 +82,7 @@ _CONFIRMED = Statement(
     .order_by(_t.confirmed_at, _t.id)
 )
 _REMOVE = Statement(sa.delete(totp_credentials).where(_t.id == _p("credential"), _t.person_id == _p("person")))
+_REMOVE_ALL = Statement(sa.delete(totp_credentials).where(_t.person_id == _p("person")))
 _OVER = _t.attempts_until <= _now
 _ATTEMPT = {
     "attempts": sa.case((_OVER, 1), else_=_t.attempts + 1),
@@ -171,6 +172,11 @@ def of(c: Connection, person_id: str) -> tuple[Authenticator, ...]:
 def remove(c: Connection, person_id: str, credential_id: str) -> bool:
     """The authenticator opens nothing any more. False if the person has no such authenticator."""
     return c.execute(_REMOVE, credential=credential_id, person=person_id) == 1
+
+
+def remove_all(c: Connection, person_id: str) -> int:
+    """The person has no authenticator, confirmed or not. Returns how many there were."""
+    return c.execute(_REMOVE_ALL, person=person_id)
 
 
 def _tried(c: Connection, statement: Statement, person_id: str, now: datetime, **more: Any) -> list[Any]:

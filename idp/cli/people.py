@@ -9,7 +9,8 @@ from contextlib import closing
 
 import click
 
-from accounts import phones
+from accounts import audit, phones
+from accounts.credentials import recovery_codes, totp
 from accounts.credentials.policy import PasswordPolicy
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import IdentifierKind, Mobile, parse
@@ -18,7 +19,7 @@ from accounts.people import NaturalPerson, NewPerson
 from accounts.registration import Proof, Registration
 from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import CommandError, out
-from idp.login import person_status
+from idp.login import person_status, sessions
 from idp.login.person_status import ACTIVE
 
 _DOCUMENTS = (  # neither a phone nor an organisation's code identifies a person
@@ -109,6 +110,28 @@ def people_enable(context: CommandContext, kind: str, yes: bool) -> None:  # noq
     """Open a stopped account again. What had ended stays ended: the person logs in and agrees anew."""
     person = _asked_for(context, kind)
     _change(context, person, ACTIVE, yes=yes)
+
+
+@people.command("end-second-factors")
+@_kind
+@_yes
+@command_context
+def people_end_second_factors(context: CommandContext, kind: str, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
+    """Remove the authenticator apps and recovery codes of a person who has lost them. Check first who they are."""
+    person = _asked_for(context, kind)
+    if not yes:
+        click.confirm(f"person {person.id}: remove all second factors and end all sessions?", abort=True)
+    with context.transaction() as c:
+        removed = totp.remove_all(c, person.id)
+        recovery_codes.forget(c, person.id)
+        ended = sessions.end_all_of(c, person.id, context.now, "second factors removed") if removed else 0
+        if removed:
+            detail = {"kind": "totp", "removed": removed}
+            audit.append(
+                c, "person:credential:remove", now=context.now, actor=context.actor, person=person.id, detail=detail
+            )
+    message = f"{removed} authenticators, {ended} sessions ended" if removed else "no second factor"
+    out.print(f"person {person.id}: {message}", highlight=False)
 
 
 @people.group("phone")

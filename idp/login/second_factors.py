@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from accounts import audit
+from accounts.authentication import proven_here
+from accounts.credentials import password as passwords
 from accounts.credentials import recovery_codes, totp
 from accounts.database import Connection
 from accounts.vault import Vault
@@ -50,6 +52,15 @@ SECOND_FACTORS: tuple[SecondFactor, ...] = (
     ),
     SecondFactor("recovery_code", "otp", "person:authentication:recovery_code", _has_codes_left, recovery_codes.spend),
 )
+
+
+def may_set_up(c: Connection, person_id: str, now: datetime) -> bool:
+    """False for an account that was opened by an older system's password, until a check of ours shows who holds it.
+
+    Somebody may have opened the older account under another person's number. Their password ends when a counter has
+    seen the person or the merge is undone. Their authenticator would stay, and keep the person out.
+    """
+    return not passwords.is_adopted(c, person_id) or proven_here(c, person_id, now)
 
 
 def held(c: Connection, person_id: str) -> tuple[SecondFactor, ...]:

@@ -45,8 +45,8 @@ CHANGES = {
     "people phone end": (("people", "phone", "end"), f"{NUMBER}\n{PHONE}\n", "person:phone:end"),
     "keys rotate": (("keys", "rotate"), None, "administrator:keys:rotate"),
 }
-# Tested elsewhere: tests/contracts/test_cli_keys.py, the schema below, tests/migration.
-ELSEWHERE = {"keys reseal", "db upgrade", "db downgrade", "merge apply", "merge undo"}
+# Tested elsewhere: test_cli_keys.py and test_cli_second_factors.py beside this file, the schema below, tests/migration.
+ELSEWHERE = {"people end-second-factors", "keys reseal", "db upgrade", "db downgrade", "merge apply", "merge undo"}
 READS = {
     "audit verify", "calibrate", "check", "clients list", "clients show", "db revise", "deliveries",
     "merge hashes test", "merge plan", "merge status", "serve", "worker",

@@ -4,8 +4,13 @@ import html
 import re
 
 import pytest
+import sqlalchemy as sa
 
+from accounts import evidence
 from accounts.credentials import recovery_codes, totp
+from accounts.credentials.password import password_credentials
+from accounts.database import Statement
+from accounts.evidence import EvidenceKind
 from tests.fixtures.authenticator_app import shown
 from tests.fixtures.relying_party import Browser
 from tests.fixtures.site import Citizen, Site
@@ -158,3 +163,20 @@ def test_there_are_at_most_three_authenticators(site: Site, clock):
     browser.get(SET_UP)
     browser.submit(browser.page.form_with("answer=begin"), answer="begin")
     assert "最多设三个" in browser.page.text
+
+
+def test_an_older_systems_password_sets_nothing_up(site: Site):
+    """Whoever opened an older account under another's number cannot leave a factor of their own behind."""
+    person = site.register_person()
+    c = site.database.connection()
+    c.execute(Statement(sa.update(password_credentials).values(origin="adopted")))
+    c.execute(Statement(sa.update(evidence.evidence).values(source="legacy:library", kind="legacy_account")))
+    browser = log_in(site, person)
+    browser.get(SET_UP)
+    browser.submit(browser.page.form_with("answer=begin"), answer="begin")
+    assert "还没有核验过身份" in browser.page.text
+    with site.database.transaction() as c:
+        assert totp.pending(c, site.services.vault, person.id, now=site.clock()) is None
+        evidence.record(c, person.id, EvidenceKind.COUNTER_COMPARISON, source="hall:510502", at=site.clock())
+        c.execute(Statement(sa.update(password_credentials).values(origin="chosen")))
+    assert set_up(browser)

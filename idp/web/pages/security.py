@@ -27,6 +27,7 @@ _DONE = {
 }
 _PROBLEMS = {
     "code_wrong": N_("验证码不对。请看手机应用里“一通”现在显示的 6 位数字，再填一次。"),
+    "unproven": N_("这个账号是从旧系统归并来的，还没有核验过身份。请带身份证到人工窗口核验，之后就能设置。"),
     "too_many": N_("最多设三个验证器应用。请先移除一个不用的。"),
 }
 _SET_UP = "/account/security/authenticator"
@@ -75,6 +76,8 @@ def set_up_authenticator() -> ResponseReturnValue:
     here, work, form = browser.signed_in_recently(), unit_of_work(), flask.request.form
     after = browser.own_path(form.get("next")) or ""
     code = "".join(unicodedata.normalize("NFKC", form.get("code", "")[:32]).split())
+    if not second_factors.may_set_up(work.c, here.person_id, work.now):
+        return _again(after, "unproven")
     if form.get("answer") == "begin":
         if len(totp.of(work.c, here.person_id)) >= totp.MOST_AUTHENTICATORS:
             return _again(after, "too_many")
