@@ -223,7 +223,7 @@ class PasswordAuthentication:
         """Record the outcome, and renew the hash if parameters or keys have changed. Raises NotProven."""
         if encoded is None or candidate.person_id is None or not candidate.may_log_in:
             return self._refuse(database, attempt, candidate.person_id)
-        if candidate.adopted and proven_here(database.connection(), candidate.person_id, attempt.now):
+        if candidate.adopted and _proven_here(database.connection(), candidate.person_id, attempt.now):
             return self._refuse(database, attempt, candidate.person_id)
         renewed = self._renewed(candidate, encoded, attempt.password)
         if renewed is None and attempt.record is not None:
@@ -262,7 +262,7 @@ class PasswordAuthentication:
         encoded = self._hasher.hash(attempt.password, priority=priority)
         with database.transaction() as c:
             candidate = _candidate_of(c.one(_BY_PERSON, person_id=person_id))
-            if candidate.sealed is None and candidate.may_log_in and not proven_here(c, person_id, attempt.now):
+            if candidate.sealed is None and candidate.may_log_in and not _proven_here(c, person_id, attempt.now):
                 return self._adopt(c, attempt, counted, candidate, fitting, encoded)
         if candidate.sealed is None:
             return self._refuse(database, attempt, person_id)
@@ -329,7 +329,7 @@ def _candidate_of(row: Any) -> _Candidate:
     )
 
 
-def proven_here(c: Connection, person_id: str, now: datetime) -> bool:
+def _proven_here(c: Connection, person_id: str, now: datetime) -> bool:
     """True if more is known about the person than older systems reported.
 
     Anybody could open an account in a lax older system under a neighbour's number. Its password must never open what a

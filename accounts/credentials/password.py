@@ -198,10 +198,10 @@ def replace_hash(c: Connection, vault: Vault, person_id: str, was: bytes, encode
     return c.execute(_REPLACE_HASH, person=person_id, was=was, new_sealed=vault.seal(encoded, place=CREDENTIAL)) == 1
 
 
-def is_adopted(c: Connection, person_id: str) -> bool:
-    """True if the person's password is that of an older system's account, and nobody has chosen another one here."""
+def is_chosen(c: Connection, person_id: str) -> bool:
+    """True if the person chose their password here. False for an older system's password, and without one."""
     row = c.one(_ORIGIN, person_id=person_id)
-    return row is not None and row.origin == "adopted"
+    return row is not None and row.origin == "chosen"
 
 
 def forget(c: Connection, person_id: str) -> bool:

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from accounts import audit
-from accounts.authentication import proven_here
 from accounts.credentials import password as passwords
 from accounts.credentials import recovery_codes, totp
 from accounts.database import Connection
@@ -54,13 +53,13 @@ SECOND_FACTORS: tuple[SecondFactor, ...] = (
 )
 
 
-def may_set_up(c: Connection, person_id: str, now: datetime) -> bool:
-    """False for an account that was opened by an older system's password, until a check of ours shows who holds it.
+def may_set_up(c: Connection, person_id: str) -> bool:
+    """False for an account that an older system's password opened.
 
     Somebody may have opened the older account under another person's number. Their password ends when a counter has
     seen the person or the merge is undone. Their authenticator would stay, and keep the person out.
     """
-    return not passwords.is_adopted(c, person_id) or proven_here(c, person_id, now)
+    return passwords.is_chosen(c, person_id)
 
 
 def held(c: Connection, person_id: str) -> tuple[SecondFactor, ...]:
@@ -69,13 +68,21 @@ def held(c: Connection, person_id: str) -> tuple[SecondFactor, ...]:
 
 
 def prove(
-    c: Connection, vault: Vault, session: sessions.Session, factor: SecondFactor, code: str, *, now: datetime
+    c: Connection,
+    vault: Vault,
+    session: sessions.Session,
+    factor: SecondFactor,
+    code: str,
+    *,
+    source: str | None,
+    now: datetime,
 ) -> sessions.NewSession | None:
     """The session with this factor, under a new handle. None if the code is wrong or the session has ended.
 
-    Raises Throttled. The caller's transaction must commit in every case, so that attempts count.
+    `source` is where the code came from, which may not be where the session began. Raises Throttled. The caller's
+    transaction must commit in every case, so that attempts count.
     """
-    facts = audit.row(factor.event, now=now, person=session.person_id, channel=session.channel, source=session.source)
+    facts = audit.row(factor.event, now=now, person=session.person_id, channel=session.channel, source=source)
     if factor.spend is None or not factor.spend(c, vault, session.person_id, code, now=now, record=facts):
         audit.record(c, facts | {"outcome": "failure"})
         return None

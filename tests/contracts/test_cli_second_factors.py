@@ -24,10 +24,10 @@ def set_up(services: Services) -> str:
     now = utc_now()
     with services.database.transaction() as c:
         person = services.people.find(c, parse(IdentifierKind.CITIZEN_ID, NUMBER))
-        totp.begin(c, services.vault, person, now=now)
-        code = shown(totp.pending(c, services.vault, person, now=now).secret, now)
+        totp.begin(c, services.vault, person, session="s", now=now)
+        code = shown(totp.pending(c, services.vault, person, session="s", now=now).secret, now)
         added = audit.row("person:credential:add", now=now, person=person)
-        assert totp.confirm(c, services.vault, person, code, now=now, record=added)
+        assert totp.confirm(c, services.vault, person, code, session="s", now=now, record=added)
         recovery_codes.renew(c, services.vault, person, now=now)
         proven, place = authentication(("pwd", "otp"), now, 0), {"channel": "web", "user_agent": None, "source": None}
         sessions.open_session(c, sessions.prepare(person, proven, DAY, **place, now=now))
