@@ -50,6 +50,9 @@ password_credentials = sa.Table(
 )
 
 _columns = password_credentials.c
+_ORIGIN = Statement(
+    sa.select(password_credentials.c.origin).where(password_credentials.c.person_id == sa.bindparam("person_id"))
+)
 _READ = Statement(sa.select(password_credentials).where(_columns.person_id == sa.bindparam("person_id")))
 _insert = insert_with_conflict(password_credentials)
 _STORE = Statement(
@@ -221,6 +224,12 @@ def replace(
         row = {"person_id": person_id, "sealed": sealed, "origin": origin, "created_at": now, "changed_at": now}
         return c.execute(_ADOPT, **row) == 1
     return c.execute(_REPLACE, person=person_id, was=was, new_sealed=sealed, new_origin=origin, now=now) == 1
+
+
+def is_chosen(c: Connection, person_id: str) -> bool:
+    """True if the person chose their password here. False for an older system's password, and without one."""
+    row = c.one(_ORIGIN, person_id=person_id)
+    return row is not None and row.origin == "chosen"
 
 
 def forget(c: Connection, person_id: str) -> bool:

@@ -22,8 +22,8 @@ from accounts.errors import Throttled
 from accounts.vault import Vault
 
 STEP = 30  # seconds
-MOST_ATTEMPTS = 10
-WINDOW = timedelta(minutes=15)
+MOST_ATTEMPTS = 8
+WINDOW = timedelta(hours=1)
 SET_UP_FOR = timedelta(minutes=15)
 MOST_AUTHENTICATORS = 3
 PLACE = "totp_credentials.sealed"
@@ -41,6 +41,7 @@ totp_credentials = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("attempts_until", UtcDateTime, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False, index=True),
+    sa.Column("session_id", sa.Text),  # which session began it: no other one sees the secret or confirms it
     sa.Column("confirmed_at", UtcDateTime),  # None until a first code has shown that the app works
 )
 _t = totp_credentials.c
@@ -73,7 +74,10 @@ _INSERT = Statement(sa.insert(totp_credentials))
 _FORGET_PENDING = Statement(sa.delete(totp_credentials).where(_t.person_id == _p("person"), _t.confirmed_at.is_(None)))
 _PENDING = Statement(
     sa.select(_t.id, _t.sealed).where(
-        _t.person_id == _p("person"), _t.confirmed_at.is_(None), _t.created_at > _p("since", type_=UtcDateTime)
+        _t.person_id == _p("person"),
+        _t.session_id == _p("session"),
+        _t.confirmed_at.is_(None),
+        _t.created_at > _p("since", type_=UtcDateTime),
     )
 )
 _CONFIRMED = Statement(
@@ -82,6 +86,7 @@ _CONFIRMED = Statement(
     .order_by(_t.confirmed_at, _t.id)
 )
 _REMOVE = Statement(sa.delete(totp_credentials).where(_t.id == _p("credential"), _t.person_id == _p("person")))
+_REMOVE_ALL = Statement(sa.delete(totp_credentials).where(_t.person_id == _p("person")))
 _OVER = _t.attempts_until <= _now
 _ATTEMPT = {
     "attempts": sa.case((_OVER, 1), else_=_t.attempts + 1),
@@ -96,7 +101,12 @@ _TRY = Statement(
 )
 _TRY_PENDING = Statement(
     sa.update(totp_credentials)
-    .where(*_MAY_TRY, _t.confirmed_at.is_(None), _t.created_at > _p("since", type_=UtcDateTime))
+    .where(
+        *_MAY_TRY,
+        _t.session_id == _p("session"),
+        _t.confirmed_at.is_(None),
+        _t.created_at > _p("since", type_=UtcDateTime),
+    )
     .values(_ATTEMPT)
     .returning(_t.id, _t.sealed, _t.last_step)
 )
@@ -121,8 +131,12 @@ def has_authenticator(person_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool
     return sa.exists().where(_t.person_id == person_id, _t.confirmed_at.is_not(None))
 
 
-def begin(c: Connection, vault: Vault, person_id: str, *, now: datetime) -> None:
-    """A new secret of this person awaits its first code, instead of any earlier one that never got its own."""
+def begin(c: Connection, vault: Vault, person_id: str, *, session: str, now: datetime) -> None:
+    """A new secret awaits its first code in this session, instead of any earlier one that never got its own.
+
+    Another session of the person neither sees nor confirms it. Otherwise somebody who knows the password could begin,
+    and the person would confirm a secret that both know.
+    """
     c.execute(_FORGET_PENDING, person=person_id)
     c.execute(
         _INSERT,
@@ -133,24 +147,25 @@ def begin(c: Connection, vault: Vault, person_id: str, *, now: datetime) -> None
         attempts=0,
         attempts_until=now,
         created_at=now,
+        session_id=session,
         confirmed_at=None,
     )
 
 
-def pending(c: Connection, vault: Vault, person_id: str, *, now: datetime) -> PendingAuthenticator | None:
-    """The secret that awaits its first code. None if there is none, or it is older than SET_UP_FOR."""
-    row = c.one(_PENDING, person=person_id, since=now - SET_UP_FOR)
+def pending(c: Connection, vault: Vault, person_id: str, *, session: str, now: datetime) -> PendingAuthenticator | None:
+    """The secret that awaits its first code in this session. None if there is none, or it is older than SET_UP_FOR."""
+    row = c.one(_PENDING, person=person_id, session=session, since=now - SET_UP_FOR)
     return PendingAuthenticator(row.id, vault.open(row.sealed, place=PLACE)) if row else None
 
 
 def confirm(
-    c: Connection, vault: Vault, person_id: str, code: str, *, now: datetime, record: Mapping[str, Any]
+    c: Connection, vault: Vault, person_id: str, code: str, *, session: str, now: datetime, record: Mapping[str, Any]
 ) -> bool:
-    """The pending authenticator counts from now on if the code is its own; `record` is written with it.
+    """The pending authenticator of this session counts from now on if the code is its own; `record` is written with it.
 
     Raises Throttled after MOST_ATTEMPTS wrong codes. Two statements.
     """
-    rows = _tried(c, _TRY_PENDING, person_id, now, since=now - SET_UP_FOR)
+    rows = _tried(c, _TRY_PENDING, person_id, now, session=session, since=now - SET_UP_FOR)
     return _spent(c, CONFIRM_AUTHENTICATOR, vault, rows, code, now=now, record=record)
 
 
@@ -171,6 +186,11 @@ def of(c: Connection, person_id: str) -> tuple[Authenticator, ...]:
 def remove(c: Connection, person_id: str, credential_id: str) -> bool:
     """The authenticator opens nothing any more. False if the person has no such authenticator."""
     return c.execute(_REMOVE, credential=credential_id, person=person_id) == 1
+
+
+def remove_all(c: Connection, person_id: str) -> int:
+    """The person has no authenticator, confirmed or not. Returns how many there were."""
+    return c.execute(_REMOVE_ALL, person=person_id)
 
 
 def _tried(c: Connection, statement: Statement, person_id: str, now: datetime, **more: Any) -> list[Any]:

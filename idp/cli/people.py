@@ -9,7 +9,8 @@ from contextlib import closing
 
 import click
 
-from accounts import phones
+from accounts import audit, phones
+from accounts.credentials import recovery_codes, totp
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import IdentifierKind, Mobile, parse
 from accounts.identifiers.names import person_name
@@ -123,6 +124,28 @@ def people_end_passkeys(context: CommandContext, kind: str, yes: bool) -> None: 
         removed = context.services.passkeys.remove_all(c, person.id, actor=context.actor, now=context.now)
         ended = sessions.end_all_of(c, person.id, context.now, "passkeys removed") if removed else 0
     message = f"{removed} passkeys removed, {ended} sessions ended" if removed else "no passkeys; nothing was changed"
+    out.print(f"person {person.id}: {message}", highlight=False)
+
+
+@people.command("end-second-factors")
+@kind_option
+@_yes
+@command_context
+def people_end_second_factors(context: CommandContext, kind: str, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
+    """Remove the authenticator apps and recovery codes of a person who has lost them. Check first who they are."""
+    person = asked_for(context, kind)
+    if not yes:
+        click.confirm(f"person {person.id}: remove all second factors and end all sessions?", abort=True)
+    with context.transaction() as c:
+        removed = totp.remove_all(c, person.id)
+        recovery_codes.forget(c, person.id)
+        ended = sessions.end_all_of(c, person.id, context.now, "second factors removed") if removed else 0
+        if removed:
+            detail = {"kind": "totp", "removed": removed}
+            audit.append(
+                c, "person:credential:remove", now=context.now, actor=context.actor, person=person.id, detail=detail
+            )
+    message = f"{removed} authenticators, {ended} sessions ended" if removed else "no second factor"
     out.print(f"person {person.id}: {message}", highlight=False)
 
 

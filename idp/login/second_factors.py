@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from accounts import audit
 from accounts.credentials import passkeys, recovery_codes, totp
+from accounts.credentials import password as passwords
 from accounts.database import Connection
 from accounts.vault import Vault
 from idp.login import sessions
@@ -56,19 +57,36 @@ SECOND_FACTORS: tuple[SecondFactor, ...] = (
 )
 
 
+def may_set_up(c: Connection, person_id: str) -> bool:
+    """False for an account that an older system's password opened.
+
+    Somebody may have opened the older account under another person's number. Their password ends when a counter has
+    seen the person or the merge is undone. Their authenticator would stay, and keep the person out.
+    """
+    return passwords.is_chosen(c, person_id)
+
+
 def held(c: Connection, person_id: str) -> tuple[SecondFactor, ...]:
     """The kinds that the person can prove now, the best first."""
     return tuple(each for each in SECOND_FACTORS if each.is_held(c, person_id))
 
 
 def prove(
-    c: Connection, vault: Vault, session: sessions.Session, factor: SecondFactor, code: str, *, now: datetime
+    c: Connection,
+    vault: Vault,
+    session: sessions.Session,
+    factor: SecondFactor,
+    code: str,
+    *,
+    source: str | None,
+    now: datetime,
 ) -> sessions.NewSession | None:
     """The session with this factor, under a new handle. None if the code is wrong or the session has ended.
 
-    Raises Throttled. The caller's transaction must commit in every case, so that attempts count.
+    `source` is where the code came from, which may not be where the session began. Raises Throttled. The caller's
+    transaction must commit in every case, so that attempts count.
     """
-    facts = audit.row(factor.event, now=now, person=session.person_id, channel=session.channel, source=session.source)
+    facts = audit.row(factor.event, now=now, person=session.person_id, channel=session.channel, source=source)
     if (
         factor.spend is None
         or factor.method is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import flask
 from werkzeug.wrappers import Response
@@ -129,7 +130,12 @@ def is_recent(session: sessions.Session) -> bool:
 
 
 def _wanted_path() -> str:
-    return flask.request.path if flask.request.method in SAFE_METHODS else "/account"
+    """The page that the person wanted, with where they go from there; for a form, its page if it can be opened."""
+    request = flask.request
+    if request.method not in SAFE_METHODS:
+        return request.path if can_be_opened(request.path) else "/account"
+    after = own_path(request.args.get("next"))
+    return f"{request.path}?{urlencode({'next': after})}" if after else request.path
 
 
 def why_signed_out() -> str | None:

@@ -10,6 +10,7 @@ import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import flask
@@ -221,11 +222,11 @@ def _login_required(error: NotSignedIn) -> ResponseReturnValue:
         browser.flash(LOGIN_AGAIN)
     else:
         _tell_why_signed_out()
-    return flask.redirect(f"/login?next={error.path}", 303)
+    return flask.redirect(f"/login?next={quote(error.path)}", 303)
 
 
 def _second_factor_needed(error: SecondFactorNeeded) -> ResponseReturnValue:
-    return flask.redirect(f"/second_factor?next={error.path}", 303)
+    return flask.redirect(f"/second_factor?next={quote(error.path)}", 303)
 
 
 def _tell_why_signed_out() -> None:

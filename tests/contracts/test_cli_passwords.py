@@ -1,6 +1,12 @@
 import hashlib
 
 import pytest
+import sqlalchemy as sa
+
+from accounts.audit import audit_events
+from accounts.credentials.password_rules.history import password_profiles
+from accounts.database import Statement
+from tests.fixtures.site import citizen_number
 
 
 @pytest.fixture
@@ -49,3 +55,19 @@ def test_what_cannot_be_read_is_refused_with_a_cure(yitong, tmp_path, word_list)
     assert other.exit_code == 1
     assert "breach_source_refused" in other.output
     assert not (tmp_path / "list").exists()
+
+
+def test_a_persons_profile_is_set_and_recorded(yitong, database):
+    """The number is asked for; the profile holds, the audit has it once, and a second time changes nothing."""
+    number, secret = citizen_number(7), "lantern-river-orange-47"
+    added = yitong("people", "add", typed=f"李建国\n{number}\n\n\n\n{secret}\n{secret}\n")
+    assert added.exit_code == 0, added.output
+    first, again = (yitong("passwords", "profile", "mlps3", typed=f"{number}\n") for _ in range(2))
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert "nothing was changed" in again.output
+    c = database.connection()
+    assert [row.profile for row in c.rows(Statement(sa.select(password_profiles.c.profile)))] == ["mlps3"]
+    written = Statement(sa.select(audit_events.c.event).where(audit_events.c.event.like("administrator:password%")))
+    assert len(c.rows(written)) == 1
+    assert yitong("passwords", "profile", "citizen", typed=f"{number}\n").exit_code == 0
+    assert c.rows(Statement(sa.select(password_profiles.c.profile))) == []

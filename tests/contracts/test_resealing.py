@@ -176,7 +176,7 @@ def fill(database, vault):
         number_conflicts.remember(c, vault, "run", (CitizenId.parse(citizen_number(4)),), now=NOW)
         KeyRing(database, vault).ensure(c, NOW)
         request_store.insert(c, request_store.open_row(ASKED, request_store.sealed(vault, ASKED)))
-        totp.begin(c, vault, person.id, now=NOW)
+        totp.begin(c, vault, person.id, session="s", now=NOW)
         recovery_codes.renew(c, vault, person.id, now=NOW)
         outbox.send_sms(c, vault, phone=PHONE, message=HELLO, now=NOW)
         binding = CodeBinding("h" * 43, "login", "")

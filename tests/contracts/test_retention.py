@@ -118,10 +118,10 @@ def test_an_authenticator_without_a_first_code_goes(database, vault, clock):
         for serial in (1, 2):
             new = NewPerson("张三丰", (CitizenId.parse(citizen_number(serial)),))
             person = people.register(c, new, now=clock.now).id
-            totp.begin(c, vault, person, now=clock.now)
-        code = shown(totp.pending(c, vault, person, now=clock.now).secret, clock.now)
+            totp.begin(c, vault, person, session="s", now=clock.now)
+        code = shown(totp.pending(c, vault, person, session="s", now=clock.now).secret, clock.now)
         added = audit.row("person:credential:add", now=clock.now, person=person)
-        assert totp.confirm(c, vault, person, code, now=clock.now, record=added)
+        assert totp.confirm(c, vault, person, code, session="s", now=clock.now, record=added)
     assert tidied(database, "totp_credentials", clock.advance(minutes=59)) == 0
     assert tidied(database, "totp_credentials", clock.advance(minutes=2)) == 1
     assert totp.of(database.connection(), person)

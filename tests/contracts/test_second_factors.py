@@ -43,15 +43,15 @@ class Holder:
 
     def begin(self):
         with self.database.transaction() as c:
-            totp.begin(c, self.vault, self.person, now=self.clock.now)
-        waiting = totp.pending(self.database.connection(), self.vault, self.person, now=self.clock.now)
+            totp.begin(c, self.vault, self.person, session="s", now=self.clock.now)
+        waiting = totp.pending(self.database.connection(), self.vault, self.person, session="s", now=self.clock.now)
         self.secret = waiting.secret
         return waiting
 
     def confirm(self, code=None):
         with self.database.transaction() as c:
             return totp.confirm(
-                c, self.vault, self.person, code or self.app(), now=self.clock.now, record=self.record()
+                c, self.vault, self.person, code or self.app(), session="s", now=self.clock.now, record=self.record()
             )
 
     def spend(self, code):
@@ -116,15 +116,15 @@ def test_what_is_no_code_opens_nothing(holder, code):
     assert not holder.spend(code)
 
 
-def test_ten_guesses_and_no_more_until_the_window_is_over(holder, clock):
-    """After ten wrong codes even the right one waits, and the error says how long."""
+def test_so_many_guesses_and_no_more_until_the_window_is_over(holder, clock):
+    """After the last wrong code even the right one waits, and the error says how long."""
     for _ in range(totp.MOST_ATTEMPTS):
         assert not holder.spend("no")
     clock.advance(minutes=5)
     with pytest.raises(Throttled) as refused:
         holder.spend(holder.app())
-    assert refused.value.retry_after == timedelta(minutes=10)
-    clock.advance(minutes=10)
+    assert refused.value.retry_after == timedelta(minutes=55)
+    clock.advance(minutes=55)
     assert holder.spend(holder.app())
 
 
@@ -148,7 +148,7 @@ def test_a_secret_that_waits_too_long_is_void(database, vault, clock, person):
     made = Holder(database, vault, clock, person)
     first = made.begin().secret
     clock.advance(minutes=16)
-    assert totp.pending(database.connection(), vault, person, now=clock.now) is None
+    assert totp.pending(database.connection(), vault, person, session="s", now=clock.now) is None
     assert not made.confirm()
     assert made.begin().secret != first
 
@@ -249,3 +249,15 @@ def test_recovery_codes_are_not_stored(database, vault, clock, person):
     for row in database.connection().rows(Statement(sa.select(recovery_codes.recovery_codes))):
         assert code.encode() not in row.sealed
         assert recovery_codes._digest(code).encode() not in row.sealed
+
+
+def test_another_session_neither_sees_nor_confirms_the_secret(database, vault, clock, person):
+    """Somebody who knows the password cannot begin and let the person confirm a secret that both know."""
+    made = Holder(database, vault, clock, person)
+    made.begin()
+    c = database.connection()
+    assert totp.pending(c, vault, person, session="another", now=clock.now) is None
+    with database.transaction() as c:
+        code, record = made.app(), made.record()
+        assert not totp.confirm(c, vault, person, code, session="another", now=clock.now, record=record)
+    assert made.confirm()

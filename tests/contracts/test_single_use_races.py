@@ -11,6 +11,7 @@ import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -261,12 +262,13 @@ def test_an_authenticators_step_opens_once(arena):
     vault = arena.provider.people.vault
     record = audit.row("person:authentication:totp", now=arena.clock(), person=arena.person_id)
     with arena.provider.database.transaction() as c:
-        totp.begin(c, vault, arena.person_id, now=arena.clock())
-        waiting = totp.pending(c, vault, arena.person_id, now=arena.clock())
-    confirmed = arena.race(lambda: _once(arena, totp.confirm, shown(waiting.secret, arena.clock()), record))
+        totp.begin(c, vault, arena.person_id, session="s", now=arena.clock())
+        waiting = totp.pending(c, vault, arena.person_id, session="s", now=arena.clock())
+    confirm = partial(totp.confirm, session="s")
+    confirmed = arena.race(lambda: _once(arena, confirm, shown(waiting.secret, arena.clock()), record))
     assert confirmed.count(True) == 1
     for _ in range(ROUNDS):
-        now = arena.clock.advance(minutes=16)  # replays count as guesses, too
+        now = arena.clock.advance(minutes=61)  # replays count as guesses, too
         code = shown(waiting.secret, now)
         assert arena.race(lambda code=code: _once(arena, totp.spend, code, record)).count(True) == 1
 

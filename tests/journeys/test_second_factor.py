@@ -1,10 +1,12 @@
 """The second factor step: when it is due, what proves it, and what services learn of it."""
 
+import html
 import json
 import re
 
 import pytest
 
+from accounts import audit
 from accounts.credentials import recovery_codes, totp
 from idp.oidc.assurance import Acr
 from tests.fixtures.authenticator_app import shown
@@ -84,6 +86,8 @@ def test_without_an_authenticator_it_is_set_up_on_the_way(site: Site, housing, p
     browser.get(link[1])
     browser.submit(browser.page.form_with("answer=begin"), answer="begin")
     browser.submit(browser.page.form_with("code"), code=shown(secret_on(browser), site.clock()), answer="confirm")
+    assert "您的备用码" in browser.page.text
+    browser.get(re.search(r'href="(/continue/[0-9a-f]{32})"', browser.page.text)[1])
     assert id_token_claims(housing.redeem(browser.agree()))["acr"] == AAL2
 
 
@@ -135,9 +139,9 @@ def test_a_code_is_not_taken_twice(site: Site, housing, person, secret):
 
 
 def test_guesses_run_out(site: Site, person, secret):
-    """After ten wrong codes the page says when to try again, also to the right code."""
+    """After too many wrong codes the page says when to try again, also to the right code."""
     browser = log_in(site, person)
-    for _ in range(10):
+    for _ in range(totp.MOST_ATTEMPTS):
         type_code(browser, "000000")
     type_code(browser, shown(secret, site.clock()))
     assert browser.page.status == 429
@@ -200,3 +204,40 @@ def test_activity_tells_of_right_and_wrong_codes(site: Site, person, secret):
     text = browser.get("/account/activity").text
     assert "使用动态口令验证（没有成功）" in text
     assert text.count("使用动态口令验证") == 2
+
+
+def test_the_session_can_be_extended_at_the_code(site: Site, housing, person, secret, browser):
+    """The button that extends the session leads back to the same step."""
+    browser.get(housing.start())
+    browser.log_in(person)
+    here = browser.page.visited[-1]
+    browser.submit(next(form for form in browser.page.forms if form.action == "/session/extend"))
+    assert browser.page.visited[-1] == here
+
+
+def test_an_old_session_sets_up_and_comes_back_to_the_service(site: Site, housing, social, person, browser):
+    """Single sign-on of half an hour ago, two factors asked: log in, set up, and arrive at the service."""
+    browser.get(social.start())
+    browser.log_in(person)
+    browser.agree()
+    for _ in range(3):
+        site.clock.advance(minutes=10)
+        browser.get("/account")
+        browser.submit(next(form for form in browser.page.forms if form.action == "/session/extend"))
+    browser.get(housing.start(claims=essential(AAL2)))
+    browser.get(html.unescape(re.search(r'href="(/account/security/authenticator\?next=[^"]+)"', browser.page.text)[1]))
+    browser.log_in(person)
+    browser.submit(browser.page.form_with("answer=begin"), answer="begin")
+    browser.submit(browser.page.form_with("code"), code=shown(secret_on(browser), site.clock()), answer="confirm")
+    browser.get(re.search(r'href="(/continue/[0-9a-f]{32})"', browser.page.text)[1])
+    assert id_token_claims(housing.redeem(browser.agree()))["acr"] == AAL2
+
+
+def test_the_record_has_the_network_of_the_code(site: Site, person, secret):
+    """A code that comes from elsewhere than the login is recorded with its own network."""
+    browser = log_in(site, person)
+    browser.source = "198.51.100.77"
+    site.clock.advance(seconds=1)
+    type_code(browser, "000000")
+    newest = audit.recent(site.database.connection(), person.id, 1)[0]
+    assert (newest.outcome, newest.source) == ("failure", "198.51.100.77")

@@ -4,13 +4,18 @@ import html
 import re
 
 import pytest
+import sqlalchemy as sa
 
+from accounts import evidence
 from accounts.credentials import recovery_codes, totp
+from accounts.credentials.password import password_credentials
+from accounts.database import Statement
 from tests.fixtures.authenticator_app import shown
 from tests.fixtures.relying_party import Browser
 from tests.fixtures.site import Citizen, Site
 
 SET_UP = "/account/security/authenticator"
+CODES = re.compile(r'<code class="number">([0-9a-z-]{19})</code>')
 REMOVE = "/account/security/authenticator/remove"
 
 
@@ -49,7 +54,8 @@ def test_an_authenticator_is_set_up_with_its_first_code(site: Site):
     assert f"secret={secret}" in browser.page.text
     assert person.number not in browser.page.text
     browser.submit(browser.page.form_with("code"), code=shown(secret, site.clock()), answer="confirm")
-    assert browser.page.url.endswith("/account/security?done=authenticator")
+    assert len(CODES.findall(browser.page.text)) == 10  # without them, a lost phone keeps the person out
+    assert browser.page.headers["Cache-Control"] == "no-store"
     assert browser.cookie("yitong") != before
     assert browser.get("/account").status == 200
 
@@ -93,7 +99,7 @@ def test_a_password_alone_reaches_no_page_of_the_account(site: Site, path: str):
     assert {answer.visited[-1] for answer in answers if answer.status != 405} == {"/second_factor"}
     with site.database.transaction() as c:
         assert len(totp.of(c, person.id)) == 1
-        assert recovery_codes.of(c, person.id) is None
+        assert recovery_codes.of(c, person.id).left == 10
 
 
 def test_recovery_codes_are_shown_once(site: Site):
@@ -103,7 +109,7 @@ def test_recovery_codes_are_shown_once(site: Site):
     browser.get("/account/security")
     form = next(f for f in browser.page.forms if f.action == "/account/security/recovery-codes")
     browser.submit(form)
-    codes = re.findall(r'<code class="number">([0-9a-z-]{19})</code>', browser.page.text)
+    codes = CODES.findall(browser.page.text)
     assert len(codes) == 10
     assert browser.page.headers["Cache-Control"] == "no-store"
     browser.get("/account/security")
@@ -158,3 +164,19 @@ def test_there_are_at_most_three_authenticators(site: Site, clock):
     browser.get(SET_UP)
     browser.submit(browser.page.form_with("answer=begin"), answer="begin")
     assert "最多设三个" in browser.page.text
+
+
+def test_an_older_systems_password_sets_nothing_up(site: Site):
+    """Whoever opened an older account under another's number cannot leave a factor of their own behind."""
+    person = site.register_person()
+    c = site.database.connection()
+    c.execute(Statement(sa.update(password_credentials).values(origin="adopted")))
+    c.execute(Statement(sa.delete(evidence.evidence)))
+    browser = log_in(site, person)
+    browser.get(SET_UP)
+    browser.submit(browser.page.form_with("answer=begin"), answer="begin")
+    assert "旧系统的密码" in browser.page.text
+    with site.database.transaction() as c:
+        assert totp.of(c, person.id) == ()
+        c.execute(Statement(sa.update(password_credentials).values(origin="chosen")))
+    assert set_up(browser)

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("attempts_until", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=True),
         sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
         _to_person("totp_credentials"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_totp_credentials")),

@@ -25,8 +25,9 @@ from idp.web.views import Audience, Csrf, view
 second_factor = flask.Blueprint("second_factor", __name__)
 
 _LONGEST = 32
-_WRONG, _EMPTY = "code_wrong", "code_empty"
+_WRONG, _NOT_A_CODE, _EMPTY = "code_wrong", "recovery_code_wrong", "code_empty"
 _PROBLEMS = {
+    _NOT_A_CODE: N_("备用码不对，或者已经用过。请看看是不是抄错了，或者换一个没用过的。"),
     _WRONG: N_("验证码不对，或者已经用过。请等手机应用换一个新的验证码，再填一次。"),
     _EMPTY: N_("请填验证码。"),
 }
@@ -151,9 +152,11 @@ def _attempt(again: str, session: Session | None, onward: Callable[[], ResponseR
     code = _meant(form.get("code", ""))
     if session is None or chosen is None or not code:
         return _try_again(again, form.get("way", ""), _EMPTY)
-    renewed = second_factors.prove(work.c, work.services.vault, session, chosen, code, now=work.now)
+    renewed = second_factors.prove(
+        work.c, work.services.vault, session, chosen, code, source=work.request.source, now=work.now
+    )
     if renewed is None:
-        return _try_again(again, chosen.name, _WRONG)
+        return _try_again(again, chosen.name, _NOT_A_CODE if chosen.name == "recovery_code" else _WRONG)
     browser.stepped_up(renewed)
     return onward()
 

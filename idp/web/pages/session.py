@@ -14,9 +14,9 @@ session = flask.Blueprint("session", __name__)
 
 
 @session.post("/session/extend")
-@view(audience=Audience.SIGNED_IN, csrf=Csrf.FORM)
+@view(audience=Audience.ONE_FACTOR, csrf=Csrf.FORM)
 def extend() -> ResponseReturnValue:
     """The session counts as used now, within its absolute limit. The person returns to their page."""
-    here, work = browser.signed_in(), unit_of_work()
+    here, work = browser.signed_in_with_one_factor(), unit_of_work()
     sessions.touch(work.c, here.id, work.now)
     return browser.redirect_to_path(flask.request.form.get("next"))

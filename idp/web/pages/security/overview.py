@@ -27,6 +27,7 @@ _DONE = {
 }
 _PROBLEMS = {
     "code_wrong": N_("验证码不对。请看手机应用里“一通”现在显示的 6 位数字，再填一次。"),
+    "unproven": N_("这个账号用的还是旧系统的密码，不能设置。请带身份证到人工窗口，我们帮您办。"),
     "too_many": N_("最多设三个验证器应用。请先移除一个不用的。"),
 }
 _SET_UP = "/account/security/authenticator"
@@ -55,7 +56,7 @@ def show() -> ResponseReturnValue:
 def show_authenticator() -> ResponseReturnValue:
     """What to do in the app, with the secret as picture and text; before that, a button that makes the secret."""
     here, work = browser.signed_in_recently(), unit_of_work()
-    waiting = totp.pending(work.reading, work.services.vault, here.person_id, now=work.now)
+    waiting = totp.pending(work.reading, work.services.vault, here.person_id, session=here.id, now=work.now)
     codes = browser.flashed()
     return flask.render_template(
         "pages/authenticator.html",
@@ -75,13 +76,17 @@ def set_up_authenticator() -> ResponseReturnValue:
     here, work, form = browser.signed_in_recently(), unit_of_work(), flask.request.form
     after = browser.own_path(form.get("next")) or ""
     code = "".join(unicodedata.normalize("NFKC", form.get("code", "")[:32]).split())
+    if not second_factors.may_set_up(work.c, here.person_id):
+        return _again(after, "unproven")
     if form.get("answer") == "begin":
         if len(totp.of(work.c, here.person_id)) >= totp.MOST_AUTHENTICATORS:
             return _again(after, "too_many")
-        totp.begin(work.c, work.services.vault, here.person_id, now=work.now)
+        totp.begin(work.c, work.services.vault, here.person_id, session=here.id, now=work.now)
         return _again(after)
     if not _confirmed(here, code):
         return _again(after, "code_wrong")
+    if recovery_codes.of(work.c, here.person_id) is None:
+        return _new_codes(here, after)  # at once: without them, a lost phone keeps the person out
     return flask.redirect(after or "/account/security?done=authenticator", 303)
 
 
@@ -96,7 +101,7 @@ def remove_authenticator() -> ResponseReturnValue:
         recovery_codes.forget(work.c, here.person_id)
     audit.append(
         work.c, "person:credential:remove", now=work.now, person=here.person_id, channel=here.channel,
-        source=here.source, detail={"kind": "totp"},
+        source=work.request.source, detail={"kind": "totp"},
     )  # fmt: skip
     return flask.redirect("/account/security?done=removed", 303)
 
@@ -108,22 +113,28 @@ def renew_recovery_codes() -> ResponseReturnValue:
     here, work = browser.signed_in_recently(), unit_of_work()
     if not totp.of(work.c, here.person_id):
         flask.abort(404)
+    return _new_codes(here, "")
+
+
+def _new_codes(here: Session, after: str) -> ResponseReturnValue:
+    work = unit_of_work()
     new = recovery_codes.renew(work.c, work.services.vault, here.person_id, now=work.now)
     audit.append(
         work.c, "person:credential:add", now=work.now, person=here.person_id, channel=here.channel,
-        source=here.source, detail={"kind": "recovery_codes"},
+        source=work.request.source, detail={"kind": "recovery_codes"},
     )  # fmt: skip
-    return flask.render_template("pages/recovery_codes.html", codes=new.codes)
+    return flask.render_template("pages/recovery_codes.html", codes=new.codes, after=after or "/account/security")
 
 
 def _confirmed(here: Session, code: str) -> bool:
     """The pending authenticator counts from now on, and this session has used it."""
     work = unit_of_work()
     record = audit.row(
-        "person:credential:add", now=work.now, person=here.person_id, channel=here.channel, source=here.source,
+        "person:credential:add", now=work.now, person=here.person_id, channel=here.channel, source=work.request.source,
         detail={"kind": "totp"},
     )  # fmt: skip
-    if not totp.confirm(work.c, work.services.vault, here.person_id, code, now=work.now, record=record):
+    vault = work.services.vault
+    if not totp.confirm(work.c, vault, here.person_id, code, session=here.id, now=work.now, record=record):
         return False
     renewed = second_factors.raised(work.c, here, "otp", work.now)
     if renewed is not None:
