@@ -356,7 +356,7 @@ def test_a_whole_registration_costs_so_many_statements(site: Site, person: Regis
     site.database.count = lambda: counted.append(1)
     person.code(code)
     assert person.password().visited[-1] == "/account"
-    assert len(counted) <= 100
+    assert len(counted) <= (78 if site.database.dialect == "postgresql" else 62)  # BEGIN and COMMIT are counted, too
 
 
 def test_calls_are_limited_on_the_pages(site: Site, person: Registrant):
