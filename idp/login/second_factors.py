@@ -1,6 +1,6 @@
 """SECOND_FACTORS: what a person may prove beside a password, and the session that has proven it.
 
-Each has a page of its own at `/second_factor/<request>/<name>`. A second factor never starts a session: it raises one.
+The page of the step chooses among them with `way`. A second factor never starts a session: it raises one.
 """
 
 from __future__ import annotations

@@ -93,7 +93,8 @@ def test_an_interrupted_reseal_ends_with_75_and_goes_on(yitong, filled):
     answer = CliRunner().invoke(keys, ["reseal", "--wait", "0"], obj=here)
     assert (answer.exit_code, "run the same command again" in answer.output) == (75, True)
     assert recorded(filled, "administrator:vault:reseal")[0].detail["complete"] is False
-    assert 0 < len(stale(filled, Vault.from_keys([NEW, OLD]))[0]) < len(SEALED) + 3
+    left, counts = stale(filled, Vault.from_keys([NEW, OLD]))
+    assert 0 < len(left) < sum(counts.values())
     assert yitong("keys", "reseal", "--wait", "0").exit_code == 0
     assert stale(filled, Vault.from_keys([NEW]))[0] == []
 

@@ -57,6 +57,7 @@ ARGUMENTS = {
     "people add": [],
     "people disable": ["--yes"],
     "people enable": ["--yes"],
+    "people end-second-factors": ["--yes"],
     "people phone end": [],
     "people phone verify": [],
     "worker": [],
