@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from accounts.database import Statement, metadata
 from accounts.errors import NotProven
-from accounts.people import natural_persons
 from accounts.organisations.paths import Role
+from accounts.people import natural_persons
 from idp.delivery import outbox
 from idp.jobs import closures
 from idp.login import person_status
