@@ -103,7 +103,7 @@ class PhoneHolders:
         self._nobodys_name = people.vault.seal(_STAND_IN_NAME, place=ATTRIBUTES)
 
     def find(self, c: Connection, phone: Mobile, typed: str) -> PhoneHolder | None:
-        """The person who may log in, who verified this phone and one of whose documents ends as was typed. One statement.
+        """Whoever may log in, verified this phone, and has a document that ends as was typed. One statement.
 
         None if nobody does, and if two persons do: a login must never be a matter of order.
         """

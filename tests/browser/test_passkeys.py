@@ -145,7 +145,8 @@ def test_the_browser_fills_a_passkey_in(site: Site, page: Page):
     page.context.clear_cookies()
     page.goto(f"{site.issuer}/login")
     page.wait_for_url(f"{site.issuer}/account")
-    expect(page.locator("#activity li").first).to_contain_text("使用通行密钥登录")
+    page.goto(f"{site.issuer}/account/activity")
+    expect(page.locator(".log li").first).to_contain_text("使用通行密钥登录")
 
 
 def test_a_device_that_does_not_know_its_person_is_not_enough(site: Site, page: Page):

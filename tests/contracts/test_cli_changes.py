@@ -50,11 +50,12 @@ ELSEWHERE = {
     "people appeals refuse", "people appeals show", "people corrections answer", "people corrections show",
     "people disputes decide", "people lift", "people restrict", "releases touched",  # test_cli_requests, test_ledger
     "people end-passkeys", "people end-second-factors",
+    "passwords profile", "passwords build-list",  # test_cli_passwords
     "keys reseal", "db upgrade", "db downgrade", "merge apply", "merge undo",
 }  # fmt: skip
 READS = {
     "audit verify", "calibrate", "check", "clients list", "clients show", "db revise", "deliveries",
-    "merge hashes test", "merge plan", "merge status", "serve", "worker",
+    "merge hashes test", "merge plan", "merge status", "serve", "staff check", "worker",
     "people appeals list", "people corrections list", "people disputes list",
 }  # fmt: skip
 BEFORE = {

@@ -154,7 +154,9 @@ def test_a_documents_kind_that_the_registry_does_not_know_is_not_sent(database, 
 def test_two_registrations_of_one_number_make_one_person(database, vault, clock):
     """Of six journeys for one number that end at once, one opens an account with evidence; five are told Conflict."""
     people = People(vault)
-    registration = Registration(people, PasswordHasher(memory_kib=8, passes=1), PasswordPolicy())
+    registration = Registration(
+        people, PasswordHasher(memory_kib=8, passes=1, wait=timedelta(minutes=1)), PasswordPolicy()
+    )
     start, outcomes = threading.Barrier(6), []
     for number in range(6):
         journey_store.begin(database.connection(), vault, f"handle{number}", proven(clock()), network=HOME, now=clock())
@@ -177,7 +179,9 @@ def test_two_registrations_of_one_number_make_one_person(database, vault, clock)
 def test_one_journey_opens_one_account(database, vault, clock):
     """Six last forms of one journey at once open one account; nothing of the other five remains."""
     people = People(vault)
-    registration = Registration(people, PasswordHasher(memory_kib=8, passes=1), PasswordPolicy())
+    registration = Registration(
+        people, PasswordHasher(memory_kib=8, passes=1, wait=timedelta(minutes=1)), PasswordPolicy()
+    )
     journey_store.begin(database.connection(), vault, "handle", phone_only(clock()), network=HOME, now=clock())
     journey = journey_store.find(database.connection(), vault, "handle", clock())
     start, outcomes = threading.Barrier(6), []

@@ -57,14 +57,27 @@ ARGUMENTS = {
     "people add": [],
     "people disable": ["--yes"],
     "people enable": ["--yes"],
+    "passwords profile": ["mlps3"],
+    "people appeals list": [],
+    "people appeals refuse": ["x"],
+    "people appeals show": ["x"],
+    "people corrections answer": ["x"],
+    "people corrections list": [],
+    "people corrections show": ["x"],
+    "people disputes decide": ["x", "--keep"],
+    "people disputes list": [],
+    "people end-passkeys": ["--yes"],
     "people end-second-factors": ["--yes"],
+    "people lift": [],
+    "people restrict": ["--reason", "misuse", "--papers", "x-1", "--appeal-to", "the office"],
+    "releases touched": ["--client", "x"],
     "people phone end": [],
     "people phone verify": [],
     "worker": [],
     "check": [],
     "serve": None,  # replaces its process: see below
 }  # fmt: skip
-NO_DATABASE = {"calibrate", "merge hashes test"}
+NO_DATABASE = {"calibrate", "merge hashes test", "passwords build-list", "staff check"}
 
 
 def admission(*keys, profile="international"):

@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import orjson
 import pytest
 
 from idp.oidc.clients.assertions import unproven_texts
@@ -14,16 +15,26 @@ from tests.fixtures.messages import get, redirect_parameters
 ROOT = Path(__file__).parents[2]
 DEEP = ("[" * 251 + "]" * 251, '{"a":' * 251 + "1" + "}" * 251, "[" * 4000 + "]" * 4000)
 READERS = re.compile(r"\b(?:orj|j)son\.loads\(|\bget_json\(")
+# orjson reads these: what registries, gateways and browsers send, cut to a length, and kept from every other parser.
+BY_ORJSON = {
+    "accounts/credentials/human_check.py",
+    "accounts/credentials/passkeys/ceremonies.py",
+    "idp/adapters/systems/http_calls.py",
+}
 # These read our own JSON: from an opened seal, from a table of ours, or from a plan whose digest is checked.
 OUR_OWN = {
     "accounts/credentials/legacy.py",
+    "accounts/organisations/delegations.py",
     "accounts/organisations/legal_persons.py",
     "accounts/people/__init__.py",
     "accounts/database/statements.py",
     "idp/adapters/systems/sandbox.py",
+    "accounts/registration/journey_store.py",
     "idp/delivery/worker.py",
+    "idp/login/phone_codes.py",
     "idp/oidc/requests/code.py",
     "idp/oidc/requests/request_store.py",
+    "idp/rights/exported_tables.py",
     "migration_tools/planning/plan.py",
 }
 
@@ -87,4 +98,11 @@ def test_nothing_else_reads_json_from_outside():
         for file in (ROOT / folder).rglob("*.py")
         if READERS.search(file.read_text(encoding="utf-8"))
     }
-    assert found - {"idp/oidc/untrusted_json.py"} == OUR_OWN
+    assert found - {"idp/oidc/untrusted_json.py"} == OUR_OWN | BY_ORJSON
+
+
+@pytest.mark.parametrize("text", [DEEP[2], "[" * 100_000, "", "nope", "NaN", "\ud800"])
+def test_orjson_refuses_what_would_exhaust_a_parser(text):
+    """Deep or broken JSON raises ValueError, which the places of BY_ORJSON answer, and never RecursionError."""
+    with pytest.raises(ValueError, match=r"."):
+        orjson.loads(text)
