@@ -210,7 +210,7 @@ def test_no_walk_through_the_forms_skips_a_step(site: Site):
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=20,
+            max_examples=60,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,  # so that every run reaches every stage
