@@ -16,6 +16,7 @@ from accounts.errors import Conflict
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import Mobile
 from accounts.people import MOST_HOLDERS, People, person_phones
+from accounts.people.recovery import journey_store
 from accounts.vault.blind_index import matches
 
 _OTHERS = Statement(
@@ -26,6 +27,13 @@ _OTHERS = Statement(
         person_phones.c.person_id != sa.bindparam("holder"),
     )
     .order_by(person_phones.c.person_id)
+)
+_HELD = Statement(
+    sa.select(person_phones.c.verified_at).where(
+        person_phones.c.person_id == sa.bindparam("holder"),
+        matches(person_phones.c.blind_index),
+        person_phones.c.verified_at.is_not(None),
+    )
 )
 _END = Statement(
     sa.delete(person_phones).where(
@@ -76,6 +84,11 @@ def take(
     return former
 
 
+def is_held(c: Connection, people: People, person_id: str, phone: Mobile) -> bool:
+    """Whether the person has verified this phone, and nobody has taken it from them since."""
+    return c.one(_HELD, holder=person_id, **people.terms(phone)) is not None
+
+
 def others(c: Connection, people: People, person_id: str, phone: Mobile) -> tuple[str, ...]:
     """The ids of all other persons who have verified this phone, whatever their status."""
     return tuple(row.person_id for row in c.rows(_OTHERS, holder=person_id, **people.terms(phone)))
@@ -84,11 +97,12 @@ def others(c: Connection, people: People, person_id: str, phone: Mobile) -> tupl
 def end(c: Connection, people: People, person_id: str, phone: Mobile, *, now: datetime, actor: str | None) -> bool:
     """Remove the phone from the person: they lost the number, or its operator gave it to somebody else.
 
-    If it was their last verified phone, its evidence is withdrawn, so that IAL1 falls. Nothing else of the account
+    No browser that showed a code to it goes on to a new password. If it was their last verified phone, its evidence is withdrawn, so that IAL1 falls. Nothing else of the account
     changes. False if the person did not have it.
     """
     if c.execute(_END, holder=person_id, **people.terms(phone)) == 0:
         return False
+    journey_store.end_all_of(c, person_id)
     if not any(each.verified_at for each in people.phones(c, person_id)):
         for each in evidence.of(c, person_id):
             if each.kind is EvidenceKind.PHONE and each.withdrawn_at is None:
