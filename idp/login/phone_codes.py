@@ -25,8 +25,8 @@ from accounts.vault import Vault
 from idp.delivery import outbox
 from idp.delivery.messages import short_message
 
-LOGIN, PHONE, RECOVERY, SET_UP = "login", "phone", "recovery", "set_up"
-_TEMPLATES = {LOGIN: "login_code", PHONE: "phone_code", RECOVERY: "recovery_code", SET_UP: "set_up_code"}
+LOGIN, PHONE, RECOVERY = "login", "phone", "recovery"
+_TEMPLATES = {LOGIN: "login_code", PHONE: "phone_code", RECOVERY: "recovery_code"}
 _NOBODY = "***"
 
 

@@ -24,7 +24,7 @@ recovery_journeys = sa.Table(
     sa.Column("handle_digest", sa.Text, primary_key=True),
     sa.Column("stage", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False),  # of the throttle: a person's key, or a keyed digest of a number
+    sa.Column("subject", sa.Text, nullable=False),  # of the throttle: a keyed digest of the number and the network
     sa.Column("person_id", sa.Text, sa.ForeignKey("natural_persons.id"), index=True),  # None: nobody
     sa.Column("proofs", sa.Text, nullable=False),  # kinds, with commas
     sa.Column("recovery_id", sa.Text),

@@ -15,8 +15,8 @@ from accounts import audit, evidence, phones
 from accounts.audit import failed_logins
 from accounts.authentication import proven_here
 from accounts.credentials import recovery_codes, totp
-from accounts.credentials.candidate import BY_IDENTIFIER, BY_PERSON, Candidate, candidate_of
-from accounts.credentials.known_browsers import AccountState, KnownBrowsers
+from accounts.credentials.candidate import BY_IDENTIFIER, candidate_of
+from accounts.credentials.network_address import networks
 from accounts.credentials.passkeys import is_held as has_passkey
 from accounts.credentials.throttle import Throttle
 from accounts.database import Connection
@@ -34,11 +34,10 @@ _EVENT = "person:recovery:proof"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a form came from: the channel, the network address, and the browser's cookie of earlier logins."""
+    """Where a form came from: the channel and the network address."""
 
     channel: str
     source: str
-    known_browsers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,6 @@ class RecoveryProofs:
         self._people = people
         self._vault = people.vault
         self._throttle = throttle
-        self._browsers = KnownBrowsers(people.vault)
         self.waits = waits
         self._nobodys_name = people.vault.seal(_STAND_IN_NAME, place=ATTRIBUTES)
         self._nobodys_code = people.vault.seal(secrets.token_hex(32), place=recovery_codes.PLACE)
@@ -65,21 +63,20 @@ class RecoveryProofs:
     def begin(self, c: Connection, number: Identifier, name: str, place: Place, now: datetime) -> RecoveryJourney:
         """The journey of the person with this number and name, or of nobody. Three statements.
 
-        Raises Throttled: the guess at the name counts like one at a password. Call it outside a transaction.
+        Raises Throttled: the guess at the name counts. Call it outside a transaction.
         """
+        subject = self._subject(number, place)
+        self._count(c, subject, place, now)
         terms = self._people.terms(number)
         candidate = candidate_of(c.one(BY_IDENTIFIER, identifier_kind=number.kind.value, **terms))
-        subject = candidate.person_id or self._stand_in(number)
-        self._count(c, subject, candidate, place, now)
         person = self._people.by_id(c, candidate.person_id or _NOBODY)
         theirs = self._people.attributes(person.attributes if person else self._nobodys_name).name
         is_same = secrets.compare_digest(theirs.encode(), name.encode("utf-8", "replace"))
         return RecoveryJourney(subject, candidate.person_id if is_same and candidate.may_log_in else None)
 
     def count_guess(self, c: Connection, journey: RecoveryJourney, place: Place, now: datetime) -> None:
-        """A guess at a typed code counts. Raises Throttled. Two statements; call it outside a transaction."""
-        candidate = candidate_of(c.one(BY_PERSON, person_id=journey.person_id or _NOBODY))
-        self._count(c, journey.subject, candidate, place, now)
+        """A guess at a typed code counts. Raises Throttled. One statement; call it outside a transaction."""
+        self._count(c, journey.subject, place, now)
 
     def name_of(self, c: Connection, journey: RecoveryJourney) -> str:
         """The person's name, masked, for a message. One statement."""
@@ -168,11 +165,15 @@ class RecoveryProofs:
         has_more = bool(totp.of(c, person_id)) or has_passkey(c, person_id) or bool(codes and codes.left)
         return AccountStrength(evidence.identity_assurance(evidence.of(c, person_id), now), has_more)
 
-    def _count(self, c: Connection, subject: str, candidate: Candidate, place: Place, now: datetime) -> None:
-        state = AccountState(subject, candidate.password_since, candidate.status_since)
-        known = self._browsers.known_as(place.known_browsers, state, now)
-        self._throttle.check(c, person=subject, source=place.source, now=now, browser=known)
+    def _subject(self, number: Identifier, place: Place) -> str:
+        """What guesses are counted about: this number, from this network.
 
-    def _stand_in(self, number: Identifier) -> str:
-        """The throttle's subject for a number that nobody has: guesses at it run out like those at somebody's."""
-        return self._vault.pepper(number.canonical.encode(), purpose="throttle").hex()
+        Nobody else's guesses count there, so nobody can keep a person from recovering. The bound of a number over all
+        networks is not needed: a code to a phone has its own guesses and limits, an authenticator counts its own, and
+        the other codes have 60 bits or more.
+        """
+        _, site = networks(place.source)
+        return self._vault.pepper(f"{number.canonical}@{site}".encode(), purpose="recovery").hex()
+
+    def _count(self, c: Connection, subject: str, place: Place, now: datetime) -> None:
+        self._throttle.check(c, person=subject, source=place.source, now=now)

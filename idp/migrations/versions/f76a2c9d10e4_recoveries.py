@@ -1,4 +1,4 @@
-"""recoveries, the journeys on the way to one, and codes to phones for two more purposes"""
+"""recoveries, the journeys on the way to one, and codes to phones to recover a password"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 _PURPOSE = "ck_one_time_codes_purpose"
 _BEFORE = "purpose IN ('login', 'phone')"
-_AFTER = "purpose IN ('login', 'phone', 'recovery', 'set_up')"
+_AFTER = "purpose IN ('login', 'phone', 'recovery')"
 _STAGES = "'way', 'phone', 'code', 'totp', 'recovery-code', 'counter', 'more', 'password', 'waiting', 'done'"
 
 
@@ -74,7 +74,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DELETE FROM one_time_codes WHERE purpose IN ('recovery', 'set_up')")
+    op.execute("DELETE FROM one_time_codes WHERE purpose = 'recovery'")
     _allow(_BEFORE)
     op.drop_table("recovery_journeys")
     op.drop_table("recoveries")

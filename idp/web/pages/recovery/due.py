@@ -17,7 +17,7 @@ from idp.login.pending import WEB
 from idp.oidc.tokens.secret import is_handle
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.cookies import KNOWN_BROWSERS, RECOVER, sent_cookie
+from idp.web.cookies import RECOVER, sent_cookie
 from idp.web.pages.drawing import code_form
 
 START = "/recover"
@@ -88,7 +88,7 @@ def due_at(page: str) -> Due | ResponseReturnValue:
 
 def place() -> Place:
     """Where this form came from."""
-    return Place(WEB, unit_of_work().request.source, sent_cookie(KNOWN_BROWSERS))
+    return Place(WEB, unit_of_work().request.source)
 
 
 def to(page: str, *codes: str) -> ResponseReturnValue:
