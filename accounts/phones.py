@@ -77,10 +77,16 @@ def take(
     Otherwise it moves: it ends for everybody else, for its operator may have reissued the number. Their accounts keep
     everything else, and nothing of them is shown.
     """
-    former = () if is_shared else others(c, people, person_id, phone)
+    former = () if is_shared else end_for_others(c, people, person_id, phone, now=now)
+    verify(c, people, person_id, phone, source=source, now=now, actor=None)
+    return former
+
+
+def end_for_others(c: Connection, people: People, person_id: str, phone: Mobile, *, now: datetime) -> tuple[str, ...]:
+    """The phone is nobody's but this person's. Returns the ids of those who had verified it."""
+    former = others(c, people, person_id, phone)
     for each in former:
         end(c, people, each, phone, now=now, actor=f"person:{person_id}")
-    verify(c, people, person_id, phone, source=source, now=now, actor=None)
     return former
 
 

@@ -12,6 +12,7 @@ from accounts.identifiers.names import masked_name
 from accounts.people import People
 from idp.delivery import outbox
 from idp.delivery.messages import short_message
+from idp.i18n.labels import HELP_LINE
 
 SERVICE = "一通"
 
@@ -70,3 +71,8 @@ def to_all_phones(
     for phone in verified:
         outbox.send_sms(c, context.people.vault, phone=Mobile(phone.canonical), message=message, now=now)
     return len(verified)
+
+
+def phone_moved(context: NoticeContext, c: Connection, person_id: str, phone: Mobile, *, now: datetime) -> int:
+    """The person who lost this phone to another one is told on every phone that is left. Returns how many."""
+    return to_all_phones(context, c, person_id, "phone_removed", now=now, phone=phone.masked_own, help_line=HELP_LINE)

@@ -276,5 +276,3 @@ def test_wrong_names_run_out_where_they_come_from(site, at):
     holder = Forgetful(Browser(site, source="198.51.100.7"))
     holder.start(person)
     assert holder.stage == "way"
-
-

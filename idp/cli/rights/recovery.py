@@ -52,9 +52,7 @@ def people_begin_recovery(context: CommandContext, kind: str, source: str) -> No
 def people_confirm_recovery(context: CommandContext, recovery: str, source: str) -> None:
     """Second clerk: agree to RECOVERY, and print the code that the person types at /recover. It is shown once."""
     with context.transaction() as c:
-        made = recoveries.confirm_at_counter(
-            c, context.services.vault, recovery, clerk=context.actor, now=context.now
-        )
+        made = recoveries.confirm_at_counter(c, context.services.vault, recovery, clerk=context.actor, now=context.now)
         if made is not None:
             evidence.record(c, made.person_id, EvidenceKind.COUNTER_COMPARISON, source=source, at=context.now)
             context.record(c, "clerk:recovery:confirm", person=made.person_id, detail={"recovery": recovery})
@@ -64,6 +62,8 @@ def people_confirm_recovery(context: CommandContext, recovery: str, source: str)
             )  # fmt: skip
     if made is None:
         cause = "No recovery with that id waits for you: it is unknown, over, confirmed, cancelled, or your own."
-        raise CommandError("recovery_not_waiting", cause, "A clerk other than the one who began it confirms it in time.")
+        raise CommandError(
+            "recovery_not_waiting", cause, "A clerk other than the one who began it confirms it in time."
+        )
     out.print(f"reset code {made.code}", highlight=False)
     out.print("hand it to the person, who types it at /recover within 15 minutes; it works once", soft_wrap=True)
