@@ -21,6 +21,7 @@ from tests.fixtures.recoveries import (
     messages,
     variable,
 )
+from tests.fixtures.registrations import XIAOYU, Registrant
 from tests.fixtures.relying_party import Browser
 from tests.fixtures.site import PASSWORD, Site
 
@@ -276,3 +277,33 @@ def test_wrong_names_run_out_where_they_come_from(site, at):
     holder = Forgetful(Browser(site, source="198.51.100.7"))
     holder.start(person)
     assert holder.stage == "way"
+
+
+def test_a_number_that_its_operator_gave_to_somebody_else_moves_to_them(site, at):
+    """Registering with the phone in one's own name takes it from its former holder, who keeps the account and is told.
+
+    The other phone of the former holder gets the notice; no code to the lost one logs in or recovers anything.
+    """
+    former = site.register_person()
+    give_phone(site, former, XIAOYU.phone.removeprefix("+86"))
+    give_phone(site, former, OTHER_PHONE)
+    new = Registrant(Browser(site))
+    new.start()
+    new.name(XIAOYU)
+    new.send("/sign-up/proof", answer="phone")
+    site.clock.advance(seconds=1)
+    new.phone(XIAOYU.phone)
+    new.code(variable(site, "sign_up_code", "code"))
+    new.password()
+    c = site.database.connection()
+    held = [each.canonical for each in site.services.people.phones(c, former.id) if each.verified_at]
+    assert held == [f"+86{OTHER_PHONE}"]
+    told = [phone for phone, template, _ in messages(site) if template == "phone_removed"]
+    assert told == [OTHER_PHONE]
+    assert logs_in(site, former, PASSWORD).endswith("/account")
+    before = len(messages(site))
+    at.start(former)
+    at.choose("phone")
+    at.phone(XIAOYU.phone)
+    assert at.stage == "code"
+    assert [template for _, template, _ in messages(site)[before:]] == []
