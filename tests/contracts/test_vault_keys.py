@@ -58,6 +58,7 @@ ARGUMENTS = {
     "people disable": ["--yes"],
     "people enable": ["--yes"],
     "people end-second-factors": ["--yes"],
+    "people begin-recovery": [],
     "people confirm-recovery": ["0" * 32],
     "people phone end": [],
     "people phone verify": [],
