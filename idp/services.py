@@ -132,14 +132,9 @@ def build_services(
     systems = systems or _systems(settings)
     register = OrganisationRegister(people, systems.enterprises)
     authority = AuthorityCheck(database, register)
+    issuer, rules = settings.issuer, ProviderPolicy()
     provider = Provider(
-        database=database,
-        issuer=settings.issuer,
-        keys=keys,
-        people=people,
-        policy=ProviderPolicy(),
-        now=clock,
-        authority=authority,
+        database=database, issuer=issuer, keys=keys, people=people, policy=rules, now=clock, authority=authority
     )
     return Services(
         settings=settings,
