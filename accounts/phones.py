@@ -103,8 +103,8 @@ def others(c: Connection, people: People, person_id: str, phone: Mobile) -> tupl
 def end(c: Connection, people: People, person_id: str, phone: Mobile, *, now: datetime, actor: str | None) -> bool:
     """Remove the phone from the person: they lost the number, or its operator gave it to somebody else.
 
-    No browser that showed a code to it goes on to a new password. If it was their last verified phone, its evidence is withdrawn, so that IAL1 falls. Nothing else of the account
-    changes. False if the person did not have it.
+    No browser that showed a code to it goes on to a new password. If it was their last verified phone, its evidence is
+    withdrawn, so that IAL1 falls. Nothing else of the account changes. False if the person did not have it.
     """
     if c.execute(_END, holder=person_id, **people.terms(phone)) == 0:
         return False

@@ -55,8 +55,8 @@ class Registration:
 
         A proof by phone is about the first phone, which it verifies. If the operator has the phone under this person's
         own name (three elements), it ends for everybody who verified it before: their SIM card is this person's now, so
-        it must open nothing of theirs. `moved` is called for each of them, in the transaction. `actor` is who opened the account, if it was not
-        the person.
+        it must open nothing of theirs. `moved` is called for each of them, in the transaction.
+        `actor` is who opened the account, if it was not the person.
 
         Raises InvalidName, CredentialRefused, Busy, PhoneHeldByMany, and Conflict when somebody holds one of the
         identifiers. Tell the person to log in, but only at the end of proofing: before, the answer would tell strangers

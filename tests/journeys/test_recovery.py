@@ -141,7 +141,7 @@ def test_a_recovery_code_alone_waits_a_day_and_may_drop_what_is_lost(site, at):
 
 @pytest.mark.parametrize("how", ["number", "account"])
 def test_a_cancelled_recovery_ends_everything_it_started(site, at, how):
-    """By the number without a login or on the account page: the wait, and a browser that is on the last page already."""
+    """By the number, without a login, or on the account page: the wait, and a browser that is on the last page."""
     person = site.register_person()
     give_phone(site, person)
     at.by_phone(person)

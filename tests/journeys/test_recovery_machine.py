@@ -1,4 +1,4 @@
-"""A lost password walked at random: every form at every stage, from two browsers, against a model of what may happen."""
+"""A lost password walked at random: every form at every stage, from two browsers, against a model."""
 
 import hypothesis.strategies as st
 import pytest
@@ -242,7 +242,7 @@ def site(sqlite_template, tmp_path, clock: Clock):
 
 
 def test_no_walk_through_the_forms_skips_a_step(site: Site):
-    """From every stage, every form, in any order and from two browsers: a password changes only where proof was given."""
+    """From every stage, every form, in any order and from two browsers: only proof changes a password."""
 
     class Machine(RecoveryMachine):
         pass

@@ -109,7 +109,7 @@ class RecoveryProofs:
         return False
 
     def spend_totp(self, c: Connection, journey: RecoveryJourney, typed: str, place: Place, now: datetime) -> bool:
-        """True if an authenticator of the person shows this code now. Raises Throttled, as accounts.credentials.totp."""
+        """True if an authenticator of the person shows this code now. Raises Throttled."""
         person, kind = journey.person_id or _NOBODY, ProofKind.TOTP
         record = self._record(person, kind, place, now)
         if totp.spend(c, self._vault, person, typed, now=now, record=record):

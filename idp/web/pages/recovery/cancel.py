@@ -1,4 +1,4 @@
-"""The answer "that was not me": a recovery is stopped with the number of a notice, without a login, or from the account.
+"""The answer "that was not me": a recovery is stopped by the number of a notice, without a login, or from the account.
 
 The number has twelve digits and stops a recovery; it opens nothing. Every number gets the same answer, so nobody learns
 whether one was right, and nothing is counted: to stop any of a thousand recoveries takes a thousand million tries.
