@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
@@ -16,8 +14,6 @@ from idp.login.phone_codes import RECOVERY, CodeContent, WrongCode
 from idp.services import unit_of_work
 from idp.web.pages.drawing import code_form
 from idp.web.pages.recovery.due import Due, place, to
-
-_LONGEST = 64
 
 
 def send(due: Due) -> ResponseReturnValue:
@@ -55,7 +51,7 @@ def code(due: Due) -> ResponseReturnValue:
 
 def typed(due: Due) -> ResponseReturnValue:
     """The typed code is spent and shown, or it is wrong."""
-    text = "".join(unicodedata.normalize("NFKC", flask.request.form.get("code", "")[:_LONGEST]).split())
+    text = code_form.meant_code()
     if not text:
         return due.again("no_code")
     work, here, stage = unit_of_work(), place(), due.journey.stage
