@@ -120,6 +120,12 @@ class NotProven(AccountsError):
     code = "not_proven"
 
 
+class WrongStage(AccountsError):
+    """A journey is at another stage. Its page is the one to show."""
+
+    code = "wrong_stage"
+
+
 class HumanCheckNeeded(AccountsError):
     """Guesses have accumulated here, and this one came without a human check. Nothing was tried or counted."""
 

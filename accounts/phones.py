@@ -16,6 +16,7 @@ from accounts.errors import Conflict
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import Mobile
 from accounts.people import MOST_HOLDERS, People, person_phones
+from accounts.people.recovery import journey_store
 from accounts.vault.blind_index import matches
 
 _OTHERS = Statement(
@@ -26,6 +27,13 @@ _OTHERS = Statement(
         person_phones.c.person_id != sa.bindparam("holder"),
     )
     .order_by(person_phones.c.person_id)
+)
+_HELD = Statement(
+    sa.select(person_phones.c.verified_at).where(
+        person_phones.c.person_id == sa.bindparam("holder"),
+        matches(person_phones.c.blind_index),
+        person_phones.c.verified_at.is_not(None),
+    )
 )
 _END = Statement(
     sa.delete(person_phones).where(
@@ -69,11 +77,22 @@ def take(
     Otherwise it moves: it ends for everybody else, for its operator may have reissued the number. Their accounts keep
     everything else, and nothing of them is shown.
     """
-    former = () if is_shared else others(c, people, person_id, phone)
-    for each in former:
-        end(c, people, each, phone, now=now, actor=f"person:{person_id}")
+    former = () if is_shared else end_for_others(c, people, person_id, phone, now=now)
     verify(c, people, person_id, phone, source=source, now=now, actor=None)
     return former
+
+
+def end_for_others(c: Connection, people: People, person_id: str, phone: Mobile, *, now: datetime) -> tuple[str, ...]:
+    """The phone is nobody's but this person's. Returns the ids of those who had verified it."""
+    former = others(c, people, person_id, phone)
+    for each in former:
+        end(c, people, each, phone, now=now, actor=f"person:{person_id}")
+    return former
+
+
+def is_held(c: Connection, people: People, person_id: str, phone: Mobile) -> bool:
+    """Whether the person has verified this phone, and nobody has taken it from them since."""
+    return c.one(_HELD, holder=person_id, **people.terms(phone)) is not None
 
 
 def others(c: Connection, people: People, person_id: str, phone: Mobile) -> tuple[str, ...]:
@@ -84,11 +103,12 @@ def others(c: Connection, people: People, person_id: str, phone: Mobile) -> tupl
 def end(c: Connection, people: People, person_id: str, phone: Mobile, *, now: datetime, actor: str | None) -> bool:
     """Remove the phone from the person: they lost the number, or its operator gave it to somebody else.
 
-    If it was their last verified phone, its evidence is withdrawn, so that IAL1 falls. Nothing else of the account
-    changes. False if the person did not have it.
+    No browser that showed a code to it goes on to a new password. If it was their last verified phone, its evidence is
+    withdrawn, so that IAL1 falls. Nothing else of the account changes. False if the person did not have it.
     """
     if c.execute(_END, holder=person_id, **people.terms(phone)) == 0:
         return False
+    journey_store.end_all_of(c, person_id)
     if not any(each.verified_at for each in people.phones(c, person_id)):
         for each in evidence.of(c, person_id):
             if each.kind is EvidenceKind.PHONE and each.withdrawn_at is None:

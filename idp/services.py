@@ -31,6 +31,8 @@ from accounts.organisations.authority import AuthorityCheck
 from accounts.organisations.delegations import Delegations
 from accounts.organisations.register import OrganisationRegister
 from accounts.people import People
+from accounts.people.recovery import Waits
+from accounts.people.recovery.proving import RecoveryProofs
 from accounts.ports import EnterpriseRegistry, PersonVerification, PopulationRegistry, SmsGateway, StaffDirectory
 from accounts.registration import Registration
 from accounts.registration.proofing import Proofing
@@ -85,6 +87,7 @@ class Services:
     password_policy: PasswordPolicy
     password_change: PasswordChange
     phone_codes: PhoneCodes
+    recovery: RecoveryProofs
     registration: Registration
     proofing: Proofing
     keys: KeyRing
@@ -129,14 +132,9 @@ def build_services(
     systems = systems or _systems(settings)
     register = OrganisationRegister(people, systems.enterprises)
     authority = AuthorityCheck(database, register)
+    issuer, rules = settings.issuer, ProviderPolicy()
     provider = Provider(
-        database=database,
-        issuer=settings.issuer,
-        keys=keys,
-        people=people,
-        policy=ProviderPolicy(),
-        now=clock,
-        authority=authority,
+        database=database, issuer=issuer, keys=keys, people=people, policy=rules, now=clock, authority=authority
     )
     return Services(
         settings=settings,
@@ -152,6 +150,7 @@ def build_services(
         password_policy=policy,
         password_change=PasswordChange(people, hasher, policy),
         phone_codes=PhoneCodes(people, vault, SendingLimits(daily_budget=settings.sms_daily_budget)),
+        recovery=RecoveryProofs(people, Throttle(), Waits(settings.recovery_wait, settings.recovery_wait_stronger)),
         registration=Registration(people, hasher, policy),
         proofing=_proofing(vault, systems),
         keys=keys,

@@ -128,6 +128,17 @@ class Settings(BaseSettings):
         description="How long an account stays after its person asked to close it. Until then they can cancel, also "
         "where somebody else asked in their name.",
     )
+    recovery_wait: timedelta = Field(
+        timedelta(hours=72),
+        ge=timedelta(hours=24),
+        description="How long a person who lost the password waits if they showed a code to a phone and nothing else. "
+        "Until then they can cancel, also where somebody else asked in their name.",
+    )
+    recovery_wait_stronger: timedelta = Field(
+        timedelta(hours=24),
+        ge=timedelta(hours=1),
+        description="The same if they showed something stronger alone, such as a recovery code.",
+    )
     refusal_remembered: timedelta = Field(
         timedelta(days=30),
         description="How long a person who refused a service twice is not asked again. `prompt=consent` asks at once.",

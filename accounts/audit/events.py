@@ -50,6 +50,11 @@ EVENTS: tuple[Event, ...] = (
     Event("person:password:change", "修改了密码", "The password was changed"),
     Event("person:password:adopt", "旧系统密码转为统一密码", "An older system's password was taken over"),
     Event("person:password:reset", "重置了密码", "The password was reset"),
+    Event(
+        "person:recovery:wait", "申请重设密码，等待期满后才能完成", "Asked for a new password, to be set after a wait"
+    ),
+    Event("person:recovery:cancel", "取消了重设密码的申请", "Cancelled the request for a new password"),
+    Event("person:recovery:proof", "重设密码前验证身份", "Proved an identity to set a new password"),
     Event("person:authentication:password", "使用密码登录", "Logged in with a password"),
     Event("person:authentication:sms", "使用短信验证码登录", "Logged in with a text-message code"),
     Event("person:authentication:totp", "使用动态口令验证", "Confirmed with a one-time code"),
@@ -105,5 +110,7 @@ EVENTS: tuple[Event, ...] = (
     Event("merge:run:undo", "撤销了账号归集", "An account merge was undone"),
     Event("merge:account:link", "关联了旧系统账号", "An older system's account was linked"),
     Event("merge:account:unlink", "取消了旧系统账号关联", "An older system's account was unlinked"),
+    Event("clerk:recovery:begin", "窗口读取了证件，申请重设密码", "A counter read the card and began a new password"),
+    Event("clerk:recovery:confirm", "另一名工作人员确认了重设密码", "A second clerk confirmed the new password"),
     Event("clerk:person:identify", "窗口核验了身份", "A clerk checked the identity"),
 )

@@ -42,7 +42,7 @@ one_time_codes = sa.Table(
     sa.Column("sent_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("spent_at", UtcDateTime),
-    sa.CheckConstraint("purpose IN ('login', 'phone')", name="purpose"),
+    sa.CheckConstraint("purpose IN ('login', 'phone', 'recovery')", name="purpose"),
     sa.Index("ix_one_time_codes_expires_at_handle_digest", "expires_at", "handle_digest"),
 )
 _t = one_time_codes.c

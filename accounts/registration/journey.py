@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from accounts.errors import AccountsError
+from accounts.errors import WrongStage
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import Identifier, IdentifierKind, Mobile, parse
 from accounts.people import NewPerson
@@ -51,12 +51,6 @@ class Stage(StrEnum):
     PASSWORD = "password"  # noqa: S105 - a page's name
     KNOWN = "known"  # end: the person, who has proven themselves, has an account
     DONE = "done"  # end: what the journey was for has happened
-
-
-class WrongStage(AccountsError):
-    """The journey is at another stage. Its page is the one to show."""
-
-    code = "wrong_stage"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import CommandError, out
 from idp.login import person_status, sessions
 from idp.login.person_status import ACTIVE, RESTRICTED
+from idp.rights import notices
 
 _DOCUMENTS = (  # neither a phone nor an organisation's code identifies a person
     IdentifierKind.CITIZEN_ID,
@@ -180,6 +181,7 @@ def people_phone_verify(context: CommandContext, kind: str, source: str, reissue
         if reissued:
             for other in shared:
                 phones.end(c, context.services.people, other, phone, now=context.now, actor=context.actor)
+                notices.phone_moved(context.services, c, other, phone, now=context.now)
         phones.verify(c, context.services.people, person.id, phone, source=source, now=context.now, actor=context.actor)
     out.print(f"person {person.id} holds the phone {phone.masked_own}", highlight=False)
     if shared and reissued:

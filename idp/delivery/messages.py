@@ -55,6 +55,34 @@ MESSAGE_TEMPLATES: tuple[MessageTemplate, ...] = (
         "no member of staff will ask for it.",
     ),
     MessageTemplate(
+        "recovery_code",
+        "验证码{code}，{person}正在重设{service}账号的密码，5分钟内有效。不要把它读给任何人，工作人员也不会向您索要。",
+        "{code} is the code for {person} to set a new password for {service}, valid for 5 minutes. Never read it to "
+        "anybody: no member of staff will ask for it.",
+        spoken=True,
+    ),
+    MessageTemplate(
+        "recovery_begun",
+        "有人申请重设{person}的{service}账号密码，{hours}小时后才能办完。不是本人操作，请打开登录页的“忘记密码”，"
+        "选“不是我”，填取消号{cancel}，或拨打{help_line}。",
+        "Somebody asked for a new password for {person}'s {service} account; it can be set in {hours} hours. If that "
+        "was not you, choose “Forgot password” on the login page, then “That was not me”, and enter {cancel}, or call "
+        "{help_line}.",
+    ),
+    MessageTemplate(
+        "recovery_counter",
+        "{person}的{service}账号正在人工窗口重设密码。不是本人操作，请打开登录页的“忘记密码”，选“不是我”，"
+        "填取消号{cancel}，或马上拨打{help_line}。",
+        "A counter is helping to set a new password for {person}'s {service} account. If that was not you, choose "
+        "“Forgot password” on the login page, then “That was not me”, and enter {cancel}, or call {help_line} at once.",
+    ),
+    MessageTemplate(
+        "recovery_cancelled",
+        "重设{person}的{service}账号密码的申请已经取消，密码没有改变。需要帮助请拨打{help_line}。",
+        "The request for a new password for {person}'s {service} account was cancelled. The password has not changed. "
+        "For help call {help_line}.",
+    ),
+    MessageTemplate(
         "phone_added",
         "{person}的{service}账号刚刚登记了新手机号{phone}。不是本人操作，请拨打{help_line}。",
         "The {service} account of {person} has a new phone, {phone}. If that was not you, call {help_line}.",

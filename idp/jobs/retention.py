@@ -29,6 +29,8 @@ from accounts.credentials.throttle import throttle_counters
 from accounts.credentials.totp import totp_credentials
 from accounts.database import Connection, Database, Statement, UtcDateTime
 from accounts.errors import Conflict, Unavailable
+from accounts.people.recovery.journey_store import recovery_journeys
+from accounts.people.recovery.recoveries import recoveries
 from accounts.registration import call_limits
 from accounts.registration.call_limits import call_counters
 from accounts.registration.journey_store import journeys
@@ -266,6 +268,20 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         due=journeys.c.expires_at < _BEFORE,
         keeps=timedelta(0),
         every=OFTEN,
+    ),
+    RetentionRule(
+        recovery_journeys.c.expires_at,
+        recovery_journeys.c.handle_digest,
+        due=recovery_journeys.c.expires_at < _BEFORE,
+        keeps=timedelta(0),
+        every=OFTEN,
+    ),
+    RetentionRule(
+        recoveries.c.expires_at,
+        recoveries.c.id,
+        due=recoveries.c.expires_at < _BEFORE,
+        keeps=timedelta(days=30),
+        every=DAILY,
     ),
     RetentionRule(
         call_counters.c.expires_at,

@@ -25,8 +25,8 @@ from accounts.vault import Vault
 from idp.delivery import outbox
 from idp.delivery.messages import short_message
 
-LOGIN, PHONE = "login", "phone"
-_TEMPLATES = {LOGIN: "login_code", PHONE: "phone_code"}
+LOGIN, PHONE, RECOVERY = "login", "phone", "recovery"
+_TEMPLATES = {LOGIN: "login_code", PHONE: "phone_code", RECOVERY: "recovery_code"}
 _NOBODY = "***"
 
 
@@ -101,6 +101,16 @@ class PhoneCodes:
         may_send = self._count(database, occasion, content.phone, person_id, None, now)
         self._start(database, occasion, content, person_id, may_send=may_send, now=now)
 
+    def send_for_recovery(
+        self, database: Database, occasion: Occasion, content: CodeContent, person_id: str | None, now: datetime
+    ) -> None:
+        """A code is on its way if the phone is of the person whose password is lost; for None nothing is.
+
+        Three statements. Raises SendingPaused. Call it outside a transaction.
+        """
+        may_send = self._count(database, occasion, content.phone, person_id, None, now)
+        self._start(database, occasion, content, person_id, may_send=may_send, now=now)
+
     def send_again(self, database: Database, occasion: Occasion, now: datetime) -> bool:
         """A new code replaces the one that waits. False if one was sent less than a minute ago, or none waits.
 
@@ -141,6 +151,22 @@ class PhoneCodes:
                 return proof, row
             guess = Guess(person_id=guess.person_id, is_over=True)
         self.holders.failure(c, guess.person_id, channel=channel, source=occasion.source, now=now)
+        raise WrongCode(guess)
+
+    def recover(
+        self, c: Connection, binding: CodeBinding, typed: str, *, now: datetime
+    ) -> tuple[Authenticated, Mobile]:
+        """Whose password may be recovered with this code, and the phone. Raises WrongCode, as `log_in` does.
+
+        A phone that somebody else took over during the five minutes, or that is only an older system's, shows nothing.
+        """
+        guess = self.codes.guess(c, binding, typed, now)
+        if guess.is_right and guess.person_id is not None:
+            phone = CodeContent.of(guess.content).phone
+            proof = self.holders.authenticate(c, guess.person_id, phone, known_browsers="", now=now)
+            if proof is not None:
+                return proof, phone
+            guess = Guess(person_id=guess.person_id, is_over=True)
         raise WrongCode(guess)
 
     def confirm_phone(self, c: Connection, binding: CodeBinding, typed: str, now: datetime) -> CodeContent:

@@ -13,13 +13,13 @@ from datetime import datetime
 
 from accounts import phones
 from accounts.database import Connection
-from accounts.errors import InvalidIdentifier, InvalidName, NotProven, RegistryUnavailable
+from accounts.errors import InvalidIdentifier, InvalidName, NotProven, RegistryUnavailable, WrongStage
 from accounts.evidence import EvidenceKind
 from accounts.identifiers import Identifier, Mobile, parse
 from accounts.identifiers.names import person_name
 from accounts.people import MOST_HOLDERS
 from accounts.registration.ages import GUARDED_UNTIL, age
-from accounts.registration.journey import SEND_AGAIN_AFTER, Journey, Stage, Verification, WrongStage
+from accounts.registration.journey import SEND_AGAIN_AFTER, Journey, Stage, Verification
 from accounts.registration.proofing import proof
 from idp.login.context import LoginContext
 

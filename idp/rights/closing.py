@@ -27,6 +27,8 @@ from accounts.merging.linking import linked_accounts
 from accounts.merging.undo import unlink
 from accounts.organisations import delegations
 from accounts.people import People, natural_persons, person_identifiers, person_phones
+from accounts.people.recovery.journey_store import recovery_journeys
+from accounts.people.recovery.recoveries import recoveries
 from idp.delivery import outbox
 from idp.login import person_status
 from idp.oidc.models import clients, grants, refusals, subjects
@@ -102,6 +104,8 @@ DELETED: tuple[sa.Table, ...] = (
     recovery_codes,
     passkeys,
     one_time_codes,
+    recoveries,
+    recovery_journeys,
     person_phones,
     corrections,
     refusals,

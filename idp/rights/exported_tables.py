@@ -28,6 +28,7 @@ from accounts.merging.linking import linked_accounts
 from accounts.merging.tables import separations
 from accounts.organisations.delegation_store import delegations
 from accounts.people import ATTRIBUTES, IDENTIFIER, PHONE, natural_persons, person_identifiers, person_phones
+from accounts.people.recovery.recoveries import recoveries
 from accounts.people.restriction import restrictions
 from accounts.vault import Vault
 from idp.login.session_store import session_clients, sessions
@@ -280,6 +281,12 @@ EXPORTED: tuple[ExportedTable, ...] = (
         "Requests to close the account, and what became of them.",
     ),
     _table(
+        recoveries,
+        "Requests for a new password that had to wait or came from a counter, and what became of them.",
+        opened={"begun_by": ("begun_by", _kind_of_actor), "confirmed_by": ("confirmed_by", _kind_of_actor)},
+        left_out={"code_digest": _SECRET, "cancel_digest": _SECRET},
+    ),
+    _table(
         audit_events,
         "The activity: everything that happened in the person's name.",
         opened={"actor": ("actor", _kind_of_actor)},
@@ -294,5 +301,6 @@ NOT_EXPORTED: dict[str, str] = {
     "journeys": "a registration that is not finished; it has no account yet and is deleted within the hour",
     "sending_counters": "how many codes were sent of late; counted by a key, and deleted after a day",
     "call_counters": "how often the registers were asked of late; counted by a key, and deleted within the hour",
+    "recovery_journeys": "a browser on the way to a new password; deleted within the hour",
     "merge_runs": "about an export of an older system as a whole",
 }

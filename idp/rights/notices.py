@@ -8,9 +8,13 @@ from typing import Protocol
 
 from accounts.database import Connection
 from accounts.identifiers import Mobile
+from accounts.identifiers.names import masked_name
 from accounts.people import People
 from idp.delivery import outbox
 from idp.delivery.messages import short_message
+from idp.i18n.labels import HELP_LINE
+
+SERVICE = "一通"
 
 
 class NoticeContext(Protocol):
@@ -49,3 +53,26 @@ def to_phone(
     message = short_message(template, "zh-CN", **variables)
     outbox.send_sms(c, context.people.vault, phone=Mobile(verified[0].canonical), message=message, now=now)
     return True
+
+
+def to_all_phones(
+    context: NoticeContext, c: Connection, person_id: str, template: str, *, now: datetime, **variables: str
+) -> int:
+    """The message is on its way to every verified phone of the person, who is named in it, masked.
+
+    Returns how many; 0 without a gateway. Written in the caller's transaction.
+    """
+    person = context.people.by_id(c, person_id) if context.sends_messages else None
+    if person is None:
+        return 0
+    name = masked_name(context.people.attributes(person.attributes).name)
+    message = short_message(template, "zh-CN", person=name, service=SERVICE, **variables)
+    verified = [phone for phone in context.people.phones(c, person_id) if phone.verified_at is not None]
+    for phone in verified:
+        outbox.send_sms(c, context.people.vault, phone=Mobile(phone.canonical), message=message, now=now)
+    return len(verified)
+
+
+def phone_moved(context: NoticeContext, c: Connection, person_id: str, phone: Mobile, *, now: datetime) -> int:
+    """The person who lost this phone to another one is told on every phone that is left. Returns how many."""
+    return to_all_phones(context, c, person_id, "phone_removed", now=now, phone=phone.masked_own, help_line=HELP_LINE)

@@ -51,6 +51,7 @@ ELSEWHERE = {
     "people disputes decide", "people lift", "people restrict", "releases touched",  # test_cli_requests, test_ledger
     "people end-passkeys", "people end-second-factors",
     "passwords profile", "passwords build-list",  # test_cli_passwords
+    "people begin-recovery", "people confirm-recovery",
     "keys reseal", "db upgrade", "db downgrade", "merge apply", "merge undo",
 }  # fmt: skip
 READS = {

@@ -27,6 +27,7 @@ from accounts.credentials.sending_limits import SendingLimits, SendingRequest
 from accounts.database import Database, Statement, new_id
 from accounts.errors import NotProven, Throttled
 from accounts.people import People, natural_persons
+from accounts.people.recovery import recoveries
 from idp.oidc.clients import registry
 from idp.oidc.endpoints.router import EndpointRouter
 from idp.oidc.messages import Request
@@ -383,6 +384,38 @@ def test_a_code_to_a_phone_is_spent_once(arena):
         guesses = arena.race(lambda b=wrong: guess(b, "000000"))
         assert sorted(each.left for each in guesses if each.person_id) == [0, 1, 2]
         assert not any(each.is_right for each in guesses)
+
+
+def test_a_recovery_is_confirmed_used_and_finished_once(arena):
+    """Of sixty-four second clerks one hands out a code, of its uses one counts, and one new password is paid for."""
+    vault, database = arena.provider.people.vault, arena.provider.database
+
+    def within(act):
+        with database.transaction() as c:
+            return act(c)
+
+    for _ in range(ROUNDS):
+        now, person = arena.clock(), arena.person_id
+
+        def begin(c, now=now, person=person):
+            return recoveries.begin_at_counter(c, person, clerk="operator:first", now=now)
+
+        begun = within(begin)
+
+        def confirm(c, begun=begun, now=now):
+            return recoveries.confirm_at_counter(c, vault, begun, clerk="operator:second", now=now)
+
+        (made,) = (each for each in arena.race(lambda: within(confirm)) if each)
+
+        def use(c, code=made.code, now=now, person=person):
+            return recoveries.use_code(c, vault, person, code, now=now)
+
+        assert [each for each in arena.race(lambda: within(use)) if each] == [begun]
+
+        def finish(c, begun=begun, now=now, person=person):
+            return recoveries.finish(c, begun, person, now=now)
+
+        assert arena.race(lambda: within(finish)).count(True) == 1
 
 
 def test_a_limit_of_sending_holds_however_many_ask(arena):

@@ -71,6 +71,8 @@ ARGUMENTS = {
     "people lift": [],
     "people restrict": ["--reason", "misuse", "--papers", "x-1", "--appeal-to", "the office"],
     "releases touched": ["--client", "x"],
+    "people begin-recovery": [],
+    "people confirm-recovery": ["0" * 32],
     "people phone end": [],
     "people phone verify": [],
     "worker": [],

@@ -77,7 +77,9 @@ class PasswordChange:
         encoded = self._hasher.hash(password)
         return NewPassword(person_id, encoded, row.sealed if row else None, origin, profile.history)
 
-    def store(self, c: Connection, new: NewPassword, *, channel: str, source: str, now: datetime) -> bool:
+    def store(
+        self, c: Connection, new: NewPassword, *, channel: str, source: str, now: datetime, event: str | None = None
+    ) -> bool:
         """The person has the new password, on record. False if the present one is not the one that was checked."""
         vault, person = self._people.vault, new.person_id
         if not passwords.replace(c, vault, person, new.was, new.encoded, origin=new.origin, now=now):
@@ -85,8 +87,8 @@ class PasswordChange:
         if new.was is not None and new.remembered:
             replaced = vault.open(new.was, place=passwords.CREDENTIAL)
             history.remember(c, vault, person, replaced, most=new.remembered, now=now)
-        event = "person:password:set" if new.was is None else "person:password:change"
-        audit.append(c, event, now=now, person=person, channel=channel, source=source)
+        changed = "person:password:set" if new.was is None else "person:password:change"
+        audit.append(c, event or changed, now=now, person=person, channel=channel, source=source)
         return True
 
     def _is_same(self, row: Any, password: str) -> bool:

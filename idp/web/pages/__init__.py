@@ -14,6 +14,7 @@ from idp.web.pages.passkey_login import passkey_login
 from idp.web.pages.phone_login import phone_login
 from idp.web.pages.preferences import preferences
 from idp.web.pages.proofing import proofing
+from idp.web.pages.recovery import RECOVERY_PAGES
 from idp.web.pages.sandbox import sandbox
 from idp.web.pages.second_factor import second_factor
 from idp.web.pages.security import SECURITY_PAGES
@@ -27,6 +28,7 @@ PAGES: tuple[flask.Blueprint, ...] = (
     phone_login,
     second_factor,
     sign_up,
+    *RECOVERY_PAGES,
     proofing,
     represent,
     consent,

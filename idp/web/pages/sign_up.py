@@ -34,6 +34,7 @@ from idp.login.browser_binding import BrowserMismatch
 from idp.login.pending import RequestGone
 from idp.login.registering import Turn
 from idp.oidc.tokens.secret import is_handle
+from idp.rights import notices
 from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.cookies import SIGN_UP, give_cookie, sent_cookie
@@ -307,6 +308,7 @@ def _opened(due: _Due, password: str) -> ResponseReturnValue:
         channel=pending.WEB,
         now=work.now,
         spend=lambda c: journey_store.save(c, services.vault, due.handle, over, work.now),
+        moved=lambda c, former, phone: notices.phone_moved(services, c, former, phone, now=work.now),
     )
     event = "person:authentication:password"
     record = audit.row(event, now=work.now, person=person.id, channel=pending.WEB, source=work.request.source)

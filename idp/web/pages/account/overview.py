@@ -6,6 +6,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from accounts.people.recovery import recoveries
 from idp.i18n import N_
 from idp.login import sessions
 from idp.login.person_status import RESTRICTED
@@ -42,6 +43,7 @@ def show() -> ResponseReturnValue:
     here, work = browser.signed_in(), unit_of_work()
     person = work.services.people.by_id(work.reading, here.person_id)
     name = work.services.people.attributes(person.attributes).name if person else ""
+    begun = recoveries.open_of(work.reading, here.person_id, work.now)
     waiting = closing.pending(work.reading, here.person_id)
     return flask.render_template(
         "account/overview.html",
@@ -52,6 +54,7 @@ def show() -> ResponseReturnValue:
             {"device": device(each.user_agent), "place": each.source or "", "at": moment(each.created_at, work.now)}
             for each in sessions.of_new_browsers(work.reading, here.person_id, here=here.id, most=_NEWCOMERS)
         ],
+        recovery_at=moment(begun[0].opens_at, work.now) if begun else "",
         closes_at=moment(waiting.due_at, work.now) if waiting else "",
         ways=[
             {"path": path, "title": gettext(title), "hint": gettext(hint)}

@@ -24,6 +24,7 @@ from idp.i18n.labels import HELP_LINE
 from idp.login import sessions
 from idp.login.phone_codes import PHONE, CodeContent, WrongCode
 from idp.login.sessions import Session
+from idp.rights import notices
 from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.pages.drawing import code_form
@@ -198,8 +199,7 @@ def _confirmed(here: Session, bound: CodeBinding, typed: str) -> ResponseReturnV
         here.person_id, [each for each in before if each.canonical != phone.canonical], "phone_added", phone, language()
     )
     for person_id in former:
-        rest = [each for each in people.phones(work.c, person_id) if each.verified_at]
-        _tell(person_id, rest, "phone_removed", phone, "zh-CN")
+        notices.phone_moved(work.services, work.c, person_id, phone, now=work.now)
     browser.flash("phone_added")
     return flask.redirect(_HERE, 303)
 
