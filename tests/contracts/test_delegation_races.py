@@ -8,10 +8,10 @@ import pytest
 from accounts.errors import Conflict
 from accounts.organisations import errors
 from accounts.organisations.authority import AuthorityStatus
-from accounts.organisations.delegations import Invitee
 from accounts.organisations.errors import DelegationRefused
 from accounts.organisations.paths import Role
 from accounts.people import People
+from accounts.people.invitee import Invitee
 from tests.fixtures.enterprises import Enterprises
 
 pytestmark = pytest.mark.race
