@@ -26,6 +26,7 @@ from accounts.credentials.sending_limits import SendingLimits
 from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database
 from accounts.errors import DatabaseUnavailable
+from accounts.family.helpers import Helpers
 from accounts.merging.linking import Linking
 from accounts.organisations.authority import AuthorityCheck
 from accounts.organisations.delegations import Delegations
@@ -91,6 +92,7 @@ class Services:
     clients: ClientCache
     provider: Provider
     delegations: Delegations
+    helpers: Helpers
     register: OrganisationRegister
     authority: AuthorityCheck
     channels: Mapping[str, ChannelRules] = field(default_factory=dict)
@@ -158,6 +160,7 @@ def build_services(
         clients=provider.clients,
         provider=provider,
         delegations=Delegations(people, most_managers=settings.managers_at_most),
+        helpers=Helpers(people),
         register=register,
         authority=authority,
         channels={channel.name: channel for channel in channels},

@@ -18,6 +18,8 @@ from accounts.credentials.password import CREDENTIAL, password_credentials
 from accounts.credentials.password_rules.history import FORMER, password_history
 from accounts.database import Connection, Statement
 from accounts.errors import SealBroken
+from accounts.family.family_store import INVITEE as HELPER_INVITEE
+from accounts.family.family_store import helper_relations
 from accounts.identifiers import IdentifierKind
 from accounts.merging import linking
 from accounts.merging.linking import linked_accounts
@@ -25,8 +27,8 @@ from accounts.merging.number_conflicts import CONTESTED
 from accounts.merging.tables import contested_numbers
 from accounts.organisations import LEGAL_ATTRIBUTES, LEGAL_IDENTIFIER, legal_person_identifiers, legal_persons
 from accounts.organisations.delegation_store import INVITEE, delegations
-from accounts.organisations.delegations import indexed_number
 from accounts.people import ATTRIBUTES, IDENTIFIER, PHONE, natural_persons, person_identifiers, person_phones
+from accounts.people.invitee import indexed_number
 from accounts.vault import Vault
 
 
@@ -158,6 +160,12 @@ SEALED: tuple[SealedColumn, ...] = (
         sealed=delegations.c.invitee,
         place=INVITEE,
         index=BlindIndex(delegations.c.invitee_index, delegations.c.invitee_kind, indexed_number),
+    ),
+    SealedColumn(
+        helper_relations.c.id,
+        sealed=helper_relations.c.invitee,
+        place=HELPER_INVITEE,
+        index=BlindIndex(helper_relations.c.invitee_index, helper_relations.c.invitee_kind, indexed_number),
     ),
     SealedColumn(
         linked_accounts.c.system,

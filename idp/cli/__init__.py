@@ -26,7 +26,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("people", "idp.cli.people", "people"),
     ("staff", "idp.cli.staff", "staff"),
     ("passwords", "idp.cli.passwords", "passwords"),
-    ("people", "idp.cli.rights.restrictions", "people"),
+    ("people", "idp.cli.rights.guardians", "people"),
     ("releases", "idp.cli.rights.releases", "releases"),
     ("keys", "idp.cli.keys", "keys"),
     ("deliveries", "idp.cli.operations", "deliveries"),
