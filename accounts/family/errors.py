@@ -1,5 +1,6 @@
-"""Why an act between helper and helped was refused. `code` names the message; it never says whether a stranger has an
-account.
+"""Why an act between helper and helped was refused. `code` names the message.
+
+It never says whether a stranger has an account.
 """
 
 from __future__ import annotations

@@ -75,6 +75,7 @@ def _of(person: sa.BindParameter[Any]) -> sa.ColumnElement[bool]:
 
 # Who may act --------------------------------------------------------------------------------------------------------
 _helper = natural_persons.alias("helper")
+_helped = natural_persons.alias("helped")  # an alias, because the reader of a token joins the table for the helper
 HELPED_BY = Statement(
     sa.select(
         *(_r[name] for name in ("id", "relation", "proof", "is_guardianship", "helped_id", "matters", "expires_at")),
@@ -101,8 +102,8 @@ def stands(relation_id: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     return sa.exists().where(
         _r.id == relation_id,
         _r.ended_at.is_(None),
-        natural_persons.c.id == _r.helped_id,
-        natural_persons.c.status == "active",
+        _helped.c.id == _r.helped_id,
+        _helped.c.status == "active",
     )
 
 

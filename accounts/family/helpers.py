@@ -87,7 +87,13 @@ class Helpers:
         until = comes_of(GUARDED_UNTIL if alone else SUPERVISED_UNTIL, born)
         self._hold(c, guardian_id, now)
         child = self._named(c, child_id)
-        row = self._row(guardian_id, Offer(child, True, relation, None, until), proof, reference, now)
+        row = self._row(
+            guardian_id,
+            Offer(child, is_helper=True, relation=relation, matters=None, expires_at=until),
+            proof,
+            reference,
+            now,
+        )
         c.execute(store.INSERT, **row | {"is_guardianship": True})
         _record(c, _OFFER, row["id"], (guardian_id,), now, actor=actor)
         if alone:

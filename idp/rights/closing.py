@@ -92,6 +92,7 @@ DELETED: tuple[sa.Table, ...] = (password_credentials, person_phones, correction
 KEPT: dict[str, str] = {
     "natural_persons": "the name, sealed, until the ledger of releases is three years old; the status is `closed`",
     "person_identifiers": "the number, sealed and ended, as long as the name: it says whose data the ledger names",
+    "helper_relations": "ended; who could act for whom, and when, must stay answerable for what was done then",
     "evidence": "which checks were made; counts for nothing on a closed account",
     "audit_events": "the law asks for six months at least, and the chain has no gaps",
     "releases": "the law asks for three years",

@@ -21,6 +21,7 @@ from accounts.credentials.password import password_credentials
 from accounts.credentials.throttle import throttle_counters
 from accounts.database import Connection, Statement
 from accounts.evidence import evidence
+from accounts.family.family_store import helper_relations
 from accounts.merging import linking
 from accounts.merging.linking import linked_accounts
 from accounts.merging.tables import separations
@@ -146,6 +147,16 @@ EXPORTED: tuple[ExportedTable, ...] = (
     _table(
         evidence,
         "Each check of the identity: which, by whom, when, until when.",
+    ),
+    _table(
+        helper_relations,
+        "Who acts for the person, and for whom the person acts: relation, proof, matters, period, and how it ended.",
+        sa.or_(helper_relations.c.helped_id == _person, helper_relations.c.helper_id == _person),
+        left_out={
+            "invitee": "the name and number of somebody else, erased when they answer",
+            "invitee_kind": "as `invitee`",
+            "invitee_index": "as `invitee`",
+        },
     ),
     _table(
         password_credentials,
