@@ -26,12 +26,12 @@ from accounts.credentials.sending_limits import SendingLimits
 from accounts.credentials.throttle import Throttle
 from accounts.database import Connection, Database
 from accounts.errors import DatabaseUnavailable
-from accounts.family.helpers import Helpers
 from accounts.merging.linking import Linking
 from accounts.organisations.authority import AuthorityCheck
 from accounts.organisations.delegations import Delegations
 from accounts.organisations.register import OrganisationRegister
 from accounts.people import People
+from accounts.people.family.helping import Helpers
 from accounts.ports import EnterpriseRegistry, PersonVerification, PopulationRegistry, SmsGateway, StaffDirectory
 from accounts.registration import Registration
 from accounts.registration.proofing import Proofing
@@ -131,15 +131,7 @@ def build_services(
     systems = systems or _systems(settings)
     register = OrganisationRegister(people, systems.enterprises)
     authority = AuthorityCheck(database, register)
-    provider = Provider(
-        database=database,
-        issuer=settings.issuer,
-        keys=keys,
-        people=people,
-        policy=ProviderPolicy(),
-        now=clock,
-        authority=authority,
-    )
+    provider = _provider(settings, database, keys, people, clock, authority)
     return Services(
         settings=settings,
         clock=clock,
@@ -173,6 +165,20 @@ def _database(settings: Settings, keys: VaultKeys | None) -> Database:
         settings.database_url.get_secret_value(),
         statement_timeout=settings.statement_timeout,
         admit=keys.admit if keys else None,
+    )
+
+
+def _provider(
+    settings: Settings, database: Database, keys: KeyRing, people: People, clock: Clock, authority: AuthorityCheck
+) -> Provider:
+    return Provider(
+        database=database,
+        issuer=settings.issuer,
+        keys=keys,
+        people=people,
+        policy=ProviderPolicy(),
+        now=clock,
+        authority=authority,
     )
 
 

@@ -18,8 +18,6 @@ from accounts.credentials.password import CREDENTIAL, password_credentials
 from accounts.credentials.password_rules.history import FORMER, password_history
 from accounts.database import Connection, Statement
 from accounts.errors import SealBroken
-from accounts.family.family_store import INVITEE as HELPER_INVITEE
-from accounts.family.family_store import helper_relations
 from accounts.identifiers import IdentifierKind
 from accounts.merging import linking
 from accounts.merging.linking import linked_accounts
@@ -28,6 +26,8 @@ from accounts.merging.tables import contested_numbers
 from accounts.organisations import LEGAL_ATTRIBUTES, LEGAL_IDENTIFIER, legal_person_identifiers, legal_persons
 from accounts.organisations.delegation_store import INVITEE, delegations
 from accounts.people import ATTRIBUTES, IDENTIFIER, PHONE, natural_persons, person_identifiers, person_phones
+from accounts.people.family.family_store import INVITEE as HELPER_INVITEE
+from accounts.people.family.family_store import helper_relations
 from accounts.people.invitee import indexed_number
 from accounts.vault import Vault
 

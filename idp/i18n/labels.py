@@ -81,7 +81,7 @@ MATTERS = {
     "other": N_("其他事项"),
 }
 
-# accounts.family.relations.Relation: what the helper is to the person helped, and what that person is to the helper.
+# accounts.people.family.relations.Relation: what the helper is to the person helped, and the other way round.
 HELPERS = {
     "spouse": N_("配偶"),
     "child": N_("子女"),

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.database import Connection
-from accounts.family.authority import HelperAuthority, helped_by
 from accounts.organisations.paths import Authority, stored_authorities
-from idp.oidc import helping
+from accounts.people.family.authority import HelperAuthority, helped_by
 from idp.oidc.clients.client import Client
 from idp.oidc.consent import subjects
-from idp.oidc.representation import ActsFor, Serves, of_authority
+from idp.oidc.representation import ActsFor, Serves, helping, of_authority
 from idp.oidc.requests.authorization_request import AuthorizationRequest
 
 HIMSELF = "self"  # the answer "for myself" on the page; no organisation and no person has this id

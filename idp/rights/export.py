@@ -21,7 +21,6 @@ from accounts.credentials.password import password_credentials
 from accounts.credentials.throttle import throttle_counters
 from accounts.database import Connection, Statement
 from accounts.evidence import evidence
-from accounts.family.family_store import helper_relations
 from accounts.merging import linking
 from accounts.merging.linking import linked_accounts
 from accounts.merging.tables import separations
@@ -33,6 +32,7 @@ from accounts.people import (
     person_identifiers,
     person_phones,
 )
+from accounts.people.family.family_store import helper_relations
 from accounts.people.restriction import restrictions
 from accounts.vault import Vault
 from idp.login.session_store import session_clients, sessions

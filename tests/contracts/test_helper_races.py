@@ -4,10 +4,10 @@ from functools import partial
 
 import pytest
 
-from accounts.family import errors
-from accounts.family.errors import RelationRefused
-from accounts.family.helpers import AT_MOST
 from accounts.people import People
+from accounts.people.family import errors
+from accounts.people.family.errors import RelationRefused
+from accounts.people.family.helping import AT_MOST
 from tests.fixtures.families import Families
 from tests.fixtures.races import at_once
 

@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from accounts.audit import audit_events
 from accounts.database import Statement
 from accounts.errors import Conflict
-from accounts.family import errors
-from accounts.family.family_store import helper_relations
-from accounts.family.helpers import ACCEPT_WITHIN, AT_MOST, LONGEST_PERIOD
-from accounts.family.relations import Because, Relation, RelationProof
 from accounts.people import People
+from accounts.people.family import errors
+from accounts.people.family.family_store import helper_relations
+from accounts.people.family.helping import ACCEPT_WITHIN, AT_MOST, LONGEST_PERIOD
+from accounts.people.family.relations import Because, Relation, RelationProof
 from accounts.registration.ages import age, comes_of
 from idp.login import person_status
 from tests.fixtures.enterprises import Somebody

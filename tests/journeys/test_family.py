@@ -9,9 +9,9 @@ from accounts import evidence
 from accounts.credentials import password as passwords
 from accounts.database import Statement
 from accounts.evidence import EvidenceKind
-from accounts.family.family_store import helper_relations
 from accounts.identifiers import CitizenId
 from accounts.people import NewPerson
+from accounts.people.family.family_store import helper_relations
 from idp.login import person_status
 from tests.fixtures.city import number
 from tests.fixtures.enterprises import Enterprises, Somebody

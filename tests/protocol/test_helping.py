@@ -8,8 +8,8 @@ from accounts.identifiers import CitizenId
 from idp.login import person_status
 from idp.login.representing import choice_of
 from idp.oidc.consent import subjects
-from idp.oidc.helping import CLAIMS
 from idp.oidc.representation import CLAIMS as OF_ORGANISATIONS
+from idp.oidc.representation.helping import CLAIMS
 from tests.fixtures.city import ADDRESS, EMAIL, ID_NUMBER, NAME
 from tests.fixtures.enterprises import citizen_of
 from tests.fixtures.families import Families, helping_at

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from accounts.family import errors
-from accounts.family.errors import RelationRefused
-from accounts.family.relations import GUARDIANS, Relation, RelationProof
+from accounts.people.family import errors
+from accounts.people.family.errors import RelationRefused
+from accounts.people.family.relations import GUARDIANS, Relation, RelationProof
 from idp.cli.context import CommandContext, command_context
 from idp.cli.people import asked_for, kind_option
 from idp.cli.rights.restrictions import people

@@ -15,8 +15,8 @@ from typing import Any
 from accounts.database import Connection
 from accounts.identifiers import IdentifierKind
 from accounts.people import People, PersonAttributes, PersonIdentifier, PersonPhone
-from idp.oidc import helping, representation
-from idp.oidc.representation import ActsFor, Representation
+from idp.oidc import representation
+from idp.oidc.representation import ActsFor, Representation, helping
 
 RequestedClaims = Mapping[str, Mapping[str, Any]]  # the `claims` parameter: {"userinfo": {...}, "id_token": {...}}
 _IDENTITY_DOCUMENTS = (

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from accounts.audit import audit_events
 from accounts.database import Connection, Redemption, Statement, UtcDateTime, insert_unless_present
-from accounts.family import family_store
 from accounts.organisations.delegation_store import delegations
 from accounts.people import natural_persons, person_phones
+from accounts.people.family import family_store
 from idp.oidc.models import (
     access_tokens,
     authorization_requests,

@@ -9,9 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from accounts.errors import RegistryUnavailable
-from accounts.family.authority import HelperAuthority
 from accounts.organisations.authority import AuthorityStatus
 from accounts.organisations.paths import Authority
+from accounts.people.family.authority import HelperAuthority
 from idp.i18n.labels import HELPED, ROLES
 from idp.login import dispatcher
 from idp.login.interaction import Step

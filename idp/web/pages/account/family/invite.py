@@ -9,10 +9,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from accounts.errors import InvalidIdentifier
-from accounts.family import errors
-from accounts.family.errors import RelationRefused
-from accounts.family.relations import MATTERS, Offer, Relation
 from accounts.identifiers import CURES, Identifier, guess_person_identifier
+from accounts.people.family import errors
+from accounts.people.family.errors import RelationRefused
+from accounts.people.family.relations import MATTERS, Offer, Relation
 from accounts.people.invitee import Invitee
 from idp.i18n import N_, labels
 from idp.login import sessions

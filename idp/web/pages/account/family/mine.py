@@ -8,9 +8,9 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from accounts.family import errors
-from accounts.family.errors import RelationRefused
-from accounts.family.relations import HelperRelation
+from accounts.people.family import errors
+from accounts.people.family.errors import RelationRefused
+from accounts.people.family.relations import HelperRelation
 from idp.i18n import N_
 from idp.i18n.labels import HELPED, HELPERS, PROOFS
 from idp.login import sessions

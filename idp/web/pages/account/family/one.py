@@ -14,9 +14,9 @@ from flask_babel import gettext
 
 from accounts import audit
 from accounts.audit import AuditRecord
-from accounts.family.authority import check
-from accounts.family.errors import RelationRefused
-from accounts.family.relations import HelperRelation
+from accounts.people.family.authority import check
+from accounts.people.family.errors import RelationRefused
+from accounts.people.family.relations import HelperRelation
 from idp.i18n.labels import HELP_ENDED, HELPED, HELPERS, OUTCOMES, PROOFS
 from idp.login import sessions
 from idp.services import unit_of_work

@@ -12,7 +12,7 @@ from typing import Any
 
 from accounts import audit
 from accounts.database import Connection, microseconds, moment
-from accounts.family.authority import HelperAuthority, check
+from accounts.people.family.authority import HelperAuthority, check
 
 CLAIMS = ("helped_sub", "helper_relation", "helper_proof", "helper_matters", "helper_authority_expires_at")
 EVERY_MATTER = ("*",)  # spelled out, because a missing list might be read as none or as all

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from accounts.database import Connection
-from accounts.family import family_store as store
-from accounts.family.relations import Relation, RelationProof
+from accounts.people.family import family_store as store
+from accounts.people.family.relations import Relation, RelationProof
 
 
 @dataclass(frozen=True, slots=True)

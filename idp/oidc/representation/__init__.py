@@ -2,7 +2,7 @@
 
 The acting person stays `sub`. The organisation has a name of its own in each sector, `org_sub`, random and stored. Its
 credit code and its name are claims of their own scopes (`idp.oidc.consent.claims`). `read`, `current` and
-`approval_event` are for helpers of a person, too (`idp.oidc.helping`).
+`approval_event` are for helpers of a person, too (`idp.oidc.representation.helping`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from accounts.database import Connection, microseconds, moment
 from accounts.errors import RegistryUnavailable
 from accounts.organisations.authority import AuthorityCheck, AuthorityStatus
 from accounts.organisations.paths import Authority
-from idp.oidc import helping
-from idp.oidc.helping import EVERY_MATTER, Helping
+from idp.oidc.representation import helping
+from idp.oidc.representation.helping import EVERY_MATTER, Helping
 
 CLAIMS = ("org_sub", "org_role", "org_matters", "org_authority_expires_at", "oal")
 

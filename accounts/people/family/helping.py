@@ -12,11 +12,12 @@ from typing import Any
 
 from accounts import audit, evidence
 from accounts.database import Connection, Statement, new_id
-from accounts.family import errors
-from accounts.family import family_store as store
-from accounts.family.errors import RelationRefused
-from accounts.family.family_store import INVITEE
-from accounts.family.relations import (
+from accounts.people import People
+from accounts.people.family import errors
+from accounts.people.family import family_store as store
+from accounts.people.family.errors import RelationRefused
+from accounts.people.family.family_store import INVITEE
+from accounts.people.family.relations import (
     GUARDIANS,
     MATTERS,
     Because,
@@ -25,7 +26,6 @@ from accounts.family.relations import (
     Relation,
     RelationProof,
 )
-from accounts.people import People
 from accounts.people.invitee import Invitee, opened
 from accounts.registration.ages import GUARDED_UNTIL, SUPERVISED_UNTIL, age, comes_of
 from accounts.vault.blind_index import terms
