@@ -243,7 +243,8 @@ def _change(context: CommandContext, person: NaturalPerson, status: str, *, yes:
         else:
             ended = person_status.change(c, register, person.id, status, actor=by, now=context.now)
     if ended is None:
-        out.print(f"person {person.id} was {status} before; nothing was changed")
+        kept = "their helpers have ended" if incapable else "nothing was changed"
+        out.print(f"person {person.id} was {status} before; {kept}", soft_wrap=True)
         return
     consequences = "" if status == ACTIVE else f": {ended.sessions} sessions and {ended.grants} grants ended"
     out.print(f"person {person.id} is {status}{consequences}", highlight=False)

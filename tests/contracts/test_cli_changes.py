@@ -49,7 +49,7 @@ CHANGES = {
 ELSEWHERE = {
     "people appeals refuse", "people appeals show", "people corrections answer", "people corrections show",
     "people disputes decide", "people lift", "people restrict", "releases touched",  # test_cli_requests, test_ledger
-    "people end-passkeys", "people end-second-factors",
+    "people end-passkeys", "people end-second-factors", "people guardian",
     "keys reseal", "db upgrade", "db downgrade", "merge apply", "merge undo",
 }  # fmt: skip
 READS = {

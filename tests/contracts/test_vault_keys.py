@@ -58,6 +58,7 @@ ARGUMENTS = {
     "people disable": ["--yes"],
     "people enable": ["--yes"],
     "people end-second-factors": ["--yes"],
+    "people guardian": ["--relation", "parent", "--proof", "birth_certificate", "--reference", "51-7"],
     "people phone end": [],
     "people phone verify": [],
     "worker": [],
