@@ -198,6 +198,7 @@ class Delegations:
     def _row(
         self, organisation_id: str, appointer: str, by_person: str, offer: Appointment, now: datetime
     ) -> dict[str, Any]:
+        vault = self._people.vault
         return {
             **dict.fromkeys(store.delegations.columns.keys()),
             "id": new_id(),
@@ -205,7 +206,7 @@ class Delegations:
             "role": offer.role.value,
             "appointed_under": appointer,
             "appointed_by": by_person,
-            **offer.invitee.columns(self._people.vault, place=INVITEE),
+            **offer.invitee.columns(vault, vault.seal(offer.invitee.text(), place=INVITEE)),
             "matters": None if offer.matters is None else sorted(offer.matters),
             "offered_at": now,
             "accept_by": now + ACCEPT_WITHIN,
@@ -256,6 +257,19 @@ def end_appointed(c: Connection, appointer: str, organisation_id: str, by: str |
                 c, "organisation:delegation:end", row.id, organisation_id, by, now, because=why, whose=row.person_id
             )
         end_appointed(c, row.id, organisation_id, by, now)
+
+
+def end_all_of(c: Connection, person_id: str, *, now: datetime) -> None:
+    """The person acts for nobody any more: every delegation of theirs has ended, with all that hangs on it.
+
+    For an account that is closed. The legal representative, too: whoever opens an account again confirms the office
+    again.
+    """
+    for row in c.rows(store.ACCEPTED_BY_PERSON, of_person=person_id):
+        why = Because.RESIGNED.value
+        if c.execute(store.END_ACCEPTED, of=row.id, because=why, now=now) == 1:
+            _record(c, "organisation:delegation:end", row.id, row.organisation_id, person_id, now, because=why)
+        end_appointed(c, row.id, row.organisation_id, person_id, now)
 
 
 def _happenings(row: Any) -> list[Happening]:

@@ -27,15 +27,15 @@ class Invitee:
     number: Identifier
     name: str = field(repr=False)
 
-    def columns(self, vault: Vault, *, place: str) -> dict[str, Any]:
-        """The values of the three columns of a row, sealed for that place."""
-        number = self.number
-        named = orjson.dumps([number.canonical, self._recorded()]).decode()
-        return {
-            "invitee": vault.seal(named, place=place),
-            "invitee_kind": number.kind.value,
-            "invitee_index": vault.index(number.canonical, kind=number.kind.value),
-        }
+    def text(self) -> str:
+        """What a row seals, at the place that is its column."""
+        return orjson.dumps([self.number.canonical, self._recorded()]).decode()
+
+    def columns(self, vault: Vault, sealed: bytes) -> dict[str, Any]:
+        """The values of the three columns of a row, with the sealed `text`."""
+        kind = self.number.kind.value
+        index = vault.index(self.number.canonical, kind=kind)
+        return {"invitee": sealed, "invitee_kind": kind, "invitee_index": index}
 
     def _recorded(self) -> str:
         """The name as accounts record it. An organisation's name is only shown, and found by its code."""

@@ -239,6 +239,7 @@ class Helpers:
     def _row(
         self, by_person: str, offer: Offer, proof: RelationProof, reference: str | None, now: datetime
     ) -> dict[str, Any]:
+        vault = self._people.vault
         return {
             **dict.fromkeys(store.helper_relations.columns.keys()),
             "id": new_id(),
@@ -247,7 +248,7 @@ class Helpers:
             "proof_reference": reference,
             "is_guardianship": False,
             "helper_id" if offer.is_helper else "helped_id": by_person,
-            **offer.invitee.columns(self._people.vault, place=INVITEE),
+            **offer.invitee.columns(vault, vault.seal(offer.invitee.text(), place=INVITEE)),
             "matters": None if offer.matters is None else sorted(offer.matters),
             "offered_at": now,
             "accept_by": now + ACCEPT_WITHIN,
