@@ -190,6 +190,14 @@ def test_a_guardian_of_a_youth_sees_their_activity_until_it_ends(site, families,
     assert "被帮助的人结束了代办" in after.text
 
 
+def test_a_child_under_14_has_no_button_to_end_its_guardian(site, families, daughter):
+    """The child reads who acts for it; the guardian has the button."""
+    child = relative(site, 59, "20150601", "李明明", "203.0.113.10")
+    path = f"/account/family/{families.guards(daughter.somebody, child.somebody).id}"
+    assert "结束代办" not in at(child, path).text
+    assert "结束代办" in at(daughter, path).text
+
+
 def test_at_eighteen_the_guardian_sees_and_does_nothing_more(site, families, daughter):
     """On the birthday, without anybody doing anything."""
     child = relative(site, 54, "20080304", "李明明", "203.0.113.10")  # eighteen in two days

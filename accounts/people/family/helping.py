@@ -146,10 +146,16 @@ class Helpers:
         """
         held = self._theirs(c, relation_id, by_person)
         is_helper = held.helper_id == by_person
-        if held.is_guardianship and not is_helper and self._is_guarded(c, by_person, now):
+        if self.is_bound(c, held, by_person, now=now):
             raise RelationRefused(errors.NOT_THEIRS)
         why = Because.ENDED_BY_HELPER if is_helper else Because.ENDED_BY_HELPED
         self._end(c, store.END_ACCEPTED, held, why, by_person, now)
+
+    def is_bound(self, c: Connection, held: HelperRelation, person_id: str, *, now: datetime) -> bool:
+        """Whether this is a child under 14, who cannot end its guardian's relation."""
+        if not held.is_guardianship or held.helped_id != person_id:
+            return False
+        return age(self._born(c, person_id), now) < GUARDED_UNTIL
 
     def of_person(self, c: Connection, person_id: str, *, now: datetime) -> tuple[HelperRelation, ...]:
         """The relations in force and the own open offers of this person, oldest first. Raises SealBroken."""
@@ -206,9 +212,6 @@ class Helpers:
             raise RelationRefused(errors.HELPER_TOO_YOUNG)
         if is_minor and not is_guardianship:
             raise RelationRefused(errors.MINOR_NEEDS_GUARDIAN)
-
-    def _is_guarded(self, c: Connection, person_id: str, now: datetime) -> bool:
-        return age(self._born(c, person_id), now) < GUARDED_UNTIL
 
     def _born(self, c: Connection, person_id: str) -> date:
         """The date of birth, as recorded or as the number has it. Raises RelationRefused where nobody knows it."""

@@ -50,7 +50,7 @@ def show(relation_id: str) -> ResponseReturnValue:
         until=day(held.expires_at),
         is_accepted=held.is_accepted,
         state=_ended(held) if not is_open else "",
-        may_end=is_open,
+        may_end=is_open and not work.services.helpers.is_bound(work.reading, held, here.person_id, now=work.now),
         deeds=[_record(each) for each in _deeds(held)],
         activity=[_record(each) for each in _supervised(held, here.person_id)],
     )
