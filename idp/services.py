@@ -31,6 +31,7 @@ from accounts.organisations.authority import AuthorityCheck
 from accounts.organisations.delegations import Delegations
 from accounts.organisations.register import OrganisationRegister
 from accounts.people import People
+from accounts.people.family.helping import Helpers
 from accounts.people.recovery import Waits
 from accounts.people.recovery.proving import RecoveryProofs
 from accounts.ports import EnterpriseRegistry, PersonVerification, PopulationRegistry, SmsGateway, StaffDirectory
@@ -94,6 +95,7 @@ class Services:
     clients: ClientCache
     provider: Provider
     delegations: Delegations
+    helpers: Helpers
     register: OrganisationRegister
     authority: AuthorityCheck
     channels: Mapping[str, ChannelRules] = field(default_factory=dict)
@@ -132,10 +134,7 @@ def build_services(
     systems = systems or _systems(settings)
     register = OrganisationRegister(people, systems.enterprises)
     authority = AuthorityCheck(database, register)
-    issuer, rules = settings.issuer, ProviderPolicy()
-    provider = Provider(
-        database=database, issuer=issuer, keys=keys, people=people, policy=rules, now=clock, authority=authority
-    )
+    provider = _provider(settings, database, keys, people, clock, authority)
     return Services(
         settings=settings,
         clock=clock,
@@ -157,6 +156,7 @@ def build_services(
         clients=provider.clients,
         provider=provider,
         delegations=Delegations(people, most_managers=settings.managers_at_most),
+        helpers=Helpers(people),
         register=register,
         authority=authority,
         channels={channel.name: channel for channel in channels},
@@ -169,6 +169,20 @@ def _database(settings: Settings, keys: VaultKeys | None) -> Database:
         settings.database_url.get_secret_value(),
         statement_timeout=settings.statement_timeout,
         admit=keys.admit if keys else None,
+    )
+
+
+def _provider(
+    settings: Settings, database: Database, keys: KeyRing, people: People, clock: Clock, authority: AuthorityCheck
+) -> Provider:
+    return Provider(
+        database=database,
+        issuer=settings.issuer,
+        keys=keys,
+        people=people,
+        policy=ProviderPolicy(),
+        now=clock,
+        authority=authority,
     )
 
 

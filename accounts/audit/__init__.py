@@ -85,6 +85,12 @@ _RECENT = Statement(
     .order_by(audit_events.c.at.desc(), audit_events.c.id)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
+_RECENT_OF = Statement(
+    sa.select(audit_events)
+    .where(audit_events.c.person_id == sa.bindparam("person"), audit_events.c.event == sa.bindparam("of_event"))
+    .order_by(audit_events.c.at.desc(), audit_events.c.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
 _BEFORE = Statement(
     sa.select(audit_events)
     .where(
@@ -225,6 +231,11 @@ def record(c: Connection, facts: Mapping[str, Any]) -> None:
 def recent(c: Connection, person: str, limit: int) -> tuple[AuditRecord, ...]:
     """The person's newest records first, at most `limit`."""
     return _records(c.rows(_RECENT, person=person, most=limit))
+
+
+def recent_of(c: Connection, person: str, event: str, limit: int) -> tuple[AuditRecord, ...]:
+    """The person's newest records of that event first, at most `limit`."""
+    return _records(c.rows(_RECENT_OF, person=person, of_event=event, most=limit))
 
 
 def before(c: Connection, person: str, at: datetime, record_id: str, limit: int) -> tuple[AuditRecord, ...]:

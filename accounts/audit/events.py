@@ -85,6 +85,11 @@ EVENTS: tuple[Event, ...] = (
     Event("organisation:delegation:offer", "发出了授权", "A delegation was offered"),
     Event("organisation:delegation:accept", "接受了授权", "A delegation was accepted"),
     Event("organisation:delegation:end", "终止了授权", "A delegation ended"),
+    # helpers
+    Event("person:helper:offer", "提出了亲友代办", "Asked for help from or for somebody"),
+    Event("person:helper:accept", "亲友代办生效", "A helper may act from now on"),
+    Event("person:helper:end", "亲友代办结束", "A helper acts no longer"),
+    Event("person:helper:act", "亲友代您登录了一个服务", "A helper logged in to a service for you"),
     # those who run it
     Event("administrator:client:create", "登记了接入系统", "A relying system was registered"),
     Event("administrator:client:change", "修改了接入系统", "A relying system was changed"),

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from accounts.database import Json, Statement, UtcDateTime, metadata
 from accounts.identifiers import IdentifierKind
 from accounts.organisations.legal_persons import legal_persons
+from accounts.people.invitee import FORGOTTEN
 from accounts.vault.blind_index import matches
 
 INVITEE = "delegations.invitee"
@@ -159,7 +160,6 @@ INSERT = Statement(sa.insert(delegations))
 # Answering an invitation --------------------------------------------------------------------------------------------
 _answerable = (_d.id == _p("of"), _d.accepted_at.is_(None), _d.ended_at.is_(None))
 _appointer_is_live = sa.exists().where(_above.c.id == _d.appointed_under, _live(_above))
-_FORGET = {"invitee": None, "invitee_index": None, "invitee_kind": None}
 ACCEPT = Statement(
     sa.update(delegations)
     .where(*_answerable, _d.accept_by > _now, sa.or_(_d.expires_at.is_(None), _d.expires_at > _now), _appointer_is_live)
@@ -168,11 +168,11 @@ ACCEPT = Statement(
         accepted_by=_p("by_person"),
         person_id=_p("as_person", type_=sa.Text),
         delegate_id=_p("as_organisation", type_=sa.Text),
-        **_FORGET,
+        **FORGOTTEN,
     )
 )
 END_OFFER = Statement(
-    sa.update(delegations).where(*_answerable).values(ended_at=_now, ended_because=_p("because"), **_FORGET)
+    sa.update(delegations).where(*_answerable).values(ended_at=_now, ended_because=_p("because"), **FORGOTTEN)
 )
 END_ACCEPTED = Statement(
     sa.update(delegations)
@@ -182,7 +182,7 @@ END_ACCEPTED = Statement(
 END_ANY = Statement(
     sa.update(delegations)
     .where(_d.id == _p("of"), _d.ended_at.is_(None))
-    .values(ended_at=_now, ended_because=_p("because"), **_FORGET)
+    .values(ended_at=_now, ended_because=_p("because"), **FORGOTTEN)
 )
 APPOINTED_UNDER = Statement(
     sa.select(_d.id, _d.person_id).where(_d.appointed_under == _p("appointer"), _d.ended_at.is_(None))

@@ -8,18 +8,14 @@ removed one appointed. All acts run in the caller's transaction, each condition 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-import orjson
-
 from accounts import audit, evidence
 from accounts.database import Connection, Statement, new_id
-from accounts.errors import InvalidName
-from accounts.identifiers import Identifier, IdentifierKind, Uscc, parse
-from accounts.identifiers.names import person_name
+from accounts.identifiers import Uscc
 from accounts.organisations import delegation_store as store
 from accounts.organisations import errors
 from accounts.organisations.delegation_store import INVITEE
@@ -27,6 +23,7 @@ from accounts.organisations.errors import DelegationRefused
 from accounts.organisations.matters import MATTERS, Matters
 from accounts.organisations.paths import Authority, Role, stored_authorities
 from accounts.people import People
+from accounts.people.invitee import Invitee, opened
 from accounts.vault.blind_index import terms
 
 ACCEPT_WITHIN = timedelta(days=7)
@@ -44,14 +41,6 @@ class Because(StrEnum):
     RESIGNED = "resigned"
     APPOINTER_ENDED = "appointer_ended"
     REGISTER = "register"
-
-
-@dataclass(frozen=True, slots=True)
-class Invitee:
-    """Whom an invitation names: a number and the name that must belong to it."""
-
-    number: Identifier
-    name: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +198,7 @@ class Delegations:
     def _row(
         self, organisation_id: str, appointer: str, by_person: str, offer: Appointment, now: datetime
     ) -> dict[str, Any]:
-        number, vault = offer.invitee.number, self._people.vault
-        named = orjson.dumps([number.canonical, _recorded(offer.invitee)]).decode()
+        vault = self._people.vault
         return {
             **dict.fromkeys(store.delegations.columns.keys()),
             "id": new_id(),
@@ -218,9 +206,7 @@ class Delegations:
             "role": offer.role.value,
             "appointed_under": appointer,
             "appointed_by": by_person,
-            "invitee": vault.seal(named, place=INVITEE),
-            "invitee_kind": number.kind.value,
-            "invitee_index": vault.index(number.canonical, kind=number.kind.value),
+            **offer.invitee.columns(vault, vault.seal(offer.invitee.text(), place=INVITEE)),
             "matters": None if offer.matters is None else sorted(offer.matters),
             "offered_at": now,
             "accept_by": now + ACCEPT_WITHIN,
@@ -259,10 +245,7 @@ class Delegations:
         return Delegation(**values | {"role": Role(row.role), "matters": matters}, invitee=self._invitee(row))
 
     def _invitee(self, row: Any) -> Invitee | None:
-        if row.invitee is None:
-            return None
-        canonical, name = orjson.loads(self._people.vault.open(row.invitee, place=INVITEE))
-        return Invitee(parse(IdentifierKind(row.invitee_kind), canonical), name)
+        return opened(self._people.vault, row, place=INVITEE)
 
 
 def end_appointed(c: Connection, appointer: str, organisation_id: str, by: str | None, now: datetime) -> None:
@@ -299,12 +282,6 @@ def _happenings(row: Any) -> list[Happening]:
     return [Happening(at, what, role, row.person_id, row.delegate_id) for at, what in moments if at is not None]
 
 
-def indexed_number(sealed: str) -> str:
-    """Of an opened invitee, the number that is indexed."""
-    canonical: str = orjson.loads(sealed)[0]
-    return canonical
-
-
 def _check_offer(offer: Appointment, now: datetime) -> None:
     is_organisation = isinstance(offer.invitee.number, Uscc)
     if offer.role is Role.REPRESENTATIVE or (is_organisation and offer.role is not Role.HANDLER):
@@ -323,16 +300,6 @@ def _check_place(appointer: Role, appointed: Role) -> None:
     """The representative appoints managers and handlers, a manager handlers, a handler nobody."""
     if appointer is Role.HANDLER or (appointer is Role.MANAGER and appointed is Role.MANAGER):
         raise DelegationRefused(errors.NOT_THEIR_PLACE)
-
-
-def _recorded(invitee: Invitee) -> str:
-    """The name as accounts record it. An organisation's name is only shown, and found by its code."""
-    if isinstance(invitee.number, Uscc):
-        return invitee.name
-    try:
-        return person_name(invitee.name)
-    except InvalidName:
-        return invitee.name  # it names nobody, and the inviter must not learn that
 
 
 def _above_it(c: Connection, delegation_id: str, by_person: str, now: datetime) -> Any:

@@ -25,8 +25,10 @@ from accounts.merging.number_conflicts import CONTESTED
 from accounts.merging.tables import contested_numbers
 from accounts.organisations import LEGAL_ATTRIBUTES, LEGAL_IDENTIFIER, legal_person_identifiers, legal_persons
 from accounts.organisations.delegation_store import INVITEE, delegations
-from accounts.organisations.delegations import indexed_number
 from accounts.people import ATTRIBUTES, IDENTIFIER, PHONE, natural_persons, person_identifiers, person_phones
+from accounts.people.family.family_store import INVITEE as HELPER_INVITEE
+from accounts.people.family.family_store import helper_relations
+from accounts.people.invitee import indexed_number
 from accounts.vault import Vault
 
 
@@ -158,6 +160,12 @@ SEALED: tuple[SealedColumn, ...] = (
         sealed=delegations.c.invitee,
         place=INVITEE,
         index=BlindIndex(delegations.c.invitee_index, delegations.c.invitee_kind, indexed_number),
+    ),
+    SealedColumn(
+        helper_relations.c.id,
+        sealed=helper_relations.c.invitee,
+        place=HELPER_INVITEE,
+        index=BlindIndex(helper_relations.c.invitee_index, helper_relations.c.invitee_kind, indexed_number),
     ),
     SealedColumn(
         linked_accounts.c.system,

@@ -9,6 +9,7 @@ import click
 from accounts.errors import Conflict
 from idp.cli.clients import (
     AUDIENCE,
+    HELPERS_OPTION,
     JWKS,
     LEGAL_BASES,
     SERVES_OPTION,
@@ -21,7 +22,7 @@ from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import USAGE, CommandError, out
 from idp.oidc.clients import registry
 from idp.oidc.clients.authentication import ASSERTION_AUDIENCE, AUTHENTICATION_METHODS
-from idp.oidc.clients.client import SERVES, Client
+from idp.oidc.clients.client import HELPERS, SERVES, Client
 from idp.oidc.consent import claims
 from idp.oidc.grants import GRANT_TYPES
 from idp.oidc.vocabulary import SIGNING_ALGORITHMS
@@ -70,6 +71,7 @@ _MAY_BE_EMPTIED = ("home_uri", "backchannel_logout_uri", "legacy_system")
 @JWKS
 @AUDIENCE
 @SERVES_OPTION
+@HELPERS_OPTION
 @click.option("--yes", is_flag=True, help="Do not ask before a change of sector.")
 @command_context
 def clients_set(context: CommandContext, /, client_id: str, yes: bool, **options: Any) -> None:  # noqa: FBT001 - click hands flags over so
@@ -109,7 +111,9 @@ def changed_values(client: Client, options: dict[str, Any]) -> dict[str, Any]:
     """The client's new values, from the options that were given. Raises CommandError for an unknown division."""
     given = {name: value for name, value in options.items() if value not in (None, ())}
     stored = {
-        name: given.pop(name) for name in ("resource_server", "jwks", ASSERTION_AUDIENCE, SERVES) if name in given
+        name: given.pop(name)
+        for name in ("resource_server", "jwks", ASSERTION_AUDIENCE, SERVES, HELPERS)
+        if name in given
     }
     if "division" in given:
         check_division(given["division"])

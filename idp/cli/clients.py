@@ -16,7 +16,7 @@ from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import USAGE, CommandError, out
 from idp.oidc.clients import assertions, registry
 from idp.oidc.clients.authentication import ASSERTION_AUDIENCE, ASSERTION_AUDIENCES, AUTHENTICATION_METHODS
-from idp.oidc.clients.client import SERVES
+from idp.oidc.clients.client import HELPERS, SERVES
 from idp.oidc.consent import claims
 from idp.oidc.endpoints.registration import Policy
 from idp.oidc.grants import GRANT_TYPES
@@ -55,6 +55,11 @@ SERVES_OPTION = click.option(
     "--serves",
     type=click.Choice([serves.value for serves in Serves]),
     help="Whom it serves: persons (the default), organisations, or both; people choose for whom they act.",
+)
+HELPERS_OPTION = click.option(
+    "--helpers/--no-helpers",
+    default=None,
+    help="Whether a person may act there for a parent, a child or another person whose helper they are.",
 )
 _WITHOUT_PKCE = click.option(
     "--without-pkce",
@@ -122,12 +127,13 @@ def clients_group() -> None:
 @JWKS
 @AUDIENCE
 @SERVES_OPTION
+@HELPERS_OPTION
 @_WITHOUT_PKCE
 @command_context
 def clients_add(context: CommandContext, /, client_id: str, scopes: tuple[str, ...], **options: Any) -> None:
     """Register CLIENT_ID and show its secret, this once."""
     check_division(options["division"])
-    stored = {name: options.pop(name) for name in ("jwks", ASSERTION_AUDIENCE, SERVES)}
+    stored = {name: options.pop(name) for name in ("jwks", ASSERTION_AUDIENCE, SERVES, HELPERS)}
     new = registry.NewClient(
         client_id=client_id,
         scopes=scopes,

@@ -93,13 +93,19 @@ def people_add(context: CommandContext, kind: str, evidence: str) -> None:
 
 @people.command("disable")
 @kind_option
-@click.option("--deceased", is_flag=True, help="The person has died; otherwise only the account is stopped.")
+@click.option("--deceased", "why", flag_value="deceased", help="The person has died.")
+@click.option(
+    "--incapable", "why", flag_value="incapable", help="The person lost the capacity to act, as a court has decided."
+)
 @_yes
 @command_context
-def people_disable(context: CommandContext, kind: str, deceased: bool, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
-    """Stop a person's account: sessions, tokens and grants end now, and the services are told."""
+def people_disable(context: CommandContext, kind: str, why: str | None, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
+    """Stop a person's account: sessions, tokens and grants end now, and the services are told.
+
+    With --deceased or --incapable, helpers of the person end too, and whom the person helped is helped no longer.
+    """
     person = asked_for(context, kind)
-    _change(context, person, "deceased" if deceased else "disabled", yes=yes)
+    _change(context, person, "deceased" if why == "deceased" else "disabled", yes=yes, incapable=why == "incapable")
 
 
 @people.command("enable")
@@ -223,7 +229,7 @@ def asked_for(context: CommandContext, kind: str) -> NaturalPerson:
     return person
 
 
-def _change(context: CommandContext, person: NaturalPerson, status: str, *, yes: bool) -> None:
+def _change(context: CommandContext, person: NaturalPerson, status: str, *, yes: bool, incapable: bool = False) -> None:
     if person.status == RESTRICTED:
         cause = "The account is restricted, which has papers and a way to appeal."
         raise CommandError("is_restricted", cause, "Lift the restriction first: `yitong people lift`.")
@@ -233,11 +239,14 @@ def _change(context: CommandContext, person: NaturalPerson, status: str, *, yes:
     if not yes:
         click.confirm(f"person {person.id} ({person.status}) → {status}?", abort=True)
     with context.transaction() as c:
-        ended = person_status.change(
-            c, context.services.people, person.id, status, actor=context.actor, now=context.now
-        )
+        register, by = context.services.people, context.actor
+        if incapable:
+            ended = person_status.lose_capacity(c, register, person.id, actor=by, now=context.now)
+        else:
+            ended = person_status.change(c, register, person.id, status, actor=by, now=context.now)
     if ended is None:
-        out.print(f"person {person.id} was {status} before; nothing was changed")
+        kept = "their helpers have ended" if incapable else "nothing was changed"
+        out.print(f"person {person.id} was {status} before; {kept}", soft_wrap=True)
         return
     consequences = "" if status == ACTIVE else f": {ended.sessions} sessions and {ended.grants} grants ended"
     out.print(f"person {person.id} is {status}{consequences}", highlight=False)

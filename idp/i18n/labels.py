@@ -72,7 +72,49 @@ MATTERS = {
     "construction": N_("工程建设"),
     "real_estate": N_("不动产登记"),
     "bidding": N_("招标投标和政府采购"),
+    "medical_insurance": N_("医疗保险"),
+    "health": N_("看病和健康"),
+    "education": N_("上学和教育"),
+    "household_register": N_("户籍"),
+    "civil_affairs": N_("民政和养老"),
+    "traffic": N_("交通和车辆"),
     "other": N_("其他事项"),
+}
+
+# accounts.people.family.relations.Relation: what the helper is to the person helped, and the other way round.
+HELPERS = {
+    "spouse": N_("配偶"),
+    "child": N_("子女"),
+    "parent": N_("父母"),
+    "grandchild": N_("孙子女或外孙子女"),
+    "grandparent": N_("祖父母或外祖父母"),
+    "guardian": N_("监护人"),
+    "other": N_("其他亲友"),
+}
+HELPED = {
+    "spouse": N_("配偶"),
+    "child": N_("父母"),
+    "parent": N_("子女"),
+    "grandchild": N_("祖父母或外祖父母"),
+    "grandparent": N_("孙子女或外孙子女"),
+    "guardian": N_("被监护人"),
+    "other": N_("其他亲友"),
+}
+PROOFS = {
+    "declared": N_("双方声明，没有核对证明"),
+    "household_register": N_("户口簿"),
+    "birth_certificate": N_("出生医学证明"),
+    "court_decision": N_("法院判决或指定监护的文书"),
+}
+HELP_ENDED = {
+    "declined": N_("对方没有同意"),
+    "withdrawn": N_("已经撤回"),
+    "ended_by_helped": N_("被帮助的人结束了代办"),
+    "ended_by_helper": N_("代办的人结束了代办"),
+    "replaced": N_("双方之间有了新的代办"),
+    "death": N_("其中一人去世"),
+    "incapacity": N_("其中一人不再具有民事行为能力"),
+    "account_ended": N_("其中一个账号已经注销或者合并"),
 }
 
 HAPPENINGS = {

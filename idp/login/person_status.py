@@ -13,6 +13,8 @@ from datetime import datetime
 from accounts import audit
 from accounts.database import Connection
 from accounts.people import People
+from accounts.people.family import helping
+from accounts.people.family.relations import Because
 from idp.login import sessions
 from idp.oidc.consent import consents
 
@@ -24,6 +26,15 @@ EVENTS: dict[str, str] = {
     "deceased": "person:account:disable",
     "closed": "person:account:close",
     "merged": "person:account:merge",
+}
+
+
+# What a person was to their helpers, and to those whom they helped, ends for good with these. A disabled or restricted
+# person is not helped and helps nobody meanwhile (accounts.people.family.family_store).
+_ENDS_RELATIONS: dict[str, Because] = {
+    "deceased": Because.DEATH,
+    "closed": Because.ACCOUNT_ENDED,
+    "merged": Because.ACCOUNT_ENDED,
 }
 
 
@@ -59,8 +70,20 @@ def change(
     if not people.change_status(c, person_id, status, now=now, restriction_id=restriction_id):
         return None
     ended = end_everything(c, person_id, status, now=now)
+    if status in _ENDS_RELATIONS:
+        helping.end_all_of(c, person_id, _ENDS_RELATIONS[status], actor=actor, now=now)
     detail = {"status": status, "sessions": ended.sessions, "grants": ended.grants}
     audit.append(c, event, now=now, actor=actor, person=person_id, detail=detail)
+    return ended
+
+
+def lose_capacity(c: Connection, people: People, person_id: str, *, actor: str, now: datetime) -> EndedCounts | None:
+    """The person has lost the capacity to act: the account is stopped, and nobody they appointed acts any longer.
+
+    None if the account was stopped before; what there was of helpers has ended all the same.
+    """
+    ended = change(c, people, person_id, "disabled", actor=actor, now=now)
+    helping.end_all_of(c, person_id, Because.INCAPACITY, actor=actor, now=now)
     return ended
 
 

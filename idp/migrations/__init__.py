@@ -26,6 +26,7 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.people",
     "accounts.organisations",
     "accounts.organisations.delegation_store",
+    "accounts.people.family.family_store",
     "accounts.evidence",
     "accounts.registration.call_limits",
     "accounts.registration.journey_store",

@@ -67,7 +67,9 @@ authorization_requests = sa.Table(
     sa.Column("scopes", Json, nullable=False),
     sa.Column("claims", Json, nullable=False),  # the requested claims, without any text of the client
     sa.Column("released", Json, nullable=False),  # names of the claims that the grant releases
-    sa.Column("acting_as", Json),  # for whom the person chose to act: who chose, and the organisation or NULL
+    sa.Column(
+        "acting_as", Json
+    ),  # for whom the person chose to act: who chose, and the organisation or person, or NULL
     sa.Column("represents", Json),  # what the approval says of it (idp.oidc.representation); NULL: for themselves
     sa.Column("redirect_uri", sa.Text),
     sa.Column("response_mode", sa.Text, nullable=False),
@@ -159,9 +161,10 @@ access_tokens = sa.Table(
     sa.Column("sub", sa.Text, nullable=False),
     sa.Column("scopes", Json, nullable=False),
     sa.Column("claims", Json, nullable=False),  # the names that UserInfo returns
-    sa.Column("represents", Json),  # the organisation that the person acts for; NULL: for themselves
+    sa.Column("represents", Json),  # for whom the person acts; NULL: for themselves
     sa.Column("delegation_id", sa.Text),  # the token ends with these delegations
     sa.Column("through_id", sa.Text),
+    sa.Column("relation_id", sa.Text),  # and with this relation of a helper
     sa.Column("acr", sa.Text),
     sa.Column("auth_time", UtcDateTime),
     sa.Column("issued_at", UtcDateTime, nullable=False),

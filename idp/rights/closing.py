@@ -113,6 +113,7 @@ DELETED: tuple[sa.Table, ...] = (
 KEPT: dict[str, str] = {
     "natural_persons": "the name, sealed, until the ledger of releases is three years old; the status is `closed`",
     "person_identifiers": "the number, sealed and ended, as long as the name: it says whose data the ledger names",
+    "helper_relations": "ended; who could act for whom, and when, must stay answerable for what was done then",
     "delegations": "ended; an organisation must be able to see who acted for it",
     "journeys": "belongs to no account; deleted within the hour",
     "sending_counters": "a number under a key; deleted after a day",

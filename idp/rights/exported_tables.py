@@ -28,6 +28,7 @@ from accounts.merging.linking import linked_accounts
 from accounts.merging.tables import separations
 from accounts.organisations.delegation_store import delegations
 from accounts.people import ATTRIBUTES, IDENTIFIER, PHONE, natural_persons, person_identifiers, person_phones
+from accounts.people.family.family_store import helper_relations
 from accounts.people.recovery.recoveries import recoveries
 from accounts.people.restriction import restrictions
 from accounts.vault import Vault
@@ -234,6 +235,16 @@ EXPORTED: tuple[ExportedTable, ...] = (
             "appointed_by": "the key of another person",
             "appointed_under": _OURS,
             "invitee": "empty since the invitation was answered",
+            "invitee_kind": "as `invitee`",
+            "invitee_index": "as `invitee`",
+        },
+    ),
+    _table(
+        helper_relations,
+        "Who acts for the person, and for whom the person acts: relation, proof, matters, period, and how it ended.",
+        sa.or_(helper_relations.c.helped_id == _person, helper_relations.c.helper_id == _person),
+        left_out={
+            "invitee": "the name and number of somebody else, erased when they answer",
             "invitee_kind": "as `invitee`",
             "invitee_index": "as `invitee`",
         },

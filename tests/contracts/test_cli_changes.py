@@ -52,6 +52,7 @@ ELSEWHERE = {
     "people end-passkeys", "people end-second-factors",
     "passwords profile", "passwords build-list",  # test_cli_passwords
     "people begin-recovery", "people confirm-recovery",
+    "people guardian",
     "keys reseal", "db upgrade", "db downgrade", "merge apply", "merge undo",
 }  # fmt: skip
 READS = {
@@ -281,7 +282,7 @@ def test_a_person_is_found_at_a_prompt_and_disabled(peopled, database):
     assert status(database) == ["disabled"]
     assert NUMBER not in answer.output
     parameters = {p.name for p in main.get_command(None, "people").get_command(None, "disable").params}
-    assert parameters == {"kind", "deceased", "yes"}
+    assert parameters == {"kind", "why", "yes"}
 
 
 def test_without_a_yes_nobody_is_disabled(peopled, database):

@@ -1,6 +1,5 @@
 """Acts on delegations that happen at once, on both databases: what must hold once holds whoever comes first."""
 
-import threading
 from functools import partial
 
 import pytest
@@ -8,10 +7,11 @@ import pytest
 from accounts.errors import Conflict
 from accounts.organisations import errors
 from accounts.organisations.authority import AuthorityStatus
-from accounts.organisations.delegations import Invitee
 from accounts.organisations.errors import DelegationRefused
 from accounts.organisations.paths import Role
 from accounts.people import People
+from accounts.people.invitee import Invitee
+from tests.fixtures import races
 from tests.fixtures.enterprises import Enterprises
 
 pytestmark = pytest.mark.race
@@ -24,24 +24,7 @@ def world(database, vault, clock):
 
 
 def at_once(world, *acts):
-    """What each act returned, or the code of its refusal. All start together, each on its own connection."""
-    start, results = threading.Barrier(len(acts)), [None] * len(acts)
-
-    def run(place, act):
-        start.wait()
-        try:
-            results[place] = act() or "done"
-        except DelegationRefused as refused:
-            results[place] = refused.code
-        finally:
-            world.database.close()
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+    return races.at_once(world.database, DelegationRefused, *acts)
 
 
 def test_eight_managers_at_once_are_five(world):

@@ -11,10 +11,11 @@ from accounts.errors import RegistryUnavailable
 from accounts.organisations import errors
 from accounts.organisations.authority import AuthorityStatus
 from accounts.organisations.delegation_store import delegations
-from accounts.organisations.delegations import ACCEPT_WITHIN, LONGEST_PERIOD, Invitee
+from accounts.organisations.delegations import ACCEPT_WITHIN, LONGEST_PERIOD
 from accounts.organisations.paths import Role
 from accounts.organisations.register import FRESH_FOR
 from accounts.people import People
+from accounts.people.invitee import Invitee
 from accounts.ports import RegisterStatus
 from idp.adapters.systems.sandbox_enterprises import invented_number
 from tests.fixtures.enterprises import MONTH, Enterprises

@@ -39,6 +39,7 @@ from idp.rights import corrections, restrictions
 from idp.rights.corrections import CorrectionKind
 from tests.architecture.tracked import text_of, tracked
 from tests.fixtures.enterprises import Enterprises
+from tests.fixtures.families import Families
 from tests.fixtures.site import citizen_number
 
 load_tables()
@@ -194,6 +195,8 @@ def fill(database, vault):
     world = Enterprises(database, people, lambda: NOW)
     head = world.person(700)
     world.offer(world.company(70, head), head, world.stranger(701), Role.HANDLER)
+    families = Families(database, people, lambda: NOW)
+    families.asks(head, families.stranger(702))
     return person.id
 
 

@@ -73,6 +73,7 @@ ARGUMENTS = {
     "releases touched": ["--client", "x"],
     "people begin-recovery": [],
     "people confirm-recovery": ["0" * 32],
+    "people guardian": ["--relation", "parent", "--proof", "birth_certificate", "--reference", "51-7"],
     "people phone end": [],
     "people phone verify": [],
     "worker": [],

@@ -13,8 +13,7 @@ from accounts.evidence import EvidenceKind
 from accounts.people import OWN_PAGES
 from accounts.people.recovery import recoveries
 from idp.cli.context import CommandContext, command_context
-from idp.cli.people import asked_for, kind_option
-from idp.cli.rights.restrictions import people
+from idp.cli.people import asked_for, kind_option, people
 from idp.cli.terminal import CommandError, out
 from idp.i18n.labels import HELP_LINE
 from idp.rights import notices

@@ -7,8 +7,8 @@ from rich.table import Table
 
 from accounts.people.restriction import RestrictionReason
 from idp.cli.context import CommandContext, command_context
-from idp.cli.people import asked_for, kind_option
-from idp.cli.rights.requests_of_persons import not_waiting, people
+from idp.cli.people import asked_for, kind_option, people
+from idp.cli.rights.requests_of_persons import not_waiting
 from idp.cli.terminal import CommandError, out
 from idp.rights import restrictions
 from idp.rights.restrictions import Measure

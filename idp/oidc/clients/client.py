@@ -14,7 +14,7 @@ from idp.oidc.representation import Serves
 from idp.oidc.tokens import token_store
 from idp.oidc.vocabulary import NONE, PRIVATE_KEY_JWT
 
-SERVES = "serves"  # in a client's metadata, set by an operator only
+SERVES, HELPERS = "serves", "helpers"  # in a client's metadata, set by an operator only
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,11 @@ class Client:
     def serves(self) -> Serves:
         """Whom the client serves: persons, organisations, or both."""
         return Serves(self.metadata.get(SERVES, Serves.PERSONS))
+
+    @property
+    def allows_helpers(self) -> bool:
+        """Whether a person may act there for another person whose helper they are. Not where only organisations act."""
+        return self.metadata.get(HELPERS) is True and self.serves is not Serves.ORGANISATIONS
 
     @property
     def is_public(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from idp.oidc.clients import assertions
 from idp.oidc.clients.authentication import ASSERTION_AUDIENCE, ASSERTION_AUDIENCES, AUTHENTICATION_METHODS
-from idp.oidc.clients.client import SERVES, Client, NewClient
+from idp.oidc.clients.client import HELPERS, SERVES, Client, NewClient
 from idp.oidc.consent.claims import scopes_supported
 from idp.oidc.errors import InvalidClientMetadata, InvalidRedirectUri
 from idp.oidc.grants import GRANT_TYPES, GRANTS, Grant
@@ -238,6 +238,7 @@ MEMBERS: tuple[Member, ...] = (
     # Set by an operator only, and in no answer.
     Member(ASSERTION_AUDIENCE, _one_of(*ASSERTION_AUDIENCES), registrable=False),
     Member(SERVES, _one_of(*Serves), registrable=False),
+    Member(HELPERS, _flag, registrable=False),
 )
 ASSIGNED: tuple[str, ...] = (
     "client_id",

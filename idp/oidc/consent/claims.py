@@ -16,7 +16,7 @@ from accounts.database import Connection
 from accounts.identifiers import IdentifierKind
 from accounts.people import People, PersonAttributes, PersonIdentifier, PersonPhone
 from idp.oidc import representation
-from idp.oidc.representation import Representation
+from idp.oidc.representation import ActsFor, Representation, helping
 
 RequestedClaims = Mapping[str, Mapping[str, Any]]  # the `claims` parameter: {"userinfo": {...}, "id_token": {...}}
 _IDENTITY_DOCUMENTS = (
@@ -267,7 +267,7 @@ def scopes_supported() -> tuple[str, ...]:
 
 def claims_supported() -> tuple[str, ...]:
     """Every claim, for discovery."""
-    return (*TOKEN_CLAIMS, *representation.CLAIMS, *(claim.name for claim in CLAIMS))
+    return (*TOKEN_CLAIMS, *representation.CLAIMS, *helping.CLAIMS, *(claim.name for claim in CLAIMS))
 
 
 def of_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
@@ -282,9 +282,11 @@ def by_names(names: Iterable[str]) -> tuple[Claim, ...]:
     return tuple(claim for claim in CLAIMS if claim.name in wanted)
 
 
-def organisation_facts(c: Connection, people: People, represents: Representation | None) -> OrganisationFacts | None:
-    """The facts of the organisation as they are now, or None for a person who acts for themselves. Two statements."""
-    row = None if represents is None else people.legal_person_by_id(c, represents.organisation_id)
+def organisation_facts(c: Connection, people: People, represents: ActsFor | None) -> OrganisationFacts | None:
+    """The facts of the organisation as they are now, or None where the person acts for none. Two statements."""
+    if not isinstance(represents, Representation):
+        return None
+    row = people.legal_person_by_id(c, represents.organisation_id)
     if row is None:
         return None
     uscc = people.uscc(c, row.id)

@@ -17,7 +17,7 @@ from idp.oidc.errors import InsufficientScope, InvalidRequest, InvalidToken
 from idp.oidc.gate import is_token_active
 from idp.oidc.messages import Reply, Request, json_reply
 from idp.oidc.provider import Provider
-from idp.oidc.representation import Representation
+from idp.oidc.representation import ActsFor
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.secret import digest
 from idp.oidc.vocabulary import OPENID
@@ -68,7 +68,7 @@ def _challenge(error: str) -> tuple[tuple[str, str], ...]:
 
 
 def _facts(
-    provider: Provider, client: Client, row: Any, represents: Representation | None, now: datetime
+    provider: Provider, client: Client, row: Any, represents: ActsFor | None, now: datetime
 ) -> claims.ClaimSources:
     people, connection = provider.people, provider.database.connection
     return claims.ClaimSources(

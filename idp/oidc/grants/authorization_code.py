@@ -31,7 +31,7 @@ from idp.oidc.vocabulary import OFFLINE_ACCESS, OPENID, REFRESH_PREFIX, REFRESH_
 
 _REFUSED = "the code is unknown, expired, used, or was given to another client or redirect_uri"
 
-_NOT_ALLOWED = "the person may not act for this organisation any more; start again"
+_NOT_ALLOWED = "the person may not act for this organisation or person any more; start again"
 
 
 def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) -> Mapping[str, Any]:
@@ -56,7 +56,7 @@ def redeem(provider: Provider, client: Client, form: Parameters, now: datetime) 
         _refused(provider, client, text, held, _REFUSED, now)  # a replay counts whatever the client may have today
         raise
     may_act, represents = representation.current(
-        provider.authority, held.person_id, held.represents, client.serves, now
+        provider.authority, provider.database.connection(), held.person_id, held.represents, client, now
     )
     if not may_act:
         raise _refused(provider, client, text, held, _NOT_ALLOWED, now)

@@ -16,6 +16,8 @@ from idp.oidc.tokens import token_store
 from idp.oidc.tokens.minting import TokenSubject
 from idp.oidc.tokens.secret import digest
 
+_RESTS_ON_NOTHING = {"delegation_id": None, "through_id": None, "relation_id": None}
+
 
 @dataclass(frozen=True, slots=True)
 class TokenGrant:
@@ -55,8 +57,7 @@ def access_row(provider: Provider, token_grant: TokenGrant, token: str, now: dat
         "scopes": list(token_grant.holder.scopes),
         "claims": list(token_grant.claims),
         "represents": None if represents is None else represents.stored(),
-        "delegation_id": None if represents is None else represents.delegation_id,
-        "through_id": None if represents is None else represents.through_id,
+        **(_RESTS_ON_NOTHING if represents is None else represents.rests_on()),
         "acr": token_grant.holder.acr,
         "auth_time": token_grant.holder.auth_time,
         "issued_at": now,

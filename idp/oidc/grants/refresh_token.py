@@ -20,7 +20,7 @@ from idp.oidc.gate import is_token_active
 from idp.oidc.grants.issue import TokenGrant, access_row, answer, end_replayed, refresh_row, registered_scopes
 from idp.oidc.messages import Parameters
 from idp.oidc.provider import Provider
-from idp.oidc.representation import Representation
+from idp.oidc.representation import ActsFor
 from idp.oidc.tokens import token_store
 from idp.oidc.tokens.keys import encoded
 from idp.oidc.tokens.minting import TokenSubject
@@ -70,23 +70,24 @@ def _comes_back_late(provider: Provider, row: Any, now: datetime) -> bool:
     return spent and row.bought_stands
 
 
-def _represents(provider: Provider, client: Client, row: Any, now: datetime) -> Representation | None:
+def _represents(provider: Provider, client: Client, row: Any, now: datetime) -> ActsFor | None:
     """The authority of today. Raises InvalidGrant after its end has ended all that came from the code.
 
     Raises RegistryUnavailable when nobody can tell; the refresh token is kept.
     """
     held = representation.read(row.represents)
-    may_act, today = representation.current(provider.authority, row.person_id, held, client.serves, now)
+    c = provider.database.connection()
+    may_act, today = representation.current(provider.authority, c, row.person_id, held, client, now)
     if may_act:
         return today
     with provider.database.transaction() as c:
         if token_store.revoke_bought(c, row.request_id, now=now):
             detail = {"because": "not_allowed"}
             audit.append(c, "client:token:revoke", now=now, person=row.person_id, client=row.client_id, detail=detail)
-    raise InvalidGrant("the person may not act for this organisation any more; ask them to sign in again")
+    raise InvalidGrant("the person may not act for this organisation or person any more; ask them to sign in again")
 
 
-def _token_grant(client: Client, row: Any, asked: str | None, represents: Representation | None) -> TokenGrant:
+def _token_grant(client: Client, row: Any, asked: str | None, represents: ActsFor | None) -> TokenGrant:
     holder = TokenSubject(
         sub=row.sub,
         scopes=registered_scopes(client, _narrowed(tuple(row.scopes), asked)),

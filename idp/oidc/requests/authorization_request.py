@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Any
 
 from idp.oidc.assurance import Authentication
-from idp.oidc.representation import Representation
+from idp.oidc.representation import ActsFor
 from idp.oidc.requests import claims_parameter
 
 
@@ -76,10 +76,10 @@ def next_state(state: RequestState, event: RequestEvent) -> RequestState:
 
 @dataclass(frozen=True, slots=True)
 class ActingAs:
-    """For whom a person chose to act: who chose, and an organisation, or None for themselves."""
+    """For whom a person chose to act: who chose, and an organisation or person, or None for themselves."""
 
     person_id: str
-    organisation_id: str | None
+    represented_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +155,4 @@ class Approval:
     grant_id: str
     sub: str
     released: tuple[str, ...]
-    represents: Representation | None = None
+    represents: ActsFor | None = None

@@ -22,7 +22,7 @@ from accounts.database import microseconds, moment
 from accounts.errors import SealBroken
 from accounts.vault import Vault
 from idp.oidc import representation
-from idp.oidc.representation import Representation
+from idp.oidc.representation import ActsFor
 from idp.oidc.requests import request_store
 from idp.oidc.requests.authorization_request import Approval, AuthorizationRequest
 from idp.oidc.tokens.keys import encoded
@@ -62,7 +62,7 @@ class Redeemable:
     auth_time: datetime | None
     expires_at: datetime
     unstored: Unstored | None = None
-    represents: Representation | None = None
+    represents: ActsFor | None = None
 
 
 def new_code(vault: Vault, request: AuthorizationRequest, approval: Approval, expires_at: datetime) -> str:

@@ -119,7 +119,7 @@ def approve(c: Connection, spend: dict[str, Any], event: dict[str, Any]) -> bool
 
 def act_as(c: Connection, request_id: str, chosen: ActingAs, now: datetime) -> bool:
     """The person's choice is stored with the request. False if it was answered before, or is too old."""
-    values = [chosen.person_id, chosen.organisation_id]
+    values = [chosen.person_id, chosen.represented_id]
     return c.execute(_ACT_AS, request_id=request_id, chosen=values, now=now) == 1
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from idp.oidc.representation import Representation
+from idp.oidc.representation import ActsFor
 from idp.oidc.tokens.keys import KeyRing, NotSignedByUs, left_half
 from idp.oidc.vocabulary import AT_JWT, BACKCHANNEL_LOGOUT_EVENT, ID_JWT, LOGOUT_JWT
 
@@ -35,10 +35,10 @@ class TokenSubject:
     acr: str | None = None
     amr: tuple[str, ...] = ()
     auth_time: datetime | None = None
-    represents: Representation | None = None
+    represents: ActsFor | None = None
 
     def ends_by(self, end: datetime) -> datetime:
-        """That moment, or the end of the authority to act for an organisation: no token outlives it."""
+        """That moment, or the end of the authority to act for somebody: no token outlives it."""
         authority = None if self.represents is None else self.represents.expires_at
         return end if authority is None else min(end, authority)
 

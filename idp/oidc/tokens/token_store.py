@@ -11,6 +11,7 @@ from accounts.audit import audit_events
 from accounts.database import Connection, Redemption, Statement, UtcDateTime, insert_unless_present
 from accounts.organisations.delegation_store import delegations
 from accounts.people import natural_persons, person_phones
+from accounts.people.family import family_store
 from idp.oidc.models import (
     access_tokens,
     authorization_requests,
@@ -237,6 +238,7 @@ _held = (
         _bought_stands(access_tokens),
         sa.or_(access_tokens.c.session_id.is_(None), _session_stands),
         sa.or_(access_tokens.c.delegation_id.is_(None), ~_authority_has_ended),
+        sa.or_(access_tokens.c.relation_id.is_(None), family_store.stands(access_tokens.c.relation_id)),
     ).label("bought_stands"),
 )
 _not_given_back = (access_tokens.c.digest == _p("of_token"), access_tokens.c.revoked_at.is_(None))

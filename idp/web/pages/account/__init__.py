@@ -11,6 +11,9 @@ from idp.web.pages.account.corrections import corrections
 from idp.web.pages.account.devices import devices
 from idp.web.pages.account.export import export
 from idp.web.pages.account.facts import facts
+from idp.web.pages.account.family.invite import helper_offer
+from idp.web.pages.account.family.mine import family
+from idp.web.pages.account.family.one import helper_relation
 from idp.web.pages.account.older_accounts import older_accounts
 from idp.web.pages.account.overview import overview
 from idp.web.pages.account.releases import releases
@@ -27,6 +30,9 @@ ACCOUNT_PAGES: tuple[flask.Blueprint, ...] = (
     releases,
     older_accounts,
     activity,
+    family,
+    helper_offer,
+    helper_relation,
     export,
     closing,
     restriction,

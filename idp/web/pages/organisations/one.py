@@ -18,10 +18,11 @@ from accounts.errors import InvalidIdentifier, RegistryUnavailable
 from accounts.identifiers import CURES, Identifier, Uscc, guess_person_identifier
 from accounts.organisations import errors
 from accounts.organisations.authority import AuthorityStatus
-from accounts.organisations.delegations import Appointment, Delegation, Happening, Invitee
+from accounts.organisations.delegations import Appointment, Delegation, Happening
 from accounts.organisations.errors import DelegationRefused
 from accounts.organisations.matters import MATTERS
 from accounts.organisations.paths import Authority, Role, stored_authorities
+from accounts.people.invitee import Invitee
 from idp.i18n import N_, labels
 from idp.login import sessions
 from idp.oidc.consent import subjects

@@ -1,4 +1,4 @@
-"""The step at which a person chooses for whom they act: for themselves, or for an organisation."""
+"""The step at which a person chooses for whom they act: themselves, an organisation, or a person whom they help."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from flask_babel import gettext
 from accounts.errors import RegistryUnavailable
 from accounts.organisations.authority import AuthorityStatus
 from accounts.organisations.paths import Authority
-from idp.i18n.labels import ROLES
+from accounts.people.family.authority import HelperAuthority
+from idp.i18n.labels import HELPED, ROLES
 from idp.login import dispatcher
 from idp.login.interaction import Step
 from idp.login.pending import PendingInteraction
-from idp.login.representing import HIMSELF, Choice, choice_of
+from idp.login.representing import HIMSELF, Choice, choice_of, id_of
 from idp.oidc.requests import request_store
 from idp.oidc.requests.authorization_request import ActingAs
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.drawing.formatting import localized_name, masked
+from idp.web.pages.drawing.formatting import localized_name, masked, matters
 from idp.web.pages.drawing.layout import use_ui_locales
 from idp.web.views import Audience, Csrf, view
 
@@ -48,12 +49,13 @@ def submit(request_id: str) -> ResponseReturnValue:
     if given == "cancel":
         return browser.answer(dispatcher.decline(work.services, work.c, due, work.now))
     choice, chosen = _choice(due), flask.request.form.get("for", "")
-    organisations = {held.organisation_id for held in choice.organisations}
-    if due.session is None or not ((chosen == HIMSELF and choice.may_be_self) or chosen in organisations):
+    possible = {HIMSELF if answer is None else id_of(answer): answer for answer in choice.possible}
+    if due.session is None or chosen not in possible:
         return _page(due, choice, [{"field": "for", "text": gettext("请选择这次为谁办事")}])
-    organisation = None if chosen == HIMSELF else chosen
-    if organisation is None or _may_act(due.session.person_id, organisation):
-        request_store.act_as(work.c, request_id, ActingAs(due.session.person_id, organisation), work.now)
+    answer = possible[chosen]
+    if not isinstance(answer, Authority) or _may_act(due.session.person_id, answer.organisation_id):
+        made = ActingAs(due.session.person_id, None if answer is None else chosen)
+        request_store.act_as(work.c, request_id, made, work.now)
     return browser.redirect_to_dispatcher(request_id)
 
 
@@ -82,6 +84,7 @@ def _page(due: PendingInteraction, choice: Choice, errors: list[dict[str, str]])
         person=_person(due),
         may_be_self=choice.may_be_self,
         organisations=[_organisation(held) for held in choice.organisations],
+        helped=[_helped(held) for held in choice.helped],
         errors=errors,
     )
 
@@ -100,4 +103,14 @@ def _organisation(held: Authority) -> dict[str, Any]:
         "id": held.organisation_id,
         "name": people.legal_person_attributes(held.attributes).name,
         "role": gettext(ROLES[held.role.value]),
+    }
+
+
+def _helped(held: HelperAuthority) -> dict[str, str]:
+    people = unit_of_work().services.people
+    return {
+        "id": held.helped_id,
+        "name": people.attributes(held.attributes).name,
+        "relation": gettext(HELPED[held.relation.value]),
+        "matters": matters(held.matters),
     }
