@@ -34,6 +34,7 @@ from accounts.people import People
 from accounts.ports import EnterpriseRegistry, PersonVerification, PopulationRegistry, SmsGateway, StaffDirectory
 from accounts.registration import Registration
 from accounts.registration.proofing import Proofing
+from accounts.staff.signing_in import StaffAuthentication
 from accounts.vault import Vault
 from accounts.vault.vault_keys import VaultKeys
 from idp.adapters.systems.sandbox_directory import SandboxDirectory
@@ -95,6 +96,7 @@ class Services:
     authority: AuthorityCheck
     channels: Mapping[str, ChannelRules] = field(default_factory=dict)
     systems: Systems = field(default_factory=Systems)
+    staff: StaffAuthentication | None = None
     form_post_page: FormPostPage = plain_page
 
     @property
@@ -162,6 +164,7 @@ def build_services(
         authority=authority,
         channels={channel.name: channel for channel in channels},
         systems=systems,
+        staff=StaffAuthentication(vault, systems.staff, Throttle(), aside=aside) if systems.staff else None,
     )
 
 

@@ -11,8 +11,11 @@ from accounts.credentials import recovery_codes, totp
 from accounts.credentials.one_time_codes import one_time_codes
 from accounts.registration import journey_store
 from accounts.registration.journey_store import journeys
+from accounts.staff import members as staff_member_store
+from accounts.staff import second_factor as staff_second_factor
+from accounts.staff.members import staff_members
 from accounts.vault import resealing
-from accounts.vault.resealing import SealedColumn
+from accounts.vault.resealing import BlindIndex, SealedColumn
 from idp.adapters.systems import sandbox
 from idp.adapters.systems.sandbox import sandbox_messages
 from idp.delivery.outbox import SEALED_MESSAGE, outbox
@@ -26,6 +29,17 @@ SEALED: tuple[SealedColumn, ...] = (
     SealedColumn(totp.totp_credentials.c.id, sealed=totp.totp_credentials.c.sealed, place=totp.PLACE),
     SealedColumn(
         recovery_codes.recovery_codes.c.id, sealed=recovery_codes.recovery_codes.c.sealed, place=recovery_codes.PLACE
+    ),
+    SealedColumn(
+        staff_members.c.id,
+        sealed=staff_members.c.sealed,
+        place=staff_member_store.PLACE,
+        index=BlindIndex(staff_members.c.staff_index, staff_member_store.KIND, staff_member_store.staff_id_of),
+    ),
+    SealedColumn(
+        staff_second_factor.staff_authenticators.c.member_id,
+        sealed=staff_second_factor.staff_authenticators.c.sealed,
+        place=staff_second_factor.PLACE,
     ),
     SealedColumn(signing_keys.c.kid, sealed=signing_keys.c.private_sealed, place=keys.PLACE),
     SealedColumn(authorization_requests.c.id, sealed=authorization_requests.c.sealed, place=request_store.WORDED),

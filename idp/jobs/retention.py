@@ -32,6 +32,8 @@ from accounts.errors import Conflict, Unavailable
 from accounts.registration import call_limits
 from accounts.registration.call_limits import call_counters
 from accounts.registration.journey_store import journeys
+from accounts.staff.second_factor import staff_authenticators, staff_enrolments
+from accounts.staff.sessions import staff_sessions
 from idp.adapters.systems.sandbox import sandbox_messages
 from idp.delivery.outbox import outbox
 from idp.login.session_store import session_clients, sessions
@@ -258,6 +260,25 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         due=totp_credentials.c.created_at < _BEFORE,
         spare=totp_credentials.c.confirmed_at.is_not(None),
         keeps=timedelta(hours=1),
+        every=DAILY,
+    ),
+    RetentionRule(
+        staff_authenticators.c.member_id,
+        due=sa.and_(staff_authenticators.c.confirmed_at.is_(None), staff_authenticators.c.created_at < _BEFORE),
+        keeps=timedelta(hours=1),
+        every=DAILY,
+    ),
+    RetentionRule(
+        staff_enrolments.c.member_id,
+        due=staff_enrolments.c.expires_at < _BEFORE,
+        keeps=timedelta(days=1),
+        every=DAILY,
+    ),
+    RetentionRule(
+        staff_sessions.c.expires_at,
+        staff_sessions.c.id,
+        due=staff_sessions.c.expires_at < _BEFORE,
+        keeps=timedelta(days=90),
         every=DAILY,
     ),
     RetentionRule(

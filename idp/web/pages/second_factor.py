@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -20,11 +19,11 @@ from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.pages.drawing.formatting import localized_name
 from idp.web.pages.drawing.layout import use_ui_locales
+from idp.web.pages.drawing.typed_code import meant
 from idp.web.views import Audience, Csrf, view
 
 second_factor = flask.Blueprint("second_factor", __name__)
 
-_LONGEST = 32
 _WRONG, _NOT_A_CODE, _EMPTY = "code_wrong", "recovery_code_wrong", "code_empty"
 _PROBLEMS = {
     _NOT_A_CODE: N_("备用码不对，或者已经用过。请看看是不是抄错了，或者换一个没用过的。"),
@@ -149,7 +148,7 @@ def _address(action: str, way: str, after: str) -> str:
 def _attempt(again: str, session: Session | None, onward: Callable[[], ResponseReturnValue]) -> ResponseReturnValue:
     form, work = flask.request.form, unit_of_work()
     chosen = _chosen(tuple(each for each in _held(session) if each.spend is not None), form.get("way", ""))
-    code = _meant(form.get("code", ""))
+    code = meant(form.get("code", ""))
     if session is None or chosen is None or not code:
         return _try_again(again, form.get("way", ""), _EMPTY)
     renewed = second_factors.prove(
@@ -159,11 +158,6 @@ def _attempt(again: str, session: Session | None, onward: Callable[[], ResponseR
         return _try_again(again, chosen.name, _NOT_A_CODE if chosen.name == "recovery_code" else _WRONG)
     browser.stepped_up(renewed)
     return onward()
-
-
-def _meant(typed: str) -> str:
-    """The code without blanks, in ordinary characters: keyboards of phones write full-width digits."""
-    return "".join(unicodedata.normalize("NFKC", typed[:_LONGEST]).split())
 
 
 def _try_again(again: str, way: str, code: str) -> ResponseReturnValue:
