@@ -34,7 +34,6 @@ from accounts.people import People
 from accounts.ports import EnterpriseRegistry, PersonVerification, PopulationRegistry, SmsGateway, StaffDirectory
 from accounts.registration import Registration
 from accounts.registration.proofing import Proofing
-from accounts.staff.signing_in import StaffAuthentication
 from accounts.vault import Vault
 from accounts.vault.vault_keys import VaultKeys
 from idp.adapters.systems.sandbox_directory import SandboxDirectory
@@ -49,6 +48,7 @@ from idp.oidc.messages import Request
 from idp.oidc.provider import Provider, ProviderPolicy
 from idp.oidc.tokens.keys import KeyRing
 from idp.settings import Settings
+from idp.staff.signing_in import StaffAuthentication
 
 Clock = Callable[[], datetime]
 
@@ -131,15 +131,7 @@ def build_services(
     systems = systems or _systems(settings)
     register = OrganisationRegister(people, systems.enterprises)
     authority = AuthorityCheck(database, register)
-    provider = Provider(
-        database=database,
-        issuer=settings.issuer,
-        keys=keys,
-        people=people,
-        policy=ProviderPolicy(),
-        now=clock,
-        authority=authority,
-    )
+    provider = _provider(settings, database, keys, people, clock, authority)
     return Services(
         settings=settings,
         clock=clock,
@@ -164,7 +156,7 @@ def build_services(
         authority=authority,
         channels={channel.name: channel for channel in channels},
         systems=systems,
-        staff=StaffAuthentication(vault, systems.staff, Throttle(), aside=aside) if systems.staff else None,
+        staff=_staff_authentication(vault, systems, aside),
     )
 
 
@@ -173,6 +165,24 @@ def _database(settings: Settings, keys: VaultKeys | None) -> Database:
         settings.database_url.get_secret_value(),
         statement_timeout=settings.statement_timeout,
         admit=keys.admit if keys else None,
+    )
+
+
+def _staff_authentication(vault: Vault, systems: Systems, aside: Aside) -> StaffAuthentication | None:
+    return StaffAuthentication(vault, systems.staff, Throttle(), aside=aside) if systems.staff else None
+
+
+def _provider(
+    settings: Settings, database: Database, keys: KeyRing, people: People, clock: Clock, authority: AuthorityCheck
+) -> Provider:
+    return Provider(
+        database=database,
+        issuer=settings.issuer,
+        keys=keys,
+        people=people,
+        policy=ProviderPolicy(),
+        now=clock,
+        authority=authority,
     )
 
 

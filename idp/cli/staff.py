@@ -6,9 +6,9 @@ import click
 
 from accounts.errors import RegistryUnavailable
 from accounts.ports import StaffDirectory, StaffMember
-from accounts.staff import members, second_factor, sessions
 from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import TRY_LATER, CommandError, out
+from idp.staff import members, second_factor, sessions
 
 
 @click.group()

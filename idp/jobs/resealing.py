@@ -11,9 +11,6 @@ from accounts.credentials import recovery_codes, totp
 from accounts.credentials.one_time_codes import one_time_codes
 from accounts.registration import journey_store
 from accounts.registration.journey_store import journeys
-from accounts.staff import members as staff_member_store
-from accounts.staff import second_factor as staff_second_factor
-from accounts.staff.members import staff_members
 from accounts.vault import resealing
 from accounts.vault.resealing import BlindIndex, SealedColumn
 from idp.adapters.systems import sandbox
@@ -23,6 +20,9 @@ from idp.oidc.models import authorization_requests, signing_keys
 from idp.oidc.requests import request_store
 from idp.oidc.tokens import keys
 from idp.rights.tables import APPEAL_ANSWER, APPEAL_TEXT, CORRECTION_ANSWER, CORRECTION_TEXT, appeals, corrections
+from idp.staff import members as staff_member_store
+from idp.staff import second_factor as staff_second_factor
+from idp.staff.members import staff_members
 
 SEALED: tuple[SealedColumn, ...] = (
     *resealing.SEALED,

@@ -32,8 +32,6 @@ from accounts.errors import Conflict, Unavailable
 from accounts.registration import call_limits
 from accounts.registration.call_limits import call_counters
 from accounts.registration.journey_store import journeys
-from accounts.staff.second_factor import staff_authenticators, staff_enrolments
-from accounts.staff.sessions import staff_sessions
 from idp.adapters.systems.sandbox import sandbox_messages
 from idp.delivery.outbox import outbox
 from idp.login.session_store import session_clients, sessions
@@ -46,6 +44,8 @@ from idp.oidc.models import (
     signing_keys,
     spent_assertions,
 )
+from idp.staff.second_factor import staff_authenticators, staff_enrolments
+from idp.staff.sessions import staff_sessions
 
 log = logging.getLogger(__name__)
 

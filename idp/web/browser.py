@@ -19,10 +19,6 @@ from accounts import audit
 from accounts.authentication import Authenticated
 from accounts.credentials import totp
 from accounts.ports import StaffMember
-from accounts.staff import members
-from accounts.staff import sessions as staff_sessions
-from accounts.staff.sessions import StaffSession
-from accounts.staff.signing_in import StaffAuthentication
 from idp.i18n.labels import HELP_LINE
 from idp.login import dispatcher, pending, second_factors, sessions, signing_in
 from idp.login.interaction import Step
@@ -32,6 +28,10 @@ from idp.oidc.messages import Reply
 from idp.oidc.tokens.secret import is_handle
 from idp.rights import notices
 from idp.services import unit_of_work
+from idp.staff import members
+from idp.staff import sessions as staff_sessions
+from idp.staff.sessions import StaffSession
+from idp.staff.signing_in import StaffAuthentication
 from idp.web import session_expiry
 from idp.web.cookies import FLASH, STAFF, give_cookie, sent_cookie
 from idp.web.views import SAFE_METHODS

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from accounts.database import Connection, Statement
-from accounts.staff import sessions as staff
 from idp.login.session_store import sessions
 from idp.login.sessions import Session, SessionLifetimes
 from idp.oidc.tokens.secret import digest
+from idp.staff import sessions as staff
 
 WARNING = timedelta(seconds=150)  # before the end: long enough to read it in elder mode and to answer
 IDLE, TOO_OLD, ENDED = "session_idle", "session_too_old", "session_ended"

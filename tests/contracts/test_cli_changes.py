@@ -50,6 +50,7 @@ ELSEWHERE = {
     "people appeals refuse", "people appeals show", "people corrections answer", "people corrections show",
     "people disputes decide", "people lift", "people restrict", "releases touched",  # test_cli_requests, test_ledger
     "people end-passkeys", "people end-second-factors",
+    "staff enrol", "staff end-second-factor",  # test_cli_staff_enrolment
     "keys reseal", "db upgrade", "db downgrade", "merge apply", "merge undo",
 }  # fmt: skip
 READS = {

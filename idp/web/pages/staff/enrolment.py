@@ -9,10 +9,10 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from accounts.staff import second_factor, sessions
-from accounts.staff.sessions import StaffSession
 from idp.i18n import N_
 from idp.services import unit_of_work
+from idp.staff import second_factor, sessions
+from idp.staff.sessions import StaffSession
 from idp.web import browser
 from idp.web.pages.drawing import qr_code
 from idp.web.pages.drawing.typed_code import meant
@@ -48,6 +48,8 @@ def submit() -> ResponseReturnValue:
     facts = sessions.row("staff:credential:enrol", here.member.id, source=work.request.source, now=work.now)
     vault, member = work.services.vault, here.member.id
     if not second_factor.begin(work.c, vault, member, code, session=here.id, now=work.now, record=facts):
+        if second_factor.pending(work.c, vault, member, session=here.id, now=work.now) is not None:
+            return flask.redirect(_APP, 303)  # the form was sent twice: the first one spent the code
         sessions.failed(work.c, facts)
         return _again(_CODE, "enrolment_wrong")
     return flask.redirect(_APP, 303)

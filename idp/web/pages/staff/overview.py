@@ -10,9 +10,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from accounts.identifiers import divisions
-from accounts.staff import second_factor, sessions
 from idp.i18n import N_
 from idp.services import unit_of_work
+from idp.staff import second_factor, sessions
 from idp.web import browser
 from idp.web.pages.drawing.formatting import device, moment
 from idp.web.views import Audience, Csrf, view

@@ -6,9 +6,9 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from accounts.staff import second_factor, sessions
 from idp.i18n import N_
 from idp.services import unit_of_work
+from idp.staff import second_factor, sessions
 from idp.web import browser
 from idp.web.pages.drawing.typed_code import meant
 from idp.web.views import Audience, Csrf, view

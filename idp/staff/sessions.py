@@ -10,16 +10,16 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 import sqlalchemy as sa
 
 from accounts import audit
 from accounts.database import Connection, Statement, UtcDateTime, metadata, new_id
-from accounts.staff import members
-from accounts.staff.members import KnownMember, staff_members
 from accounts.vault import Vault
+from idp.oidc.tokens.secret import digest
+from idp.staff import members
+from idp.staff.members import KnownMember, staff_members
 
 IDLE, LONGEST = timedelta(minutes=15), timedelta(hours=8)
 HALF_FOR = timedelta(minutes=10)  # time for the second factor, or to set it up
@@ -131,7 +131,7 @@ def open_session(c: Connection, member: KnownMember, *, user_agent: str | None, 
     c.execute(
         _INSERT,
         id=new_id(),
-        handle_digest=_digest(handle),
+        handle_digest=digest(handle),
         member_id=member.id,
         created_at=now,
         proven_at=None,
@@ -148,7 +148,7 @@ def open_session(c: Connection, member: KnownMember, *, user_agent: str | None, 
 
 def read(c: Connection, vault: Vault, handle: str, now: datetime) -> StaffSession | None:
     """The live session of that handle, or None. One statement."""
-    row = c.one(_READ, handle=_digest(handle), now=now, idle_since=now - IDLE)
+    row = c.one(_READ, handle=digest(handle), now=now, idle_since=now - IDLE)
     if row is None:
         return None
     member = members.of_row(vault, row)
@@ -164,7 +164,7 @@ def use(c: Connection, session: StaffSession, *, checked_at: datetime, now: date
 def prove(c: Connection, session: StaffSession, *, source: str, now: datetime) -> str | None:
     """The new handle of the session, which has both factors now. None if it has ended or had them already."""
     handle = secrets.token_urlsafe(32)
-    told = {"new_handle": _digest(handle), "ends": now + LONGEST, "now": now, "idle_since": now - IDLE}
+    told = {"new_handle": digest(handle), "ends": now + LONGEST, "now": now, "idle_since": now - IDLE}
     if c.execute(_RAISE, session=session.id, **told) != 1:
         return None
     record(c, "staff:session:open", session.member.id, source=source, now=now)
@@ -203,7 +203,3 @@ def row(event: str, member_id: str, *, source: str | None, now: datetime, **more
 def failed(c: Connection, facts: dict[str, Any]) -> None:
     """The same act is on record as one that failed."""
     audit.record(c, facts | {"outcome": "failure"})
-
-
-def _digest(handle: str) -> bytes:
-    return sha256(handle.encode("utf-8", "replace")).digest()

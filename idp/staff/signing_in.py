@@ -16,8 +16,8 @@ from accounts.credentials.throttle import Throttle
 from accounts.database import Database
 from accounts.errors import NotProven, Unavailable
 from accounts.ports import StaffDirectory, StaffMember
-from accounts.staff.sessions import CHANNEL
 from accounts.vault import Vault
+from idp.staff.sessions import CHANNEL
 
 _AT_ONCE = 4  # questions to the directory at a time
 _WAIT = timedelta(seconds=2)
