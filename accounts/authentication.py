@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from accounts import audit, evidence
@@ -39,7 +39,6 @@ from accounts.ports import LegacyLogin, LegacyLogins
 
 MOST_LOGINS = 5
 LONGEST_TYPED = 256
-_YOUNG = timedelta(days=1)  # of a password: no browser can be known yet
 _EVENT = "person:authentication:password"
 _NOBODY = ""
 COMPROMISED, EXPIRED = "compromised", "expired"
@@ -310,8 +309,7 @@ class PasswordAuthentication:
         self._throttle.succeeded(c, counted)
         state = AccountState(person_id, candidate.password_since, candidate.status_since)
         known = self._browsers.remember(attempt.known_browsers, state, attempt.now)
-        is_young = candidate.password_since is None or candidate.password_since > attempt.now - _YOUNG
-        is_new = not counted.is_known and not is_young
+        is_new = self._browsers.is_new(attempt.known_browsers, state, attempt.now)
         return Authenticated(person_id, ("pwd",), attempt.now, known, self._due(attempt, candidate), is_new)
 
     def _due(self, attempt: _Attempt, candidate: Candidate) -> str:

@@ -20,6 +20,7 @@ from accounts.database.statements import microseconds
 from accounts.vault import Vault
 
 KNOWN_FOR = timedelta(days=400)  # browsers keep no cookie longer; pensioners log in once a year to prove they are alive
+YOUNG = timedelta(days=1)  # of an account or a password: no browser can be known yet
 MOST_PERSONS = 5  # per browser: enough for a family, not for a library's reading room
 _PURPOSE = "known browser"
 _ID, _TIME = 16, 5  # bytes: a random name, and the time of issue in seconds
@@ -53,6 +54,12 @@ class KnownBrowsers:
             if token is not None and now < _given_at(token) + KNOWN_FOR:
                 return token[:_ID].hex()
         return None
+
+    def is_new(self, cookie: str, state: AccountState, now: datetime) -> bool:
+        """Whether the person must be told of a login here: they never signed in here, and could have elsewhere."""
+        since = state.password_since or state.status_since
+        is_young = since is None or since > now - YOUNG
+        return not is_young and self.known_as(cookie, state, now) is None
 
     def remember(self, cookie: str, state: AccountState, now: datetime) -> str:
         """The cookie: a new token of this person first, which replaces an old one, then the latest tokens of others.

@@ -23,7 +23,15 @@ from accounts.credentials.known_browsers import AccountState, KnownBrowsers
 from accounts.credentials.password import password_credentials
 from accounts.database import Connection, Statement
 from accounts.identifiers import Mobile
-from accounts.people import ATTRIBUTES, IDENTIFIER, People, natural_persons, person_identifiers, person_phones
+from accounts.people import (
+    ATTRIBUTES,
+    IDENTIFIER,
+    OWN_PAGES,
+    People,
+    natural_persons,
+    person_identifiers,
+    person_phones,
+)
 from accounts.vault.blind_index import matches
 
 LAST = 4  # characters of an identity document
@@ -49,7 +57,7 @@ _HOLDERS = Statement(
     .where(
         matches(person_phones.c.blind_index),
         person_phones.c.verified_at.is_not(None),
-        natural_persons.c.status == "active",
+        natural_persons.c.status.in_([sa.literal(status, sa.Text) for status in OWN_PAGES]),
         person_identifiers.c.until.is_(None),
     )
     .order_by(natural_persons.c.id)
@@ -69,7 +77,7 @@ _STILL_HOLDS = Statement(
     )
     .where(
         natural_persons.c.id == sa.bindparam("holder"),
-        natural_persons.c.status == "active",
+        natural_persons.c.status.in_([sa.literal(status, sa.Text) for status in OWN_PAGES]),
         matches(person_phones.c.blind_index),
         person_phones.c.verified_at.is_not(None),
     )
@@ -95,7 +103,7 @@ class PhoneHolders:
         self._nobodys_name = people.vault.seal(_STAND_IN_NAME, place=ATTRIBUTES)
 
     def find(self, c: Connection, phone: Mobile, typed: str) -> PhoneHolder | None:
-        """The active person who verified this phone and one of whose documents ends as was typed. One statement.
+        """The person who may log in, who verified this phone and one of whose documents ends as was typed. One statement.
 
         None if nobody does, and if two persons do: a login must never be a matter of order.
         """
@@ -126,7 +134,8 @@ class PhoneHolders:
         if row is None or _is_of_an_older_system(evidence.of(c, person_id), row, now):
             return None
         known = self._browsers.remember(known_browsers, _state(row), now)
-        return Authenticated(row.id, ("sms",), now, known)
+        is_new = self._browsers.is_new(known_browsers, _state(row), now)
+        return Authenticated(row.id, ("sms",), now, known, is_new_browser=is_new)
 
     def success(self, person_id: str, *, channel: str, source: str, now: datetime) -> dict[str, Any]:
         """The audit row of the login."""

@@ -187,6 +187,9 @@ END_ANY = Statement(
 APPOINTED_UNDER = Statement(
     sa.select(_d.id, _d.person_id).where(_d.appointed_under == _p("appointer"), _d.ended_at.is_(None))
 )
+ACCEPTED_BY_PERSON = Statement(
+    sa.select(_d.id, _d.organisation_id).where(_d.person_id == _p("of_person"), _d.ended_at.is_(None)).order_by(_d.id)
+)
 HOLD_ORGANISATION = Statement(
     sa.update(legal_persons).where(legal_persons.c.id == _p("held")).values(status=legal_persons.c.status)
 )

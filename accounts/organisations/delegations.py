@@ -276,6 +276,19 @@ def end_appointed(c: Connection, appointer: str, organisation_id: str, by: str |
         end_appointed(c, row.id, organisation_id, by, now)
 
 
+def end_all_of(c: Connection, person_id: str, *, now: datetime) -> None:
+    """The person acts for nobody any more: every delegation of theirs has ended, with all that hangs on it.
+
+    For an account that is closed. The legal representative, too: whoever opens an account again confirms the office
+    again.
+    """
+    for row in c.rows(store.ACCEPTED_BY_PERSON, of_person=person_id):
+        why = Because.RESIGNED.value
+        if c.execute(store.END_ACCEPTED, of=row.id, because=why, now=now) == 1:
+            _record(c, "organisation:delegation:end", row.id, row.organisation_id, person_id, now, because=why)
+        end_appointed(c, row.id, row.organisation_id, person_id, now)
+
+
 def _happenings(row: Any) -> list[Happening]:
     role, is_representative = Role(row.role), row.role == Role.REPRESENTATIVE
     moments = [

@@ -1,9 +1,9 @@
 """Closing an account: asked for by the person, done after a waiting period, and cancelled by them until then.
 
-What ends: sessions, grants, tokens, passwords, phones, links to older accounts; the number is free for a new
-registration. What the law makes us keep: the audit (Cybersecurity Law art. 23), and the ledger of releases for three
-years (Network Data Security Regulation art. 12), with the sealed number and name, without which nobody could say whose
-data it was. After these years number and name are deleted, and the records name nobody any more.
+What ends: sessions, grants, tokens, every way to sign in, delegations, links to older accounts; the number is free for
+a new registration. What the law makes us keep: the audit (Cybersecurity Law art. 23), and the ledger of releases for
+three years (Network Data Security Regulation art. 12), with the sealed number and name, without which nobody could say
+whose data it was. After these years number and name are deleted, and the records name nobody any more.
 """
 
 from __future__ import annotations
@@ -15,11 +15,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from accounts import audit
+from accounts.credentials.one_time_codes import one_time_codes
+from accounts.credentials.passkeys.passkey_store import passkeys
 from accounts.credentials.password import password_credentials
+from accounts.credentials.password_rules.history import password_history, password_profiles
+from accounts.credentials.recovery_codes import recovery_codes
 from accounts.credentials.throttle import throttle_counters
+from accounts.credentials.totp import totp_credentials
 from accounts.database import Connection, Statement, UtcDateTime, insert_unless_present, new_id
 from accounts.merging.linking import linked_accounts
 from accounts.merging.undo import unlink
+from accounts.organisations import delegations
 from accounts.people import People, natural_persons, person_identifiers, person_phones
 from idp.delivery import outbox
 from idp.login import person_status
@@ -88,10 +94,25 @@ _SET_ATTRIBUTES = Statement(
     .values(attributes=_p("sealed", type_=sa.LargeBinary))
 )
 # Every table with a person's rows is in one of these two, which a test compares with the schema.
-DELETED: tuple[sa.Table, ...] = (password_credentials, person_phones, corrections, refusals)
+DELETED: tuple[sa.Table, ...] = (
+    password_credentials,
+    password_profiles,
+    password_history,
+    totp_credentials,
+    recovery_codes,
+    passkeys,
+    one_time_codes,
+    person_phones,
+    corrections,
+    refusals,
+)
 KEPT: dict[str, str] = {
     "natural_persons": "the name, sealed, until the ledger of releases is three years old; the status is `closed`",
     "person_identifiers": "the number, sealed and ended, as long as the name: it says whose data the ledger names",
+    "delegations": "ended; an organisation must be able to see who acted for it",
+    "journeys": "belongs to no account; deleted within the hour",
+    "sending_counters": "a number under a key; deleted after a day",
+    "call_counters": "a number under a key; deleted within the hour",
     "evidence": "which checks were made; counts for nothing on a closed account",
     "audit_events": "the law asks for six months at least, and the chain has no gaps",
     "releases": "the law asks for three years",
@@ -191,6 +212,7 @@ def close(c: Connection, people: People, closure_id: str, person_id: str, *, now
     person_status.change(c, people, person_id, "closed", actor=ACTOR, now=now)
     for link in c.rows(_LINKS, person=person_id):
         unlink(c, link, now=now)
+    delegations.end_all_of(c, person_id, now=now)
     for statement in _DELETE:
         c.execute(statement, person=person_id)
     c.execute(_END_IDENTIFIERS, person=person_id, now=now)

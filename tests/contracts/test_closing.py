@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from accounts.database import Statement, metadata
 from accounts.errors import NotProven
+from accounts.organisations.paths import Role
 from accounts.people import natural_persons
 from idp.delivery import outbox
 from idp.jobs import closures
@@ -15,6 +16,7 @@ from idp.login import person_status
 from idp.migrations import load_tables
 from idp.rights import closing
 from tests.contracts.test_export import of_persons
+from tests.fixtures.enterprises import Enterprises
 from tests.fixtures.relying_party import Browser, RelyingParty
 from tests.fixtures.site import PASSWORD, Site, citizen_number
 from tests.fixtures.whole_person import whole_person
@@ -98,8 +100,8 @@ def test_what_ends_and_what_stays(site, full):
     asks(site, full)
     site.clock.advance(days=8)
     job(site)
-    for gone in ("password_credentials", "person_phones", "linked_accounts", "corrections", "refusals"):
-        assert rows(site, gone) == [], gone
+    for gone in (*(table.name for table in closing.DELETED), "linked_accounts"):
+        assert [row for row in rows(site, gone) if row.person_id == full.id] == [], gone
     assert [row for row in rows(site, "throttle_counters") if row.subject == full.id] == []
     assert all(len(rows(site, name)) >= number > 0 for name, number in kept.items())
     assert all(row.until is not None for row in rows(site, "person_identifiers"))
@@ -107,6 +109,21 @@ def test_what_ends_and_what_stays(site, full):
     assert {row.client_id for row in told} == {"housing"}
     assert None in {row.payload["sid"] for row in told}
     assert "person:account:close" in {row.event for row in rows(site, "audit_events")}
+
+
+def test_who_closes_the_account_acts_for_nobody_any_more(site):
+    """The delegations of a closed account have ended, and so have those that hang on them."""
+    firm = Enterprises(site.database, site.services.people, site.clock)
+    head, manager, handler = firm.person(1), firm.person(2), firm.person(3)
+    company = firm.company(1, head)
+    firm.appoint(company, head, manager, Role.MANAGER)
+    firm.appoint(company, manager, handler, Role.HANDLER)
+    assert firm.check(handler, company).authority is not None
+    asks(site, manager)
+    site.clock.advance(days=8)
+    job(site)
+    ended = {row.person_id: row.ended_because for row in rows(site, "delegations")}
+    assert ended == {head.id: None, manager.id: "resigned", handler.id: "appointer_ended"}
 
 
 def test_the_number_is_free_and_the_old_account_opens_for_nobody(site, full):

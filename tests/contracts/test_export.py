@@ -9,7 +9,7 @@ from accounts.database import Statement, metadata
 from accounts.people import natural_persons
 from idp.migrations import load_tables
 from idp.rights import disputes, export
-from idp.rights.export import EXPORTED, NOT_EXPORTED
+from idp.rights.exported_tables import EXPORTED, NOT_EXPORTED
 from tests.architecture.tracked import text_of
 from tests.fixtures.site import Site
 from tests.fixtures.whole_person import whole_person

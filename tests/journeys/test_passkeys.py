@@ -11,6 +11,7 @@ from accounts.credentials.passkeys.passkey_store import passkeys as table
 from idp.login import person_status
 from tests.fixtures.authenticator import BOUND, Authenticator
 from tests.fixtures.relying_party import Browser, Page, RelyingParty, id_token_claims
+from tests.fixtures.restrictions import restrict
 from tests.fixtures.site import Citizen, Site
 from tests.journeys.test_safe_methods import everything
 from tests.journeys.test_security import set_up
@@ -131,6 +132,26 @@ def test_a_browser_is_known_after_a_passkey(site: Site, browser: Browser, holder
         stranger.get("/login")
         stranger.log_in(holder, "wrong")
     assert log_in(browser, holder).visited[-1] == "/account"
+
+
+def test_a_browser_that_is_new_is_told_to_the_person(
+    site: Site, browser: Browser, holder: Citizen, device: Authenticator
+):
+    """A login with a passkey from an unknown browser is asked about in a browser that the person used before."""
+    site.clock.advance(days=2)
+    other = Browser(site, source="198.51.100.7")
+    use(other, device, other.get("/login"))
+    use(browser, device, browser.get("/login"))
+    assert "有新的设备登录过您的账号" in browser.get("/account").text
+
+
+def test_a_restricted_person_reaches_their_own_account(
+    site: Site, browser: Browser, holder: Citizen, device: Authenticator
+):
+    """A passkey opens the page that says why, as a password does."""
+    restrict(site, holder)
+    assert use(browser, device, browser.get("/login")).url.endswith("/account")
+    assert "泸公限字" in browser.get("/account/restriction").text
 
 
 def test_the_activity_shows_what_was_done(browser: Browser, holder: Citizen, device: Authenticator):

@@ -13,6 +13,7 @@ from idp.delivery.fetcher import Fetcher
 from idp.delivery.worker import DeliveryChannels, Worker
 from idp.login import sessions
 from tests.fixtures.relying_party import Browser, RelyingParty, id_token_claims
+from tests.fixtures.restrictions import restrict
 from tests.fixtures.site import Citizen, Site
 
 PHONE, OTHER = "13900000001", "13900000002"
@@ -70,6 +71,31 @@ def test_a_verified_phone_and_the_end_of_a_number_log_in(site: Site, browser: Br
     ask(other, PHONE, person.number[-4:])
     assert enter(other, code).url.endswith("/phone-login/code")
     assert other.cookie("yitong") is None
+
+
+def test_a_browser_that_is_new_is_told_to_the_person(site: Site, browser: Browser):
+    """A login with a code from an unknown browser is asked about in a browser that the person used before."""
+    person = site.register_person()
+    verified(site, person)
+    browser.get("/login")
+    browser.log_in(person)
+    site.clock.advance(days=2)
+    other = Browser(site, source="198.51.100.7")
+    ask(other, PHONE, person.number[-4:])
+    enter(other, code_of(site))
+    browser.get("/login")
+    browser.log_in(person)
+    assert "有新的设备登录过您的账号" in browser.get("/account").text
+
+
+def test_a_restricted_person_reaches_their_own_account(site: Site, browser: Browser):
+    """A code opens the page that says why, as a password does."""
+    person = site.register_person()
+    verified(site, person)
+    restrict(site, person)
+    ask(browser, PHONE, person.number[-4:])
+    assert enter(browser, code_of(site)).url.endswith("/account")
+    assert "泸公限字" in browser.get("/account/restriction").text
 
 
 def test_in_the_middle_of_a_request_the_service_learns_how(site: Site, browser: Browser, housing: RelyingParty):

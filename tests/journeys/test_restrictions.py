@@ -10,15 +10,8 @@ from accounts.people.restriction import RestrictionReason, restrictions
 from idp.rights import restrictions as rights
 from idp.rights.restrictions import Measure
 from tests.fixtures.relying_party import Browser, RelyingParty
+from tests.fixtures.restrictions import MEASURE, restrict
 from tests.fixtures.site import Site
-
-MEASURE = Measure(RestrictionReason.FRAUD_SUSPECTED, "泸公限字〔2026〕12号", "泸州市反诈中心 96110")
-
-
-def restrict(site: Site, person):
-    with site.database.transaction() as c:
-        people = site.services.people
-        return rights.impose(c, people, person.id, MEASURE, actor="operator:x", now=site.clock.advance(seconds=1))
 
 
 def lift(site: Site, person):

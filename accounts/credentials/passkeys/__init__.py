@@ -22,6 +22,7 @@ from accounts.credentials.passkeys.ceremonies import NewCredential, RelyingParty
 from accounts.credentials.passkeys.challenges import Binding, Challenge, Purpose
 from accounts.database import Connection, new_id
 from accounts.errors import CredentialRefused, NotProven
+from accounts.people import OWN_PAGES
 from accounts.vault import Vault
 
 MOST = 10  # of one person
@@ -146,7 +147,8 @@ class Passkeys:
             raise NotProven
         known = self._browsers.remember(known_browsers, signed.state, now)
         record = audit.row(_EVENT, detail={"method": signed.method}, **facts)
-        return Authenticated(signed.person_id, (signed.method,), now, known), record
+        is_new = self._browsers.is_new(known_browsers, signed.state, now)
+        return Authenticated(signed.person_id, (signed.method,), now, known, is_new_browser=is_new), record
 
     def _count(self, c: Connection, signed: SignedChallenge, now: datetime) -> str | None:
         """None if the signature counter moved on; otherwise why not."""
@@ -249,7 +251,7 @@ def is_held(c: Connection, person_id: str) -> bool:
 
 def _refusal(row: Any, assertion: ceremonies.Assertion) -> str | None:
     """Why a signed challenge opens nothing, or None. The counter is judged when it is written."""
-    if row.person_status != "active":
+    if row.person_status not in OWN_PAGES:
         return "person_status"
     if not assertion.is_user_verified:
         return "user_verification"
