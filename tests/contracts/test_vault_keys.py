@@ -60,6 +60,7 @@ ARGUMENTS = {
     "people end-second-factors": ["--yes"],
     "people phone end": [],
     "people phone verify": [],
+    "staff end-second-factor": ["--yes"],
     "worker": [],
     "check": [],
     "serve": None,  # replaces its process: see below

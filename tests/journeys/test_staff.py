@@ -40,7 +40,7 @@ def clerk(site: Site) -> Clerk:
 def test_office_password_and_code_open_the_page_of_staff(site: Site, clerk: Clerk):
     """After the enrolment a sign-in takes password and code, and the page shows who is there and when they came."""
     assert "验证器应用已经设好" in clerk.enrol().text
-    clerk.sign_out()
+    assert clerk.sign_out().visited == ("/staff/sign-out", "/staff/login")
     assert "已经退出" in clerk.page.text
     clerk.sign_in()
     assert clerk.page.visited[-1] == "/staff"
