@@ -95,7 +95,15 @@ class Arena:
         c = provider.database.connection()
         sealed = vault.seal("{}", place="natural_persons.attributes")
         moment = {"created_at": clock(), "updated_at": clock()}
-        c.execute(INSERT_PERSON, id=self.person_id, status="active", attributes=sealed, merged_into=None, **moment)
+        c.execute(
+            INSERT_PERSON,
+            id=self.person_id,
+            status="active",
+            attributes=sealed,
+            merged_into=None,
+            restriction_id=None,
+            **moment,
+        )
         new = registry.NewClient(
             client_id="public",
             name="公开",
