@@ -350,7 +350,7 @@ def test_an_authenticator_app_makes_two_factors(demo: Demo, chromium: Browser):
 
 
 def test_a_passkey_needs_no_name_and_no_password(demo: Demo, chromium: Browser):
-    """He adds a passkey to his device, and logs in with it alone: two factors in one movement."""
+    """He adds a passkey that stays in his device, and logs in with it alone: two factors in one movement, AAL3."""
     person, page = demo.citizen("周文博"), _at(demo, chromium)
     tools, device = plug_in(page)
     page.goto(f"{demo.provider}/login?next=/account/passkeys/add")
@@ -367,7 +367,7 @@ def test_a_passkey_needs_no_name_and_no_password(demo: Demo, chromium: Browser):
     page.click("text=用通行密钥登录")
     expect(page.locator("#acr").or_(page.locator("button[value=agree]")).first).to_be_visible()
     _answer(page)
-    expect(page.locator("#acr")).to_have_text("urn:yitong:ial1:aal2")
+    expect(page.locator("#acr")).to_have_text("urn:yitong:ial1:aal3")
 
 
 def test_a_company_is_represented_and_a_handler_is_removed(demo: Demo, chromium: Browser):
