@@ -228,7 +228,10 @@ PAGES = ("", "/facts", "/devices", "/services", "/releases", "/activity", "/olde
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_reads_as_often_for_much_as_for_little(site: Site, path):
-    """The number of statements of each page is small and does not depend on how much there is."""
+    """The number of statements of each page is small and does not depend on how much there is.
+
+    Six at most: the session, whether it lacks a second factor, and four tables of the person.
+    """
     counts = []
     for make in (lambda: site.register_person(5), lambda: whole_person(site)):
         person, browser = make(), Browser(site)
@@ -240,4 +243,4 @@ def test_a_page_reads_as_often_for_much_as_for_little(site: Site, path):
         site.database.count = lambda: None
         counts.append(len(seen))
     assert counts[0] == counts[1]
-    assert counts[0] <= 5
+    assert counts[0] <= 6

@@ -17,9 +17,9 @@ from idp.login.second_factors import SecondFactor
 from idp.login.sessions import Session
 from idp.services import unit_of_work
 from idp.web import browser
+from idp.web.pages.drawing import code_form
 from idp.web.pages.drawing.formatting import localized_name
 from idp.web.pages.drawing.layout import use_ui_locales
-from idp.web.pages.drawing.typed_code import meant
 from idp.web.views import Audience, Csrf, view
 
 second_factor = flask.Blueprint("second_factor", __name__)
@@ -148,7 +148,7 @@ def _address(action: str, way: str, after: str) -> str:
 def _attempt(again: str, session: Session | None, onward: Callable[[], ResponseReturnValue]) -> ResponseReturnValue:
     form, work = flask.request.form, unit_of_work()
     chosen = _chosen(tuple(each for each in _held(session) if each.spend is not None), form.get("way", ""))
-    code = meant(form.get("code", ""))
+    code = code_form.meant_code()
     if session is None or chosen is None or not code:
         return _try_again(again, form.get("way", ""), _EMPTY)
     renewed = second_factors.prove(

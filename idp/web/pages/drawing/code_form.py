@@ -75,10 +75,15 @@ def typed_phone() -> Mobile | None:
         return None
 
 
-def typed_code() -> str | None:
-    """The six digits in the form, however they are spaced, or None. Anything else is not a guess."""
+def meant_code() -> str:
+    """What the form has as a code, without blanks and dashes: keyboards of phones write full-width digits, too."""
     text = unicodedata.normalize("NFKC", flask.request.form.get("code", "")[:_LONGEST_TYPED])
-    plain = "".join(character for character in text if not character.isspace() and character != "-")
+    return "".join(character for character in text if not character.isspace() and character != "-")
+
+
+def typed_code() -> str | None:
+    """The six digits in the form, or None. Anything else is not a guess."""
+    plain = meant_code()
     return plain if _CODE.fullmatch(plain) else None
 
 

@@ -13,9 +13,8 @@ from idp.login import second_factors
 from idp.login.sessions import Session
 from idp.services import unit_of_work
 from idp.web import browser
-from idp.web.pages.drawing import qr_code
+from idp.web.pages.drawing import code_form, qr_code
 from idp.web.pages.drawing.formatting import moment
-from idp.web.pages.drawing.typed_code import meant
 from idp.web.views import Audience, Csrf, view
 
 security = flask.Blueprint("security", __name__)
@@ -74,7 +73,7 @@ def set_up_authenticator() -> ResponseReturnValue:
     """A new secret awaits its first code, or the code has shown that the app works and it counts from now on."""
     here, work, form = browser.signed_in_recently(), unit_of_work(), flask.request.form
     after = browser.own_path(form.get("next")) or ""
-    code = meant(form.get("code", ""))
+    code = code_form.meant_code()
     if not second_factors.may_set_up(work.c, here.person_id):
         return _again(after, "unproven")
     if form.get("answer") == "begin":

@@ -15,7 +15,7 @@ from idp.staff import second_factor, sessions
 from idp.staff.sessions import StaffSession
 from idp.web import browser
 from idp.web.pages.drawing import qr_code
-from idp.web.pages.drawing.typed_code import meant
+from idp.web.pages.drawing.code_form import meant_code
 from idp.web.views import Audience, Csrf, view
 
 staff_enrolment = flask.Blueprint("staff_enrolment", __name__)
@@ -42,7 +42,7 @@ def show() -> ResponseReturnValue:
 @view(audience=Audience.STAFF_ONE_FACTOR, csrf=Csrf.FORM)
 def submit() -> ResponseReturnValue:
     """The code is spent and a new secret awaits the app's first code, or the member sees what to correct."""
-    here, work, code = browser.staff_with_one_factor(), unit_of_work(), meant(flask.request.form.get("code", ""))
+    here, work, code = browser.staff_with_one_factor(), unit_of_work(), meant_code()
     if not code:
         return _again(_CODE, "code_empty")
     facts = sessions.row("staff:credential:enrol", here.member.id, source=work.request.source, now=work.now)
@@ -78,7 +78,7 @@ def show_authenticator() -> ResponseReturnValue:
 def confirm() -> ResponseReturnValue:
     """The authenticator counts from now on, and this session has both factors."""
     here = browser.staff_with_one_factor()
-    if not _is_confirmed(here, meant(flask.request.form.get("code", ""))):
+    if not _is_confirmed(here, meant_code()):
         return _again(_APP, "code_wrong")
     browser.staff_proven(here)
     return flask.redirect("/staff?done=set_up", 303)

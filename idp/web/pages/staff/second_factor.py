@@ -10,7 +10,7 @@ from idp.i18n import N_
 from idp.services import unit_of_work
 from idp.staff import second_factor, sessions
 from idp.web import browser
-from idp.web.pages.drawing.typed_code import meant
+from idp.web.pages.drawing.code_form import meant_code
 from idp.web.views import Audience, Csrf, view
 
 staff_second_factor = flask.Blueprint("staff_second_factor", __name__)
@@ -37,7 +37,7 @@ def show() -> ResponseReturnValue:
 @view(audience=Audience.STAFF_ONE_FACTOR, csrf=Csrf.FORM)
 def submit() -> ResponseReturnValue:
     """The session has both factors, or the member sees what to correct. A wrong code is on record."""
-    here, work, code = browser.staff_with_one_factor(), unit_of_work(), meant(flask.request.form.get("code", ""))
+    here, work, code = browser.staff_with_one_factor(), unit_of_work(), meant_code()
     if not code:
         return _try_again("code_empty")
     facts = sessions.row("staff:authentication:totp", here.member.id, source=work.request.source, now=work.now)
