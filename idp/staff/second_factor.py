@@ -57,6 +57,7 @@ _FORGET_CODE = Statement(sa.delete(staff_enrolments).where(_e.member_id == _p("m
 _INSERT_CODE = Statement(sa.insert(staff_enrolments))
 _SINCE = Statement(sa.select(_t.confirmed_at).where(_MEMBER, _t.confirmed_at.is_not(None)))
 _FORGET_PENDING = Statement(sa.delete(staff_authenticators).where(_MEMBER, _t.confirmed_at.is_(None)))
+_INSERT = Statement(sa.insert(staff_authenticators))
 _REMOVE = Statement(sa.delete(staff_authenticators).where(_MEMBER))
 _IS_PENDING = (
     _t.confirmed_at.is_(None),
@@ -98,15 +99,16 @@ CONFIRM_STAFF_AUTHENTICATOR = Redemption(
     .values({**_SPENT, "confirmed_at": _now}),
     audit_events,
 )
-_IS_GOOD = (
-    _e.member_id == _p("member"),
-    _e.digest == _p("of_code", type_=sa.LargeBinary),
-    _e.used_at.is_(None),
-    _e.expires_at > _now,
-)
-_IS_THERE = Statement(sa.select(_e.member_id).where(*_IS_GOOD))
 SPEND_ENROLMENT_CODE = Redemption(
-    sa.update(staff_enrolments).where(*_IS_GOOD).values(used_at=_now), staff_authenticators, audit_events
+    sa.update(staff_enrolments)
+    .where(
+        _e.member_id == _p("member"),
+        _e.digest == _p("of_code", type_=sa.LargeBinary),
+        _e.used_at.is_(None),
+        _e.expires_at > _now,
+    )
+    .values(used_at=_now),
+    audit_events,
 )
 
 
@@ -126,21 +128,24 @@ def begin(
 
     False for a wrong, used or expired code, and for a member who has an authenticator: an administrator ends it first.
     """
-    spend = {"member": member_id, "of_code": _digest(vault, member_id, code), "now": now}
-    if confirmed_since(c, member_id) is not None or c.one(_IS_THERE, **spend) is None:
+    if confirmed_since(c, member_id) is not None:
         return False
-    c.execute(_FORGET_PENDING, member=member_id)
-    pending = {
-        "member_id": member_id,
-        "sealed": vault.seal(totp.new_secret(), place=PLACE),
-        "last_step": NO_STEP,
-        "attempts": 0,
-        "attempts_until": now,
-        "session_id": session,
-        "created_at": now,
-        "confirmed_at": None,
-    }
-    return c.redeem(SPEND_ENROLMENT_CODE, spend, pending, record)
+    spend = {"member": member_id, "of_code": _digest(vault, member_id, code), "now": now}
+    if not c.redeem(SPEND_ENROLMENT_CODE, spend, record):
+        return False
+    c.execute(_FORGET_PENDING, member=member_id)  # by whoever spent the code alone: another would forget the new one
+    c.execute(
+        _INSERT,
+        member_id=member_id,
+        sealed=vault.seal(totp.new_secret(), place=PLACE),
+        last_step=NO_STEP,
+        attempts=0,
+        attempts_until=now,
+        session_id=session,
+        created_at=now,
+        confirmed_at=None,
+    )
+    return True
 
 
 def pending(c: Connection, vault: Vault, member_id: str, *, session: str, now: datetime) -> PendingAuthenticator | None:
