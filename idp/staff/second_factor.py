@@ -45,7 +45,7 @@ staff_authenticators = sa.Table(
     sa.Column("last_step", sa.BigInteger, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("attempts_until", UtcDateTime, nullable=False),
-    sa.Column("session_id", sa.Text, nullable=False),  # which session began it: no other one sees or confirms it
+    sa.Column("staff_session_id", sa.Text, nullable=False),  # which session began it: no other one sees or confirms it
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("confirmed_at", UtcDateTime),
 )
@@ -61,7 +61,7 @@ _INSERT = Statement(sa.insert(staff_authenticators))
 _REMOVE = Statement(sa.delete(staff_authenticators).where(_MEMBER))
 _IS_PENDING = (
     _t.confirmed_at.is_(None),
-    _t.session_id == _p("session"),
+    _t.staff_session_id == _p("session"),
     _t.created_at > _p("since", type_=UtcDateTime),
 )
 _PENDING = Statement(sa.select(_t.sealed).where(_MEMBER, *_IS_PENDING))
@@ -95,7 +95,7 @@ SPEND_STAFF_STEP = Redemption(
 )
 CONFIRM_STAFF_AUTHENTICATOR = Redemption(
     sa.update(staff_authenticators)
-    .where(_MEMBER, _t.confirmed_at.is_(None), _t.session_id == _p("session"))
+    .where(_MEMBER, _t.confirmed_at.is_(None), _t.staff_session_id == _p("session"))
     .values({**_SPENT, "confirmed_at": _now}),
     audit_events,
 )
@@ -141,7 +141,7 @@ def begin(
         last_step=NO_STEP,
         attempts=0,
         attempts_until=now,
-        session_id=session,
+        staff_session_id=session,
         created_at=now,
         confirmed_at=None,
     )

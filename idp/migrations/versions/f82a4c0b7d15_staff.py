@@ -38,7 +38,7 @@ def upgrade() -> None:
         sa.Column("last_step", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("attempts_until", sa.BigInteger(), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
+        sa.Column("staff_session_id", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
         _to_member("staff_authenticators"),
