@@ -192,6 +192,10 @@ class StaffDirectory(Protocol):
         """
         ...
 
+    def find(self, staff_id: str) -> StaffMember | None:
+        """The member of that staff id, or None once the directory would not let them in any more."""
+        ...
+
     def check(self) -> None:
         """Return if a member could be authenticated now."""
         ...

@@ -21,6 +21,7 @@ def print_banner(told: dict[str, Any], ports: Ports, personas: Path, env_file: P
     out.print("\n[bold]一通 Yitong[/] 已启动 is running. Ctrl-C 停止 stops it.\n")
     out.print(_addresses(told, ports))
     _print_people(out, told)
+    _print_enterprises(out, told)
     out.print(f"\n供脚本使用 for scripts: {personas}")
     if any(LEGACY.glob("*.toml")):
         _print_merge(out, told, env_file)
@@ -32,6 +33,7 @@ def _addresses(told: dict[str, Any], ports: Ports) -> Table:
         ("住房公积金 housing fund", ports.origin_of("housing_fund")),
         ("社会保险 social security", ports.origin_of("social_security")),
         ("市民论坛 civic forum (legacy)", ports.origin_of("civic_forum")),
+        ("企业服务 enterprise services", ports.origin_of("enterprise_services")),
         ("我的账号 my account", f"{told['issuer']}/account"),
         ("演示短信 text messages", told["messages"]),
         ("一通 the provider", told["issuer"]),
@@ -61,6 +63,20 @@ def _print_people(out: Console, told: dict[str, Any]) -> None:
     for citizen in told["citizens"]:
         out.print(f"{citizen['name']}  {citizen['shows_zh']}", soft_wrap=True)
         out.print(Padding(f"[dim]{citizen['shows']}[/]", (0, 0, 0, 2)))
+
+
+def _print_enterprises(out: Console, told: dict[str, Any]) -> None:
+    """Print the companies, and who signs in for them."""
+    out.print("\n代表单位登录，在企业服务 log in for an organisation, at the enterprise services:")
+    for company in told["enterprises"]:
+        who = "、".join(
+            (
+                f"{company['representative']}（法定代表人 representative）",
+                *(f"{name}（经办人 handler）" for name in company["handlers"]),
+            )
+        )
+        out.print(f"{company['name']}  {company['uscc']}  {who}", soft_wrap=True, markup=False)
+        out.print(Padding(f"[dim]{company['shows_zh']} {company['shows']}[/]", (0, 0, 0, 2)))
 
 
 def _print_merge(out: Console, told: dict[str, Any], env_file: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from pathlib import Path
 
 from accounts import private_files
@@ -26,14 +27,14 @@ class CannotStart(Exception):
 
 
 def read_ports(text: str | None) -> Ports:
-    """Four different ports, or the default ones. Raises CannotStart."""
+    """Five different ports, or the default ones. Raises CannotStart."""
     if not text:
         return Ports()
     numbers = [int(word) for word in text.split(",") if word.strip().isdecimal()]
-    if len(numbers) != 4 or text.count(",") != 3 or len({*numbers}) != 4 or not all(0 < n < 65536 for n in numbers):
+    if len(numbers) != 5 or text.count(",") != 4 or len({*numbers}) != 5 or not all(0 < n < 65536 for n in numbers):
         raise CannotStart(
-            "YITONG_DEMO_PORTS 应为四个不同的端口号（1–65535），例如 8000,8001,8002,8003。",
-            "YITONG_DEMO_PORTS must be four different ports (1-65535), such as 8000,8001,8002,8003.",
+            "YITONG_DEMO_PORTS 应为五个不同的端口号（1–65535），例如 8000,8001,8002,8003,8004。",
+            "YITONG_DEMO_PORTS must be five different ports (1-65535), such as 8000,8001,8002,8003,8004.",
         )
     return Ports(*numbers)
 
@@ -130,7 +131,7 @@ def damaged(database: Path) -> CannotStart:
 
 def other_ports(ports: Ports) -> CannotStart:
     """The city was made for other addresses, under which its services are registered."""
-    command = f"YITONG_DEMO_PORTS={ports.provider},{ports.housing_fund},{ports.social_security},{ports.civic_forum} "
+    command = f"YITONG_DEMO_PORTS={','.join(str(getattr(ports, each.name)) for each in fields(ports))} "
     command += "make demo RESET=1"
     return CannotStart(
         f"端口与上次不同，已登记的地址不再适用。请用上次的端口，或重新开始（演示数据会清空）：{command}",

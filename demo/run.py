@@ -1,8 +1,8 @@
 """`make demo`: one city on this machine, until Ctrl-C. It can be repeated, also after it was killed.
 
 Environment: RESET=1 starts over. YITONG_DEMO_DIR (default `var`) is the directory of all its files. YITONG_DEMO_PORTS
-(default `8000,8001,8002,8003`) are the ports of the four sites. YITONG_ISSUER is the public origin behind TLS. If the
-demonstration cannot start, it says why and what to do, in Chinese and in English.
+(default `8000,8001,8002,8003,8004`) are the ports of the five sites. YITONG_ISSUER is the public origin behind TLS. If
+the demonstration cannot start, it says why and what to do, in Chinese and in English.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ def commands(home: Home, told: dict[str, Any]) -> Iterator[tuple[str, list[str],
     yield "provider", [*yitong, "serve", "--port", str(home.ports.provider)], {}
     yield "worker", [*yitong, "worker"], {}
     clients = {client["client_id"]: client for client in told["clients"]}
-    for service in ("housing_fund", "social_security", "civic_forum"):
+    for service in ("housing_fund", "social_security", "civic_forum", "enterprise_services"):
         client = clients[service.replace("_", "-")]
         serve = ["--app", str(ROOT / "examples" / service / "app.py") + ":create_app", "run", "--port"]
         yield (

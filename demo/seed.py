@@ -11,11 +11,11 @@ from typing import Any
 from accounts import phones
 from accounts.database import Connection
 from accounts.evidence import EvidenceKind
-from accounts.identifiers import IdentifierKind, Mobile, parse
+from accounts.identifiers import Mobile, parse
 from accounts.identifiers.divisions import under
-from accounts.organisations import LegalPersonAttributes, NewLegalPerson
 from accounts.people import NewPerson
 from accounts.registration import Proof, Registration
+from demo import enterprises
 from demo.people import PERSONAS, Persona
 from demo.services import Ports, registrations
 from idp.cli.clients import invite
@@ -24,10 +24,6 @@ from idp.oidc.clients import registry
 from idp.oidc.tokens.secret import digest
 from idp.services import Services
 
-ENTERPRISES = (
-    ("91519999MA7DEM0AXW", "泸州示例酿造有限责任公司", "有限责任公司"),
-    ("93519999MA7NARCH4R", "泸州示例柑橘专业合作社", "农民专业合作社"),
-)
 # A shared phone finds the person who verified it first; here, the first in PERSONAS.
 _BY_PHONE = tuple(
     persona
@@ -54,8 +50,8 @@ def seed(services: Services, ports: Ports, known: Mapping[str, Any]) -> dict[str
     """Load the city. Returns the content of `personas.json`. `known` is what an earlier run returned, or empty."""
     now = services.clock()
     _open_accounts(services, now)
+    enterprises.load(services, now)
     with services.database.transaction() as c:
-        _register_enterprises(services, c, now)
         secrets = {client["client_id"]: client.get("client_secret") for client in known.get("clients", ())}
         registered = [_registered(services, c, new, secrets.get(new.client_id), now) for new in registrations(ports)]
         invitation = known.get("initial_access_token") or _invitation(c, now)
@@ -64,7 +60,7 @@ def seed(services: Services, ports: Ports, known: Mapping[str, Any]) -> dict[str
         "messages": f"{services.settings.issuer}/sandbox/messages",
         "city": [f"{division.code} {division.name}" for division in under("5105") if not division.is_retired],
         "citizens": [_described(persona) for persona in PERSONAS],
-        "enterprises": [{"uscc": number, "name": name} for number, name, _ in ENTERPRISES],
+        "enterprises": [enterprises.described(each) for each in enterprises.ENTERPRISES],
         "older_accounts": [OLDER_ACCOUNT],
         "clients": registered,
         "initial_access_token": invitation,
@@ -117,14 +113,6 @@ def _verify_phone(services: Services, person_id: str, persona: Persona, now: dat
     with services.database.transaction() as c:
         if person_id not in services.people.find_by_phone(c, phone):
             phones.verify(c, services.people, person_id, phone, source="demo", now=now, actor=ACTOR)
-
-
-def _register_enterprises(services: Services, c: Connection, now: datetime) -> None:
-    for number, name, kind in ENTERPRISES:
-        uscc = parse(IdentifierKind.USCC, number)
-        if services.people.find_legal_person(c, uscc) is None:
-            new = NewLegalPerson(LegalPersonAttributes(name, kind), (uscc,))
-            services.people.register_legal_person(c, new, now=now)
 
 
 def _registered(

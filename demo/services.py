@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from idp.oidc.clients.client import SERVES
 from idp.oidc.clients.registry import NewClient
 from idp.oidc.consent.claims import of_scopes
+from idp.oidc.representation import Serves
 
 SUITES = ("https://localhost.emobix.co.uk:8443", "https://localhost:8443", "https://www.certification.openid.net")
 _OF_SUITE = "/test/a/yitong"
@@ -19,6 +21,7 @@ class Ports:
     housing_fund: int = 8001
     social_security: int = 8002
     civic_forum: int = 8003
+    enterprise_services: int = 8004
 
     def origin_of(self, service: str) -> str:
         """The origin of one of them."""
@@ -78,6 +81,19 @@ SERVICES: tuple[NewClient, ...] = (
         scopes=("openid", "profile", "legacy"),
         claims_ceiling=("name", *of_scopes(("legacy",))),
         legacy_system="forum",
+    ),
+    NewClient(
+        client_id="enterprise-services",
+        name="泸州市企业服务",
+        name_en="Luzhou Enterprise Services",
+        division="510500",
+        purpose="为您代表的单位办理登记、纳税和社保",
+        purpose_en="Registration, tax and social insurance for the organisation that you act for",
+        legal_basis="consent",
+        redirect_uris=(),
+        scopes=("openid", "profile", "organization", "uscc"),
+        claims_ceiling=("name", *of_scopes(("organization", "uscc"))),
+        metadata={SERVES: Serves.ORGANISATIONS.value},
     ),
 )
 MACHINE = NewClient(

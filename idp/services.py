@@ -51,6 +51,7 @@ from idp.oidc.messages import Request
 from idp.oidc.provider import Provider, ProviderPolicy
 from idp.oidc.tokens.keys import KeyRing
 from idp.settings import Settings
+from idp.staff.signing_in import StaffAuthentication
 
 Clock = Callable[[], datetime]
 
@@ -100,6 +101,7 @@ class Services:
     authority: AuthorityCheck
     channels: Mapping[str, ChannelRules] = field(default_factory=dict)
     systems: Systems = field(default_factory=Systems)
+    staff: StaffAuthentication | None = None
     form_post_page: FormPostPage = plain_page
 
     @property
@@ -161,6 +163,7 @@ def build_services(
         authority=authority,
         channels={channel.name: channel for channel in channels},
         systems=systems,
+        staff=_staff_authentication(vault, systems, aside),
     )
 
 
@@ -170,6 +173,10 @@ def _database(settings: Settings, keys: VaultKeys | None) -> Database:
         statement_timeout=settings.statement_timeout,
         admit=keys.admit if keys else None,
     )
+
+
+def _staff_authentication(vault: Vault, systems: Systems, aside: Aside) -> StaffAuthentication | None:
+    return StaffAuthentication(vault, systems.staff, Throttle(), aside=aside) if systems.staff else None
 
 
 def _provider(

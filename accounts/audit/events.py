@@ -90,7 +90,16 @@ EVENTS: tuple[Event, ...] = (
     Event("person:helper:accept", "亲友代办生效", "A helper may act from now on"),
     Event("person:helper:end", "亲友代办结束", "A helper acts no longer"),
     Event("person:helper:act", "亲友代您登录了一个服务", "A helper logged in to a service for you"),
+    # staff, by their random key
+    Event("staff:authentication:password", "工作人员使用办公账号登录", "A member of staff used the office password"),
+    Event("staff:authentication:totp", "工作人员使用动态口令验证", "A member of staff used a one-time code"),
+    Event("staff:credential:enrol", "工作人员使用了设置码", "A member of staff used an enrolment code"),
+    Event("staff:credential:add", "工作人员设置了验证器应用", "A member of staff set up an authenticator"),
+    Event("staff:session:open", "工作人员登录成功", "A member of staff signed in"),
+    Event("staff:session:end", "工作人员退出了登录", "A member of staff was signed out"),
     # those who run it
+    Event("administrator:staff:enrol", "给工作人员发出了设置码", "An enrolment code for staff was issued"),
+    Event("administrator:staff:end_second_factor", "移除了工作人员的验证器应用", "Staff lost an authenticator"),
     Event("administrator:client:create", "登记了接入系统", "A relying system was registered"),
     Event("administrator:client:change", "修改了接入系统", "A relying system was changed"),
     Event("administrator:client:disable", "停用了接入系统", "A relying system was disabled"),

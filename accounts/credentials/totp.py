@@ -29,7 +29,7 @@ MOST_AUTHENTICATORS = 3
 PLACE = "totp_credentials.sealed"
 ISSUER = "一通 Yitong"
 _DRIFT = (0, -1, 1)  # the current step first
-_NO_STEP = -1
+NO_STEP = -1
 
 totp_credentials = sa.Table(
     "totp_credentials",
@@ -142,8 +142,8 @@ def begin(c: Connection, vault: Vault, person_id: str, *, session: str, now: dat
         _INSERT,
         id=new_id(),
         person_id=person_id,
-        sealed=vault.seal(pyotp.random_base32(), place=PLACE),
-        last_step=_NO_STEP,
+        sealed=vault.seal(new_secret(), place=PLACE),
+        last_step=NO_STEP,
         attempts=0,
         attempts_until=now,
         created_at=now,
@@ -214,13 +214,18 @@ def _spent(
     record: Mapping[str, Any],
 ) -> bool:
     for row in rows:
-        step = _step_of(vault.open(row.sealed, place=PLACE), code, now)
+        step = step_of(vault.open(row.sealed, place=PLACE), code, now)
         if step is not None and c.redeem(redemption, {"credential": row.id, "step": step, "now": now}, record):
             return True
     return False
 
 
-def _step_of(secret: str, code: str, now: datetime) -> int | None:
+def new_secret() -> str:
+    """160 random bits, in base32 as apps take them."""
+    return pyotp.random_base32()
+
+
+def step_of(secret: str, code: str, now: datetime) -> int | None:
     """The step, near to now, whose code this is. Every step is compared, whatever the others say."""
     totp, current = pyotp.TOTP(secret, interval=STEP), int(now.timestamp()) // STEP
     fitting = [

@@ -1,13 +1,14 @@
-"""Commands about staff, whom a directory knows."""
+"""Commands about staff, whom a directory knows. A staff id is asked for at a prompt, never on the command line."""
 
 from __future__ import annotations
 
 import click
 
 from accounts.errors import RegistryUnavailable
-from accounts.ports import StaffDirectory
+from accounts.ports import StaffDirectory, StaffMember
 from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import TRY_LATER, CommandError, out
+from idp.staff import members, second_factor, sessions
 
 
 @click.group()
@@ -25,6 +26,51 @@ def check(context: CommandContext, log_in: bool) -> None:  # noqa: FBT001 - clic
     out.print("the directory answers, and lets the service account search")
     if log_in:
         _try(directory)
+
+
+@staff.command("enrol")
+@command_context
+def enrol(context: CommandContext) -> None:
+    """Issue a code with which one member sets up an authenticator. It is good once, for a day; hand it over in person.
+
+    The staff id is asked for at a prompt. The code opens nothing without that member's office password.
+    """
+    told = _member(_directory(context))
+    with context.transaction() as c:
+        member = members.remember(c, context.vault, told, now=context.now)
+        if second_factor.confirmed_since(c, member.id) is not None:
+            cause = "This member has an authenticator."
+            cure = "If it is lost, `yitong staff end-second-factor` removes it; then issue a code."
+            raise CommandError("staff_enrolled", cause, cure)
+        code = second_factor.issue_code(c, context.vault, member.id, now=context.now)
+        context.record(c, "administrator:staff:enrol", detail={"staff": member.id})
+    out.print(code, highlight=False)
+
+
+@staff.command("end-second-factor")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@command_context
+def end_second_factor(context: CommandContext, yes: bool) -> None:  # noqa: FBT001 - click hands flags over so
+    """Remove the authenticator of one member, who has lost it, and end their sessions. Nothing is set in its place."""
+    staff_id = click.prompt("工号 staff id").strip()
+    if not yes:
+        click.confirm("Remove the authenticator and sign this member out everywhere?", abort=True)
+    with context.transaction() as c:
+        member_id = members.find(c, context.vault, staff_id)
+        if member_id is None or not second_factor.remove(c, member_id):
+            out.print("this member has no authenticator; nothing was changed")
+            return
+        ended = sessions.end_all(c, member_id, now=context.now)
+        context.record(c, "administrator:staff:end_second_factor", detail={"staff": member_id, "sessions": ended})
+    out.print(f"removed; {ended} session(s) ended")
+
+
+def _member(directory: StaffDirectory) -> StaffMember:
+    found = directory.find(click.prompt("工号 staff id").strip())
+    if found is None:
+        cause = "The directory has nobody of this staff id who may log in."
+        raise CommandError("staff_unknown", cause, "Check the id with `yitong staff check --log-in`, and the filter.")
+    return found
 
 
 def _try(directory: StaffDirectory) -> None:

@@ -12,7 +12,7 @@ from accounts.credentials.one_time_codes import one_time_codes
 from accounts.registration import journey_store
 from accounts.registration.journey_store import journeys
 from accounts.vault import resealing
-from accounts.vault.resealing import SealedColumn
+from accounts.vault.resealing import BlindIndex, SealedColumn
 from idp.adapters.systems import sandbox
 from idp.adapters.systems.sandbox import sandbox_messages
 from idp.delivery.outbox import SEALED_MESSAGE, outbox
@@ -20,12 +20,26 @@ from idp.oidc.models import authorization_requests, signing_keys
 from idp.oidc.requests import request_store
 from idp.oidc.tokens import keys
 from idp.rights.tables import APPEAL_ANSWER, APPEAL_TEXT, CORRECTION_ANSWER, CORRECTION_TEXT, appeals, corrections
+from idp.staff import members as staff_member_store
+from idp.staff import second_factor as staff_second_factor
+from idp.staff.members import staff_members
 
 SEALED: tuple[SealedColumn, ...] = (
     *resealing.SEALED,
     SealedColumn(totp.totp_credentials.c.id, sealed=totp.totp_credentials.c.sealed, place=totp.PLACE),
     SealedColumn(
         recovery_codes.recovery_codes.c.id, sealed=recovery_codes.recovery_codes.c.sealed, place=recovery_codes.PLACE
+    ),
+    SealedColumn(
+        staff_members.c.id,
+        sealed=staff_members.c.sealed,
+        place=staff_member_store.PLACE,
+        index=BlindIndex(staff_members.c.staff_index, staff_member_store.KIND, staff_member_store.staff_id_of),
+    ),
+    SealedColumn(
+        staff_second_factor.staff_authenticators.c.member_id,
+        sealed=staff_second_factor.staff_authenticators.c.sealed,
+        place=staff_second_factor.PLACE,
     ),
     SealedColumn(signing_keys.c.kid, sealed=signing_keys.c.private_sealed, place=keys.PLACE),
     SealedColumn(authorization_requests.c.id, sealed=authorization_requests.c.sealed, place=request_store.WORDED),

@@ -46,6 +46,8 @@ from idp.oidc.models import (
     signing_keys,
     spent_assertions,
 )
+from idp.staff.second_factor import staff_authenticators, staff_enrolments
+from idp.staff.sessions import staff_sessions
 
 log = logging.getLogger(__name__)
 
@@ -260,6 +262,25 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
         due=totp_credentials.c.created_at < _BEFORE,
         spare=totp_credentials.c.confirmed_at.is_not(None),
         keeps=timedelta(hours=1),
+        every=DAILY,
+    ),
+    RetentionRule(
+        staff_authenticators.c.member_id,
+        due=sa.and_(staff_authenticators.c.confirmed_at.is_(None), staff_authenticators.c.created_at < _BEFORE),
+        keeps=timedelta(hours=1),
+        every=DAILY,
+    ),
+    RetentionRule(
+        staff_enrolments.c.member_id,
+        due=staff_enrolments.c.expires_at < _BEFORE,
+        keeps=timedelta(days=1),
+        every=DAILY,
+    ),
+    RetentionRule(
+        staff_sessions.c.expires_at,
+        staff_sessions.c.id,
+        due=staff_sessions.c.expires_at < _BEFORE,
+        keeps=timedelta(days=90),
         every=DAILY,
     ),
     RetentionRule(

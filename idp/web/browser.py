@@ -7,8 +7,9 @@ A page calls `require_step` or `signed_in` to learn who is there, `sign_in` and 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import flask
@@ -17,16 +18,22 @@ from werkzeug.wrappers import Response
 from accounts import audit
 from accounts.authentication import Authenticated
 from accounts.credentials import totp
+from accounts.ports import StaffMember
 from idp.i18n.labels import HELP_LINE
 from idp.login import dispatcher, pending, second_factors, sessions, signing_in
 from idp.login.interaction import Step
 from idp.login.pending import PendingInteraction
+from idp.login.user_agent import known_names
 from idp.oidc.messages import Reply
 from idp.oidc.tokens.secret import is_handle
 from idp.rights import notices
 from idp.services import unit_of_work
+from idp.staff import members
+from idp.staff import sessions as staff_sessions
+from idp.staff.sessions import StaffSession
+from idp.staff.signing_in import StaffAuthentication
 from idp.web import session_expiry
-from idp.web.cookies import FLASH, give_cookie, sent_cookie
+from idp.web.cookies import FLASH, STAFF, give_cookie, sent_cookie
 from idp.web.views import SAFE_METHODS
 
 # One slash, then nothing a browser could read as an authority or a new header: no second slash, backslash or control.
@@ -49,6 +56,14 @@ class SecondFactorNeeded(Exception):
     def __init__(self, path: str) -> None:
         super().__init__("prove a second factor first")
         self.path = path
+
+
+class StaffNotSignedIn(Exception):
+    """The view is for staff, and this browser has no live session of a member whom the directory knows."""
+
+
+class StaffSecondFactorNeeded(Exception):
+    """The member of staff has proven the office password alone."""
 
 
 class RecentLoginNeeded(NotSignedIn):
@@ -149,6 +164,9 @@ def why_signed_out() -> str | None:
 
 def session_expires() -> session_expiry.Expiry | None:
     """When the session that this request has read ends. None if it has read none."""
+    staff: StaffSession | None = flask.g.get("staff_session")
+    if staff is not None:
+        return session_expiry.of_staff(staff)
     found: sessions.Session | None = flask.g.get("current_session")
     if found is None:
         return None
@@ -195,6 +213,87 @@ def sign_out(reason: str = "signed_out") -> None:
         sessions.end(work.c, here.id, work.now, reason)
     flask.g.current_session = None
     flask.g.session_handle = ""
+
+
+def staff() -> StaffAuthentication:
+    """The directory of staff. Without one there is no page of staff: 404."""
+    found = unit_of_work().services.staff
+    return flask.abort(404) if found is None else found
+
+
+def staff_session() -> StaffSession | None:
+    """The live staff session of this browser, whatever it has proven. It is read once for each request."""
+    if "staff_session" not in flask.g:
+        work, handle = unit_of_work(), sent_cookie(STAFF)
+        is_there = work.services.staff is not None and is_handle(handle)
+        flask.g.staff_session = (
+            staff_sessions.read(work.reading, work.services.vault, handle, work.now) if is_there else None
+        )
+    found: StaffSession | None = flask.g.staff_session
+    return found
+
+
+def staff_with_one_factor() -> StaffSession:
+    """The same while the second factor is missing. Raises StaffNotSignedIn also for a session that has both."""
+    staff()
+    found = staff_session()
+    if found is None or found.proven_at is not None:
+        raise StaffNotSignedIn
+    return found
+
+
+def staff_signed_in() -> StaffSession:
+    """The live staff session with both factors, used now. The directory was asked within CHECK_EVERY.
+
+    Raises StaffNotSignedIn, StaffSecondFactorNeeded, and what stops the directory from answering: then nothing opens.
+    """
+    if flask.g.get("staff_admitted"):
+        return cast("StaffSession", flask.g.staff_session)
+    asked, found, work = staff(), staff_session(), unit_of_work()
+    if found is None:
+        raise StaffNotSignedIn
+    if found.proven_at is None:
+        raise StaffSecondFactorNeeded
+    checked_at = found.checked_at
+    if found.is_due(work.now):
+        told, checked_at = asked.find(found.member.staff_id), work.now
+        if told is None:
+            end_staff_session("directory")
+            raise StaffNotSignedIn
+        members.remember(work.c, work.services.vault, told, now=work.now)
+    if not staff_sessions.use(work.c, found, checked_at=checked_at, now=work.now):
+        raise StaffNotSignedIn
+    flask.g.staff_admitted = True
+    flask.g.staff_session = replace(found, seen_at=work.now)
+    return cast("StaffSession", flask.g.staff_session)
+
+
+def begin_staff_session(told: StaffMember) -> None:
+    """This browser has a staff session that has proven the office password alone. An earlier one of it has ended."""
+    work = unit_of_work()
+    end_staff_session("signed in again")
+    member = members.remember(work.c, work.services.vault, told, now=work.now)
+    agent = known_names(work.request.headers.get("user-agent"))
+    source = work.request.source
+    give_cookie(STAFF, staff_sessions.open_session(work.c, member, user_agent=agent, source=source, now=work.now))
+
+
+def staff_proven(session: StaffSession) -> None:
+    """The staff session of this browser has both factors, under a new handle. Raises StaffNotSignedIn if it is over."""
+    work = unit_of_work()
+    handle = staff_sessions.prove(work.c, session, source=work.request.source, now=work.now)
+    if handle is None:
+        raise StaffNotSignedIn
+    give_cookie(STAFF, handle)
+
+
+def end_staff_session(reason: str) -> None:
+    """The staff session of this browser, if any, opens nothing any more. A citizen's session stays as it is."""
+    work, here = unit_of_work(), staff_session()
+    if here is not None:
+        staff_sessions.end(work.c, here, reason=reason, source=work.request.source, now=work.now)
+    flask.g.staff_session = None
+    give_cookie(STAFF, "", age=0)
 
 
 def flash(*codes: str) -> None:

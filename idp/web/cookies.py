@@ -10,6 +10,7 @@ from idp.services import Services, unit_of_work
 
 FORM, FLASH, KNOWN_BROWSERS, CODE = "yt_form", "yt_notice", "yt_known", "yt_code"
 SIGN_UP, RECOVER = "yt_sign_up", "yt_recover"
+STAFF = "yt_staff"  # the session of a member of staff; no page of citizens reads it
 
 
 def sent_cookie(name: str) -> str:

@@ -19,7 +19,7 @@ from flask_babel import gettext
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from accounts.errors import Busy, Throttled, Unavailable
+from accounts.errors import Busy, RegistryUnavailable, Throttled, Unavailable
 from idp.i18n import N_
 from idp.i18n.labels import client_name
 from idp.login.browser_binding import BrowserMismatch
@@ -28,7 +28,14 @@ from idp.oidc.clients.client import Client
 from idp.oidc.errors import RefusedToPerson
 from idp.services import unit_of_work
 from idp.web import browser, request_security
-from idp.web.browser import NotSignedIn, RecentLoginNeeded, SecondFactorNeeded
+from idp.web.browser import (
+    NotSignedIn,
+    RecentLoginNeeded,
+    SecondFactorNeeded,
+    StaffNotSignedIn,
+    StaffSecondFactorNeeded,
+)
+from idp.web.cookies import STAFF, sent_cookie
 from idp.web.request_security import CsrfError
 from idp.web.session_expiry import LOGIN_AGAIN
 
@@ -105,6 +112,11 @@ MESSAGES: dict[str, Message] = {
     "unavailable": Message(
         N_("系统正忙，请稍等"), N_("我们暂时无法处理您的请求，什么也没有改变。"), N_("请过几秒钟再试一次。")
     ),
+    "registry_unavailable": Message(
+        N_("另一个系统没有回应"),
+        N_("办这一步要问另一个系统，它暂时没有回应。您填的内容没有问题，也不算试错。"),
+        N_("请过一会儿再试一次。"),
+    ),
     "server_error": Message(
         N_("出错了，是我们的问题"),
         N_("系统发生了意外，什么也没有改变。您的账号没有问题。"),
@@ -125,7 +137,9 @@ _BOUND = "The request is bound to the browser that made it; start again at /auth
 _NOT_ASCII = (
     "The Cookie header is not ASCII, so none of it was read; whoever sets that cookie for this domain must encode it."
 )
+_KINDS = ((Busy, "busy"), (RegistryUnavailable, "registry_unavailable"))
 _WAITING = {
+    "registry_unavailable": "An outside system does not answer; send the same again after Retry-After.",
     "busy": "More password checks are waiting than this machine can do; send the same again after Retry-After.",
     "unavailable": "The database does not answer; send the same again after Retry-After. Operators: `yitong check`.",
 }
@@ -180,6 +194,8 @@ def register(app: flask.Flask) -> None:
     app.register_error_handler(StepNotPending, _step_not_pending)
     app.register_error_handler(NotSignedIn, _login_required)
     app.register_error_handler(SecondFactorNeeded, _second_factor_needed)
+    app.register_error_handler(StaffNotSignedIn, _staff_login_required)
+    app.register_error_handler(StaffSecondFactorNeeded, _staff_second_factor_needed)
     app.register_error_handler(CsrfError, _csrf_error)
     app.register_error_handler(Throttled, _throttled)
     app.register_error_handler(Unavailable, _unavailable)
@@ -229,6 +245,16 @@ def _second_factor_needed(error: SecondFactorNeeded) -> ResponseReturnValue:
     return flask.redirect(f"/second_factor?next={quote(error.path)}", 303)
 
 
+def _staff_login_required(_: StaffNotSignedIn) -> ResponseReturnValue:
+    if sent_cookie(STAFF) and browser.staff_session() is None:
+        browser.flash("staff_ended")
+    return flask.redirect("/staff/login", 303)
+
+
+def _staff_second_factor_needed(_: StaffSecondFactorNeeded) -> ResponseReturnValue:
+    return flask.redirect("/staff/second-factor", 303)
+
+
 def _tell_why_signed_out() -> None:
     """The login page that comes next says why a person who was signed in must log in again."""
     reason = browser.why_signed_out()
@@ -265,8 +291,8 @@ def _throttled(error: Throttled) -> ResponseReturnValue:
 
 
 def _unavailable(error: Unavailable) -> ResponseReturnValue:
-    code = "busy" if isinstance(error, Busy) else "unavailable"
-    if code == "unavailable":
+    code = next((code for kind, code in _KINDS if isinstance(error, kind)), "unavailable")
+    if code != "busy":
         request_security.roll_back()
         _log.warning("unavailable code=%s", error.code)
     seconds = max(1, int(error.retry_after.total_seconds()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from werkzeug.wrappers import Response
 from idp.oidc.messages import Request
 from idp.services import Services, UnitOfWork, unit_of_work
 from idp.web import csrf
-from idp.web.browser import signed_in, signed_in_with_one_factor
+from idp.web.browser import signed_in, signed_in_with_one_factor, staff_signed_in, staff_with_one_factor
 from idp.web.cookies import FORM, give_cookie, sent_cookie, set_cookies
 from idp.web.views import SAFE_METHODS, Audience, Csrf, rules_of
 
@@ -23,7 +24,12 @@ class CsrfError(Exception):
     """The POST does not come from a page of this site, or its page is too old. Nothing was changed."""
 
 
-_REQUIRED = {Audience.SIGNED_IN: signed_in, Audience.ONE_FACTOR: signed_in_with_one_factor}
+_REQUIRED: dict[Audience, Callable[[], object]] = {
+    Audience.SIGNED_IN: signed_in,
+    Audience.ONE_FACTOR: signed_in_with_one_factor,
+    Audience.STAFF: staff_signed_in,
+    Audience.STAFF_ONE_FACTOR: staff_with_one_factor,
+}
 
 
 def protect(app: flask.Flask, services: Services) -> None:

@@ -14,6 +14,7 @@ from accounts.database import Connection, Statement
 from idp.login.session_store import sessions
 from idp.login.sessions import Session, SessionLifetimes
 from idp.oidc.tokens.secret import digest
+from idp.staff import sessions as staff
 
 WARNING = timedelta(seconds=150)  # before the end: long enough to read it in elder mode and to answer
 IDLE, TOO_OLD, ENDED = "session_idle", "session_too_old", "session_ended"
@@ -32,12 +33,19 @@ class Expiry:
 
     at: datetime
     is_extendable: bool
+    is_of_staff: bool = False
 
 
 def expiry(session: Session, lifetimes: SessionLifetimes) -> Expiry:
     """The idle limit, or the absolute limit if that comes first."""
     idle = session.seen_at + lifetimes.idle
     return Expiry(min(idle, session.expires_at), is_extendable=idle < session.expires_at)
+
+
+def of_staff(session: staff.StaffSession) -> Expiry:
+    """The same for a session of staff, whose limits are fixed."""
+    idle = session.seen_at + staff.IDLE
+    return Expiry(min(idle, session.expires_at), is_extendable=idle < session.expires_at, is_of_staff=True)
 
 
 def why_over(c: Connection, handle: str, lifetimes: SessionLifetimes, now: datetime) -> str | None:

@@ -22,6 +22,8 @@ class Audience(StrEnum):
     PERSON = "person"  # a person answering a client's request; `require_step` checks request, browser and step
     SIGNED_IN = "signed_in"  # a person with a session and every factor they set up; the view never runs without
     ONE_FACTOR = "one_factor"  # a person with a session that may still lack its second factor
+    STAFF = "staff"  # a member of staff with both factors, whom the directory still knows
+    STAFF_ONE_FACTOR = "staff_one_factor"  # a member of staff whose second factor is still missing
     RELYING_SYSTEM = "relying_system"  # sent here by a client through the browser; protocol checks apply
 
 

@@ -12,6 +12,7 @@ from idp.delivery.worker import OUTBOX_KINDS
 from idp.jobs.retention import DAILY, HOURLY, OFTEN, RETENTION_RULES
 from idp.login.interaction import Step
 from idp.migrations import load_tables
+from idp.oidc import assurance
 from idp.oidc import errors as protocol
 from idp.oidc.clients.authentication import METHODS
 from idp.oidc.consent.claims import CLAIMS
@@ -60,6 +61,7 @@ CATALOGUES = {
     "claims": {claim.name: (f"scope `{claim.scope}`", claim.sensitivity.value) for claim in CLAIMS},
     "events": {event.name: (event.zh, event.en) for event in EVENTS},
     "evidence": {kind.value: (f"IAL{level}", how_long_valid(kind)) for kind, level in LEVELS},
+    "acr": {method.name: ("resists phishing",) * method.resists_phishing for method in assurance.METHODS},
     "steps": {step.value: () for step in Step},
     "errors": protocol_errors(),
     "outbox": {kind.name: () for kind in OUTBOX_KINDS},

@@ -1,4 +1,4 @@
-"""The story of `make demo` in a real browser, with JavaScript on and off: five points, one city."""
+"""The story of `make demo` in a real browser, with JavaScript on and off: one city, from the login to the company."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from accounts.database import Database
 from idp.migrations import load_tables
+from tests.browser.test_passkeys import plug_in
+from tests.fixtures.authenticator_app import shown
 from tests.fixtures.hygiene import Hygiene, saw
 from tests.fixtures.processes import free_ports
 from tests.fixtures.site import SPELLINGS
@@ -30,7 +33,9 @@ class Demo:
 
     def __init__(self, directory: Path, ports: list[int]) -> None:
         self.directory, self.read = directory, 0
-        self.provider, self.housing, self.social, self.forum = (f"http://127.0.0.1:{port}" for port in ports)
+        sites = (f"http://127.0.0.1:{port}" for port in ports[1:])
+        self.housing, self.social, self.forum, self.enterprises = sites
+        self.provider = f"http://localhost:{ports[0]}"  # browsers keep passkeys for a name, never for an address
         self.environment = {
             **os.environ,
             "YITONG_DEMO_DIR": str(directory),
@@ -38,7 +43,7 @@ class Demo:
             "YITONG_ENV_FILE": str(directory / "demo.env"),
             "PYTHONPATH": str(ROOT),
         }
-        self.environment.pop("YITONG_ISSUER", None)
+        self.environment["YITONG_ISSUER"] = self.provider
 
     def told(self) -> dict[str, Any]:
         return json.loads((self.directory / "personas.json").read_text())
@@ -62,7 +67,7 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    made = Demo(tmp_path_factory.mktemp("demo"), free_ports(4))
+    made = Demo(tmp_path_factory.mktemp("demo"), free_ports(5))
     with (made.directory / "run.out").open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, str(ROOT / "demo" / "run.py")], env=made.environment, stdout=out, stderr=subprocess.STDOUT
@@ -280,6 +285,144 @@ def test_an_old_account_comes_along(demo: Demo, chromium: Browser, tmp_path: Pat
     _log_in(page, older["login_name"], older["password"])
     expect(page.locator("text=号码或密码不对").first).to_be_visible()
     opened.close()
+
+
+def _at(demo: Demo, chromium: Browser, *, javascript: bool = True) -> Page:
+    """A page of a browser that nobody has used."""
+    context = chromium.new_context(java_script_enabled=javascript, locale="zh-CN")
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    page.on("load", lambda shown: saw(shown.url, shown.content(), where="story"))
+    return page
+
+
+def _enter(page: Page, service: str, person: dict[str, str]) -> None:
+    """Logs in at a service with number and password."""
+    page.goto(service)
+    page.click("text=使用一通登录")
+    _log_in(page, person["identifier"], person["password"])
+
+
+def test_somebody_opens_an_account_on_the_way_to_a_service(demo: Demo, chromium: Browser):
+    """郑小雨 registers at the housing fund, with a face and a phone whose code is in the sandbox, and arrives there."""
+    page, inbox = _at(demo, chromium), _at(demo, chromium)
+    page.goto(demo.housing)
+    page.click("text=使用一通登录")
+    page.click("text=开通账号")
+    page.get_by_label("居民身份证", exact=True).check()
+    _press(page, "下一步")
+    page.fill("[name=name]", "郑小雨")
+    page.fill("[name=number]", "519999199506180011")
+    _press(page, "下一步")
+    _press(page, "刷脸核验")
+    _press(page, "继续")
+    page.fill("[name=phone]", "13900000041")
+    _press(page, "发送验证码")
+    page.fill("[name=code]", re.search(r"[0-9]{6}", _newest_message(inbox, demo))[0])
+    _press(page, "下一步")
+    page.fill("[name=password]", "orchard-lantern-quiet-52")
+    page.locator("main form button.button-full").click()
+    _answer(page)
+    expect(page.locator("#name")).to_have_text("郑小雨")
+    expect(page.locator("#acr")).to_have_text("urn:yitong:ial3:aal1")
+
+
+def _press(page: Page, text: str) -> None:
+    page.get_by_role("button", name=text, exact=True).click()
+
+
+def test_an_authenticator_app_makes_two_factors(demo: Demo, chromium: Browser):
+    """She sets up an app; from then on a service is reached with its code only, and learns of both factors."""
+    person, page = demo.citizen("SMITH JOHN"), _at(demo, chromium, javascript=False)
+    page.goto(f"{demo.provider}/account/security/authenticator")
+    _log_in(page, person["identifier"], person["password"])
+    page.click("button[value=begin]")
+    secret = page.locator("code.secret").inner_text()
+    page.fill("[name=code]", shown(secret, datetime.now(UTC)))
+    page.click("button[value=confirm]")
+    expect(page.locator("h1")).to_have_text("您的备用码")
+    fresh = _at(demo, chromium)
+    _enter(fresh, demo.social, person)
+    fresh.fill("[name=code]", shown(secret, datetime.now(UTC), step=1))  # each step is good once
+    fresh.click("button[value=verify]")
+    _answer(fresh)
+    expect(fresh.locator("#acr")).to_have_text("urn:yitong:ial2:aal2")
+
+
+def test_a_passkey_needs_no_name_and_no_password(demo: Demo, chromium: Browser):
+    """He adds a passkey that stays in his device, and logs in with it alone: two factors in one movement, AAL3."""
+    person, page = demo.citizen("周文博"), _at(demo, chromium)
+    tools, device = plug_in(page)
+    page.goto(f"{demo.provider}/login?next=/account/passkeys/add")
+    _log_in(page, person["identifier"], person["password"])
+    page.click("button:has-text('添加通行密钥')")
+    expect(page.locator(".notice")).to_contain_text("通行密钥已经添加")
+    page.context.clear_cookies()
+    finger = {"authenticatorId": device, "enabled": False}  # lifted, or the login page fills itself in at once
+    tools.send("WebAuthn.setAutomaticPresenceSimulation", finger)
+    page.goto(demo.social)
+    page.click("text=使用一通登录")
+    expect(page.locator("#identifier")).to_have_value("")
+    tools.send("WebAuthn.setAutomaticPresenceSimulation", finger | {"enabled": True})
+    page.click("text=用通行密钥登录")
+    expect(page.locator("#acr").or_(page.locator("button[value=agree]")).first).to_be_visible()
+    _answer(page)
+    expect(page.locator("#acr")).to_have_text("urn:yitong:ial1:aal3")
+
+
+def test_a_company_is_represented_and_a_handler_is_removed(demo: Demo, chromium: Browser):
+    """Representative and handler act for the brewery, each as far as they may; the removed handler acts no more."""
+    brewery = demo.told()["enterprises"][0]
+    head, handler = demo.citizen(brewery["representative"]), demo.citizen(brewery["handlers"][0])
+    theirs, his = _at(demo, chromium), _at(demo, chromium, javascript=False)
+    for page, person, role, matters in (
+        (theirs, head, "法定代表人", "全部"),
+        (his, handler, "经办人", "social_insurance, tax"),
+    ):
+        _enter(page, demo.enterprises, person)
+        _answer(page)
+        expect(page.locator("#organisation")).to_have_text(brewery["name"])
+        expect(page.locator("#uscc")).to_have_text(brewery["uscc"])
+        expect(page.locator("#role")).to_contain_text(role)
+        expect(page.locator("#matters")).to_contain_text(matters)
+    theirs.goto(f"{demo.provider}/organisations")
+    theirs.click(f"a:has-text('{brewery['name']}')")
+    theirs.click("button:has-text('移除')")
+    expect(theirs.locator(".notice-done")).to_contain_text("已经移除")
+    his.goto(demo.enterprises)
+    his.click("text=退出登录")
+    _enter(his, demo.enterprises, handler)
+    expect(his.locator("main")).to_contain_text("您现在没有代表任何单位")
+    assert his.locator("#organisation").count() == 0
+
+
+def test_somebody_chooses_for_whom_they_act(demo: Demo, chromium: Browser):
+    """A representative comes for the first time, appoints a manager who has another company, and that one chooses."""
+    brewery, growers = demo.told()["enterprises"]
+    head, manager = demo.citizen(growers["representative"]), demo.citizen(brewery["representative"])
+    hers, his = _at(demo, chromium, javascript=False), _at(demo, chromium)
+    hers.goto(f"{demo.provider}/organisations")
+    _log_in(hers, head["identifier"], head["password"])
+    hers.fill("[name=uscc]", growers["uscc"])
+    hers.click("form[action='/organisations/claim'] button")
+    expect(hers.locator("h1")).to_have_text(growers["name"])
+    hers.click("text=邀请管理员或经办人")
+    hers.check("input[name=role][value=manager]")
+    hers.fill("[name=name]", manager["name"])
+    hers.fill("[name=number]", manager["identifier"])
+    hers.click("text=发出邀请")
+    expect(hers.locator(".notice-done")).to_contain_text("邀请已经发出")
+    his.goto(f"{demo.provider}/organisations")
+    _log_in(his, manager["identifier"], manager["password"])
+    his.click("button:has-text('接受')")
+    expect(his.locator(".notice-done")).to_contain_text("已经接受")
+    his.goto(demo.enterprises)
+    his.click("text=使用一通登录")
+    his.click(f"label:has-text('为{growers['name']}')")
+    his.click("button[value=choose]")
+    _answer(his)
+    expect(his.locator("#organisation")).to_have_text(growers["name"])
+    expect(his.locator("#role")).to_contain_text("管理员")
 
 
 def test_no_log_holds_a_number(demo: Demo, hygiene: Hygiene):

@@ -53,6 +53,7 @@ ELSEWHERE = {
     "passwords profile", "passwords build-list",  # test_cli_passwords
     "people begin-recovery", "people confirm-recovery",
     "people guardian",
+    "staff enrol", "staff end-second-factor",  # test_cli_staff_enrolment
     "keys reseal", "db upgrade", "db downgrade", "merge apply", "merge undo",
 }  # fmt: skip
 READS = {

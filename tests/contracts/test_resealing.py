@@ -22,7 +22,7 @@ from accounts.organisations import LegalPersonAttributes, NewLegalPerson
 from accounts.organisations.paths import Role
 from accounts.people import NewPerson, People
 from accounts.people.restriction import RestrictionReason
-from accounts.ports import ShortMessage
+from accounts.ports import ShortMessage, StaffMember
 from accounts.registration import journey_store
 from accounts.registration.journey import Journey
 from accounts.vault import Vault, resealing
@@ -37,6 +37,8 @@ from idp.oidc.requests.authorization_request import AuthorizationRequest
 from idp.oidc.tokens.keys import KeyRing
 from idp.rights import corrections, restrictions
 from idp.rights.corrections import CorrectionKind
+from idp.staff import members, second_factor
+from idp.staff import sessions as staff_sessions
 from tests.architecture.tracked import text_of, tracked
 from tests.fixtures.enterprises import Enterprises
 from tests.fixtures.families import Families
@@ -78,6 +80,8 @@ NOT_SEALED = {
     "one_time_codes.digest",
     "refresh_tokens.digest",
     "sessions.handle_digest",
+    "staff_enrolments.digest",
+    "staff_sessions.handle_digest",
     "spent_assertions.digest",
     "spent_challenges.digest",
     "spent_human_checks.digest",
@@ -179,6 +183,11 @@ def fill(database, vault):
         request_store.insert(c, request_store.open_row(ASKED, request_store.sealed(vault, ASKED)))
         totp.begin(c, vault, person.id, session="s", now=NOW)
         recovery_codes.renew(c, vault, person.id, now=NOW)
+        told = StaffMember("S0001", "演示窗口", "510502")
+        member = members.remember(c, vault, told, now=NOW)
+        code = second_factor.issue_code(c, vault, member.id, now=NOW)
+        used = staff_sessions.row("staff:credential:enrol", member.id, source=None, now=NOW)
+        assert second_factor.begin(c, vault, member.id, code, session="s", now=NOW, record=used)
         outbox.send_sms(c, vault, phone=PHONE, message=HELLO, now=NOW)
         binding = CodeBinding("h" * 43, "login", "")
         OneTimeCodes(vault).store(c, binding, "000000", person_id=person.id, content="您好", now=NOW)
@@ -240,6 +249,8 @@ def test_everything_moves_and_opens_without_the_old_key(database, old, both, new
     assert [message.text for message in sandbox.newest(c, new)] == ["您好"]
     assert request_store.find(c, new, ASKED.id) == ASKED
     assert journey_store.find(c, new, "handle", NOW).name == "张三丰"
+    member = members.find(c, new, "S0001")
+    assert second_factor.pending(c, new, member, session="s", now=NOW) is not None
 
 
 @pytest.mark.parametrize(("typed", "uid", "mixed_in"), [("zhang.san", "7", "zs7"), ("LISI", "8", "lisi")])

@@ -20,7 +20,7 @@ from accounts.credentials.throttle import Throttle, throttle_counters
 from accounts.database import Database, Statement, metadata, new_id
 from accounts.identifiers import CitizenId, Mobile
 from accounts.people import NewPerson, People
-from accounts.ports import ShortMessage
+from accounts.ports import ShortMessage, StaffMember
 from idp.adapters.systems.sandbox import SandboxSms, sandbox_messages
 from idp.cli.clients import invite
 from idp.delivery import outbox
@@ -38,6 +38,8 @@ from idp.oidc.models import (
     signing_keys,
     spent_assertions,
 )
+from idp.staff import members, second_factor
+from idp.staff import sessions as staff_sessions
 from tests.contracts.conftest import SMALL
 from tests.fixtures.authenticator_app import shown
 from tests.fixtures.city import City
@@ -125,6 +127,23 @@ def test_an_authenticator_without_a_first_code_goes(database, vault, clock):
     assert tidied(database, "totp_credentials", clock.advance(minutes=59)) == 0
     assert tidied(database, "totp_credentials", clock.advance(minutes=2)) == 1
     assert totp.of(database.connection(), person)
+
+
+def test_what_staff_leave_goes(database, vault, clock):
+    """A secret that was never confirmed goes in an hour, a code the day after its end, a session ninety days after."""
+    with database.transaction() as c:
+        member = members.remember(c, vault, StaffMember("S0001", "演示窗口", "510502"), now=clock.now)
+        staff_sessions.open_session(c, member, user_agent=None, source="192.0.2.1", now=clock.now)
+        code = second_factor.issue_code(c, vault, member.id, now=clock.now)
+        used = staff_sessions.row("staff:credential:enrol", member.id, source=None, now=clock.now)
+        assert second_factor.begin(c, vault, member.id, code, session="s", now=clock.now, record=used)
+    assert tidied(database, "staff_authenticators", clock.advance(minutes=59)) == 0
+    assert tidied(database, "staff_authenticators", clock.advance(minutes=2)) == 1
+    assert tidied(database, "staff_enrolments", clock.advance(hours=46)) == 0
+    assert tidied(database, "staff_enrolments", clock.advance(hours=2)) == 1
+    assert tidied(database, "staff_sessions", clock.advance(days=87)) == 0
+    assert tidied(database, "staff_sessions", clock.advance(days=2)) == 1
+    assert members.find(database.connection(), vault, "S0001") == member.id
 
 
 def test_a_look_goes_on_where_the_last_one_ended(database, clock):

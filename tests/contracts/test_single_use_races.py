@@ -28,6 +28,7 @@ from accounts.database import Database, Statement, new_id
 from accounts.errors import NotProven, Throttled
 from accounts.people import People, natural_persons
 from accounts.people.recovery import recoveries
+from accounts.ports import StaffMember
 from idp.oidc.clients import registry
 from idp.oidc.endpoints.router import EndpointRouter
 from idp.oidc.messages import Request
@@ -38,6 +39,7 @@ from idp.oidc.tokens import token_store
 from idp.oidc.tokens.keys import KeyRing
 from idp.oidc.tokens.secret import digest, new_secret
 from idp.oidc.vocabulary import CODE_PREFIX
+from idp.staff import members, second_factor
 from tests.fixtures.authenticator import BOUND, Authenticator
 from tests.fixtures.authenticator_app import shown
 
@@ -287,12 +289,29 @@ def test_a_recovery_code_opens_once(arena):
         assert arena.race(lambda code=code: _once(arena, recovery_codes.spend, code, record)).count(True) == 1
 
 
-def _once(arena, spend, code, record):
+def test_a_code_and_a_step_of_staff_open_once(arena):
+    """Of sixty-four uses of an enrolment code, of the first code and of a later one, one succeeds each time."""
+    vault, now = arena.provider.people.vault, arena.clock()
+    with arena.provider.database.transaction() as c:
+        member = members.remember(c, vault, StaffMember("S0001", "演示窗口", "510502"), now=now).id
+        code = second_factor.issue_code(c, vault, member, now=now)
+    record = audit.row("staff:authentication:totp", now=now, actor=f"staff:{member}")
+    begin, confirm = (partial(each, session="s") for each in (second_factor.begin, second_factor.confirm))
+    assert arena.race(lambda: _once(arena, begin, code, record, member)).count(True) == 1
+    secret = second_factor.pending(arena.provider.database.connection(), vault, member, session="s", now=now).secret
+    assert arena.race(lambda: _once(arena, confirm, shown(secret, now), record, member)).count(True) == 1
+    for _ in range(ROUNDS):
+        spend = partial(_once, arena, second_factor.spend, shown(secret, arena.clock.advance(minutes=61)))
+        assert arena.race(partial(spend, record, member)).count(True) == 1
+
+
+def _once(arena, spend, code, record, whose=None):
     """Whether this racer's code was accepted; after too many at once none is tried."""
     own = record | {"id": new_id()}
     try:
         with arena.provider.database.transaction() as c:
-            return spend(c, arena.provider.people.vault, arena.person_id, code, now=arena.clock(), record=own)
+            whose = whose or arena.person_id
+            return spend(c, arena.provider.people.vault, whose, code, now=arena.clock(), record=own)
     except Throttled:
         return False
 
@@ -441,6 +460,9 @@ RACED = {
     "ROTATE_REFRESH_TOKEN": test_a_refresh_token_has_one_successor,
     "SPEND_STEP": test_an_authenticators_step_opens_once,
     "CONFIRM_AUTHENTICATOR": test_an_authenticators_step_opens_once,
+    "SPEND_ENROLMENT_CODE": test_a_code_and_a_step_of_staff_open_once,
+    "CONFIRM_STAFF_AUTHENTICATOR": test_a_code_and_a_step_of_staff_open_once,
+    "SPEND_STAFF_STEP": test_a_code_and_a_step_of_staff_open_once,
     "SPEND_RECOVERY_CODE": test_a_recovery_code_opens_once,
 }
 NOT_SINGLE_USE = {

@@ -162,6 +162,15 @@ def test_a_name_is_never_a_filter(directory, name):
     assert there.authenticate(name, password) is None
 
 
+def test_a_member_is_found_by_staff_id(directory):
+    """The id alone finds the member; an unknown, empty or overlong one finds nobody."""
+    there, password = directory
+    assert there.find("S0001") == there.authenticate("window.one", password)
+    assert [there.find(each) for each in ("S9999", "", "*", "s0001", "S0001)(uid=*", "S0001\x00", "S" * 500)] == [
+        None
+    ] * 7
+
+
 def test_check_returns_where_the_directory_answers(directory):
     """A directory that works says so by returning."""
     there, _ = directory

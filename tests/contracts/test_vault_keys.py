@@ -76,6 +76,7 @@ ARGUMENTS = {
     "people guardian": ["--relation", "parent", "--proof", "birth_certificate", "--reference", "51-7"],
     "people phone end": [],
     "people phone verify": [],
+    "staff end-second-factor": ["--yes"],
     "worker": [],
     "check": [],
     "serve": None,  # replaces its process: see below

@@ -29,7 +29,7 @@ class Run:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.ports = free_ports(4)
+        self.ports = free_ports(5)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, **more: str) -> subprocess.Popen[bytes]:
@@ -140,12 +140,14 @@ def test_a_place_that_cannot_be_written_is_named(run, place):
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("text", ["80", "a,b,c,d", "1,2,3,4,5", "99999,8001,8002,8003", "9000,9000,9001,9002"])
+@pytest.mark.parametrize(
+    "text", ["80", "a,b,c,d", "1,2,3,4", "1,2,3,4,5,6", "99999,8001,8002,8003,8004", "9000,9000,9001,9002,9003"]
+)
 def test_bad_ports_are_explained(run, text):
     """An invalid list of ports is refused with an example."""
     code, said = run.said(YITONG_DEMO_PORTS=text)
     assert code == 1
-    assert "8000,8001,8002,8003" in said
+    assert "8000,8001,8002,8003,8004" in said
 
 
 def test_stopped_killed_and_started_again(run):
@@ -171,7 +173,7 @@ def test_other_ports_than_last_time_are_explained(run):
     run.start()
     run.up()
     run.interrupt()
-    run.ports = free_ports(4)
+    run.ports = free_ports(5)
     code, said = run.said()
     assert code == 1
     assert "端口与上次不同" in said
@@ -202,7 +204,7 @@ def test_a_terminal_without_chinese_is_no_obstacle(run):
     """Where the terminal lacks a character the rest is printed; an error is never a traceback."""
     code, said = run.said(YITONG_DEMO_PORTS="80", PYTHONIOENCODING="ascii")
     assert code == 1
-    assert "must be four different ports" in said
+    assert "must be five different ports" in said
     assert "Traceback" not in said
 
 

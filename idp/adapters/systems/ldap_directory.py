@@ -103,20 +103,32 @@ class LdapDirectory:
         if not name or not is_text or len(name) > LONGEST_NAME or not password:
             return None
         with _translated():
-            entry = self._find(name)
+            entry = self._find(self._place.login_attribute, name)
             dn = entry.dn if entry else f"{self._place.login_attribute}=nobody,ou=no such place,{self._place.base}"
             is_proven = self._lets_in(dn, password)
         return self._member(entry) if entry is not None and is_proven else None
 
+    def find(self, staff_id: str) -> StaffMember | None:
+        """The member of that id, if the filter of the settings still finds them. Raises RegistryUnavailable.
+
+        The value must be the same to the letter: directories compare without case, and an id is one person's.
+        """
+        if not staff_id or not staff_id.isprintable() or len(staff_id) > LONGEST_NAME:
+            return None
+        with _translated():
+            entry = self._find(self._place.id_attribute, staff_id)
+        member = None if entry is None else self._member(entry)
+        return member if member is not None and member.staff_id == staff_id else None
+
     def check(self) -> None:
         """The directory answers, lets the service account in, and has the base. Raises RegistryUnavailable."""
         with _translated():
-            self._find("nobody")
+            self._find(self._place.login_attribute, "nobody")
 
-    def _find(self, name: str) -> _Entry | None:
-        """The one entry of that login name. None for none, and for several: then nobody knows who is meant."""
+    def _find(self, attribute: str, value: str) -> _Entry | None:
+        """The one entry with that value. None for none, and for several: then nobody knows who is meant."""
         place = self._place
-        wanted = f"(&{place.filter}({place.login_attribute}={escape_filter_chars(name)}))"
+        wanted = f"(&{place.filter}({attribute}={escape_filter_chars(value)}))"
         with self._bound(place.bind_dn, place.bind_password) as connection:
             if connection.result["result"] != _SUCCESS:
                 raise RegistryUnavailable(detail="the directory refuses the service account")
@@ -166,6 +178,8 @@ class LdapDirectory:
             yield connection
         finally:
             connection.unbind()
+            if connection.socket is not None:  # ldap3 leaves it open where it could not connect
+                connection.socket.close()
 
     def _server(self) -> ldap3.Server:
         place = self._place

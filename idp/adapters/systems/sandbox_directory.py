@@ -27,5 +27,9 @@ class SandboxDirectory:
         is_right = hmac.compare_digest(password.encode("utf-8", "replace"), PASSWORD.encode())
         return self._members.get(login_name.strip().casefold()) if is_right else None
 
+    def find(self, staff_id: str) -> StaffMember | None:
+        """The invented member of that id."""
+        return next((each for each in self._members.values() if each.staff_id == staff_id), None)
+
     def check(self) -> None:
         """It always answers."""

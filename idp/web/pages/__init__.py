@@ -21,6 +21,7 @@ from idp.web.pages.security import SECURITY_PAGES
 from idp.web.pages.session import session
 from idp.web.pages.sign_out import sign_out
 from idp.web.pages.sign_up import sign_up
+from idp.web.pages.staff import STAFF_PAGES
 
 PAGES: tuple[flask.Blueprint, ...] = (
     login,
@@ -37,6 +38,7 @@ PAGES: tuple[flask.Blueprint, ...] = (
     organisation,
     *SECURITY_PAGES,
     preferences,
+    *STAFF_PAGES,
     session,
     sign_out,
     sandbox,

@@ -77,6 +77,7 @@ def session_ends() -> dict[str, Any] | None:
         "seconds": max(0, int((ends.at - unit_of_work().now).total_seconds())),
         "warning": int(WARNING.total_seconds()),
         "is_extendable": ends.is_extendable,
+        "is_of_staff": ends.is_of_staff,
     }
 
 
