@@ -310,8 +310,7 @@ class PasswordAuthentication:
         self._throttle.succeeded(c, counted)
         state = AccountState(person_id, candidate.password_since, candidate.status_since)
         known = self._browsers.remember(attempt.known_browsers, state, attempt.now)
-        is_young = candidate.password_since is None or candidate.password_since > attempt.now - _YOUNG
-        is_new = not counted.is_known and not is_young
+        is_new = not counted.is_known and could_be_known(candidate.password_since, attempt.now)
         return Authenticated(person_id, ("pwd",), attempt.now, known, self._due(attempt, candidate), is_new)
 
     def _due(self, attempt: _Attempt, candidate: Candidate) -> str:
@@ -339,6 +338,11 @@ def _priority(attempt: _Attempt, counted: Counted) -> Callable[[], bool]:
     """A function that says whether this guess goes before others where checks queue."""
     goes_first = counted.is_familiar if attempt.priority is None else attempt.priority
     return lambda: goes_first
+
+
+def could_be_known(password_since: datetime | None, now: datetime) -> bool:
+    """Whether the person had a day to sign in before, so that a browser which is not known tells something."""
+    return password_since is not None and password_since <= now - _YOUNG
 
 
 def proven_here(c: Connection, person_id: str, now: datetime) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from accounts import audit
+from accounts.credentials.external.federated_identity_store import federated_identifiers, federated_identities
 from accounts.credentials.password import password_credentials
 from accounts.credentials.throttle import throttle_counters
 from accounts.database import Connection, Statement, UtcDateTime, insert_unless_present, new_id
@@ -88,7 +89,14 @@ _SET_ATTRIBUTES = Statement(
     .values(attributes=_p("sealed", type_=sa.LargeBinary))
 )
 # Every table with a person's rows is in one of these two, which a test compares with the schema.
-DELETED: tuple[sa.Table, ...] = (password_credentials, person_phones, corrections, refusals)
+DELETED: tuple[sa.Table, ...] = (
+    password_credentials,
+    federated_identifiers,
+    federated_identities,
+    person_phones,
+    corrections,
+    refusals,
+)
 KEPT: dict[str, str] = {
     "natural_persons": "the name, sealed, until the ledger of releases is three years old; the status is `closed`",
     "person_identifiers": "the number, sealed and ended, as long as the name: it says whose data the ledger names",

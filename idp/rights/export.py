@@ -17,6 +17,8 @@ import sqlalchemy as sa
 
 from accounts import audit
 from accounts.audit import audit_events
+from accounts.credentials.external import federated_identity_store
+from accounts.credentials.external.federated_identity_store import federated_identifiers, federated_identities
 from accounts.credentials.password import password_credentials
 from accounts.credentials.throttle import throttle_counters
 from accounts.database import Connection, Statement
@@ -151,6 +153,16 @@ EXPORTED: tuple[ExportedTable, ...] = (
         password_credentials,
         "That there is a password, where it came from and when it changed.",
         left_out={"sealed": _SECRET},
+    ),
+    _table(
+        federated_identities,
+        "Accounts of WeChat and Alipay that the person bound, to sign in with.",
+    ),
+    _table(
+        federated_identifiers,
+        "What these platforms call the bound accounts.",
+        opened={"sealed": ("identifier", _opened(federated_identity_store.PLACE))},
+        left_out={"blind_index": _SEARCH_KEY},
     ),
     _table(
         throttle_counters,

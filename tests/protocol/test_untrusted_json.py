@@ -16,7 +16,7 @@ DEEP = ("[" * 251 + "]" * 251, '{"a":' * 251 + "1" + "}" * 251, "[" * 4000 + "]"
 READERS = re.compile(r"\b(?:orj|j)son\.loads\(|\bget_json\(")
 # These read our own JSON: from an opened seal, from a table of ours, or from a plan whose digest is checked.
 OUR_OWN = {
-    "accounts/credentials/legacy.py",
+    "accounts/credentials/legacy/__init__.py",
     "accounts/organisations/legal_persons.py",
     "accounts/people/__init__.py",
     "accounts/database/statements.py",
