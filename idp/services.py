@@ -15,6 +15,7 @@ import flask
 
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials.bulkhead import Aside
+from accounts.credentials.external.federated_login import FederatedLogins
 from accounts.credentials.human_check import HumanChecks
 from accounts.credentials.passkeys import Passkeys
 from accounts.credentials.passkeys.ceremonies import RelyingParty
@@ -31,14 +32,23 @@ from accounts.organisations.authority import AuthorityCheck
 from accounts.organisations.delegations import Delegations
 from accounts.organisations.register import OrganisationRegister
 from accounts.people import People
-from accounts.ports import EnterpriseRegistry, PersonVerification, PopulationRegistry, SmsGateway, StaffDirectory
+from accounts.ports import (
+    EnterpriseRegistry,
+    IdentityProvider,
+    PersonVerification,
+    PopulationRegistry,
+    SmsGateway,
+    StaffDirectory,
+)
 from accounts.registration import Registration
 from accounts.registration.proofing import Proofing
 from accounts.vault import Vault
 from accounts.vault.vault_keys import VaultKeys
+from idp.adapters.systems.identity_providers.configuration import identity_providers
 from idp.adapters.systems.sandbox_directory import SandboxDirectory
 from idp.adapters.systems.sandbox_enterprises import SandboxEnterprises
 from idp.adapters.systems.sandbox_registry import SandboxPopulation, SandboxVerification
+from idp.delivery.fetcher import Fetcher
 from idp.jobs.resealing import SEALED
 from idp.login.interaction import ChannelRules
 from idp.login.phone_codes import PhoneCodes
@@ -81,6 +91,7 @@ class Services:
     hasher: PasswordHasher
     passwords: PasswordAuthentication
     passkeys: Passkeys
+    federated: FederatedLogins
     human_checks: HumanChecks
     password_policy: PasswordPolicy
     password_change: PasswordChange
@@ -116,7 +127,8 @@ def build_services(
 
     The command line needs no channels; the web application passes its own. With `admits`, a connection to a database
     that is sealed under other keys is refused; only diagnosis does without. A password check waits inside `aside()`,
-    where the thread gives up what other requests need. Raises BreachListRefused.
+    where the thread gives up what other requests need. Raises BreachListRefused and
+    IdentityProviderMisconfigured.
     """
     vault = Vault.from_keys(settings.vault_key_pairs(), profile=settings.crypto_profile)
     vault_keys = VaultKeys(vault, clock, SEALED)
@@ -129,15 +141,7 @@ def build_services(
     systems = systems or _systems(settings)
     register = OrganisationRegister(people, systems.enterprises)
     authority = AuthorityCheck(database, register)
-    provider = Provider(
-        database=database,
-        issuer=settings.issuer,
-        keys=keys,
-        people=people,
-        policy=ProviderPolicy(),
-        now=clock,
-        authority=authority,
-    )
+    provider = _provider(settings, clock, database, keys, people, authority)
     return Services(
         settings=settings,
         clock=clock,
@@ -148,6 +152,7 @@ def build_services(
         hasher=hasher,
         passwords=PasswordAuthentication(people, hasher, Throttle(), Linking(vault), CompromisedPasswords(breached)),
         passkeys=Passkeys(vault, RelyingParty(settings.rp_id, settings.origin)),
+        federated=FederatedLogins(vault, platforms(settings, clock) if channels else (), aside=aside),
         human_checks=HumanChecks(vault),
         password_policy=policy,
         password_change=PasswordChange(people, hasher, policy),
@@ -162,6 +167,20 @@ def build_services(
         authority=authority,
         channels={channel.name: channel for channel in channels},
         systems=systems,
+    )
+
+
+def _provider(
+    settings: Settings, clock: Clock, database: Database, keys: KeyRing, people: People, authority: AuthorityCheck
+) -> Provider:
+    return Provider(
+        database=database,
+        issuer=settings.issuer,
+        keys=keys,
+        people=people,
+        policy=ProviderPolicy(),
+        now=clock,
+        authority=authority,
     )
 
 
@@ -190,6 +209,18 @@ def _systems(settings: Settings) -> Systems:
             SandboxVerification(name, environment=where) for name in ("face_match", "network_identity")
         ),
         enterprises=SandboxEnterprises(environment=where),
+    )
+
+
+def platforms(settings: Settings, clock: Clock) -> tuple[IdentityProvider, ...]:
+    """WeChat and Alipay, as far as the operator's file names them. Raises IdentityProviderMisconfigured."""
+    if not settings.identity_providers:
+        return ()
+    return identity_providers(
+        Path(settings.identity_providers),
+        lambda origins: Fetcher(allowed_private=origins),
+        clock,
+        environment=settings.environment,
     )
 
 
