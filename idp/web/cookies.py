@@ -9,7 +9,7 @@ from idp.login import sessions
 from idp.services import Services, unit_of_work
 
 FORM, FLASH, KNOWN_BROWSERS, CODE = "yt_form", "yt_notice", "yt_known", "yt_code"
-SIGN_UP = "yt_sign_up"
+SIGN_UP, FEDERATED = "yt_sign_up", "yt_federated"
 
 
 def sent_cookie(name: str) -> str:
