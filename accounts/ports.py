@@ -79,6 +79,45 @@ class SmsGateway(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PlatformAccount:
+    """Who is signed in at a platform, by one or two identifiers of its own: (kind, value), the most lasting first.
+
+    A kind names the provider, its identifier and the app for which it holds: `wechat:openid:<app id>`.
+    """
+
+    identifiers: tuple[tuple[str, str], ...] = field(repr=False)
+
+
+class IdentityProvider(Protocol):
+    """A platform that tells us which of its accounts is at the browser, such as WeChat. It proves no real name.
+
+    Neither WeChat nor Alipay speaks OpenID Connect: no ID token, no nonce, no PKCE. So everything hangs on `state`,
+    which the browser brings back, and on the code, which the platform accepts once.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name in addresses, records and `PlatformAccount`: `wechat`."""
+        ...
+
+    @property
+    def code_parameter(self) -> str:
+        """The parameter of the callback that holds the code."""
+        ...
+
+    def authorization_url(self, *, state: str, redirect_uri: str, user_agent: str) -> str:
+        """Where the browser goes next. `state` is of letters and digits, at most 128: WeChat takes nothing else."""
+        ...
+
+    def account(self, code: str, *, user_agent: str) -> PlatformAccount:
+        """The account that allowed this. `user_agent` is the one for which the address was made.
+
+        Raises NotProven: the code is wrong, was used before or is too old, or the answer is not the platform's.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class PopulationRecord:
     """What the population registry confirms about a number."""
 

@@ -59,6 +59,9 @@ def _print_people(out: Console, told: dict[str, Any]) -> None:
     for citizen in told["citizens"]:
         if citizen["logs_in_by_phone"]:
             out.print(f"  {citizen['name']}  {citizen['phone'].removeprefix('+86')}", markup=False)
+    out.print(
+        "\n登录以后可在“登录方式”里绑定演示的微信和支付宝 bind the sandbox's WeChat and Alipay under “Ways to sign in”"
+    )
     out.print("\n看什么 what to see")
     for citizen in told["citizens"]:
         out.print(f"{citizen['name']}  {citizen['shows_zh']}", soft_wrap=True)

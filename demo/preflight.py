@@ -57,6 +57,13 @@ def require_free(port: int) -> None:
             ) from None
 
 
+def free_port() -> int:
+    """A port at which nothing listened a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @contextmanager
 def the_only_run(directory: Path) -> Iterator[int]:
     """No other run uses the directory meanwhile. Yields the lock; the processes of this run hold it, too.

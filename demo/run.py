@@ -23,7 +23,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ sys.path.insert(0, str(ROOT))
 
 from accounts import private_files  # noqa: E402 - the repository is not installed
 from accounts.errors import DatabaseUnavailable, SealBroken, VaultKeyMismatch  # noqa: E402 - the repository is not installed
-from demo import banner, preflight  # noqa: E402
-from demo.preflight import CannotStart  # noqa: E402
+from demo import banner, platforms, preflight  # noqa: E402
+from demo.preflight import CannotStart, free_port  # noqa: E402
 from demo.seed import read, seed  # noqa: E402
 from demo.services import Ports  # noqa: E402
 from idp import migrations, settings  # noqa: E402
@@ -52,6 +52,7 @@ class Home:
 
     directory: Path
     ports: Ports
+    platforms_port: int = field(default_factory=free_port)  # no person types it, so any free one will do
 
     @property
     def env_file(self) -> Path:
@@ -134,6 +135,7 @@ def load_city(home: Home) -> dict[str, Any]:
     """Migrate and load the database. Returns the new content of personas.json. Raises CannotStart."""
     _forget_other_settings()
     os.environ |= {"YITONG_ENV_FILE": str(home.env_file), "YITONG_ISSUER": home.issuer}
+    os.environ["YITONG_IDENTITY_PROVIDERS"] = str(platforms.configure(home.directory, home.platforms_port))
     known = read(home.personas)
     try:
         told = _loaded(home, known)
@@ -201,6 +203,8 @@ def commands(home: Home, told: dict[str, Any]) -> Iterator[tuple[str, list[str],
     yitong = [sys.executable, "-m", "idp.cli"]
     yield "provider", [*yitong, "serve", "--port", str(home.ports.provider)], {}
     yield "worker", [*yitong, "worker"], {}
+    served = [str(home.directory), str(home.platforms_port), home.issuer]
+    yield "platforms", [sys.executable, "-m", "demo.platforms", *served], {}
     clients = {client["client_id"]: client for client in told["clients"]}
     for service in ("housing_fund", "social_security", "civic_forum", "enterprise_services"):
         client = clients[service.replace("_", "-")]

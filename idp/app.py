@@ -13,6 +13,7 @@ from idp import logs
 from idp.adapters.channels import CHANNELS
 from idp.adapters.channels.channel import Channel
 from idp.adapters.channels.web import WEB
+from idp.adapters.systems.identity_providers.configuration import IdentityProviderMisconfigured
 from idp.login import dispatcher
 from idp.login.sessions import SessionLifetimes
 from idp.oidc.endpoints.authorization import answers_by_form
@@ -38,14 +39,14 @@ _TEMPLATES = Path(__file__).parent.parent / "templates"
 def create_app(settings: Settings) -> Front:
     """The WSGI application. The front answers protocol endpoints itself and gives pages to Flask. It writes a log.
 
-    Raises SystemExit, with code, cause and cure, when the database is sealed under other keys, or the breach list that
-    the settings name cannot be used.
+    Raises SystemExit, with code, cause and cure, when the database is sealed under other keys, or a file that the
+    settings name cannot be used: the breach list, or that of WeChat and Alipay.
     """
     logs.to_standard_error()
     try:
         services = build_services(settings, channels=channels(settings), aside=aside)
         require_own_keys(services)
-    except VaultKeyMismatch as refused:
+    except (VaultKeyMismatch, IdentityProviderMisconfigured) as refused:
         raise SystemExit(f"{refused.code}: {refused.cause}\n→ {refused.cure}") from None
     except BreachListRefused as refused:
         raise SystemExit(f"{refused.code}: {refused.detail}\n→ {refused.cure}") from None

@@ -15,6 +15,7 @@ import flask
 
 from accounts.authentication import PasswordAuthentication
 from accounts.credentials.bulkhead import Aside
+from accounts.credentials.external.federated_login import FederatedLogins
 from accounts.credentials.human_check import HumanChecks
 from accounts.credentials.passkeys import Passkeys
 from accounts.credentials.passkeys.ceremonies import RelyingParty
@@ -34,14 +35,23 @@ from accounts.people import People
 from accounts.people.family.helping import Helpers
 from accounts.people.recovery import Waits
 from accounts.people.recovery.proving import RecoveryProofs
-from accounts.ports import EnterpriseRegistry, PersonVerification, PopulationRegistry, SmsGateway, StaffDirectory
+from accounts.ports import (
+    EnterpriseRegistry,
+    IdentityProvider,
+    PersonVerification,
+    PopulationRegistry,
+    SmsGateway,
+    StaffDirectory,
+)
 from accounts.registration import Registration
 from accounts.registration.proofing import Proofing
 from accounts.vault import Vault
 from accounts.vault.vault_keys import VaultKeys
+from idp.adapters.systems.identity_providers.configuration import identity_providers
 from idp.adapters.systems.sandbox_directory import SandboxDirectory
 from idp.adapters.systems.sandbox_enterprises import SandboxEnterprises
 from idp.adapters.systems.sandbox_registry import SandboxPopulation, SandboxVerification
+from idp.delivery.fetcher import Fetcher
 from idp.jobs.resealing import SEALED
 from idp.login.interaction import ChannelRules
 from idp.login.phone_codes import PhoneCodes
@@ -85,6 +95,7 @@ class Services:
     hasher: PasswordHasher
     passwords: PasswordAuthentication
     passkeys: Passkeys
+    federated: FederatedLogins
     human_checks: HumanChecks
     password_policy: PasswordPolicy
     password_change: PasswordChange
@@ -123,7 +134,8 @@ def build_services(
 
     The command line needs no channels; the web application passes its own. With `admits`, a connection to a database
     that is sealed under other keys is refused; only diagnosis does without. A password check waits inside `aside()`,
-    where the thread gives up what other requests need. Raises BreachListRefused.
+    where the thread gives up what other requests need. Raises BreachListRefused and
+    IdentityProviderMisconfigured.
     """
     vault = Vault.from_keys(settings.vault_key_pairs(), profile=settings.crypto_profile)
     vault_keys = VaultKeys(vault, clock, SEALED)
@@ -147,6 +159,7 @@ def build_services(
         hasher=hasher,
         passwords=PasswordAuthentication(people, hasher, Throttle(), Linking(vault), CompromisedPasswords(breached)),
         passkeys=Passkeys(vault, RelyingParty(settings.rp_id, settings.origin)),
+        federated=FederatedLogins(vault, platforms(settings, clock) if channels else (), aside=aside),
         human_checks=HumanChecks(vault),
         password_policy=policy,
         password_change=PasswordChange(people, hasher, policy),
@@ -210,6 +223,18 @@ def _systems(settings: Settings) -> Systems:
             SandboxVerification(name, environment=where) for name in ("face_match", "network_identity")
         ),
         enterprises=SandboxEnterprises(environment=where),
+    )
+
+
+def platforms(settings: Settings, clock: Clock) -> tuple[IdentityProvider, ...]:
+    """WeChat and Alipay, as far as the operator's file names them. Raises IdentityProviderMisconfigured."""
+    if not settings.identity_providers:
+        return ()
+    return identity_providers(
+        Path(settings.identity_providers),
+        lambda origins: Fetcher(allowed_private=origins),
+        clock,
+        environment=settings.environment,
     )
 
 

@@ -173,6 +173,12 @@ class Settings(BaseSettings):
         description="The file that describes the SMS gateway: its vendor, keys and templates "
         "([messages](messages.md)). It holds secrets: keep it readable for the service alone.",
     )
+    identity_providers: str = Field(
+        "",
+        description="The file that describes WeChat and Alipay: apps and keys "
+        "([how to](../how-to/sign-in-with-wechat-and-alipay.md)). People who bound an account there log in with it. "
+        "It holds secrets: keep it readable for the service alone. Empty: neither is offered.",
+    )
     sms_codes: bool = Field(
         False,  # noqa: FBT003 - a field's default, not a switch
         description="Whether people may log in and add phones with codes that are sent to their phone. It needs "

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from accounts.credentials.legacy import LegacySecret, Recipe
-from accounts.credentials.recipe_language import RecipeRefused
+from accounts.credentials.legacy.recipe_language import RecipeRefused
 from migration_tools.errors import MappingRefused
 
 _CURES = {

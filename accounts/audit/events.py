@@ -60,6 +60,8 @@ EVENTS: tuple[Event, ...] = (
     Event("person:authentication:totp", "使用动态口令验证", "Confirmed with a one-time code"),
     Event("person:authentication:recovery_code", "使用备用码验证", "Confirmed with a recovery code"),
     Event("person:authentication:passkey", "使用通行密钥登录", "Logged in with a passkey"),
+    Event("person:authentication:wechat", "使用微信登录", "Logged in with WeChat"),
+    Event("person:authentication:alipay", "使用支付宝登录", "Logged in with Alipay"),
     Event("person:authentication:certificate", "使用数字证书登录", "Logged in with a certificate"),
     Event("person:credential:add", "添加了登录方式", "A way to log in was added"),
     Event("person:credential:remove", "移除了登录方式", "A way to log in was removed"),

@@ -87,6 +87,12 @@ def count(
     )
 
 
+def count_from(c: Connection, kind: str, *, source: str, now: datetime, limits: CallLimits) -> None:
+    """The same for a call about nobody yet: it counts for its network and for the city."""
+    _, network = networks(source)
+    _count_all(c, ((f"{kind}:network", network, limits.from_network), (f"{kind}:city", "", limits.everywhere)), now)
+
+
 def _count_all(c: Connection, counters: Iterable[tuple[str, str, int]], now: datetime) -> None:
     for counter, subject, ceiling in counters:
         key = {"of_counter": counter, "of_subject": subject}

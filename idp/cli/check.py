@@ -23,6 +23,7 @@ from idp import migrations
 from idp.cli.context import CommandContext, command_context
 from idp.cli.terminal import REFUSED, CommandError, command_error, out
 from idp.cli.worker import delivery_channels
+from idp.services import platforms
 
 _LARGEST_SKEW = timedelta(seconds=5)
 _CLOCK = Statement(sa.select(sa.func.current_timestamp().label("now")))
@@ -73,6 +74,7 @@ def _probed(context: CommandContext, probe: Callable[[CommandContext], None]) ->
 
 def _check_settings(context: CommandContext) -> None:
     delivery_channels(context.services)
+    platforms(context.services.settings, context.services.clock)
 
 
 def _check_database(context: CommandContext) -> None:
@@ -124,6 +126,8 @@ def _places(context: CommandContext) -> Iterator[tuple[Path, int, str]]:
         yield at, private_files.EVERYBODY_READS, f"It holds the keys: run `chmod o= {at}`."
     if gateway := context.services.settings.sms_gateway:
         yield Path(gateway), private_files.EVERYBODY_READS, f"It holds secrets: run `chmod o= {gateway}`."
+    if providers := context.services.settings.identity_providers:
+        yield Path(providers), private_files.EVERYBODY_READS, f"It holds secrets: run `chmod o= {providers}`."
     if context.services.database.dialect == "sqlite" and url.database:
         database = Path(url.database).resolve()
         for at in (database, *private_files.beside(database)):

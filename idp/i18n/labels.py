@@ -29,6 +29,9 @@ CHANNELS = {
     "hotline": N_("服务热线"),
 }
 
+# accounts.ports.IdentityProvider.name: what a person calls the platform.
+PLATFORMS = {"wechat": N_("微信"), "alipay": N_("支付宝")}
+
 # accounts.credentials.password_rules.policy.CODES: what the person reads, at the field of the new password.
 PASSWORD_REFUSALS = {
     "password_too_short": N_("新密码太短，请再长一些。"),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from accounts.credentials import one_time_codes as one_time_code_store
 from accounts.credentials import recovery_codes, totp
+from accounts.credentials.external import federated_identity_store
+from accounts.credentials.external.federated_identity_store import federated_identifiers
 from accounts.credentials.one_time_codes import one_time_codes
 from accounts.registration import journey_store
 from accounts.registration.journey_store import journeys
@@ -26,6 +28,12 @@ from idp.staff.members import staff_members
 
 SEALED: tuple[SealedColumn, ...] = (
     *resealing.SEALED,
+    SealedColumn(
+        federated_identifiers.c.id,
+        sealed=federated_identifiers.c.sealed,
+        place=federated_identity_store.PLACE,
+        index=BlindIndex(federated_identifiers.c.blind_index, federated_identifiers.c.kind),
+    ),
     SealedColumn(totp.totp_credentials.c.id, sealed=totp.totp_credentials.c.sealed, place=totp.PLACE),
     SealedColumn(
         recovery_codes.recovery_codes.c.id, sealed=recovery_codes.recovery_codes.c.sealed, place=recovery_codes.PLACE

@@ -162,9 +162,12 @@ def _password_due(_: PromptRequest, state: AuthenticationState) -> bool:
 
 
 def _code_is_too_little(prompt: PromptRequest, state: AuthenticationState) -> bool:
-    """This login was a code to a phone, which gives IAL1 at most. With a password the level may be reached."""
-    is_phone_alone = "sms" in state.methods and set(state.methods) - {"mfa"} <= {"sms", "otp"}
-    return is_phone_alone and (state.lacks_cryptographic_factor or _below_essential_acr(prompt, state))
+    """This login was a code to a phone, which gives IAL1 at most, or an account of a platform, which is no factor.
+
+    With a password the level may be reached.
+    """
+    is_weak = assurance.is_by_others_alone(state.methods)
+    return is_weak and (state.lacks_cryptographic_factor or _below_essential_acr(prompt, state))
 
 
 def _whom_for_is_open(_: PromptRequest, state: AuthenticationState) -> bool:
@@ -207,7 +210,7 @@ RULES: tuple[Rule, ...] = (
         Step.LOGIN,
         _code_is_too_little,
         UnmetAuthenticationRequirements,
-        "a code to a phone does not reach the essential acr; send it without prompt=none",
+        "this login does not reach the essential acr; send it without prompt=none",
     ),
     Rule(
         Step.SECOND_FACTOR,

@@ -31,6 +31,7 @@ TABLE_MODULES: tuple[str, ...] = (
     "accounts.registration.call_limits",
     "accounts.registration.journey_store",
     "accounts.audit.failed_logins",
+    "accounts.credentials.external.federated_identity_store",
     "accounts.credentials.human_check",
     "accounts.credentials.password",
     "accounts.credentials.recovery_codes",

@@ -50,11 +50,15 @@ METHODS: tuple[Method, ...] = (
     Method("sc", (Factor.HELD,), resists_phishing=True),
     Method("face", (Factor.OF_THE_BODY,)),
     Method("fpt", (Factor.OF_THE_BODY,)),
+    # Not in RFC 8176, but in use: a platform says who it is, by means that it does not tell. So it adds no factor
+    # (docs/decisions/0080-platform-accounts-are-bound.md).
+    Method("fed", ()),
 )
 _BY_NAME = {method.name: method for method in METHODS}
 _HARDWARE = frozenset({"hwk", "sc"})
 _BY_PHONE = ("sms",)
 _MOST_BY_PHONE = 1
+_OF_OTHERS = frozenset({"sms", "fed"})  # an operator or a platform decides who can do it
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,12 @@ def aal(methods: Iterable[str]) -> int:
     if len(_factors(names)) < 2:  # noqa: PLR2004 - two factors are what the word means
         return 1
     return HIGHEST_AAL if names & _HARDWARE else 2
+
+
+def is_by_others_alone(methods: Iterable[str]) -> bool:
+    """True if the login began with a code to a phone or an account of a platform, and no password or key followed."""
+    names = frozenset(methods) - {"mfa"}
+    return bool(names & _OF_OTHERS) and names <= _OF_OTHERS | {"otp"}
 
 
 def parse(acr: str) -> Acr | None:

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from accounts import audit
+from accounts.credentials.external.federated_identity_store import federated_identifiers, federated_identities
 from accounts.credentials.one_time_codes import one_time_codes
 from accounts.credentials.passkeys.passkey_store import passkeys
 from accounts.credentials.password import password_credentials
@@ -106,6 +107,8 @@ DELETED: tuple[sa.Table, ...] = (
     one_time_codes,
     recoveries,
     recovery_journeys,
+    federated_identifiers,
+    federated_identities,
     person_phones,
     corrections,
     refusals,

@@ -15,6 +15,8 @@ import orjson
 import sqlalchemy as sa
 
 from accounts.audit import audit_events
+from accounts.credentials.external import federated_identity_store
+from accounts.credentials.external.federated_identity_store import federated_identifiers, federated_identities
 from accounts.credentials.passkeys.passkey_store import passkeys
 from accounts.credentials.password import password_credentials
 from accounts.credentials.password_rules.history import password_history, password_profiles
@@ -175,6 +177,16 @@ EXPORTED: tuple[ExportedTable, ...] = (
             "public_key": "computed by the authenticator, which has the private key",
             "sign_count": _OURS,
         },
+    ),
+    _table(
+        federated_identities,
+        "Accounts of WeChat and Alipay that the person bound, to sign in with.",
+    ),
+    _table(
+        federated_identifiers,
+        "What these platforms call the bound accounts.",
+        opened={"sealed": ("identifier", _opened(federated_identity_store.PLACE))},
+        left_out={"blind_index": _SEARCH_KEY},
     ),
     _table(
         throttle_counters,

@@ -24,6 +24,7 @@ from idp.login import dispatcher, pending, second_factors, sessions, signing_in
 from idp.login.interaction import Step
 from idp.login.pending import PendingInteraction
 from idp.login.user_agent import known_names
+from idp.oidc import assurance
 from idp.oidc.messages import Reply
 from idp.oidc.tokens.secret import is_handle
 from idp.rights import notices
@@ -139,9 +140,8 @@ def signed_in_recently(back: str = "") -> sessions.Session:
 
 
 def is_recent(session: sessions.Session) -> bool:
-    """Whether its login is within RECENT (ASVS 7.5.1) and was more than a code to a phone."""
-    is_phone_alone = set(session.amr) - {"mfa"} <= {"sms", "otp"}
-    return session.auth_time > unit_of_work().now - RECENT and not is_phone_alone
+    """Whether its login is within RECENT (ASVS 7.5.1) and was more than a code to a phone or a platform's word."""
+    return session.auth_time > unit_of_work().now - RECENT and not assurance.is_by_others_alone(session.amr)
 
 
 def _wanted_path() -> str:

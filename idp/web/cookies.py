@@ -9,7 +9,7 @@ from idp.login import sessions
 from idp.services import Services, unit_of_work
 
 FORM, FLASH, KNOWN_BROWSERS, CODE = "yt_form", "yt_notice", "yt_known", "yt_code"
-SIGN_UP, RECOVER = "yt_sign_up", "yt_recover"
+SIGN_UP, RECOVER, FEDERATED = "yt_sign_up", "yt_recover", "yt_federated"
 STAFF = "yt_staff"  # the session of a member of staff; no page of citizens reads it
 
 

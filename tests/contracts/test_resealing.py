@@ -7,14 +7,16 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from accounts import merging
+from accounts import evidence, merging
 from accounts.credentials import password as passwords
 from accounts.credentials import recovery_codes, totp
+from accounts.credentials.external.federated_identities import FederatedIdentities
 from accounts.credentials.legacy import LegacySecret
 from accounts.credentials.one_time_codes import CodeBinding, OneTimeCodes
 from accounts.credentials.password_rules import history
 from accounts.database import Statement, metadata, new_id
 from accounts.errors import SealBroken
+from accounts.evidence import EvidenceKind
 from accounts.identifiers import CitizenId, IdentifierKind, Mobile, parse
 from accounts.merging import number_conflicts
 from accounts.merging.linking import Linking, link_row, linked_accounts
@@ -22,7 +24,7 @@ from accounts.organisations import LegalPersonAttributes, NewLegalPerson
 from accounts.organisations.paths import Role
 from accounts.people import NewPerson, People
 from accounts.people.restriction import RestrictionReason
-from accounts.ports import ShortMessage, StaffMember
+from accounts.ports import PlatformAccount, ShortMessage, StaffMember
 from accounts.registration import journey_store
 from accounts.registration.journey import Journey
 from accounts.vault import Vault, resealing
@@ -152,6 +154,13 @@ def new():
     return Vault.from_keys([NEW])
 
 
+def bind(c, vault, person_id):
+    """The person has bound an account of WeChat."""
+    evidence.record(c, person_id, EvidenceKind.COUNTER_COMPARISON, source="test", at=NOW)
+    account = PlatformAccount((("wechat:unionid", "u-1"), ("wechat:openid:wx1", "o-1")))
+    FederatedIdentities(vault).bind(c, person_id, "wechat", account, channel="web", now=NOW)
+
+
 def fill(database, vault):
     """Writes one row in every sealed column with the code that seals there; returns the person's id."""
     people, linking = People(vault), Linking(vault)
@@ -182,6 +191,7 @@ def fill(database, vault):
         KeyRing(database, vault).ensure(c, NOW)
         request_store.insert(c, request_store.open_row(ASKED, request_store.sealed(vault, ASKED)))
         totp.begin(c, vault, person.id, session="s", now=NOW)
+        bind(c, vault, person.id)
         recovery_codes.renew(c, vault, person.id, now=NOW)
         told = StaffMember("S0001", "演示窗口", "510502")
         member = members.remember(c, vault, told, now=NOW)

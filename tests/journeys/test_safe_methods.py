@@ -10,6 +10,7 @@ from tests.fixtures.relying_party import Browser, RelyingParty, id_token_claims
 from tests.fixtures.site import Site
 
 ACTING = {"/authorize", "/continue/<id:request_id>", "/end_session"}
+ACTING |= {"/login/wechat/callback", "/login/alipay/callback"}
 
 
 def everything(database: Database) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ import pytest
 from pydantic import BaseModel
 
 from accounts.credentials.legacy import FAMILIES, Recipe
-from accounts.credentials.recipe_language import _PLAIN, _SPECIAL
+from accounts.credentials.legacy.recipe_language import _PLAIN, _SPECIAL
 from migration_tools import mapping
 from migration_tools.planning.matching import CLASSES
 from tests.migration.bench import ROOT

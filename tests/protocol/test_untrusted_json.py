@@ -23,7 +23,7 @@ BY_ORJSON = {
 }
 # These read our own JSON: from an opened seal, from a table of ours, or from a plan whose digest is checked.
 OUR_OWN = {
-    "accounts/credentials/legacy.py",
+    "accounts/credentials/legacy/__init__.py",
     "accounts/organisations/delegations.py",
     "accounts/organisations/legal_persons.py",
     "accounts/people/__init__.py",

@@ -3,7 +3,8 @@
 A page that offers a passkey carries a challenge, and strangers may load such pages as often as they like. So a
 challenge is its own proof: 256 random bits, its end, and the vault's signature over both and over what it is for.
 Nothing is stored until a registered key has signed it. Then one statement inserts its digest, in the transaction that
-signs in, and a second use finds the row (docs/decisions/0062-a-challenge-is-signed.md).
+signs in, and a second use finds the row (docs/decisions/0062-a-challenge-is-signed.md). The way to a platform and back
+(accounts.credentials.external.federated_journeys) uses the same challenges.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Purpose(StrEnum):
     LOGIN = "login"
     REGISTRATION = "registration"
     SECOND_FACTOR = "second_factor"
+    FEDERATED_LOGIN = "federated_login"
+    FEDERATED_BINDING = "federated_binding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Binding:
 
 
 class ChallengeOver(Exception):
-    """The challenge is older than VALID_FOR, was made for something else, or is not ours. A new page has a new one."""
+    """The challenge has ended, was made for something else, or is not ours. A new page has a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,9 @@ class Challenge:
     expires_at: datetime
 
 
-def issue(vault: Vault, binding: Binding, now: datetime) -> str:
+def issue(vault: Vault, binding: Binding, now: datetime, *, valid_for: timedelta = VALID_FOR) -> str:
     """A new challenge in base64url, for one page."""
-    token = secrets.token_bytes(_RANDOM) + int((now + VALID_FOR).timestamp()).to_bytes(_TIME)
+    token = secrets.token_bytes(_RANDOM) + int((now + valid_for).timestamp()).to_bytes(_TIME)
     raw = token + vault.sign(binding.data(token), purpose=_PURPOSE)
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 

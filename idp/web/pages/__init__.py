@@ -6,6 +6,7 @@ import flask
 
 from idp.web.pages.account import ACCOUNT_PAGES
 from idp.web.pages.consent import consent
+from idp.web.pages.federated_login import federated_login
 from idp.web.pages.login import login
 from idp.web.pages.organisations.mine import organisations
 from idp.web.pages.organisations.one import organisation
@@ -27,6 +28,7 @@ PAGES: tuple[flask.Blueprint, ...] = (
     login,
     passkey_login,
     phone_login,
+    federated_login,
     second_factor,
     sign_up,
     *RECOVERY_PAGES,

@@ -15,9 +15,11 @@ from accounts.credentials.known_browsers import KNOWN_FOR
 from accounts.credentials.passkeys.challenges import Binding, Purpose
 from accounts.errors import HumanCheckNeeded, NotProven
 from idp.i18n import N_
+from idp.i18n.labels import PLATFORMS
 from idp.login import dispatcher, pending
 from idp.login.interaction import Step
 from idp.login.pending import PendingInteraction
+from idp.oidc.assurance import is_by_others_alone
 from idp.services import unit_of_work
 from idp.web import browser, request_security
 from idp.web.cookies import KNOWN_BROWSERS, give_cookie, sent_cookie
@@ -39,10 +41,16 @@ _PROBLEMS = {
     "no_password": ("password", N_("请填密码。")),
     "passkey_wrong": ("", N_("通行密钥没有用成。请再试一次，或者用号码和密码登录。")),
     "passkey_old": ("", N_("这一页打开太久了。请再按一次“用通行密钥登录”。")),
+    "platform_old": ("", N_("这一步用的时间太长，或者换了浏览器。请再试一次。")),
+    "platform_cancelled": ("", N_("您没有同意，所以没有登录。可以再试一次，或者用别的方式登录。")),
+    "platform_wrong": ("", N_("没有登录成功。请再试一次，或者用别的方式登录。")),
+    "platform_silent": ("", N_("对方暂时没有回应。请过几分钟再试，或者用别的方式登录。")),
+    "platform_unbound": ("", N_("它还没有绑定账号。请先用别的方式登录，再到“我的账号”的“登录方式”里绑定。")),
 }
 _AGAIN = {
     LOGIN_AGAIN: N_("这件事很重要。为了确认是您本人，请再登录一次，然后接着办。"),
     "code_is_too_little": N_("这项服务不能只用手机验证码登录。请用密码登录，接着办理。"),
+    "platform_is_too_little": N_("这项服务不能只用微信或支付宝登录。请用密码登录，接着办理。"),
 }
 _SIGNED_OUT = {
     IDLE: N_("您 %(minutes)d 分钟没有操作，为了安全，已经自动退出登录。请重新登录，接着办理。"),
@@ -98,9 +106,11 @@ def submit_own() -> ResponseReturnValue:
 
 
 def _because(due: PendingInteraction) -> tuple[str, ...]:
-    """The reason for a person who is signed in by a code to a phone alone, at a service that asks for more."""
-    is_too_little = due.session is not None and due.session.amr == ("sms",) and due.request.essential_acr
-    return ("code_is_too_little",) if is_too_little else ()
+    """The reason for a person who is signed in by a phone or a platform alone, at a service that asks for more."""
+    is_too_little = due.session is not None and is_by_others_alone(due.session.amr) and due.request.essential_acr
+    if not (is_too_little and due.session):
+        return ()
+    return ("code_is_too_little",) if "sms" in due.session.amr else ("platform_is_too_little",)
 
 
 def _page(
@@ -113,6 +123,7 @@ def _page(
         "next": after,
         "passkey_challenge": passkeys.challenge(binding, now),
         "by_phone": _by_phone(action, after),
+        **_by_platform(action, after),
         "sign_up_at": _sign_up_at(action) if unit_of_work().services.proofing.is_available else "",
     }
     values = {"client_name": client_name, "may_cancel": bool(client_name), "rp_id": passkeys.party.rp_id}
@@ -131,7 +142,16 @@ def _by_phone(action: str, after: str) -> str:
     """The way to the login with a code to a phone; empty where none is sent."""
     if not unit_of_work().services.settings.sms_codes:
         return ""
-    path = action.replace("/login", "/phone-login", 1)
+    return _with_next(action.replace("/login", "/phone-login", 1), after)
+
+
+def _by_platform(action: str, after: str) -> dict[str, str]:
+    """The ways to the platforms: `by_wechat`, `by_alipay`; empty where one is not offered."""
+    offered = unit_of_work().services.federated.names
+    return {f"by_{name}": _with_next(f"{action}/{name}", after) if name in offered else "" for name in PLATFORMS}
+
+
+def _with_next(path: str, after: str) -> str:
     return f"{path}?next={quote(after, safe='/')}" if after else path
 
 

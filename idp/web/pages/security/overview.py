@@ -44,6 +44,7 @@ def show() -> ResponseReturnValue:
             {"id": each.id, "since": moment(each.confirmed_at, work.now)}
             for each in totp.of(work.reading, here.person_id)
         ],
+        has_platforms=bool(work.services.federated.names),
         codes_left=codes.left if codes else None,
         codes_since=moment(codes.created_at, work.now) if codes else "",
     )

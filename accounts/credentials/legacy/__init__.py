@@ -1,8 +1,8 @@
 """Passwords of older systems: verified once by their own recipe, then replaced by ours.
 
-A recipe is data in the mapping of its source: either an expression of accounts.credentials.recipe_language, or the name
-of a family of formats that libpass reads (`ldap`, `crypt` …). Digests are compared in constant time. The cost that a
-row itself names is bounded: a hostile hash that asks for a billion rounds verifies nothing.
+A recipe is data in the mapping of its source: either an expression of `recipe_language`, or the name of a family of
+formats that libpass reads (`ldap`, `crypt` …). Digests are compared in constant time. The cost that a row itself names
+is bounded: a hostile hash that asks for a billion rounds verifies nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import passlib.hash
 from passlib.exc import MissingBackendError, PasswordSizeError
 
-from accounts.credentials.recipe_language import FAILURES, RecipeRefused, octets, read
+from accounts.credentials.legacy.recipe_language import FAILURES, RecipeRefused, octets, read
 
 __all__ = ["LegacySecret", "Recipe", "RecipeRefused", "derivable_values"]
 
