@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,7 +26,7 @@ from accounts.credentials.passkeys.challenges import spent_challenges
 from accounts.credentials.sending_limits import sending_counters
 from accounts.credentials.throttle import throttle_counters
 from accounts.credentials.totp import totp_credentials
-from accounts.database import Connection, Database, Statement, UtcDateTime
+from accounts.database import Database, UtcDateTime
 from accounts.errors import Conflict, Unavailable
 from accounts.people.recovery.journey_store import recovery_journeys
 from accounts.people.recovery.recoveries import recoveries
@@ -36,6 +35,7 @@ from accounts.registration.call_limits import call_counters
 from accounts.registration.journey_store import journeys
 from idp.adapters.systems.sandbox import sandbox_messages
 from idp.delivery.outbox import outbox
+from idp.jobs.retention_rule import BEFORE, COLLECTED_BEFORE, DAILY, HOURLY, LOWEST, OFTEN, RetentionRule
 from idp.login.session_store import session_clients, sessions
 from idp.oidc.models import (
     access_tokens,
@@ -51,107 +51,7 @@ from idp.staff.sessions import staff_sessions
 
 log = logging.getLogger(__name__)
 
-BATCH = 500
 PAUSE = 0.05  # seconds between two batches: others get their turn as SQLite's only writer
-OFTEN, HOURLY, DAILY = timedelta(minutes=10), timedelta(hours=1), timedelta(days=1)
-_KNOWN_FOR = timedelta(days=1)  # how long a redeemed code is kept, whatever it was exchanged for
-_BEFORE: sa.BindParameter[datetime] = sa.bindparam("before", type_=UtcDateTime)
-_COLLECTED_BEFORE: sa.BindParameter[datetime] = sa.bindparam("collected_before", type_=UtcDateTime)
-_LOWEST: dict[type[Any], Any] = {sa.Text: "", sa.LargeBinary: b"", UtcDateTime: datetime(1970, 1, 1, tzinfo=UTC)}
-
-
-class RetentionRule:
-    """One table: which rows are due, how long they stay past their use, and how often the table is checked."""
-
-    def __init__(
-        self,
-        *walk: sa.Column[Any],
-        due: sa.ColumnElement[bool],
-        keeps: timedelta,
-        every: timedelta,
-        spare: sa.ColumnElement[bool] | None = None,
-        first: sa.Column[Any] | None = None,
-    ) -> None:
-        """`walk`: the columns of an index, ending with the key.
-
-        If `walk` begins with a time, `due` must be a bound of it, and only rows that are due are read; `spare` keeps
-        some of them. Rows of another table that point here by `first` are deleted before, in the same transaction. The
-        conditions may use `before` (now less `keeps`), `now`, `collected_before`,
-        `familiar_since` and `quiet_since`.
-        """
-        self.table, self.walk, self.keeps, self.every = walk[0].table, walk, keeps, every
-        start, end = _bounds("after", walk), _bounds("last", walk)
-        page = sa.select(*walk).where(sa.tuple_(*walk) > start)
-        if isinstance(walk[0].type, UtcDateTime):
-            page = page.where(due)
-        self._page = Statement(page.order_by(*walk).limit(sa.bindparam("most", type_=sa.Integer)))
-        doomed = [sa.tuple_(*walk) > start, sa.tuple_(*walk) <= end, due, *(() if spare is None else (~spare,))]
-        self._delete = Statement(sa.delete(self.table).where(*doomed))
-        self._first = None if first is None else Statement(_pointing_here(first, walk[-1], doomed))
-
-    @property
-    def name(self) -> str:
-        """The name of the table."""
-        return self.table.name
-
-    @property
-    def goes_on(self) -> bool:
-        """True if a walk may begin where the last one ended. Rows not due then are found by the daily walk."""
-        return self.every < HOURLY
-
-    def since(self, last: datetime) -> tuple[Any, ...]:
-        """The key before everything that became due after a walk at that moment."""
-        return (last - self.keeps, *(_LOWEST[type(column.type)] for column in self.walk[1:]))
-
-    def batch(
-        self, database: Database, *, now: datetime, after: tuple[Any, ...] | None = None, most: int = BATCH
-    ) -> PurgeResult:
-        """Read the next `most` rows after that key, and delete those that are due."""
-        times = _times(now, self.keeps)
-        start = _named("after", after or tuple(_LOWEST[type(column.type)] for column in self.walk))
-        rows = database.connection().rows(self._page, most=most, **times, **start)
-        if not rows:
-            return PurgeResult(0, None)
-        last = tuple(rows[-1])
-        with database.transaction() as c:
-            removed = self._remove(c, {**times, **start, **_named("last", last)})
-        return PurgeResult(removed, last if len(rows) == most else None)
-
-    def _remove(self, c: Connection, arguments: dict[str, Any]) -> int:
-        if self._first is not None:
-            c.execute(self._first, **arguments)
-        return c.execute(self._delete, **arguments)
-
-
-@dataclass(frozen=True, slots=True)
-class PurgeResult:
-    """The result of one batch. `after` is where the next one starts; None when the table has been walked."""
-
-    rows: int
-    after: tuple[Any, ...] | None
-
-
-def _times(now: datetime, keeps: timedelta) -> dict[str, datetime]:
-    return {
-        "now": now,
-        "before": now - keeps,
-        "collected_before": now - _KNOWN_FOR,
-        "familiar_since": now - throttle.FAMILIAR_FOR,
-        "quiet_since": now - throttle.QUIET_FOR,
-    }
-
-
-def _bounds(name: str, walk: Sequence[sa.Column[Any]]) -> sa.Tuple:
-    return sa.tuple_(*(sa.bindparam(f"{name}_{i}", type_=column.type) for i, column in enumerate(walk)))
-
-
-def _named(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    return {f"{name}_{i}": value for i, value in enumerate(values)}
-
-
-def _pointing_here(first: sa.Column[Any], key: sa.Column[Any], doomed: Sequence[sa.ColumnElement[bool]]) -> sa.Delete:
-    return sa.delete(first.table).where(first.in_(sa.select(key).where(*doomed)))
-
 
 # A code that is presented again revokes every token it was exchanged for. It is kept while one of them lives (an access
 # token lives for minutes, so the day covers it).
@@ -160,7 +60,7 @@ _bought_lives = (
     .where(
         refresh_tokens.c.request_id == authorization_requests.c.id,
         authorization_requests.c.revoked_at.is_(None),
-        refresh_tokens.c.expires_at >= _COLLECTED_BEFORE,
+        refresh_tokens.c.expires_at >= COLLECTED_BEFORE,
     )
     .limit(1)
     .scalar_subquery()  # read row by row: for EXISTS, a planner may join the whole table of tokens instead
@@ -168,42 +68,42 @@ _bought_lives = (
 )
 _was_collected = sa.and_(
     authorization_requests.c.state == "redeemed",
-    sa.or_(authorization_requests.c.expires_at >= _COLLECTED_BEFORE, _bought_lives),
+    sa.or_(authorization_requests.c.expires_at >= COLLECTED_BEFORE, _bought_lives),
 )
 _bought_was_revoked = (
-    sa.select(authorization_requests.c.revoked_at < _BEFORE)
+    sa.select(authorization_requests.c.revoked_at < BEFORE)
     .where(authorization_requests.c.id == refresh_tokens.c.request_id)
     .scalar_subquery()
 )
 # A used token that is presented again ends its family, so it is kept until the family has expired or was ended.
 _refresh_is_over = sa.or_(
-    refresh_tokens.c.ends_at < _BEFORE,
+    refresh_tokens.c.ends_at < BEFORE,
     _bought_was_revoked,
-    sa.and_(refresh_tokens.c.used_at.is_(None), refresh_tokens.c.expires_at < _BEFORE),
+    sa.and_(refresh_tokens.c.used_at.is_(None), refresh_tokens.c.expires_at < BEFORE),
 )
 
 RETENTION_RULES: tuple[RetentionRule, ...] = (
     RetentionRule(
-        access_tokens.c.digest, due=access_tokens.c.expires_at < _BEFORE, keeps=timedelta(hours=1), every=HOURLY
+        access_tokens.c.digest, due=access_tokens.c.expires_at < BEFORE, keeps=timedelta(hours=1), every=HOURLY
     ),
     RetentionRule(
         spent_assertions.c.expires_at,
         spent_assertions.c.digest,
-        due=spent_assertions.c.expires_at < _BEFORE,
+        due=spent_assertions.c.expires_at < BEFORE,
         keeps=timedelta(hours=1),
         every=HOURLY,
     ),
     RetentionRule(
         spent_challenges.c.expires_at,
         spent_challenges.c.digest,
-        due=spent_challenges.c.expires_at < _BEFORE,
+        due=spent_challenges.c.expires_at < BEFORE,
         keeps=timedelta(hours=1),
         every=HOURLY,
     ),
     RetentionRule(
         authorization_requests.c.expires_at,
         authorization_requests.c.id,
-        due=authorization_requests.c.expires_at < _BEFORE,
+        due=authorization_requests.c.expires_at < BEFORE,
         spare=_was_collected,
         keeps=timedelta(minutes=15),
         every=OFTEN,
@@ -212,7 +112,7 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
     RetentionRule(
         sessions.c.expires_at,
         sessions.c.id,
-        due=sessions.c.expires_at < _BEFORE,
+        due=sessions.c.expires_at < BEFORE,
         first=session_clients.c.session_id,
         keeps=timedelta(days=1),
         every=DAILY,
@@ -230,7 +130,7 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
     RetentionRule(
         spent_human_checks.c.expires_at,
         spent_human_checks.c.digest,
-        due=spent_human_checks.c.expires_at < _BEFORE,
+        due=spent_human_checks.c.expires_at < BEFORE,
         keeps=timedelta(minutes=1),
         every=OFTEN,
     ),
@@ -245,62 +145,62 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
     RetentionRule(
         one_time_codes.c.expires_at,
         one_time_codes.c.handle_digest,
-        due=one_time_codes.c.expires_at < _BEFORE,
+        due=one_time_codes.c.expires_at < BEFORE,
         keeps=timedelta(minutes=15),
         every=OFTEN,
     ),
     RetentionRule(
         failures.failed_logins.c.at,
         failures.failed_logins.c.id,
-        due=failures.failed_logins.c.at < _BEFORE,
+        due=failures.failed_logins.c.at < BEFORE,
         keeps=timedelta(minutes=45),
         every=OFTEN,
     ),
     RetentionRule(
         totp_credentials.c.created_at,
         totp_credentials.c.id,
-        due=totp_credentials.c.created_at < _BEFORE,
+        due=totp_credentials.c.created_at < BEFORE,
         spare=totp_credentials.c.confirmed_at.is_not(None),
         keeps=timedelta(hours=1),
         every=DAILY,
     ),
     RetentionRule(
         staff_authenticators.c.member_id,
-        due=sa.and_(staff_authenticators.c.confirmed_at.is_(None), staff_authenticators.c.created_at < _BEFORE),
+        due=sa.and_(staff_authenticators.c.confirmed_at.is_(None), staff_authenticators.c.created_at < BEFORE),
         keeps=timedelta(hours=1),
         every=DAILY,
     ),
     RetentionRule(
         staff_enrolments.c.member_id,
-        due=staff_enrolments.c.expires_at < _BEFORE,
+        due=staff_enrolments.c.expires_at < BEFORE,
         keeps=timedelta(days=1),
         every=DAILY,
     ),
     RetentionRule(
         staff_sessions.c.expires_at,
         staff_sessions.c.id,
-        due=staff_sessions.c.expires_at < _BEFORE,
+        due=staff_sessions.c.expires_at < BEFORE,
         keeps=timedelta(days=90),
         every=DAILY,
     ),
     RetentionRule(
         journeys.c.expires_at,
         journeys.c.handle_digest,
-        due=journeys.c.expires_at < _BEFORE,
+        due=journeys.c.expires_at < BEFORE,
         keeps=timedelta(0),
         every=OFTEN,
     ),
     RetentionRule(
         recovery_journeys.c.expires_at,
         recovery_journeys.c.handle_digest,
-        due=recovery_journeys.c.expires_at < _BEFORE,
+        due=recovery_journeys.c.expires_at < BEFORE,
         keeps=timedelta(0),
         every=OFTEN,
     ),
     RetentionRule(
         recoveries.c.expires_at,
         recoveries.c.id,
-        due=recoveries.c.expires_at < _BEFORE,
+        due=recoveries.c.expires_at < BEFORE,
         keeps=timedelta(days=30),
         every=DAILY,
     ),
@@ -314,28 +214,28 @@ RETENTION_RULES: tuple[RetentionRule, ...] = (
     ),
     RetentionRule(
         outbox.c.id,
-        due=sa.or_(outbox.c.delivered_at < _BEFORE, outbox.c.failed_at < _BEFORE),
+        due=sa.or_(outbox.c.delivered_at < BEFORE, outbox.c.failed_at < BEFORE),
         keeps=timedelta(days=30),
         every=DAILY,
     ),
     RetentionRule(
         initial_access_tokens.c.digest,
-        due=initial_access_tokens.c.expires_at < _BEFORE,
+        due=initial_access_tokens.c.expires_at < BEFORE,
         keeps=timedelta(days=30),
         every=DAILY,
     ),
     RetentionRule(
         refusals.c.person_id,
         refusals.c.client_id,
-        due=refusals.c.until < _BEFORE,
+        due=refusals.c.until < BEFORE,
         keeps=timedelta(days=1),
         every=DAILY,
     ),
-    RetentionRule(signing_keys.c.kid, due=signing_keys.c.removed_at < _BEFORE, keeps=timedelta(days=30), every=DAILY),
+    RetentionRule(signing_keys.c.kid, due=signing_keys.c.removed_at < BEFORE, keeps=timedelta(days=30), every=DAILY),
     RetentionRule(
         sandbox_messages.c.created_at,
         sandbox_messages.c.id,
-        due=sandbox_messages.c.created_at < _BEFORE,
+        due=sandbox_messages.c.created_at < BEFORE,
         keeps=timedelta(days=7),
         every=DAILY,
     ),
@@ -374,7 +274,7 @@ class _PurgeSchedule:
 
     def __init__(self, of: RetentionRule) -> None:
         self._of = of
-        self._due = self._whole_due = _LOWEST[UtcDateTime]
+        self._due = self._whole_due = LOWEST[UtcDateTime]
         self._last: datetime | None = None
 
     def look(self, database: Database, now: datetime, stop: threading.Event) -> None:

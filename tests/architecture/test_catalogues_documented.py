@@ -9,7 +9,8 @@ from accounts.evidence import LEVELS, UPSTREAM_LEVELS
 from accounts.registration.proofing import VALID_FOR
 from idp.adapters.channels import CHANNELS
 from idp.delivery.worker import OUTBOX_KINDS
-from idp.jobs.retention import DAILY, HOURLY, OFTEN, RETENTION_RULES
+from idp.jobs.retention import RETENTION_RULES
+from idp.jobs.retention_rule import DAILY, HOURLY, OFTEN
 from idp.login.interaction import Step
 from idp.migrations import load_tables
 from idp.oidc import assurance

@@ -25,7 +25,8 @@ from idp.adapters.systems.sandbox import SandboxSms, sandbox_messages
 from idp.cli.clients import invite
 from idp.delivery import outbox
 from idp.jobs import retention
-from idp.jobs.retention import BATCH, RETENTION_RULES
+from idp.jobs.retention import RETENTION_RULES
+from idp.jobs.retention_rule import BATCH
 from idp.login import session_store, sessions
 from idp.login.sessions import SessionLifetimes
 from idp.migrations import load_tables

@@ -6,18 +6,14 @@ import flask
 
 from idp.web.pages.account import ACCOUNT_PAGES
 from idp.web.pages.consent import consent
-from idp.web.pages.federated_login import federated_login
-from idp.web.pages.login import login
+from idp.web.pages.login import LOGIN_PAGES
 from idp.web.pages.organisations.mine import organisations
 from idp.web.pages.organisations.one import organisation
 from idp.web.pages.organisations.represent import represent
-from idp.web.pages.passkey_login import passkey_login
-from idp.web.pages.phone_login import phone_login
 from idp.web.pages.preferences import preferences
 from idp.web.pages.proofing import proofing
 from idp.web.pages.recovery import RECOVERY_PAGES
 from idp.web.pages.sandbox import sandbox
-from idp.web.pages.second_factor import second_factor
 from idp.web.pages.security import SECURITY_PAGES
 from idp.web.pages.session import session
 from idp.web.pages.sign_out import sign_out
@@ -25,11 +21,7 @@ from idp.web.pages.sign_up import sign_up
 from idp.web.pages.staff import STAFF_PAGES
 
 PAGES: tuple[flask.Blueprint, ...] = (
-    login,
-    passkey_login,
-    phone_login,
-    federated_login,
-    second_factor,
+    *LOGIN_PAGES,
     sign_up,
     *RECOVERY_PAGES,
     proofing,
