@@ -100,10 +100,16 @@ MESSAGE_TEMPLATES: tuple[MessageTemplate, ...] = (
         "{help_line}.",
     ),
     MessageTemplate(
+        "sign_in_changed",
+        "{person}的{service}账号刚刚改了登录方式。不是本人操作，请马上拨打{help_line}。",
+        "The ways to log in to {person}'s {service} account were just changed. If that was not you, call {help_line} "
+        "at once.",
+    ),
+    MessageTemplate(
         "closing_asked",
         "您的统一身份认证账号将在{days}天后注销。不是本人操作或改了主意，请登录“我的账号”取消，或拨打{help_line}。",
-        "Your account will be closed in {days} days. If that was not you or you change yo"
-        "ur mind, cancel it in “My account” or call {help_line}.",
+        "Your account will be closed in {days} days. If that was not you or you change your mind, cancel it in “My "
+        "account” or call {help_line}.",
     ),
     MessageTemplate(
         "password_changed",

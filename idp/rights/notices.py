@@ -73,6 +73,11 @@ def to_all_phones(
     return len(verified)
 
 
+def sign_in_changed(context: NoticeContext, c: Connection, person_id: str, *, now: datetime) -> int:
+    """The person is told that a way to sign in was added or removed: somebody else could have done it."""
+    return to_all_phones(context, c, person_id, "sign_in_changed", now=now, help_line=HELP_LINE)
+
+
 def phone_moved(context: NoticeContext, c: Connection, person_id: str, phone: Mobile, *, now: datetime) -> int:
     """The person who lost this phone to another one is told on every phone that is left. Returns how many."""
     return to_all_phones(context, c, person_id, "phone_removed", now=now, phone=phone.masked_own, help_line=HELP_LINE)

@@ -6,10 +6,12 @@ import re
 import pytest
 import sqlalchemy as sa
 
-from accounts import evidence
+from accounts import evidence, phones
 from accounts.credentials import recovery_codes, totp
 from accounts.credentials.password import password_credentials
 from accounts.database import Statement
+from accounts.identifiers import Mobile
+from idp.delivery.outbox import outbox
 from tests.fixtures.authenticator_app import shown
 from tests.fixtures.relying_party import Browser
 from tests.fixtures.site import Citizen, Site
@@ -58,6 +60,33 @@ def test_an_authenticator_is_set_up_with_its_first_code(site: Site):
     assert browser.page.headers["Cache-Control"] == "no-store"
     assert browser.cookie("yitong") != before
     assert browser.get("/account").status == 200
+
+
+def test_the_person_is_told_of_every_change(database_url, clock):
+    """A message goes to the verified phone when an authenticator is added, codes are renewed, and it is removed."""
+    site = Site(database_url, clock, settings={"sandbox": True})
+    person = site.register_person()
+    with site.database.transaction() as c:
+        phone = Mobile.parse("13900000011")
+        phones.verify(c, site.services.people, person.id, phone, source="counter", now=clock(), actor=None)
+    browser = log_in(site, person)
+    set_up(browser)
+    assert len(told(site)) == 1
+    browser.get("/account/security")
+    renew = next(form for form in browser.page.forms if form.action == "/account/security/recovery-codes")
+    browser.submit(renew)
+    assert len(told(site)) == 2
+    browser.get("/account/security")
+    browser.submit(next(form for form in browser.page.forms if form.action == REMOVE))
+    assert len(told(site)) == 3
+    site.database.close()
+
+
+def told(site: Site) -> list[str]:
+    """The messages that wait to say that a way to sign in has changed."""
+    rows = site.database.connection().rows(Statement(sa.select(outbox.c.kind, outbox.c.sealed)))
+    texts = [site.services.vault.open(row.sealed, place="outbox.sealed") for row in rows if row.kind == "sms"]
+    return [text for text in texts if "刚刚改了登录方式" in text]
 
 
 def test_a_wrong_first_code_sets_nothing_up(site: Site):

@@ -19,6 +19,7 @@ from accounts.credentials.passkeys.challenges import ChallengeOver, Purpose
 from accounts.errors import CredentialRefused, NotProven
 from idp.login import pending, sessions
 from idp.login.interaction import Step
+from idp.rights import notices
 from idp.services import unit_of_work
 from idp.web import browser, request_security
 from idp.web.cookies import FEDERATED, KNOWN_BROWSERS, give_cookie, sent_cookie
@@ -110,6 +111,7 @@ def _bind(arrival: Arrival) -> ResponseReturnValue:
         return _back_to(_BOUND, platforms.OLD)
     except CredentialRefused as refused:
         return _back_to(_BOUND, refused.code)
+    notices.sign_in_changed(work.services, work.c, here.person_id, now=work.now)
     return flask.redirect(f"{_BOUND}?done={where.provider}", 303)
 
 

@@ -11,6 +11,7 @@ from accounts.credentials import recovery_codes, totp
 from idp.i18n import N_
 from idp.login import second_factors
 from idp.login.sessions import Session
+from idp.rights import notices
 from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.pages.drawing import code_form, qr_code
@@ -84,6 +85,7 @@ def set_up_authenticator() -> ResponseReturnValue:
         return _again(after)
     if not _confirmed(here, code):
         return _again(after, "code_wrong")
+    notices.sign_in_changed(work.services, work.c, here.person_id, now=work.now)
     if recovery_codes.of(work.c, here.person_id) is None:
         return _new_codes(here, after)  # at once: without them, a lost phone keeps the person out
     return flask.redirect(after or "/account/security?done=authenticator", 303)
@@ -102,6 +104,7 @@ def remove_authenticator() -> ResponseReturnValue:
         work.c, "person:credential:remove", now=work.now, person=here.person_id, channel=here.channel,
         source=work.request.source, detail={"kind": "totp"},
     )  # fmt: skip
+    notices.sign_in_changed(work.services, work.c, here.person_id, now=work.now)
     return flask.redirect("/account/security?done=removed", 303)
 
 
@@ -112,6 +115,7 @@ def renew_recovery_codes() -> ResponseReturnValue:
     here, work = browser.signed_in_recently(), unit_of_work()
     if not totp.of(work.c, here.person_id):
         flask.abort(404)
+    notices.sign_in_changed(work.services, work.c, here.person_id, now=work.now)
     return _new_codes(here, "")
 
 

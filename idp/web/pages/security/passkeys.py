@@ -20,6 +20,7 @@ from idp.i18n import N_
 from idp.login import pending, sessions
 from idp.login.sessions import Session
 from idp.login.user_agent import known_names
+from idp.rights import notices
 from idp.services import unit_of_work
 from idp.web import browser, request_security
 from idp.web.pages.drawing.formatting import device, masked, moment
@@ -111,6 +112,7 @@ def remove() -> ResponseReturnValue:
         flask.abort(404)
     if not work.services.passkeys.remove(work.c, here.person_id, chosen, channel=pending.WEB, now=work.now):
         return _back("last_way")
+    notices.sign_in_changed(work.services, work.c, here.person_id, now=work.now)
     return flask.redirect(f"{_LIST}?done=removed", 303)
 
 
@@ -129,6 +131,7 @@ def _register(here: Session) -> None:
     work.services.passkeys.register(
         work.c, here.person_id, verified, made_on=made_on, channel=pending.WEB, now=work.now
     )
+    notices.sign_in_changed(work.services, work.c, here.person_id, now=work.now)
 
 
 def _back(code: str) -> ResponseReturnValue:

@@ -16,6 +16,7 @@ from accounts.errors import CredentialRefused
 from idp.i18n import N_
 from idp.i18n.labels import PLATFORMS
 from idp.login import pending, sessions
+from idp.rights import notices
 from idp.services import unit_of_work
 from idp.web import browser
 from idp.web.pages.drawing.formatting import moment
@@ -95,6 +96,7 @@ def remove() -> ResponseReturnValue:
         flask.abort(404)
     if not identities.remove(work.c, here.person_id, chosen, channel=pending.WEB, now=work.now):
         return _back("last_way")
+    notices.sign_in_changed(work.services, work.c, here.person_id, now=work.now)
     return flask.redirect(f"{_LIST}?done=removed", 303)
 
 
