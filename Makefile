@@ -14,7 +14,7 @@ CHECKS := tests/architecture tests/journeys/test_pages_catalogues.py
 help: ## List every target
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Start a city with three services on this machine; RESET=1 starts over
+demo: ## Start a city with four services on this machine; RESET=1 starts over
 	@scripts/environment demo
 	@$(PYTHON) demo/run.py
 
