@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from idp.oidc.clients.client import SERVES
+from idp.oidc.clients.client import HELPERS, SERVES
 from idp.oidc.clients.registry import NewClient
 from idp.oidc.consent.claims import of_scopes
 from idp.oidc.representation import Serves
@@ -68,6 +68,7 @@ SERVICES: tuple[NewClient, ...] = (
         redirect_uris=(),
         scopes=("openid", "profile", "age", "phone"),
         claims_ceiling=("name", *of_scopes(("age", "phone"))),  # adult or not, without the date of birth
+        metadata={HELPERS: True},
     ),
     NewClient(
         client_id="civic-forum",

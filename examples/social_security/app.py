@@ -31,6 +31,7 @@ class Visitor:
     name: str
     acr: str
     is_adult: bool | None
+    helps: str  # the number of the person whom this one acts for, at this service; empty for themselves
     id_token: str
 
 
@@ -87,6 +88,7 @@ def callback() -> Response | tuple[str, int]:
         name=facts.get("name", ""),
         acr=token["userinfo"].get("acr", ""),
         is_adult=facts.get("age_over_18"),
+        helps=token["userinfo"].get("helped_sub", ""),
         id_token=token["id_token"],
     )
     return redirect(url_for("pages.home"))
