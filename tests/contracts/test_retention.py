@@ -26,7 +26,7 @@ from idp.cli.clients import invite
 from idp.delivery import outbox
 from idp.jobs import retention
 from idp.jobs.retention import RETENTION_RULES
-from idp.jobs.retention_rule import BATCH
+from idp.jobs.retention_rule import BATCH, LOWEST
 from idp.login import session_store, sessions
 from idp.login.sessions import SessionLifetimes
 from idp.migrations import load_tables
@@ -407,7 +407,7 @@ def plan(database, table, statement, **params):
 def test_no_statement_reads_a_whole_table(database, clock, name):
     """Selecting and deleting both follow an index from where the last batch ended."""
     each, now = BY_NAME[name], clock.now
-    lowest = {f"{bound}_{i}": retention._LOWEST[type(col.type)] for i, col in enumerate(each.walk) for bound in "al"}
+    lowest = {f"{bound}_{i}": LOWEST[type(col.type)] for i, col in enumerate(each.walk) for bound in "al"}
     lowest = {key.replace("a_", "after_").replace("l_", "last_"): value for key, value in lowest.items()}
     params = {
         "now": now,

@@ -77,6 +77,7 @@ ARGUMENTS = {
     "people phone end": [],
     "people phone verify": [],
     "staff end-second-factor": ["--yes"],
+    "staff enrol": [],
     "worker": [],
     "check": [],
     "serve": None,  # replaces its process: see below
