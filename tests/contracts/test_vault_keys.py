@@ -77,7 +77,7 @@ ARGUMENTS = {
     "people phone end": [],
     "people phone verify": [],
     "staff end-second-factor": ["--yes"],
-    "staff enrol": [],
+    "staff enrol": None,  # asks the directory first, and opens the database in the same way
     "worker": [],
     "check": [],
     "serve": None,  # replaces its process: see below
