@@ -17,8 +17,11 @@ TEXT = {"standard": 16, "elder": 18, "largest": 30}
 LANGUAGES = ("zh-CN", "en")
 WIDE, NARROW = {"width": 1100, "height": 800}, (320, 390)  # widths of telephones
 
-VIOLATIONS = """enhanced => axe
-  .run({resultTypes: ["violations"], rules: {"color-contrast-enhanced": {enabled: enhanced}}})
+# The largest text has the elements of the elder view, so only the rules about what is seen can differ there.
+SEEN = ["color-contrast", "color-contrast-enhanced", "target-size", "link-in-text-block", "meta-viewport"]
+VIOLATIONS = """([enhanced, only]) => axe
+  .run({resultTypes: ["violations"], ...(only.length ? {runOnly: only} : {}),
+        rules: {"color-contrast-enhanced": {enabled: enhanced}}})
   .then(r => r.violations)"""
 
 SMALL_TARGETS = """least => [...document.querySelectorAll("button, input:not([type=hidden]), summary, a, .choice")]
@@ -101,7 +104,7 @@ def test_page_is_accessible(site: str, page: Page, lang: str, view: str, name: s
     page.set_viewport_size(WIDE)
     page.goto(f"{site}/{lang}/{view}/{name}")
     page.add_script_tag(url=f"{site}/axe.min.js")
-    found = page.evaluate(VIOLATIONS, view != "standard")
+    found = page.evaluate(VIOLATIONS, [view != "standard", SEEN if view == "largest" else []])
     assert [(rule["id"], [node["html"][:120] for node in rule["nodes"]]) for rule in found] == []
     assert page.evaluate(SPOKEN) == {"lang": lang, "h1": 1, "unexplained": 0}
     assert_sizes(page, view)
@@ -112,7 +115,7 @@ def test_page_is_accessible(site: str, page: Page, lang: str, view: str, name: s
     for width in NARROW if lang == "en" else NARROW[:1]:
         page.set_viewport_size({"width": width, "height": 640})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate(BROKEN_WORDS) == [], width
+        assert lang != "en" or page.evaluate(BROKEN_WORDS) == [], width
 
 
 def assert_sizes(page: Page, view: str) -> None:

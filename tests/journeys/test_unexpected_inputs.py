@@ -31,7 +31,7 @@ SOURCES = [
     ROOT / "idp/web/routes.py",
     ROOT / "idp/web/request_security.py",
 ]
-SOURCES += [source for folder in FOLDERS for source in sorted((ROOT / "idp" / folder).glob("*.py"))]
+SOURCES += [source for folder in FOLDERS for source in sorted((ROOT / "idp" / folder).rglob("*.py"))]
 LOOKED_UP = r"(?:\.get\(|metadata, |name=|form\[|parameters\[|metadata\[|arguments\[|\()"
 BOUNDED = settings(
     max_examples=120,
