@@ -1,6 +1,7 @@
 """Chromium with its virtual authenticator: a person adds a passkey, logs in to a service without a name, removes it."""
 
 import os
+import re
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
@@ -81,6 +82,7 @@ def arrive(page: Page, url: str) -> Arrived:
     """The address at which the browser leaves for the service, after the person agreed where asked."""
     with page.expect_request("https://housing.example/callback**") as left:
         page.click(url)
+    expect(page).not_to_have_url(re.compile("^http://localhost"))  # another navigation would interrupt this one
     return Arrived(303, left.value.url, "", {})
 
 
