@@ -7,6 +7,7 @@ database without the vault's keys gives nothing to search (docs/decisions/0074-s
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +24,7 @@ COUNT = 10
 PLACE = "recovery_codes.sealed"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 _LENGTH, _GROUP = 16, 4
-_READ_AS = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None, "\u3000": None})
+_READ_AS = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None})
 
 recovery_codes = sa.Table(
     "recovery_codes",
@@ -63,7 +64,7 @@ class NewCodes:
 
 def renew(c: Connection, vault: Vault, person_id: str, *, now: datetime) -> NewCodes:
     """Ten new codes of the person. Every earlier code is void."""
-    codes = tuple(_new_code() for _ in range(COUNT))
+    codes = tuple(in_groups(random_text(_LENGTH)) for _ in range(COUNT))
     c.execute(_FORGET, person=person_id)
     c.execute_many(_INSERT, [_row(vault, person_id, code, now) for code in codes])
     return NewCodes(codes)
@@ -93,15 +94,23 @@ def forget(c: Connection, person_id: str) -> None:
     c.execute(_FORGET, person=person_id)
 
 
-def _new_code() -> str:
-    text = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
-    return "-".join(text[at : at + _GROUP] for at in range(0, _LENGTH, _GROUP))
+def random_text(length: int) -> str:
+    """Random characters that people can read aloud and copy: five bits each."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def in_groups(text: str) -> str:
+    """The text in groups of four, as it is shown and printed."""
+    return "-".join(text[at : at + _GROUP] for at in range(0, len(text), _GROUP))
+
+
+def meant(typed: str) -> str:
+    """The code as it was meant: any case, width and grouping, and o, i, l read as the digits they look like."""
+    return "".join(unicodedata.normalize("NFKC", typed).split()).casefold().translate(_READ_AS)
 
 
 def _digest(code: str) -> str:
-    """Of the code as it was meant: any case, any grouping, and o, i, l read as the digits they look like."""
-    meant = code.casefold().translate(_READ_AS)
-    return sha256(meant.encode("utf-8", "replace")).hexdigest()
+    return sha256(meant(code).encode("utf-8", "replace")).hexdigest()
 
 
 def _row(vault: Vault, person_id: str, code: str, now: datetime) -> dict[str, Any]:

@@ -8,7 +8,6 @@ cryptographic). What a code is, and how its steps are counted, is in `accounts.c
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 
 from accounts.audit import audit_events
 from accounts.credentials import totp
+from accounts.credentials.recovery_codes import in_groups, meant, random_text
 from accounts.credentials.totp import MOST_ATTEMPTS, NO_STEP, SET_UP_FOR, WINDOW, PendingAuthenticator
 from accounts.database import Connection, Redemption, Statement, UtcDateTime, metadata
 from accounts.errors import Throttled
@@ -25,9 +25,7 @@ from accounts.vault import Vault
 PLACE = "staff_authenticators.sealed"
 CODE_VALID_FOR = timedelta(hours=24)
 _PURPOSE = "staff enrolment code"
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
-_LENGTH, _GROUP = 16, 4  # 80 random bits: guessing needs no counter
-_READ_AS = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None, "\u3000": None})
+_LENGTH = 16  # 80 random bits: guessing needs no counter
 
 staff_enrolments = sa.Table(
     "staff_enrolments",
@@ -114,11 +112,11 @@ SPEND_ENROLMENT_CODE = Redemption(
 
 def issue_code(c: Connection, vault: Vault, member_id: str, *, now: datetime) -> str:
     """A new enrolment code of the member, in groups of four, good once within CODE_VALID_FOR. Earlier ones are void."""
-    code = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+    code = random_text(_LENGTH)
     c.execute(_FORGET_CODE, member=member_id)
     digest = _digest(vault, member_id, code)
     c.execute(_INSERT_CODE, member_id=member_id, digest=digest, expires_at=now + CODE_VALID_FOR, used_at=None)
-    return "-".join(code[at : at + _GROUP] for at in range(0, _LENGTH, _GROUP))
+    return in_groups(code)
 
 
 def begin(
@@ -201,6 +199,4 @@ def _step_of(vault: Vault, sealed: bytes | None, code: str, now: datetime) -> in
 
 
 def _digest(vault: Vault, member_id: str, code: str) -> bytes:
-    """Of the code as it was meant: any case, any grouping, and o, i, l read as the digits they look like."""
-    meant = code.casefold().translate(_READ_AS)
-    return vault.pepper(f"{member_id}|{meant}".encode("utf-8", "replace"), purpose=_PURPOSE)
+    return vault.pepper(f"{member_id}|{meant(code)}".encode("utf-8", "replace"), purpose=_PURPOSE)

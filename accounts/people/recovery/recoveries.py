@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from accounts.credentials.recovery_codes import in_groups, meant, random_text
 from accounts.database import Connection, Statement, UtcDateTime, metadata, new_id
 from accounts.people.recovery import ProofKind
 from accounts.people.recovery.journey_store import end_all_of
@@ -25,10 +25,8 @@ FINISH_WITHIN = timedelta(days=7)  # after the wait
 CONFIRM_WITHIN = timedelta(minutes=15)
 CODE_FOR = timedelta(minutes=15)
 WAIT, COUNTER = "wait", "counter"
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
-_LENGTH, _GROUP = 12, 4  # 60 bits of a code that lives for minutes
+_LENGTH = 12  # 60 bits of a code that lives for minutes
 _DIGITS = 12  # of a cancel number
-_READ_AS = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None})
 
 recoveries = sa.Table(
     "recoveries",
@@ -144,7 +142,7 @@ def begin_wait(
         "cancel_digest": _cancel_digest(number),
     }
     c.execute(_INSERT, **row)
-    return BegunWait(row["id"], row["opens_at"], _in_groups(number))
+    return BegunWait(row["id"], row["opens_at"], in_groups(number))
 
 
 def open_of(c: Connection, person_id: str, now: datetime) -> tuple[Recovery, ...]:
@@ -175,7 +173,7 @@ def confirm_at_counter(
 
     None if the same clerk began it, it is confirmed already, cancelled or over. One conditional statement.
     """
-    code = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+    code = random_text(_LENGTH)
     number = "".join(str(secrets.randbelow(10)) for _ in range(_DIGITS))
     row = c.one(
         _CONFIRM,
@@ -186,12 +184,12 @@ def confirm_at_counter(
         ends=now + CODE_FOR,
         now=now,
     )
-    return None if row is None else CounterCode(row.person_id, _in_groups(code), _in_groups(number))
+    return None if row is None else CounterCode(row.person_id, in_groups(code), in_groups(number))
 
 
 def use_code(c: Connection, vault: Vault, person_id: str, typed: str, *, now: datetime) -> str | None:
     """The recovery whose code this is, used now, and with CODE_FOR to choose a password. None for any other text."""
-    digest = _code_digest(vault, _meant(typed))
+    digest = _code_digest(vault, meant(typed))
     row = c.one(USE_CODE, person=person_id, of_code=digest, ends=now + CODE_FOR, now=now)
     return None if row is None else str(row.id)
 
@@ -209,22 +207,13 @@ def cancel_all(c: Connection, person_id: str, *, now: datetime) -> int:
 
 def whose(c: Connection, cancel_number: str, *, now: datetime) -> str | None:
     """The person whose open recovery this number cancels."""
-    row = c.one(_BY_NUMBER, of_cancel=_cancel_digest(_meant(cancel_number)), now=now)
+    row = c.one(_BY_NUMBER, of_cancel=_cancel_digest(meant(cancel_number)), now=now)
     return None if row is None else str(row.person_id)
 
 
 def _row(person_id: str, kind: str, now: datetime) -> dict[str, Any]:
     empty = dict.fromkeys(recoveries.c.keys())
     return empty | {"id": new_id(), "person_id": person_id, "kind": kind, "proofs": "", "begun_at": now}
-
-
-def _meant(typed: str) -> str:
-    """The code as it was meant: any case, any grouping, and o, i, l read as the digits they look like."""
-    return "".join(unicodedata.normalize("NFKC", typed).split()).casefold().translate(_READ_AS)
-
-
-def _in_groups(text: str) -> str:
-    return "-".join(text[at : at + _GROUP] for at in range(0, len(text), _GROUP))
 
 
 def _cancel_digest(number: str) -> str:
